@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared test set-up: parsed flags for grain, the folder of shared data, and its skip reason."""
+
+import os
+import pathlib
+
+import pytest
+from absl import flags
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _parsed_flags() -> None:
+    # grain's worker processes read absl flags, which only absl.app.run parses.
+    flags.FLAGS.mark_as_parsed()
+
+
+@pytest.fixture(scope="session")
+def shared() -> pathlib.Path:
+    """The folder of reference numbers and small real data sets, or a skip that says it is absent."""
+    folder = pathlib.Path(os.environ.get("MEDST_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent; set MEDST_SHARED to the folder of reference data")
+    return folder
