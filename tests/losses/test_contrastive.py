@@ -108,9 +108,7 @@ def test_shapes_that_disagree_are_named():
     with pytest.raises(ValueError, match=r"image \(3, 4\) and text \(2, 4\)"):
         losses.clip_loss(jnp.zeros((3, 4)), jnp.zeros((2, 4)), 1.0)
     with pytest.raises(ValueError, match=r"negative_mask \(2, 3\)"):
-        losses.clip_loss(
-            jnp.zeros((3, 4)), jnp.zeros((3, 4)), 1.0, negative_mask=jnp.zeros((2, 3))
-        )
+        losses.clip_loss(jnp.zeros((3, 4)), jnp.zeros((3, 4)), 1.0, negative_mask=jnp.zeros((2, 3)))
     with pytest.raises(ValueError, match="image_labels"):
         losses.unicl_loss(
             jnp.zeros((3, 4)), jnp.zeros((3, 4)), 1.0, jnp.zeros((3, 2)), jnp.zeros((2, 2))

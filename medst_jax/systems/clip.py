@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CLIP: images and texts in one space, matched pair against the rest of the batch.
+
+Reference: Radford et al., arXiv:2103.00020; sizes and temperature as the CLIP baseline of
+"A Reality Check of Vision-Language Pre-training in Radiology", arXiv:2504.05227.
+"""
+
+import jax
+from flax import nnx
+
+from medst_jax.data.batch import example_keys
+from medst_jax.losses import clip_loss
+from medst_jax.systems.embedding import Embedding
+from medst_jax.systems.heads import Projection, Scale
+from medst_jax.systems.options import ImageTextOptions
+from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.system import Batch, Metrics, Rngs, System
+from medst_jax.systems.towers import image_encoder, image_features, text_encoder, text_features
+from medst_jax.systems.training_images import purpose_keys, training_images
+
+
+class Clip(System):
+    """Two encoders, two projections and a learned temperature."""
+
+    required_keys = (
+        "frontal",
+        "has_frontal",
+        "tokens",
+        "token_mask",
+        "text_source",
+        "example",
+        "study",
+        "text",
+    )
+    Options = ImageTextOptions
+
+    def __init__(self, options: ImageTextOptions):
+        rngs = nnx.Rngs(options.seed)
+        self.preprocess, self.augment = options.preprocess, options.augment
+        self.labels = options.labels
+        self.image_encoder = image_encoder(
+            options.image,
+            size=options.preprocess.size,
+            channels=options.preprocess.channels,
+            rngs=rngs,
+        )
+        self.text_encoder = text_encoder(
+            options.text, vocabulary_size=options.vocabulary_size, rngs=rngs
+        )
+        self.image_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
+        self.text_projection = Projection(self.text_encoder.features, options.joint, rngs=rngs)
+        self.scale = Scale(options.temperature, options.max_scale)
+
+    def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
+        keys = example_keys(rngs, batch["example"])
+        images = training_images(self, batch, keys)
+        features, _ = image_features(
+            self.image_encoder, images, train=True, keys=purpose_keys(keys, "image")
+        )
+        pooled, _ = text_features(
+            self.text_encoder, batch["tokens"], batch["token_mask"], purpose_keys(keys, "text")
+        )
+        return {
+            "image": self.image_projection(features),
+            "text": self.text_projection(pooled),
+        }
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        image, text = encoded["image"], encoded["text"]
+        mask = batch["has_frontal"] & (batch["text_source"] > 0)
+        loss = clip_loss(image, text, self.scale(), mask=mask, negative_mask=negative_mask(batch))
+        return loss, {**pair_metrics(image, text, mask), "scale": (self.scale(), 1.0)}
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        features, local = image_features(self.image_encoder, self.preprocess(images), train=False)
+        return Embedding(self.image_projection(features), self.image_projection(local), features)
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+        features, local = text_features(self.text_encoder, tokens, token_mask)
+        return Embedding(self.text_projection(features), self.text_projection(local), features)
+
+    def constrain_parameters(self) -> None:
+        self.scale.clamp()

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which rows of a batch pair up, and which pairs may serve as negatives."""
+
+import jax
+import jax.numpy as jnp
+
+from medst_jax.systems.system import Batch, Metrics
+
+
+def negative_mask(batch: Batch) -> jax.Array:
+    """Bool [B, B]: false for pairs of one study or with identical text.
+
+    Two images of one study share a report, and a prompt is drawn many times over: such pairs
+    are no evidence that image and text disagree.
+    """
+    study, text = batch["study"], batch["text"]
+    return (study[:, None] != study[None, :]) & (text[:, None] != text[None, :])
+
+
+def pair_metrics(image: jax.Array, text: jax.Array, mask: jax.Array) -> Metrics:
+    """Share of valid images whose most similar valid text is their own or an equal one."""
+    scores = jnp.where(mask[None, :], image @ text.T, -jnp.inf)
+    own = jnp.diagonal(scores)
+    hit = mask & (own >= jnp.max(scores, axis=1))
+    return {"image_to_text_accuracy": (jnp.sum(hit * 1.0), jnp.sum(mask * 1.0))}

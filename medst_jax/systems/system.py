@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interface by which the trainer, the evaluators and the exporter see every system."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import jax
+from flax import nnx
+
+from medst_jax.data.preprocess import Preprocess
+from medst_jax.systems.embedding import Embedding
+
+Batch = Mapping[str, jax.Array]
+Metrics = dict[str, tuple[jax.Array, jax.Array]]
+Rngs = jax.Array | nnx.Rngs | None
+
+
+class UnsupportedError(TypeError):
+    """A system was asked for something its method does not have, such as a text encoder."""
+
+
+class System(nnx.Module):
+    """A pre-training method: encoders and heads, and the loss that trains them.
+
+    Subclasses set `required_keys`, the keys of the batch they read, and define `encode`,
+    `objective` and `encode_image`; those with a text encoder also `encode_text`, those with
+    label prototypes `class_logits`.
+    """
+
+    required_keys: ClassVar[tuple[str, ...]] = ()
+    has_text: ClassVar[bool] = True
+    has_prototypes: ClassVar[bool] = False
+
+    preprocess: Preprocess
+    labels: tuple[str, ...]
+
+    def encode(self, batch: Batch, *, rngs: Rngs) -> Any:
+        """The training forward pass, one example at a time but for batch norm.
+
+        Args:
+          batch: the batch contract, uint8 images.
+          rngs: a typed key or `nnx.Rngs`, folded with `batch["example"]` so that no draw
+            depends on an example's row; None turns augmentation and dropout off.
+
+        Returns:
+          A pytree with leading B on every leaf: what micro-batching and ring losses cut at.
+        """
+        raise UnsupportedError(f"{type(self).__name__} defines no encode")
+
+    def objective(self, encoded: Any, batch: Batch) -> tuple[jax.Array, Metrics]:
+        """The loss of encoded examples: a float32 scalar and metrics as (sum, count) pairs."""
+        raise UnsupportedError(f"{type(self).__name__} defines no objective")
+
+    def loss(self, batch: Batch, *, rngs: Rngs) -> tuple[jax.Array, Metrics]:
+        """`objective(encode(batch), batch)`."""
+        return self.objective(self.encode(batch, rngs=rngs), batch)
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        """Embed images in evaluation mode.
+
+        Args:
+          images: uint8 [B, S, S, 1], as in the batch.
+          **views: further views that the system knows, by name.
+        """
+        raise UnsupportedError(f"{type(self).__name__} defines no encode_image")
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+        """Embed texts in evaluation mode: int32 tokens and bool token_mask, both [B, L]."""
+        raise UnsupportedError(
+            f"{type(self).__name__} has no text encoder; evaluate it by its label prototypes"
+        )
+
+    def class_logits(self, images: jax.Array) -> jax.Array:
+        """Logits [B, C] of uint8 `images` [B, S, S, 1] against the label prototypes."""
+        raise UnsupportedError(
+            f"{type(self).__name__} has no label prototypes; evaluate it by text prompts"
+        )
+
+    def constrain_parameters(self) -> None:
+        """Clamp parameters to their allowed range; called after each optimizer update."""

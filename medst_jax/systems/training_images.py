@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Preprocessed, augmented training images and the keys that each purpose draws from."""
+
+from typing import Protocol
+
+import jax
+
+from medst_jax.data.augment import Augment
+from medst_jax.data.preprocess import Preprocess
+from medst_jax.systems.system import Batch
+
+PURPOSES = {"augment": 0, "image": 1, "text": 2}
+
+
+class HasPreprocess(Protocol):
+    preprocess: Preprocess
+    augment: Augment
+
+
+def purpose_keys(keys: jax.Array | None, purpose: str) -> jax.Array | None:
+    """Keys [B] of one purpose, independent of those of the others; None stays None."""
+    if keys is None:
+        return None
+    number = PURPOSES[purpose]
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+
+
+def training_images(
+    system: HasPreprocess, batch: Batch, keys: jax.Array | None, view: str = "frontal"
+) -> jax.Array:
+    """Float images [B, s, s, c] of one view of the batch, augmented where `keys` [B] are given."""
+    images = system.preprocess(batch[view])
+    if keys is None:
+        return images
+    augment_keys = purpose_keys(keys, "augment")
+    assert augment_keys is not None
+    return system.augment(images, augment_keys)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""UniCL: CLIP's encoders, with every pair that shares a positive label as a positive.
+
+Reference: Yang et al., arXiv:2204.03610, as the UniCL baseline of arXiv:2504.05227: images
+carry their study's labels, texts those of the drawn sentence or prompt.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from medst_jax.losses import unicl_loss
+from medst_jax.systems.clip import Clip
+from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.system import Batch, Metrics
+
+
+class UniCL(Clip):
+    """As CLIP, trained on image-text-label space."""
+
+    required_keys = (*Clip.required_keys, "labels", "label_mask", "text_labels", "text_label_mask")
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        image, text = encoded["image"], encoded["text"]
+        mask = batch["has_frontal"] & (batch["text_source"] > 0)
+        loss = unicl_loss(
+            image,
+            text,
+            self.scale(),
+            jnp.where(batch["label_mask"], batch["labels"], 0.0),
+            jnp.where(batch["text_label_mask"], batch["text_labels"], 0.0),
+            mask=mask,
+            negative_mask=negative_mask(batch),
+        )
+        return loss, {**pair_metrics(image, text, mask), "scale": (self.scale(), 1.0)}

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unimodal: supervised pre-training of the image encoder on labels, no text.
+
+Reference: "A Reality Check of Vision-Language Pre-training in Radiology", arXiv:2504.05227:
+scaled cosines between projected image and label prototypes, binary cross-entropy over the
+labels that the sample's data set knows.
+"""
+
+import jax
+from flax import nnx
+
+from medst_jax.data.batch import example_keys
+from medst_jax.losses import masked_bce_loss
+from medst_jax.options import OptionError
+from medst_jax.systems.embedding import Embedding
+from medst_jax.systems.heads import Projection, Prototypes, Scale
+from medst_jax.systems.label_metrics import label_metrics
+from medst_jax.systems.options import ImageOptions
+from medst_jax.systems.system import Batch, Metrics, Rngs, System
+from medst_jax.systems.towers import image_encoder, image_features
+from medst_jax.systems.training_images import purpose_keys, training_images
+
+
+class Unimodal(System):
+    """An image encoder, a projection, a learned temperature and one prototype per label."""
+
+    required_keys = ("frontal", "has_frontal", "labels", "label_mask", "example")
+    has_text = False
+    has_prototypes = True
+    Options = ImageOptions
+
+    def __init__(self, options: ImageOptions):
+        if not options.labels:
+            raise OptionError("unimodal needs labels; none of the mixture's data sets has any")
+        rngs = nnx.Rngs(options.seed)
+        self.preprocess, self.augment = options.preprocess, options.augment
+        self.labels = options.labels
+        self.image_encoder = image_encoder(
+            options.image,
+            size=options.preprocess.size,
+            channels=options.preprocess.channels,
+            rngs=rngs,
+        )
+        self.text_encoder = None
+        self.label_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
+        self.prototypes = Prototypes(len(options.labels), options.joint, rngs=rngs)
+        self.label_scale = Scale(options.temperature, options.max_scale)
+
+    def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
+        keys = example_keys(rngs, batch["example"])
+        images = training_images(self, batch, keys)
+        features, _ = image_features(
+            self.image_encoder, images, train=True, keys=purpose_keys(keys, "image")
+        )
+        return {"label_image": self.label_projection(features)}
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        logits = self.prototypes(encoded["label_image"], self.label_scale())
+        known = batch["label_mask"] & batch["has_frontal"][:, None]
+        loss = masked_bce_loss(logits, batch["labels"], known)
+        return loss, label_metrics(logits, batch["labels"], known)
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        features, local = image_features(self.image_encoder, self.preprocess(images), train=False)
+        return Embedding(self.label_projection(features), self.label_projection(local), features)
+
+    def class_logits(self, images: jax.Array) -> jax.Array:
+        features, _ = image_features(self.image_encoder, self.preprocess(images), train=False)
+        return self.prototypes(self.label_projection(features), self.label_scale())
+
+    def constrain_parameters(self) -> None:
+        self.label_scale.clamp()
