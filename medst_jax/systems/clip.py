@@ -14,11 +14,13 @@ from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.heads import Projection, Scale
 from medst_jax.systems.options import ImageTextOptions
 from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
 from medst_jax.systems.towers import image_encoder, image_features, text_encoder, text_features
 from medst_jax.systems.training_images import purpose_keys, training_images
 
 
+@register("clip")
 class Clip(System):
     """Two encoders, two projections and a learned temperature."""
 
@@ -51,7 +53,8 @@ class Clip(System):
         self.text_projection = Projection(self.text_encoder.features, options.joint, rngs=rngs)
         self.scale = Scale(options.temperature, options.max_scale)
 
-    def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
+    def training_features(self, batch: Batch, rngs: Rngs) -> tuple[jax.Array, jax.Array]:
+        """Image features [B, D] and text features [B, D'] of the training forward pass."""
         keys = example_keys(rngs, batch["example"])
         images = training_images(self, batch, keys)
         features, _ = image_features(
@@ -60,10 +63,11 @@ class Clip(System):
         pooled, _ = text_features(
             self.text_encoder, batch["tokens"], batch["token_mask"], purpose_keys(keys, "text")
         )
-        return {
-            "image": self.image_projection(features),
-            "text": self.text_projection(pooled),
-        }
+        return features, pooled
+
+    def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
+        image, text = self.training_features(batch, rngs)
+        return {"image": self.image_projection(image), "text": self.text_projection(text)}
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text = encoded["image"], encoded["text"]

@@ -13,17 +13,17 @@ import dataclasses
 import jax
 from flax import nnx
 
-from medst_jax.data.batch import TEXT_REPORT, example_keys
+from medst_jax.data.batch import TEXT_REPORT
 from medst_jax.losses import clip_loss, masked_bce_loss
 from medst_jax.options import OptionError
 from medst_jax.systems.clip import Clip
-from medst_jax.systems.heads import Projection, Prototypes, Scale
+from medst_jax.systems.heads import LabelHead, Scale
 from medst_jax.systems.label_metrics import label_metrics
 from medst_jax.systems.options import ImageTextOptions
 from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs
-from medst_jax.systems.towers import image_features, text_features
-from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.towers import image_features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,7 @@ class DlilpOptions(ImageTextOptions):
     contrastive_weight: float = 0.1
 
 
+@register("dlilp")
 class Dlilp(Clip):
     """CLIP's modules, with a second projection, prototypes and a second temperature for labels."""
 
@@ -44,30 +45,26 @@ class Dlilp(Clip):
         if not options.labels:
             raise OptionError("dlilp needs labels; none of the mixture's data sets has any")
         super().__init__(options)
-        rngs = nnx.Rngs(options.seed + 1)
-        self.label_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
-        self.prototypes = Prototypes(len(options.labels), options.joint, rngs=rngs)
-        self.label_scale = Scale(options.temperature, options.max_scale)
+        self.label_head = LabelHead(
+            self.image_encoder.features,
+            options.joint,
+            len(options.labels),
+            Scale(options.temperature, options.max_scale),
+            rngs=nnx.Rngs(options.seed + 1),
+        )
         self.contrastive_weight = options.contrastive_weight
 
     def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
-        keys = example_keys(rngs, batch["example"])
-        images = training_images(self, batch, keys)
-        features, _ = image_features(
-            self.image_encoder, images, train=True, keys=purpose_keys(keys, "image")
-        )
-        pooled, _ = text_features(
-            self.text_encoder, batch["tokens"], batch["token_mask"], purpose_keys(keys, "text")
-        )
+        image, text = self.training_features(batch, rngs)
         return {
-            "image": self.image_projection(features),
-            "label_image": self.label_projection(features),
-            "text": self.text_projection(pooled),
+            "image": self.image_projection(image),
+            "label_image": self.label_head.projection(image),
+            "text": self.text_projection(text),
         }
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text = encoded["image"], encoded["text"]
-        logits = self.prototypes(encoded["label_image"], self.label_scale())
+        logits = self.label_head.logits(encoded["label_image"])
         known = batch["label_mask"] & batch["has_frontal"][:, None]
         supervised = masked_bce_loss(logits, batch["labels"], known)
         reported = batch["has_frontal"] & (batch["text_source"] == TEXT_REPORT)
@@ -78,7 +75,7 @@ class Dlilp(Clip):
             "label_loss": (supervised, 1.0),
             "text_loss": (contrastive, 1.0),
             "scale": (self.scale(), 1.0),
-            "label_scale": (self.label_scale(), 1.0),
+            "label_scale": (self.label_head.scale(), 1.0),
             **label_metrics(logits, batch["labels"], known),
             **pair_metrics(image, text, reported),
         }
@@ -86,8 +83,8 @@ class Dlilp(Clip):
 
     def class_logits(self, images: jax.Array) -> jax.Array:
         features, _ = image_features(self.image_encoder, self.preprocess(images), train=False)
-        return self.prototypes(self.label_projection(features), self.label_scale())
+        return self.label_head.logits(self.label_head.projection(features))
 
     def constrain_parameters(self) -> None:
         self.scale.clamp()
-        self.label_scale.clamp()
+        self.label_head.scale.clamp()

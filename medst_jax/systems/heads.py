@@ -40,15 +40,17 @@ class Scale(nnx.Module):
         self.log[...] = jnp.clip(self.log[...], 0.0, math.log(self.maximum))
 
 
-class Prototypes(nnx.Module):
-    """One learned vector per label; logits are scaled cosines with unit-norm embeddings."""
+class LabelHead(nnx.Module):
+    """A projection, one prototype per label and a temperature: logits are scaled cosines."""
 
-    def __init__(self, labels: int, joint: int, *, rngs: nnx.Rngs):
+    def __init__(self, features: int, joint: int, labels: int, scale: Scale, *, rngs: nnx.Rngs):
         kaiming = nnx.initializers.variance_scaling(2.0, "fan_in", "normal", in_axis=-1, out_axis=0)
-        self.vectors = nnx.Param(
+        self.projection = Projection(features, joint, rngs=rngs)
+        self.prototypes = nnx.Param(
             kaiming(rngs.params(), (labels, joint), jnp.float32), axes=("labels", "joint")
         )
+        self.scale = scale
 
-    def __call__(self, embedding: jax.Array, scale: jax.Array) -> jax.Array:
-        """Logits [B, C] of `embedding` [B, E]."""
-        return scale * jnp.einsum("be,ce->bc", embedding, unit_norm(self.vectors[...]))
+    def logits(self, embedding: jax.Array) -> jax.Array:
+        """Logits [B, C] of projected images `embedding` [B, E]."""
+        return self.scale() * jnp.einsum("be,ce->bc", embedding, unit_norm(self.prototypes[...]))

@@ -21,8 +21,8 @@ class ImageOptions:
 
     image: dict[str, Any]
     joint: int = 512
-    preprocess: Preprocess = Preprocess(size=224)
-    augment: Augment = Augment()
+    preprocess: Preprocess = dataclasses.field(default_factory=lambda: Preprocess(size=224))
+    augment: Augment = dataclasses.field(default_factory=Augment)
     temperature: float = 0.07
     max_scale: float = 100.0
     labels: tuple[str, ...] = ()

@@ -1,26 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Systems by name. Adding one means one entry here and one file beside this."""
+"""Systems by name: every file of this package registers the systems it defines."""
 
-from typing import Any
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from medst_jax.options import OptionError, parse
-from medst_jax.systems.clip import Clip
-from medst_jax.systems.dlilp import Dlilp
 from medst_jax.systems.system import System
-from medst_jax.systems.unicl import UniCL
-from medst_jax.systems.unimodal import Unimodal
 
-SYSTEMS: dict[str, type[Any]] = {
-    "clip": Clip,
-    "unicl": UniCL,
-    "unimodal": Unimodal,
-    "dlilp": Dlilp,
-}
+T = TypeVar("T", bound=type[System])
+
+_SYSTEMS: dict[str, type[Any]] = {}
+
+
+def register(name: str) -> Callable[[T], T]:
+    """Class decorator that makes a system known by `name`.
+
+    The class has an `Options` attribute, a frozen dataclass of plain values, and takes one
+    instance of it.
+
+    Raises:
+      ValueError: two classes claim one name.
+    """
+
+    def add(cls: T) -> T:
+        if name in _SYSTEMS and _SYSTEMS[name].__qualname__ != cls.__qualname__:
+            raise ValueError(f"system {name!r} is defined twice: {_SYSTEMS[name]} and {cls}")
+        _SYSTEMS[name] = cls
+        return cls
+
+    return add
+
+
+def _discover() -> dict[str, type[Any]]:
+    # Importing the package's files runs their decorators, so that a new system is one new file.
+    package = importlib.import_module("medst_jax.systems")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return _SYSTEMS
 
 
 def available() -> tuple[str, ...]:
-    """Names of all systems."""
-    return tuple(SYSTEMS)
+    """Names of all systems, sorted."""
+    return tuple(sorted(_discover()))
 
 
 def system_class(name: str) -> type[Any]:
@@ -29,9 +52,12 @@ def system_class(name: str) -> type[Any]:
     Raises:
       OptionError: no system has that name; lists those there are.
     """
-    if name not in SYSTEMS:
-        raise OptionError(f"config.system.name is {name!r}; known systems: {', '.join(SYSTEMS)}")
-    return SYSTEMS[name]
+    systems = _discover()
+    if name not in systems:
+        raise OptionError(
+            f"config.system.name is {name!r}; known systems: {', '.join(available())}"
+        )
+    return systems[name]
 
 
 def build(name: str, **options: Any) -> System:

@@ -11,9 +11,11 @@ import jax.numpy as jnp
 from medst_jax.losses import unicl_loss
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
 
+@register("unicl")
 class UniCL(Clip):
     """As CLIP, trained on image-text-label space."""
 

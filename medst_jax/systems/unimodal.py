@@ -13,14 +13,16 @@ from medst_jax.data.batch import example_keys
 from medst_jax.losses import masked_bce_loss
 from medst_jax.options import OptionError
 from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.heads import Projection, Prototypes, Scale
+from medst_jax.systems.heads import LabelHead, Scale
 from medst_jax.systems.label_metrics import label_metrics
 from medst_jax.systems.options import ImageOptions
+from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
 from medst_jax.systems.towers import image_encoder, image_features
 from medst_jax.systems.training_images import purpose_keys, training_images
 
 
+@register("unimodal")
 class Unimodal(System):
     """An image encoder, a projection, a learned temperature and one prototype per label."""
 
@@ -42,9 +44,13 @@ class Unimodal(System):
             rngs=rngs,
         )
         self.text_encoder = None
-        self.label_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
-        self.prototypes = Prototypes(len(options.labels), options.joint, rngs=rngs)
-        self.label_scale = Scale(options.temperature, options.max_scale)
+        self.label_head = LabelHead(
+            self.image_encoder.features,
+            options.joint,
+            len(options.labels),
+            Scale(options.temperature, options.max_scale),
+            rngs=rngs,
+        )
 
     def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
         keys = example_keys(rngs, batch["example"])
@@ -52,21 +58,22 @@ class Unimodal(System):
         features, _ = image_features(
             self.image_encoder, images, train=True, keys=purpose_keys(keys, "image")
         )
-        return {"label_image": self.label_projection(features)}
+        return {"label_image": self.label_head.projection(features)}
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        logits = self.prototypes(encoded["label_image"], self.label_scale())
+        logits = self.label_head.logits(encoded["label_image"])
         known = batch["label_mask"] & batch["has_frontal"][:, None]
         loss = masked_bce_loss(logits, batch["labels"], known)
         return loss, label_metrics(logits, batch["labels"], known)
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         features, local = image_features(self.image_encoder, self.preprocess(images), train=False)
-        return Embedding(self.label_projection(features), self.label_projection(local), features)
+        project = self.label_head.projection
+        return Embedding(project(features), project(local), features)
 
     def class_logits(self, images: jax.Array) -> jax.Array:
         features, _ = image_features(self.image_encoder, self.preprocess(images), train=False)
-        return self.prototypes(self.label_projection(features), self.label_scale())
+        return self.label_head.logits(self.label_head.projection(features))
 
     def constrain_parameters(self) -> None:
-        self.label_scale.clamp()
+        self.label_head.scale.clamp()
