@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Patient-clustered bootstrap: patients, not images, are drawn with replacement.
+
+A draw is a vector of multiplicities, so nothing is copied: a metric receives weights [R, n] for
+a block of R draws (see `metrics`) and returns R values.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+DRAWS = 2_000
+_BLOCK = 4_000_000  # weights held at once, so that memory does not grow with the number of draws
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+class Interval(NamedTuple):
+    """A value on the given images and the percentile bounds of its bootstrap draws."""
+
+    value: float
+    low: float
+    high: float
+
+
+def patient_weights(
+    patients: np.ndarray, *, draws: int = DRAWS, seed: int = 0
+) -> Iterator[np.ndarray]:
+    """Blocks of float64 [R, n]: how often each image's patient was drawn.
+
+    Args:
+      patients: [n] patient of each image (any integers).
+      draws: number of draws over all blocks.
+      seed: the same seed, patients and draws give the same weights, whatever is measured.
+    """
+    _, member = np.unique(np.asarray(patients), return_inverse=True)
+    count = int(member.max()) + 1 if len(member) else 0
+    rng = np.random.default_rng(seed)
+    block = max(1, _BLOCK // max(len(member), 1))
+    for start in range(0, draws, block):
+        rows = min(block, draws - start)
+        picks = rng.integers(0, count, size=(rows, count))
+        picks += np.arange(rows)[:, None] * count
+        times = np.bincount(picks.ravel(), minlength=rows * count).reshape(rows, count)
+        yield times[:, member].astype(np.float64)
+
+
+def clustered_interval(
+    statistic: Statistic,
+    patients: np.ndarray,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """A statistic with its percentile interval over patients.
+
+    Args:
+      statistic: weights [R, n] -> [R].
+      patients: [n].
+      draws: bootstrap draws; 0 gives NaN bounds.
+      seed: of the draws.
+      level: coverage of the interval.
+    """
+    value = float(statistic(np.ones((1, len(patients))))[0])
+    if draws == 0 or not len(patients):
+        return Interval(value, np.nan, np.nan)
+    samples = [statistic(weights) for weights in patient_weights(patients, draws=draws, seed=seed)]
+    return Interval(value, *_bounds(np.concatenate(samples), level))
+
+
+def paired_difference(
+    first: Sequence[Statistic],
+    second: Sequence[Statistic],
+    patients: np.ndarray,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Mean of `first` minus mean of `second`, both measured on the same draws of patients.
+
+    Args:
+      first: one statistic per training seed, all over the same n images.
+      second: likewise, of the system that is compared with; may hold another number of seeds.
+      patients: [n], shared by all of them.
+      draws: bootstrap draws.
+      seed: of the draws.
+      level: coverage of the interval.
+
+    Raises:
+      ValueError: one side is empty.
+    """
+    if not first or not second:
+        raise ValueError(
+            f"a paired difference needs runs on both sides; got {len(first)} and {len(second)}"
+        )
+
+    def difference(weights: np.ndarray) -> np.ndarray:
+        left = np.mean([statistic(weights) for statistic in first], axis=0)
+        return left - np.mean([statistic(weights) for statistic in second], axis=0)
+
+    return clustered_interval(difference, patients, draws=draws, seed=seed, level=level)
+
+
+def _bounds(samples: np.ndarray, level: float) -> tuple[float, float]:
+    finite = samples[np.isfinite(samples)]
+    if not len(finite):
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

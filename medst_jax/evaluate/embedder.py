@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A system behind a numpy interface: images and texts in, embeddings out, one compilation each."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import NamedSharding, PartitionSpec
+
+_BATCH_AXES = ("data", "fsdp")
+
+
+class TextEncoder(Protocol):
+    """The part of the tokenizer that evaluation needs."""
+
+    def encode_batch(self, texts: Sequence[str], length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens int32 [B, L] and their mask bool [B, L]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Embeddings:
+    """Embeddings of N images or texts, float32.
+
+    Attributes:
+      features: [N, D], before any projection (what probes read).
+      global_: [N, E], unit norm, in the joint space.
+      logits: [N, C] against the system's label prototypes, or None.
+    """
+
+    features: np.ndarray
+    global_: np.ndarray
+    logits: np.ndarray | None = None
+
+    def __getitem__(self, rows: np.ndarray) -> "Embeddings":
+        logits = None if self.logits is None else self.logits[rows]
+        return Embeddings(self.features[rows], self.global_[rows], logits)
+
+
+class Embedder:
+    """Embeds with a fixed batch (the last one is padded), sharded over the ambient mesh if any.
+
+    Args:
+      system: a `System`.
+      tokenizer: of the checkpoint; None for systems without text.
+      size: S, side of the images that `images` takes.
+      text_length: L of every tokenised text.
+      batch_size: rows per call; rounded up to a multiple of the mesh's batch shards.
+    """
+
+    def __init__(
+        self,
+        system: Any,
+        tokenizer: TextEncoder | None,
+        size: int,
+        text_length: int,
+        batch_size: int = 64,
+    ) -> None:
+        self.size, self.text_length = size, text_length
+        self.labels: tuple[str, ...] = tuple(system.labels) if system.has_prototypes else ()
+        self.has_text: bool = system.has_text and tokenizer is not None
+        self._tokenizer = tokenizer
+        self._graph, self._state = nnx.split(system)
+        self._mesh = jax.sharding.get_mesh()
+        shards = 1
+        if not self._mesh.empty:
+            shards = int(np.prod([self._mesh.shape.get(axis, 1) for axis in _BATCH_AXES]))
+        self._batch_size = -(-batch_size // shards) * shards
+
+    def images(self, images: np.ndarray) -> Embeddings:
+        """Embed uint8 `images` [N, S, S, 1]; N may be zero."""
+        expected = (self.size, self.size, 1)
+        if images.dtype != np.uint8 or images.shape[1:] != expected:
+            raise ValueError(
+                f"images are {images.dtype} {images.shape}; they must be uint8 [N, S, S, 1] "
+                f"with S = {self.size}, the size of the checkpoint"
+            )
+        return self._run(_embed_images, (images,))
+
+    def texts(self, texts: Sequence[str]) -> Embeddings:
+        """Embed strings; longer ones are cut at the checkpoint's text length."""
+        if not self.has_text or self._tokenizer is None:
+            raise ValueError(
+                "this system has no text encoder; use protocols that read its label prototypes "
+                "or its image features"
+            )
+        return self._run(_embed_texts, self._tokenizer.encode_batch(texts, self.text_length))
+
+    def _run(self, function: Callable[..., Any], arrays: tuple[np.ndarray, ...]) -> Embeddings:
+        count = len(arrays[0])
+        blocks = []
+        for start in range(0, max(count, 1), self._batch_size):
+            batch = [self._to_device(_padded(a[start:], self._batch_size)) for a in arrays]
+            blocks.append(jax.device_get(function(self._graph, self._state, *batch)))
+        parts = [np.concatenate(leaves)[:count] for leaves in zip(*blocks, strict=True)]
+        return Embeddings(*parts)
+
+    def _to_device(self, batch: np.ndarray) -> jax.Array:
+        if self._mesh.empty:
+            return jax.device_put(batch)
+        axes = tuple(axis for axis in _BATCH_AXES if axis in self._mesh.shape)
+        sharding = NamedSharding(self._mesh, PartitionSpec(axes))
+        # Every process holds the whole batch and hands over its own rows.
+        return jax.make_array_from_callback(batch.shape, sharding, lambda index: batch[index])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _embed_images(graph: Any, state: Any, images: jax.Array) -> tuple[jax.Array, ...]:
+    system = nnx.merge(graph, state)
+    embedding = system.encode_image(images)
+    outputs = [embedding.features, embedding.global_]
+    if system.has_prototypes:
+        outputs.append(system.class_logits(images))
+    return tuple(_replicated(output) for output in outputs)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _embed_texts(
+    graph: Any, state: Any, tokens: jax.Array, token_mask: jax.Array
+) -> tuple[jax.Array, ...]:
+    embedding = nnx.merge(graph, state).encode_text(tokens, token_mask)
+    return _replicated(embedding.features), _replicated(embedding.global_)
+
+
+def _replicated(array: jax.Array) -> jax.Array:
+    array = array.astype(jnp.float32)
+    if jax.sharding.get_abstract_mesh().empty:
+        return array
+    return jax.lax.with_sharding_constraint(array, PartitionSpec())  # so that any process reads it
+
+
+def _padded(rows: np.ndarray, size: int) -> np.ndarray:
+    rows = rows[:size]
+    if len(rows) == size:
+        return rows
+    return np.concatenate([rows, np.zeros((size - len(rows), *rows.shape[1:]), rows.dtype)])

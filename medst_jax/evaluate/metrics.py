@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weighted classification metrics, vectorised over bootstrap draws.
+
+Every function takes `weights` [R, n]: how often each of the n images counts in each of R draws
+(all ones: the plain metric) and returns [R], or [R, C] per class. A metric that a draw leaves
+undefined, for want of positives or negatives, is NaN there. Computation is in float64.
+"""
+
+import numpy as np
+
+
+def auroc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve, ties counting one half (Mann-Whitney).
+
+    Args:
+      targets: bool [n].
+      scores: [n], larger means more positive.
+      weights: [R, n], not negative.
+
+    Returns:
+      [R] in [0, 1]; NaN where a draw has no positive or no negative.
+    """
+    order = np.argsort(scores, kind="stable")
+    ordered = np.asarray(scores)[order]
+    if len(ordered) == 0:
+        return np.full(len(weights), np.nan)
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    truth = np.asarray(targets, bool)[order]
+    sorted_weights = np.asarray(weights, np.float64)[:, order]
+    positive = np.add.reduceat(sorted_weights * truth, starts, axis=1)  # one column per tie group
+    negative = np.add.reduceat(sorted_weights * ~truth, starts, axis=1)
+    below = np.cumsum(negative, axis=1) - negative
+    pairs = positive.sum(1) * negative.sum(1)
+    wins = (positive * (below + 0.5 * negative)).sum(1)
+    return np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+
+
+def roc_curve(targets: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rates at every distinct threshold, from (0, 0) to (1, 1)."""
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    truth = np.asarray(targets, bool)[order]
+    ends = np.flatnonzero(np.r_[np.diff(np.asarray(scores)[order]) != 0, True])
+    true, false = np.cumsum(truth)[ends], np.cumsum(~truth)[ends]
+    return np.r_[0, false / max(false[-1], 1)], np.r_[0, true / max(true[-1], 1)]
+
+
+def confusion(
+    targets: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray
+) -> np.ndarray:
+    """Weighted counts [R, C, C]: rows are true classes, columns predicted ones."""
+    cell = np.asarray(targets) * classes + np.asarray(predicted)
+    one_hot = (cell[:, None] == np.arange(classes * classes)).astype(np.float64)
+    return (np.asarray(weights, np.float64) @ one_hot).reshape(-1, classes, classes)
+
+
+def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
+    """Mean recall over the classes that occur in the draw ("ACA"); from `confusion` [R, C, C]."""
+    total = matrix.sum(2)
+    hits = np.diagonal(matrix, axis1=1, axis2=2)
+    return _mean_over(np.divide(hits, total, out=np.zeros_like(total), where=total > 0), total > 0)
+
+
+def macro_f1(matrix: np.ndarray) -> np.ndarray:
+    """Mean F1 over the classes that occur or are predicted; from `confusion` [R, C, C]."""
+    hits = np.diagonal(matrix, axis1=1, axis2=2)
+    total = matrix.sum(1) + matrix.sum(2)
+    score = np.divide(2 * hits, total, out=np.zeros_like(total), where=total > 0)
+    return _mean_over(score, total > 0)
+
+
+def quadratic_kappa(matrix: np.ndarray) -> np.ndarray:
+    """Cohen's kappa with quadratic weights over the class order; from `confusion` [R, C, C]."""
+    classes = matrix.shape[-1]
+    distance = np.subtract.outer(np.arange(classes), np.arange(classes)) ** 2
+    expected = matrix.sum(2)[:, :, None] * matrix.sum(1)[:, None, :]
+    total = matrix.sum((1, 2))
+    chance = (distance * expected).sum((1, 2))
+    observed = (distance * matrix).sum((1, 2)) * total
+    ratio = np.divide(observed, chance, out=np.full(len(total), np.nan), where=chance > 0)
+    return 1.0 - ratio
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Median [R] of `values` [n] repeated `weights` [R, n] times (mean of the two middle ones)."""
+    order = np.argsort(values, kind="stable")
+    ordered = np.asarray(values, np.float64)[order]
+    cumulative = np.cumsum(np.asarray(weights, np.float64)[:, order], axis=1)
+    half = cumulative[:, -1:] / 2
+    lower = ordered[np.argmax(cumulative >= half, axis=1)]
+    upper = ordered[np.argmax(cumulative > half, axis=1)]
+    return (lower + upper) / 2
+
+
+def _mean_over(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    count = valid.sum(1)
+    total = np.where(valid, values, 0.0).sum(1)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Per-image predictions of one task: what metrics, intervals and paired comparisons are made of.
+
+Predictions are kept next to `metrics.json` (patient ordinals, targets and scores; no ids), so
+that two runs can be compared on the same draws of patients long after they ended.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from etils import epath
+
+Kind = Literal["single", "multi", "ranks"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """Scores of n images, S repeats each (repeats: draws of training shots; else S = 1).
+
+    Attributes:
+      kind: "single": one class per image; "multi": independent classes; "ranks": retrieval.
+      patients: int [n], patient ordinals.
+      targets: "single": int [n] class; "multi": int8 [n, C] 1 positive, 0 negative, -1 unknown;
+        "ranks": int [n], all zero.
+      scores: float32 [S, n, C]; "ranks": [S, n, 1] with the rank of the first hit, from 1.
+      classes: C names; "ranks": empty.
+    """
+
+    kind: Kind
+    patients: np.ndarray
+    targets: np.ndarray
+    scores: np.ndarray
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        count = len(self.patients)
+        if self.scores.ndim != 3 or self.scores.shape[1] != count or len(self.targets) != count:
+            raise ValueError(
+                f"predictions of {count} images have scores {self.scores.shape} and targets "
+                f"{self.targets.shape}; they must be [S, {count}, C] and [{count}, ...]"
+            )
+
+    def predicted(self, repeat: int = 0) -> np.ndarray:
+        """Class of the highest score, int [n]."""
+        return np.argmax(self.scores[repeat], axis=1)
+
+    def positives(self) -> np.ndarray:
+        """Positive images per class, int [C]."""
+        if self.kind == "single":
+            return np.bincount(self.targets, minlength=len(self.classes))
+        return (self.targets == 1).sum(0)
+
+    def negatives(self) -> np.ndarray:
+        """Negative images per class, int [C]."""
+        if self.kind == "single":
+            return len(self.targets) - self.positives()
+        return (self.targets == 0).sum(0)
+
+
+def write_predictions(path: epath.PathLike, named: Mapping[str, Predictions]) -> None:
+    """Write every task's predictions to one `.npz` (plain arrays, nothing pickled)."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, predictions in named.items():
+        for field in dataclasses.fields(Predictions):
+            value = np.asarray(getattr(predictions, field.name))
+            # An empty tuple would otherwise become a float array.
+            arrays[f"{name}|{field.name}"] = value.astype(str) if value.size == 0 else value
+    with epath.Path(path).open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def read_predictions(path: epath.PathLike) -> dict[str, Predictions]:
+    """The predictions written by `write_predictions`, by task name."""
+    with epath.Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        loaded = {key: arrays[key] for key in arrays.files}
+    names = dict.fromkeys(key.rpartition("|")[0] for key in loaded)
+    return {name: _assemble(loaded, name) for name in names}
+
+
+def _assemble(arrays: Mapping[str, np.ndarray], name: str) -> Predictions:
+    return Predictions(
+        kind=str(arrays[f"{name}|kind"]),  # type: ignore[arg-type]
+        patients=arrays[f"{name}|patients"],
+        targets=arrays[f"{name}|targets"],
+        scores=arrays[f"{name}|scores"],
+        classes=tuple(map(str, arrays[f"{name}|classes"])),
+    )
