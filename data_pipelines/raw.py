@@ -23,7 +23,8 @@ class RawImage:
 
     `view` is one of PA, AP, LATERAL, LL, other. `pixels` is 2-D uint8 or uint16, or None when
     `path` is set; `path` is relative to the source folder and must not leave it. `spacing` is
-    (row, column) in mm, NaN when unknown.
+    (row, column) in mm, NaN when unknown. `row` is the 1-based line of the source's table (0 when
+    there is none).
     """
 
     image_id: str
@@ -31,6 +32,7 @@ class RawImage:
     pixels: np.ndarray | None
     path: str | None = None
     spacing: tuple[float, float] = (NAN, NAN)
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Source(Protocol):
     `card` holds licence, redistributable, intensity, description and, for evaluation sets,
     evaluation_only. `truth_features` maps a `truth_*` name to its dtype and shape (None = any).
     `units` is deterministic; `studies` yields patient and time order inside a unit, and a
-    patient never spans two units.
+    patient never spans two units. A source whose images have a `path` also has `source_dir`, the
+    folder they are relative to.
     """
 
     name: str

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The timeline index of a split: everything sampling needs to know without opening a record."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from etils import epath
+
+_SALT = b"medst_jax exclusion keys, version 1"
+
+
+def salted_key(namespace: str, *parts: str) -> int:
+    """64-bit key of an id: equal ids of one namespace match, the id cannot be read back."""
+    digest = hashlib.sha256(_SALT)
+    for part in (namespace, *parts):
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    return int.from_bytes(digest.digest()[:8], "big")
+
+
+@dataclass(frozen=True)
+class Index:
+    """Arrays over the n studies of a split, in patient and time order.
+
+    patient: int32 [n], ordinal over the data set, the same across its splits.
+    study_index: int32 [n], place in the patient's sequence.
+    study_days: float32 [n], days since the patient's first study, NaN unknown.
+    has_frontal, has_lateral: bool [n].
+    sentence_count: int32 [n].
+    labels: int8 [n, C], label codes.
+    patient_key, study_key: uint64 [n], salted hashes, for exclusion across data sets.
+    """
+
+    patient: np.ndarray
+    study_index: np.ndarray
+    study_days: np.ndarray
+    has_frontal: np.ndarray
+    has_lateral: np.ndarray
+    sentence_count: np.ndarray
+    labels: np.ndarray
+    patient_key: np.ndarray
+    study_key: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.patient)
+
+    def take(self, rows: np.ndarray) -> Index:
+        """The index of the given rows, in their order."""
+        return Index(**{name: value[rows] for name, value in _fields(self).items()})
+
+    def save(self, path: epath.PathLike) -> None:
+        """Writes an `.npz` without pickled objects."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **_fields(self))  # type: ignore[arg-type]
+        epath.Path(path).write_bytes(buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: epath.PathLike) -> Index:
+        with np.load(io.BytesIO(epath.Path(path).read_bytes()), allow_pickle=False) as arrays:
+            return cls(**{f.name: arrays[f.name] for f in dataclasses.fields(cls)})
+
+
+def _fields(index: Index) -> dict[str, np.ndarray]:
+    return {f.name: getattr(index, f.name) for f in dataclasses.fields(index)}

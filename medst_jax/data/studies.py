@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random access to the studies of a prepared data set, without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from etils import epath
+
+from medst_jax.data import schema
+from medst_jax.data.index import Index
+from medst_jax.data.study import Study, from_features
+
+
+class MissingDataError(FileNotFoundError):
+    """A data set or split that has not been prepared; the message holds the command for it."""
+
+
+def dataset_dir(data_dir: epath.PathLike, name: str, version: str = schema.VERSION) -> epath.Path:
+    """`<data_dir>/<name>/studies/<version>`."""
+    return epath.Path(data_dir) / name / schema.CONFIG / version
+
+
+def read_info(data_dir: epath.PathLike, name: str) -> dict[str, Any]:
+    """`dataset.json` of a prepared data set.
+
+    Raises:
+      MissingDataError: with the `prepare.py` line that makes the data.
+    """
+    path = dataset_dir(data_dir, name) / "dataset.json"
+    if not path.exists():
+        raise MissingDataError(
+            f"data set {name!r} is not in {data_dir}: make it with\n  {prepare_line(data_dir, name)}"
+        )
+    return json.loads(path.read_text())
+
+
+def prepare_line(data_dir: epath.PathLike, name: str) -> str:
+    """The command that makes a data set."""
+    if name.startswith("simulated_cxr"):
+        return f"python launch/prepare.py --dataset=simulated_cxr --data_dir={data_dir}"
+    return (
+        f"python launch/prepare.py --dataset=image_table --name={name} "
+        f"--source_dir=FOLDER_WITH_METADATA_CSV --data_dir={data_dir}"
+    )
+
+
+def open_studies(
+    data_dir: epath.PathLike, name: str, split: str, *, truth: bool = False
+) -> Studies:
+    """Opens one split of a prepared data set.
+
+    Args:
+      data_dir: the folder given to `prepare.py`; local, because ArrayRecord reads no gs://.
+      name: the data set.
+      split: one of its splits.
+      truth: also parse the `truth_*` features. Only evaluators may.
+
+    Raises:
+      MissingDataError: no such data; the message holds the command that makes it.
+    """
+    info = read_info(data_dir, name)
+    if split not in info["splits"]:
+        raise MissingDataError(
+            f"data set {name!r} in {data_dir} has no split {split!r}; it has {sorted(info['splits'])}"
+        )
+    return Studies(data_dir, info, split, truth)
+
+
+class Studies:
+    """A split as a random-access sequence of `Study`.
+
+    Files are opened at the first read of each process, so an object may be forked to or pickled
+    for worker processes; it holds no open file when it is.
+    """
+
+    def __init__(
+        self, data_dir: epath.PathLike, info: dict[str, Any], split: str, truth: bool
+    ) -> None:
+        self.name: str = info["name"]
+        self.split = split
+        self.labels: tuple[str, ...] = tuple(info["labels"])
+        self.info = info
+        self.fingerprint: str = info["fingerprint"]
+        self.index = Index.load(dataset_dir(data_dir, self.name) / f"index-{split}.npz")
+        self._dir = os.fspath(dataset_dir(data_dir, self.name))
+        self._truth = truth
+        self._opened: tuple[int, _Records] | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, i: int) -> Study:
+        return from_features(self.features(i), len(self.labels))
+
+    def features(self, i: int) -> dict[str, Any]:
+        """The parsed features of record `i`, as TFDS names them."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"study {i} of {len(self)} in {self.name}/{self.split}")
+        return self._records()[i % len(self)]
+
+    def _records(self) -> _Records:
+        if self._opened is None or self._opened[0] != os.getpid():
+            self._opened = (os.getpid(), _Records(self._dir, self.split, self._truth))
+        return self._opened[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None}
+
+    def __repr__(self) -> str:
+        return f"Studies({self.name}/{self.split}, {len(self)} studies)"
+
+
+class _Records:
+    """Records of one split parsed with chosen features; the rest of a record is skipped."""
+
+    def __init__(self, directory: str, split: str, truth: bool) -> None:
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder_from_directory(directory)
+        stored = builder.info.features
+        self._features = tfds.features.FeaturesDict(
+            {name: stored[name] for name in stored if truth or not name.startswith("truth_")}
+        )
+        raw = tfds.decode.DeserializeMethod.RAW_BYTES
+        self._source = builder.as_data_source(split=split, deserialize_method=raw)
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        return self._features.deserialize_example_np(self._source[i])
