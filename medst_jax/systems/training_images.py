@@ -29,9 +29,9 @@ def training_images(
     system: HasPreprocess, batch: Batch, keys: jax.Array | None, view: str = "frontal"
 ) -> jax.Array:
     """Float images [B, s, s, c] of one view of the batch, augmented where `keys` [B] are given."""
-    images = system.preprocess(batch[view])
-    if keys is None:
-        return images
-    augment_keys = purpose_keys(keys, "augment")
-    assert augment_keys is not None
-    return system.augment(images, augment_keys)
+    images = system.preprocess.resize(batch[view])
+    if keys is not None:
+        augment_keys = purpose_keys(keys, "augment")
+        assert augment_keys is not None
+        images = system.augment(images, augment_keys)
+    return system.preprocess.normalise(images)

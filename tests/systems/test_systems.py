@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every system must do: build from plain values, learn, embed, be indifferent to row order."""
+
+import inspect
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from medst_jax import systems
+from medst_jax.options import OptionError
+from tests.systems.make_batch import LABELS, OPTIONS, TEXT, make_batch
+
+
+def _options(name: str) -> dict:
+    return OPTIONS if name == "unimodal" else {**OPTIONS, **TEXT}
+
+
+@pytest.fixture(scope="module", params=systems.available())
+def built(request):
+    return request.param, systems.build(request.param, **_options(request.param))
+
+
+def _differentiate(system, batch, key):
+    graph, params, rest = nnx.split(system, nnx.Param, ...)
+
+    @jax.jit
+    def run(params, rest, batch):
+        def loss(params):
+            module = nnx.merge(graph, params, rest, copy=True)
+            value, metrics = module.loss(batch, rngs=key)
+            return value, metrics
+
+        return jax.value_and_grad(loss, has_aux=True)(params)
+
+    return run(params, rest, batch)
+
+
+def test_loss_and_gradient_are_finite_and_reach_every_encoder(built):
+    name, system = built
+    (value, metrics), gradient = _differentiate(system, make_batch(), jax.random.key(0))
+    assert value.dtype == jnp.float32 and np.isfinite(value)
+    for total, count in metrics.values():
+        assert np.isfinite(total) and np.isfinite(count)
+    flat = nnx.to_flat_state(gradient)
+    for path, variable in flat:
+        assert np.all(np.isfinite(variable[...])), path
+    moved = {path[0] for path, variable in flat if np.any(variable[...] != 0)}
+    assert "image_encoder" in moved
+    assert ("text_encoder" in moved) == type(system).has_text
+
+
+def test_every_parameter_names_its_dimensions(built):
+    _, system = built
+    for path, variable in nnx.to_flat_state(nnx.state(system, nnx.Param)):
+        axes = variable.get_metadata().get("axes")
+        assert axes is not None and len(axes) == variable[...].ndim, path
+
+
+def test_only_the_required_keys_are_read(built):
+    name, system = built
+    required = type(system).required_keys
+    batch = {key: value for key, value in make_batch().items() if key in required}
+    value, _ = system.loss(batch, rngs=jax.random.key(0))
+    assert np.isfinite(value)
+
+
+def test_rngs_may_be_a_key_nnx_rngs_or_none(built):
+    _, system = built
+    batch = make_batch(3)
+    for rngs in (jax.random.key(1), nnx.Rngs(1), None):
+        assert np.isfinite(system.loss(batch, rngs=rngs)[0])
+
+
+def test_draws_follow_the_example_not_the_row(built):
+    _, system = built
+    batch, order = make_batch(), jnp.array([3, 0, 5, 1, 4, 2])
+    moved = {key: value[order] for key, value in batch.items()}
+    first = system.encode(batch, rngs=jax.random.key(2))
+    second = system.encode(moved, rngs=jax.random.key(2))
+    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        assert a.shape[0] == 6
+        np.testing.assert_allclose(a[order], b, atol=2e-5)
+
+
+def test_embeddings_have_the_promised_shapes_and_norms(built):
+    _, system = built
+    batch = make_batch(3)
+    image = system.encode_image(batch["frontal"])
+    assert image.global_.shape == (3, 16) and image.local.shape[::2] == (3, 16)
+    assert image.features.shape == (3, system.image_encoder.features)
+    np.testing.assert_allclose(np.linalg.norm(image.global_, axis=-1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(image.local, axis=-1), 1, atol=1e-5)
+    if type(system).has_text:
+        text = system.encode_text(batch["tokens"], batch["token_mask"])
+        assert text.global_.shape == (3, 16) and text.local.shape == (3, 12, 16)
+        np.testing.assert_allclose(np.linalg.norm(text.global_, axis=-1), 1, atol=1e-5)
+    else:
+        with pytest.raises(systems.UnsupportedError, match="no text encoder"):
+            system.encode_text(batch["tokens"], batch["token_mask"])
+    if type(system).has_prototypes:
+        assert system.class_logits(batch["frontal"]).shape == (3, len(LABELS))
+    else:
+        with pytest.raises(systems.UnsupportedError, match="no label prototypes"):
+            system.class_logits(batch["frontal"])
+
+
+def test_evaluation_is_per_image(built):
+    _, system = built
+    images = make_batch(4)["frontal"]
+    together = system.encode_image(images).global_
+    alone = jnp.concatenate([system.encode_image(images[i : i + 1]).global_ for i in range(4)])
+    np.testing.assert_allclose(together, alone, atol=2e-5)
+
+
+def test_text_does_not_depend_on_padding(built):
+    _, system = built
+    if not type(system).has_text:
+        assert system.text_encoder is None
+        return
+    batch = make_batch(4)
+    tokens, mask = batch["tokens"][:, :8], batch["token_mask"][:, :8]
+    longer = jnp.pad(tokens, ((0, 0), (0, 4))), jnp.pad(mask, ((0, 0), (0, 4)))
+    np.testing.assert_allclose(
+        system.encode_text(tokens, mask).global_, system.encode_text(*longer).global_, atol=2e-5
+    )
+
+
+def test_scales_are_clamped_to_their_range(built):
+    _, system = built
+    scale = system.scale if hasattr(system, "scale") else system.label_head.scale
+    before = scale.log[...]
+    scale.log[...] = jnp.float32(9.0)
+    system.constrain_parameters()
+    np.testing.assert_allclose(scale(), 100.0, rtol=1e-5)
+    scale.log[...] = before
+
+
+def test_the_same_seed_builds_the_same_system():
+    one, two = (systems.build("clip", **_options("clip")) for _ in range(2))
+    other = systems.build("clip", **{**_options("clip"), "seed": 1})
+    leaves = [jax.tree.leaves(nnx.to_pure_dict(nnx.state(s, nnx.Param))) for s in (one, two, other)]
+    assert all(np.array_equal(a, b) for a, b in zip(leaves[0], leaves[1], strict=True))
+    assert any(not np.array_equal(a, b) for a, b in zip(leaves[0], leaves[2], strict=True))
+
+
+def test_options_survive_json_and_mistakes_are_named():
+    options = json.loads(json.dumps(_options("dlilp")))
+    assert systems.build("dlilp", **options).labels == LABELS
+    with pytest.raises(OptionError, match="config.system.contrastive_weigth .*contrastive_weight"):
+        systems.build("dlilp", **options, contrastive_weigth=1.0)
+    with pytest.raises(OptionError, match="known systems: clip"):
+        systems.build("clap")
+    with pytest.raises(OptionError, match="known encoders: resnet50"):
+        systems.build("clip", **{**options, "image": {"name": "resnet5"}})
+    with pytest.raises(OptionError, match="needs labels"):
+        systems.build("unimodal", **{**OPTIONS, "labels": ()})
+
+
+def test_every_system_documents_its_source():
+    for name in systems.available():
+        assert "arXiv" in (inspect.getmodule(systems.system_class(name)).__doc__ or "")
