@@ -1,1 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Mesh, sharding rules and the placement of parameters and batches."""
+
+from medst_jax.parallel.mesh import AXES, BATCH_AXES, batch_shards, check_batch_size, make_mesh
+from medst_jax.parallel.rules import RULES, Rules, constrain, get_rules, use_rules
+from medst_jax.parallel.sharding import (
+    batch_sharding,
+    param_shardings,
+    put_batch,
+    replicated,
+    sharding_table,
+    variables_by_path,
+)
+
+__all__ = [
+    "AXES",
+    "BATCH_AXES",
+    "RULES",
+    "Rules",
+    "batch_sharding",
+    "batch_shards",
+    "check_batch_size",
+    "constrain",
+    "get_rules",
+    "make_mesh",
+    "param_shardings",
+    "put_batch",
+    "replicated",
+    "sharding_table",
+    "use_rules",
+    "variables_by_path",
+]

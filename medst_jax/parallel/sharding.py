@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shardings of parameters and batches on a mesh, and batches onto devices."""
+
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from medst_jax.parallel.mesh import BATCH_AXES, batch_shards
+from medst_jax.parallel.rules import Rules, get_rules, partition_spec
+
+
+def variables_by_path(state: nnx.State) -> dict[str, nnx.Variable]:
+    """The variables of a state under "/"-joined paths, sorted by path."""
+    flat = {"/".join(map(str, path)): variable for path, variable in nnx.to_flat_state(state)}
+    return dict(sorted(flat.items()))
+
+
+def param_shardings(params: nnx.State, mesh: Mesh, rules: str | Rules) -> dict[str, NamedSharding]:
+    """The sharding of every parameter, by path.
+
+    Args:
+      params: the `nnx.Param` part of a system, abstract or concrete.
+      mesh: the mesh.
+      rules: a table or the name of one.
+
+    Raises:
+      ValueError: names the path of a parameter without axes, with an unknown axis, or whose
+        dimension the mesh does not divide.
+    """
+    table = get_rules(rules)
+    shardings = {}
+    for path, variable in variables_by_path(params).items():
+        axes = variable.get_metadata().get("axes")
+        if axes is None:
+            raise ValueError(
+                f"parameter {path} has no logical axes; give its initialiser "
+                'metadata such as {"axes": ("embed", "mlp")}'
+            )
+        shape = variable.get_value().shape
+        spec = partition_spec(axes, shape, mesh.shape, table, f"parameter {path}")
+        shardings[path] = NamedSharding(mesh, spec)
+    return shardings
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Leading dimension over (data, fsdp), everything else whole."""
+    return NamedSharding(mesh, P(BATCH_AXES))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """The same value on every device."""
+    return NamedSharding(mesh, P())
+
+
+def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
+    """Lay this process' rows of a global batch onto its devices.
+
+    Args:
+      batch: arrays whose leading dimension holds the rows of this process.
+
+    Returns:
+      Global arrays, sharded over the batch dimension.
+
+    Raises:
+      ValueError: names an array whose global leading dimension the mesh does not divide.
+    """
+    sharding, shards = batch_sharding(mesh), batch_shards(mesh)
+    arrays = {}
+    for key, local in batch.items():
+        rows = local.shape[0] * jax.process_count()
+        if rows % shards:
+            raise ValueError(
+                f"batch[{key!r}] has {rows} rows, not divisible by the {shards} batch shards "
+                "of the mesh"
+            )
+        arrays[key] = jax.make_array_from_process_local_data(
+            sharding, local, (rows, *local.shape[1:])
+        )
+    return arrays
+
+
+def sharding_table(params: nnx.State, mesh: Mesh, rules: str | Rules) -> str:
+    """One line per parameter: path, shape, logical axes, partition of each dimension."""
+    shardings = param_shardings(params, mesh, rules)
+    rows = [
+        (path, str(tuple(v.get_value().shape)), str(v.get_metadata()["axes"]), str(s.spec))
+        for (path, v), s in zip(variables_by_path(params).items(), shardings.values(), strict=True)
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    )

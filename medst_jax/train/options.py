@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sections `train`, `optimizer` and `mesh` of a configuration."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """How long to train, what to write and when.
+
+    Attributes:
+      batch_size: global batch, over all processes and devices.
+      steps: steps of the whole run; 0 writes the untrained state as checkpoint 0.
+      log_every: steps per line of log.jsonl.
+      checkpoint_every: steps between checkpoints; the last step is always written.
+      keep: newest checkpoints to keep.
+      keep_best: checkpoints to keep beside those, best by `best_metric`; 0 keeps none.
+      best_metric: "<evaluator>/<metric>", higher is better.
+      ema: decay of the moving average of the parameters; 0 keeps no average.
+      watchdog_seconds: without a step for so long, the stacks of all threads go to stderr;
+        0 switches the watchdog off.
+      profile: first and last step of a profiler trace in WORKDIR/profile, or None.
+      compilation_cache: folder of compiled programs shared by all runs; empty for none.
+      tensorboard: whether scalars go to WORKDIR/tensorboard too, where tensorflow and
+        tensorboard are installed.
+    """
+
+    batch_size: int
+    steps: int
+    log_every: int = 50
+    checkpoint_every: int = 1000
+    keep: int = 2
+    keep_best: int = 0
+    best_metric: str = ""
+    ema: float = 0.0
+    watchdog_seconds: float = 1800.0
+    profile: tuple[int, int] | None = None
+    compilation_cache: str = "~/.cache/medst_jax/xla"
+    tensorboard: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("log_every", "checkpoint_every", "keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"config.train.{name} is {getattr(self, name)}; at least 1")
+        if self.steps < 0:
+            raise ValueError(f"config.train.steps is {self.steps}; it cannot be negative")
+        if not 0.0 <= self.ema < 1.0:
+            raise ValueError(f"config.train.ema is {self.ema}; a decay lies in [0, 1)")
+        if self.keep_best and not self.best_metric:
+            raise ValueError("config.train.keep_best needs config.train.best_metric")
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerOptions:
+    """AdamW or SGD under a schedule.
+
+    Attributes:
+      learning_rate: the peak, after warm-up.
+      warmup_steps: linear rise from 0.
+      schedule: what follows the warm-up.
+      horizon_steps: where the cosine ends, `train.steps` by default. Set it to train in parts:
+        with a fixed horizon, `train.steps` may be raised on a resumed run.
+      end_fraction: the cosine's end, as a fraction of the peak.
+      momentum: of "sgd".
+      clip_norm: global norm to which gradients are clipped; 0 clips nothing.
+      decay_mask: "all" decays every parameter; "kernels" leaves out vectors and scalars
+        (biases, norm scales, temperatures), counted without a stacked layer dimension.
+    """
+
+    learning_rate: float
+    name: Literal["adamw", "sgd"] = "adamw"
+    warmup_steps: int = 0
+    schedule: Literal["cosine", "constant"] = "cosine"
+    horizon_steps: int | None = None
+    end_fraction: float = 0.0
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    decay_mask: Literal["all", "kernels"] = "kernels"
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshOptions:
+    """Sizes of the mesh axes; `data` -1 takes all devices that are left."""
+
+    data: int = -1
+    fsdp: int = 1
+    tensor: int = 1

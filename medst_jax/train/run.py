@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One training run in a workdir, from its configuration to summary.json."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+from etils import epath
+from flax import nnx
+
+from medst_jax import systems
+from medst_jax.data.tokenizer import Tokenizer
+from medst_jax.options import OptionError, parse
+from medst_jax.parallel import check_batch_size, make_mesh, sharding_table
+from medst_jax.train import workdir as records
+from medst_jax.train.checkpoint import FOLDER, Checkpoints, complete_steps
+from medst_jax.train.loop import Evaluators, Outcome, Trainer
+from medst_jax.train.optimizer import make_optimizer
+from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
+from medst_jax.train.state import abstract_system, init_state, skeleton
+from medst_jax.train.step import TrainStep, make_train_step
+from medst_jax.train.summary import write_summary
+
+
+@dataclasses.dataclass(frozen=True)
+class RunInput:
+    """What a run trains on.
+
+    Attributes:
+      batches: this process' rows of each global batch, from a given step on.
+      spec: shapes and dtypes of the global batch.
+      stamp: what the input is made of; compared when the run resumes.
+      tokenizer: kept in the workdir for evaluation and export.
+    """
+
+    batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]]
+    spec: Mapping[str, jax.ShapeDtypeStruct]
+    stamp: Mapping[str, Any]
+    tokenizer: Tokenizer | None = None
+
+
+def run(
+    workdir: epath.PathLike,
+    config: Mapping[str, Any],
+    system: Mapping[str, Any],
+    source: RunInput,
+    evaluators: Evaluators | None = None,
+) -> Outcome:
+    """Train, or resume what `workdir` holds, and write its summary.
+
+    Args:
+      workdir: the run's folder, made when missing.
+      config: the full configuration; `seed`, `train`, `optimizer`, `mesh` and `rules` are read.
+      system: {"name", "options"} for `systems.build`, every option a plain JSON value.
+      source: the input.
+      evaluators: name to (every so many steps, function of system and step to scalars).
+
+    Raises:
+      ValueError: an option, the mesh, or a workdir of another configuration or other data.
+      NonFiniteError, CheckpointError: see `Trainer.run`.
+    """
+    folder = epath.Path(workdir)
+    options = parse(TrainOptions, config["train"], "config.train")
+    sizes = parse(MeshOptions, config.get("mesh", {}), "config.mesh")
+    mesh = make_mesh(**dataclasses.asdict(sizes))
+    check_batch_size(options.batch_size, mesh)
+    if options.best_metric and options.best_metric.split("/")[0] not in (evaluators or {}):
+        raise OptionError(
+            f"config.train.best_metric is {options.best_metric!r}; it must be "
+            f"<evaluator>/<metric> of config.evaluate, which has {sorted(evaluators or {})}"
+        )
+
+    def build() -> systems.System:
+        return systems.build(system["name"], **system["options"])
+
+    template = abstract_system(build)
+    params = nnx.split(template, nnx.Param, ...)[1]
+    optimizer, schedule = make_optimizer(
+        parse(OptimizerOptions, config["optimizer"], "config.optimizer"), options.steps, params
+    )
+    rules, seed = config.get("rules", "dp"), config["seed"]
+    step = make_train_step(
+        template, optimizer, mesh, rules, seed=seed, ema=options.ema, schedule=schedule
+    )
+    logging.debug("shardings\n%s", sharding_table(params, mesh, rules))
+
+    folder.mkdir(parents=True, exist_ok=True)
+    resuming = bool(complete_steps(folder / FOLDER))
+    records.record(folder, config=config, system=system, stamp=source.stamp, resuming=resuming)
+    if source.tokenizer is not None and jax.process_index() == 0:
+        source.tokenizer.save(folder / records.TOKENIZER)
+    checkpoints = Checkpoints(
+        folder, keep=options.keep, keep_best=options.keep_best, best_metric=options.best_metric
+    )
+    try:
+        if resuming:
+            state = checkpoints.restore(step.abstract)
+        else:
+            state = init_state(build, optimizer, mesh, rules, ema=options.ema)
+        start = int(state.step)
+        logging.info(
+            "%s step %d of %d, %s parameters, mesh %s",
+            "resuming at" if resuming else "starting at",
+            start,
+            options.steps,
+            f"{sum(p.size for p in state.params.values()):,}",
+            dict(mesh.shape),
+        )
+        if start < options.steps:
+            step = _compiled(step, source.spec)
+        trainer = Trainer(folder, options, step, skeleton(template), checkpoints, evaluators)
+        outcome = trainer.run(state, source.batches(start))
+    finally:
+        checkpoints.close()
+    if not outcome.preempted:
+        write_summary(folder, outcome)
+    return outcome
+
+
+def _compiled(step: TrainStep, spec: Mapping[str, jax.ShapeDtypeStruct]) -> TrainStep:
+    began = time.perf_counter()
+    compiled = step.lower(spec).compile()
+    memory = compiled.memory_analysis()
+    logging.info(
+        "compiled in %.1f s: arguments %.0f MiB, temporaries %.0f MiB per device",
+        time.perf_counter() - began,
+        memory.argument_size_in_bytes / 2**20,
+        memory.temp_size_in_bytes / 2**20,
+    )
+    return dataclasses.replace(step, jitted=compiled)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What watches a run from the side: compiled-program cache, hang watchdog, profiler, preemption."""
+
+import faulthandler
+import os
+import signal
+import sys
+from types import FrameType, TracebackType
+from typing import Self
+
+import jax
+from absl import logging
+from etils import epath
+from jax.experimental import multihost_utils
+
+# sysexits.h EX_TEMPFAIL: "try again". A supervisor restarts the same command on this code.
+PREEMPTED_EXIT_CODE = 75
+
+
+def enable_compilation_cache(folder: str) -> None:
+    """Keep compiled programs in `folder` (`~` is expanded); an empty name changes nothing."""
+    if not folder:
+        return
+    jax.config.update("jax_compilation_cache_dir", os.path.expanduser(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+class Watchdog:
+    """Dumps the stacks of all threads to stderr when no step ends for so many seconds.
+
+    The run goes on: a slow step is not an error. 0 seconds switch it off.
+    """
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+
+    def __enter__(self) -> Self:
+        self.alive()
+        return self
+
+    def alive(self) -> None:
+        """Start the countdown again."""
+        if self._seconds > 0:
+            faulthandler.dump_traceback_later(self._seconds, repeat=True, file=sys.__stderr__)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._seconds > 0:
+            faulthandler.cancel_dump_traceback_later()
+
+
+class Profiler:
+    """A profiler trace of steps `first` to `last`, both included, in one folder."""
+
+    def __init__(self, folder: epath.Path, steps: tuple[int, int] | None):
+        self._folder, self._steps, self._running = folder, steps, False
+
+    def before(self, step: int) -> None:
+        """Start the trace when `step` is the first of the range."""
+        if self._steps is not None and step == self._steps[0]:
+            jax.profiler.start_trace(str(self._folder))
+            self._running = True
+
+    def after(self, step: int) -> None:
+        """Stop the trace after the last step of the range, or when told the run ends."""
+        if self._running and self._steps is not None and step >= self._steps[1]:
+            jax.profiler.stop_trace()
+            self._running = False
+            logging.info("profiler trace of steps %d-%d in %s", *self._steps, self._folder)
+
+
+class Preemption:
+    """Whether to stop: SIGTERM, on any process of the run.
+
+    With several processes the coordination service spreads the signal and all of them stop at
+    the same step; a single process listens itself while the context is open.
+    """
+
+    def __init__(self) -> None:
+        self._received = False
+        self._previous: signal.Handlers = signal.SIG_DFL
+
+    def __enter__(self) -> Self:
+        if jax.process_count() == 1:
+            self._previous = signal.signal(signal.SIGTERM, self._receive)  # type: ignore[assignment]
+        return self
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._received = True
+
+    def requested(self, step: int) -> bool:
+        """Ask once per step, on every process."""
+        if jax.process_count() > 1:
+            return bool(multihost_utils.reached_preemption_sync_point(step))
+        return self._received
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if jax.process_count() == 1:
+            signal.signal(signal.SIGTERM, self._previous)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scalars of a run: (sum, count) pairs to means, and means to log.jsonl and TensorBoard."""
+
+import importlib.util
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from absl import logging
+from etils import epath
+
+from medst_jax.train import workdir as records
+
+
+class Means:
+    """Means of (sum, count) metrics over the steps since the last `take`."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, float] = {}
+
+    def add(self, metrics: Mapping[str, tuple[Any, Any]]) -> None:
+        """Add one step's metrics, fetched to the host."""
+        for name, (total, count) in metrics.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(total)
+            self._counts[name] = self._counts.get(name, 0.0) + float(count)
+
+    def take(self) -> dict[str, float]:
+        """The means, and start anew. A metric that counted nothing is left out."""
+        means = {n: total / self._counts[n] for n, total in self._sums.items() if self._counts[n]}
+        self._sums, self._counts = {}, {}
+        return means
+
+
+class ScalarLog:
+    """Writes scalars of process 0; other processes write nothing.
+
+    On a resumed run, lines after the step it resumes from are dropped: they will come again.
+
+    Args:
+      workdir: the run's folder.
+      start: the step the run starts or resumes from.
+      tensorboard: also write event files, where tensorflow and tensorboard are installed.
+    """
+
+    def __init__(self, workdir: epath.Path, start: int, *, tensorboard: bool = True):
+        self._path = workdir / records.LOG
+        self._writer: Any = None
+        if jax.process_index() != 0:
+            return
+        kept = [line for line in read_log(workdir) if line["step"] <= start] if start else []
+        records.write_atomic(self._path, "".join(json.dumps(line) + "\n" for line in kept))
+        if tensorboard:
+            self._writer = _tensorboard(workdir / "tensorboard")
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Append one line {"step": step, ...} and the same scalars to TensorBoard."""
+        if jax.process_index() != 0:
+            return
+        # NaN and infinity are not JSON.
+        finite = {name: value for name, value in scalars.items() if math.isfinite(value)}
+        try:
+            with self._path.open("a") as stream:
+                stream.write(json.dumps({"step": step, **finite}) + "\n")
+        except OSError as error:
+            raise OSError(error.errno, f"cannot write {self._path}: {error.strerror}") from error
+        if self._writer is not None:
+            self._writer.write_scalars(step, finite)
+
+    def close(self) -> None:
+        """Flush and close the event files."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def read_log(workdir: epath.Path) -> list[dict[str, float]]:
+    """The lines of log.jsonl; a line cut short by a kill is left out."""
+    path = workdir / records.LOG
+    lines = path.read_text().splitlines() if path.exists() else []
+    parsed = []
+    for line in lines:
+        try:
+            parsed.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return parsed
+
+
+def _tensorboard(folder: epath.Path) -> Any:
+    missing = [m for m in ("tensorflow", "tensorboard") if importlib.util.find_spec(m) is None]
+    if missing:
+        logging.info("%s not installed: scalars go to log.jsonl only", " and ".join(missing))
+        return None
+    from clu import metric_writers
+
+    return metric_writers.SummaryWriter(str(folder))

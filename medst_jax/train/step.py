@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The train step: one pure function, used alike by training, planner, benchmarks and tests."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from medst_jax.parallel import Rules, batch_sharding, get_rules, replicated, use_rules
+from medst_jax.systems.system import System
+from medst_jax.train.state import Skeleton, TrainState, abstract_state, arrays, skeleton
+
+Metrics = dict[str, tuple[jax.Array, jax.Array]]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainStep:
+    """A jitted step; calling it donates the state it is given.
+
+    Attributes:
+      jitted: the function under jit, with the shardings of state and batch fixed.
+      mesh: the mesh it runs on.
+      rules: the table activations are constrained by.
+      abstract: shapes and shardings of its state.
+    """
+
+    jitted: Any
+    mesh: Mesh
+    rules: Rules
+    abstract: TrainState
+
+    def __call__(self, state: TrainState, batch: Mapping[str, Any]) -> tuple[TrainState, Metrics]:
+        """One update. Metrics are (sum, count) pairs of float32 scalars."""
+        with jax.set_mesh(self.mesh), use_rules(self.rules):
+            return self.jitted(state, dict(batch))
+
+    def lower(self, batch: Mapping[str, jax.ShapeDtypeStruct]) -> Any:
+        """Lower for the mesh's devices without running: `.lower(input.spec).compile()`."""
+        with jax.set_mesh(self.mesh), use_rules(self.rules):
+            return self.jitted.lower(self.abstract, dict(batch))
+
+
+def make_train_step(
+    system: System,
+    optimizer: optax.GradientTransformation,
+    mesh: Mesh,
+    rules: str | Rules,
+    *,
+    seed: int = 0,
+    ema: float = 0.0,
+    schedule: optax.Schedule | None = None,
+) -> TrainStep:
+    """Build the step for a system.
+
+    Randomness of an example is folded from `seed` and its position in the stream
+    (`batch["example"]`) inside the system, so the step passes one constant key.
+
+    When the loss or the gradient's norm is not finite, the whole state is kept as it was, the
+    step counter included (it counts updates), and the metric `finite` is 0: the caller decides
+    to stop. After an update the system's `constrain_parameters()` is called where it has one.
+
+    Args:
+      system: abstract or concrete; only its structure is used.
+      optimizer: of parameters held as a dict by path; any optax transformation.
+      mesh: the mesh.
+      rules: a table or the name of one.
+      seed: of augmentation, dropout and other per-example draws.
+      ema: decay of the moving average in the state; 0 for none.
+      schedule: reported as the metric `learning_rate`.
+    """
+    parts, table = skeleton(system), get_rules(rules)
+    target = abstract_state(system, optimizer, mesh, table, ema=ema)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, target)
+
+    def step(state: TrainState, batch: dict[str, jax.Array]) -> tuple[TrainState, Metrics]:
+        def loss_of(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
+            module = parts.system(params, state.model_state)
+            loss, metrics = module.loss(batch, rngs=jax.random.key(seed))
+            return loss, (metrics, arrays(module)[1])
+
+        (loss, (metrics, model_state)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+            state.params
+        )
+        gradient_norm = optax.tree.norm(gradients)
+        finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        params = _constrained(parts, optax.apply_updates(state.params, updates), model_state)
+        updated = TrainState(
+            step=state.step + 1,
+            params=params,
+            model_state=model_state,
+            opt_state=opt_state,
+            ema=None if state.ema is None else optax.incremental_update(params, state.ema, 1 - ema),
+        )
+        norms = {
+            "gradient_norm": gradient_norm,
+            "parameter_norm": optax.tree.norm(params),
+            "update_norm": optax.tree.norm(updates),
+            "finite": finite,
+        }
+        if schedule is not None:
+            norms["learning_rate"] = schedule(state.step)
+        pairs = {"loss": (loss, 1.0), **metrics, **{name: (v, 1.0) for name, v in norms.items()}}
+        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
+        return kept, jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), pairs)
+
+    jitted = jax.jit(
+        step,
+        in_shardings=(shardings, batch_sharding(mesh)),
+        out_shardings=(shardings, replicated(mesh)),
+        donate_argnums=0,
+    )
+    return TrainStep(jitted, mesh, table, target)
+
+
+def _constrained(parts: Skeleton, params: Any, model_state: Any) -> Any:
+    module = parts.system(params, model_state)
+    module.constrain_parameters()
+    return arrays(module)[0]

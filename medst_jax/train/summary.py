@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a run: checksums of its state, and summary.json."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
+
+from medst_jax.train import workdir as records
+from medst_jax.train.loop import Outcome
+from medst_jax.train.scalars import read_log
+
+
+def checksum(arrays: Mapping[str, jax.Array]) -> str:
+    """SHA-256 over the bytes of all arrays in the order of their paths, hexadecimal.
+
+    Collective: every process must call it, because shards are gathered.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(arrays):
+        digest.update(np.ascontiguousarray(_whole(arrays[path])).tobytes())
+    return digest.hexdigest()
+
+
+def state_checksum(tree: Any) -> str:
+    """`checksum` of any pytree, leaves in the order of their key paths."""
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return checksum({jax.tree_util.keystr(path): leaf for path, leaf in leaves})
+
+
+def write_summary(workdir: epath.Path, outcome: Outcome) -> dict[str, Any]:
+    """Write summary.json on process 0 and return what it holds.
+
+    Keys: `step`; `losses`, the last ten logged as [step, loss]; `parameter_checksum` over the
+    parameters in path order; `state_checksum` over the whole state; `examples_per_second`
+    (null when fewer than two steps ran); `devices`.
+    """
+    state = outcome.state
+    losses = [[line["step"], line["loss"]] for line in read_log(workdir) if "loss" in line]
+    summary = {
+        "step": int(state.step),
+        "losses": losses[-10:],
+        "parameter_checksum": checksum(state.params),
+        "state_checksum": state_checksum(state),
+        "examples_per_second": outcome.examples_per_second,
+        "devices": jax.device_count(),
+    }
+    if jax.process_index() == 0:
+        records.write_json(workdir / records.SUMMARY, summary)
+    return summary
+
+
+def _whole(array: jax.Array) -> np.ndarray:
+    if array.is_fully_addressable or array.is_fully_replicated:
+        return np.asarray(array)
+    return np.asarray(multihost_utils.process_allgather(array, tiled=True))
