@@ -79,11 +79,16 @@ def _smoke(config: ConfigDict) -> None:
     if "text" in config.system:
         config.system.text = ConfigDict(dict(name="bert_small"))
     config.system.joint = 64
-    config.system.preprocess = ConfigDict(
-        dict(size=64, fit="pad", mean=0.5, std=0.25, channels=1)
-    )
+    config.system.preprocess = ConfigDict(dict(size=64, fit="pad", mean=0.5, std=0.25, channels=1))
     config.system.augment = ConfigDict(
-        dict(probability=0.8, rotate=8.0, translate=0.06, scale=(0.9, 1.1), brightness=0.1, contrast=0.2)
+        dict(
+            probability=0.8,
+            rotate=8.0,
+            translate=0.06,
+            scale=(0.9, 1.1),
+            brightness=0.1,
+            contrast=0.2,
+        )
     )
     config.data.size = 64
     config.data.text_length = 32

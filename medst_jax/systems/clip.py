@@ -5,6 +5,8 @@ Reference: Radford et al., arXiv:2103.00020; sizes and temperature as the CLIP b
 "A Reality Check of Vision-Language Pre-training in Radiology", arXiv:2504.05227.
 """
 
+from typing import ClassVar
+
 import jax
 from flax import nnx
 
@@ -24,7 +26,7 @@ from medst_jax.systems.training_images import purpose_keys, training_images
 class Clip(System):
     """Two encoders, two projections and a learned temperature."""
 
-    required_keys = (
+    required_keys: ClassVar[tuple[str, ...]] = (
         "frontal",
         "has_frontal",
         "tokens",

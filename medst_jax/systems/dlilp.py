@@ -9,6 +9,7 @@ for the prompt's words; here the batch says where a text came from.
 """
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 from flax import nnx
@@ -37,7 +38,7 @@ class DlilpOptions(ImageTextOptions):
 class Dlilp(Clip):
     """CLIP's modules, with a second projection, prototypes and a second temperature for labels."""
 
-    required_keys = (*Clip.required_keys, "labels", "label_mask")
+    required_keys: ClassVar[tuple[str, ...]] = (*Clip.required_keys, "labels", "label_mask")
     has_prototypes = True
     Options = DlilpOptions
 

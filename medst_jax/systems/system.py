@@ -11,7 +11,7 @@ from medst_jax.data.preprocess import Preprocess
 from medst_jax.systems.embedding import Embedding
 
 Batch = Mapping[str, jax.Array]
-Metrics = dict[str, tuple[jax.Array, jax.Array]]
+Metrics = dict[str, tuple[jax.Array | float, jax.Array | float]]
 Rngs = jax.Array | nnx.Rngs | None
 
 

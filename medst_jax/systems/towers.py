@@ -24,9 +24,7 @@ TEXT_ENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
 }
 
 
-def image_encoder(
-    values: Mapping[str, Any], *, size: int, channels: int, rngs: nnx.Rngs
-) -> nnx.Module:
+def image_encoder(values: Mapping[str, Any], *, size: int, channels: int, rngs: nnx.Rngs) -> Any:
     """Build the image encoder of `{"name": ..., **overrides}` for images of `size` pixels."""
     overrides: dict[str, Any] = {"channels": channels}
     if str(values.get("name", "")).startswith("vit"):
@@ -34,7 +32,7 @@ def image_encoder(
     return _build(IMAGE_ENCODERS, values, overrides, "config.system.image", rngs)
 
 
-def text_encoder(values: Mapping[str, Any], *, vocabulary_size: int, rngs: nnx.Rngs) -> nnx.Module:
+def text_encoder(values: Mapping[str, Any], *, vocabulary_size: int, rngs: nnx.Rngs) -> Any:
     """Build the text encoder of `{"name": ..., **overrides}`."""
     fixed = {"vocabulary_size": vocabulary_size}
     return _build(TEXT_ENCODERS, values, fixed, "config.system.text", rngs)
@@ -46,8 +44,8 @@ def _build(
     fixed: Mapping[str, Any],
     where: str,
     rngs: nnx.Rngs,
-) -> nnx.Module:
-    name = values.get("name")
+) -> Any:
+    name = str(values.get("name"))
     if name not in table:
         raise OptionError(f"{where}.name is {name!r}; known encoders: {', '.join(table)}")
     module, defaults = table[name]
@@ -58,19 +56,19 @@ def _build(
 
 
 def image_features(
-    encoder: nnx.Module, images: jax.Array, *, train: bool, keys: jax.Array | None = None
+    encoder: Any, images: jax.Array, *, train: bool, keys: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Pooled features [B, D] and patch features [B, P, D] of float images [B, s, s, c]."""
     if isinstance(encoder, models.ResNet):
         output = encoder(images, train=train)
         grid = output.stages[-1]
         return output.pooled, grid.reshape(grid.shape[0], -1, grid.shape[-1])
-    tokens = encoder(images, train=train, keys=keys).tokens  # type: ignore[operator]
+    tokens = encoder(images, train=train, keys=keys).tokens
     return tokens[:, 0], tokens[:, 1:]
 
 
 def text_features(
-    encoder: nnx.Module, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
+    encoder: Any, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Sentence features [B, D] and token features [B, L, D].
 
@@ -78,7 +76,7 @@ def text_features(
     mean over its tokens. MedCLIP and DLILP average over padding as well, which makes a text's
     vector depend on its neighbours in the batch; the mean here is masked.
     """
-    states = encoder(tokens, token_mask, keys=keys).hidden_states  # type: ignore[operator]
+    states = encoder(tokens, token_mask, keys=keys).hidden_states
     layers = sorted({1, min(2, len(states) - 1), len(states) - 1})
     local = sum(states[layer].astype(jnp.float32) for layer in layers) / len(layers)
     weights = token_mask.astype(jnp.float32)[..., None]

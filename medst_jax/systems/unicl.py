@@ -5,6 +5,8 @@ Reference: Yang et al., arXiv:2204.03610, as the UniCL baseline of arXiv:2504.05
 carry their study's labels, texts those of the drawn sentence or prompt.
 """
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 
@@ -19,7 +21,13 @@ from medst_jax.systems.system import Batch, Metrics
 class UniCL(Clip):
     """As CLIP, trained on image-text-label space."""
 
-    required_keys = (*Clip.required_keys, "labels", "label_mask", "text_labels", "text_label_mask")
+    required_keys: ClassVar[tuple[str, ...]] = (
+        *Clip.required_keys,
+        "labels",
+        "label_mask",
+        "text_labels",
+        "text_label_mask",
+    )
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text = encoded["image"], encoded["text"]

@@ -6,6 +6,8 @@ scaled cosines between projected image and label prototypes, binary cross-entrop
 labels that the sample's data set knows.
 """
 
+from typing import ClassVar
+
 import jax
 from flax import nnx
 
@@ -26,7 +28,13 @@ from medst_jax.systems.training_images import purpose_keys, training_images
 class Unimodal(System):
     """An image encoder, a projection, a learned temperature and one prototype per label."""
 
-    required_keys = ("frontal", "has_frontal", "labels", "label_mask", "example")
+    required_keys: ClassVar[tuple[str, ...]] = (
+        "frontal",
+        "has_frontal",
+        "labels",
+        "label_mask",
+        "example",
+    )
     has_text = False
     has_prototypes = True
     Options = ImageOptions
