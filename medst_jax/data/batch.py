@@ -39,15 +39,14 @@ FIELDS: dict[str, Field] = {
     "study": Field("int32", (), "equal numbers: same study"),
     "text": Field("int32", (), "equal numbers: identical text; -1 no text"),
     "source": Field("int8", (), "data set of the mixture"),
-    "severity": Field("int8", (), "edema severity 0 to 3, -1 unknown"),
 }
 
-# Made only where a system lists them: they cost a decode, or not every data set has them.
-ON_REQUEST = ("lateral", "has_lateral", "severity")
+# Made only where a system lists them: they cost a decode.
+ON_REQUEST = ("lateral", "has_lateral")
 
 
 def keys_of(required: Iterable[str]) -> tuple[str, ...]:
-    """The keys of a batch that serves `required`: the base contract and what is on request.
+    """The keys of a batch that serves `required`: all of the contract but what costs a decode.
 
     Raises:
       ValueError: a key that no input gives, `truth_*` among them.

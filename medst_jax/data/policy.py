@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a blank or an uncertain label counts as, per class: targets and which of them to trust."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,21 +98,21 @@ def _per_class(
     if isinstance(treatment, str):
         treatment = {OTHERS: treatment}
     by_key = {label_key(name): choice for name, choice in treatment.items()}
-    for name, choice in treatment.items():
+    for choice in treatment.values():
         if choice not in choices:
             raise OptionError(f"{where} is {choice!r}; it must be one of {', '.join(choices)}")
     # A preset may name classes that this mixture lacks; a user who names one has misspelt it.
     unknown = set(by_key) - {OTHERS} - {label_key(name) for name in classes}
     if unknown and given is not None:
         raise OptionError(
-            f"{where} names {sorted(unknown)[0]!r}, which is not a class of the mixture; "
+            f"{where} names {min(unknown)!r}, which is not a class of the mixture; "
             f"its classes: {', '.join(classes)}"
         )
     return [by_key.get(label_key(name), by_key.get(OTHERS, fallback)) for name in classes]
 
 
 def check_classes(
-    classes: Sequence[str], positives: Sequence[int], negatives: Sequence[int]
+    classes: Sequence[str], positives: Iterable[int], negatives: Iterable[int]
 ) -> None:
     """Refuse classes that cannot be learned: `positives` and `negatives` count the mixture.
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the training input, as `config.data` holds them."""
+
+import dataclasses
+from typing import Literal
+
+from medst_jax.data.pixels import Fit
+from medst_jax.data.policy import Treatment
+from medst_jax.options import OptionError
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSetOptions:
+    """One data set of the mixture.
+
+    split: which of its splits.
+    weight: its share of the stream, relative to the other weights; kept to about 1%.
+    policy: a preset of `policy.PRESETS`; `blank` and `uncertain` replace its parts.
+    blank, uncertain: what such labels count as, for all classes or per class ("*": the rest).
+    text: "report" draws from the report and falls back to a prompt for studies without one;
+      "prompt" always makes a prompt of a positive class; "none" gives no text.
+    sentences: of a report, "one" drawn at random or "all" in their order.
+    lacks: of "text", "labels", "text_labels", "lateral": what a system needs and this data set
+      is known not to give; its rows are masked there.
+    """
+
+    split: str = "train"
+    weight: float = 1.0
+    policy: str = "default"
+    blank: Treatment | None = None
+    uncertain: Treatment | None = None
+    text: Literal["report", "prompt", "none"] = "report"
+    sentences: Literal["one", "all"] = "one"
+    lacks: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+    """The training input.
+
+    mixture: data sets by name; their order is that of the union vocabulary.
+    data_dir: the folder given to `prepare.py`.
+    size: side S of the batch's square images, pixels.
+    text_length: tokens L of a text, special ones included.
+    vocabulary: name of the tokenizer, `data_dir/vocabulary/<name>.model`; "" for none.
+    fit: how an image becomes a square, "pad" or "crop".
+    shuffle: broken controls: "pairs" gives every image the text of another study, "labels" the
+      labels of another study of its data set, "both" both.
+    exclude: data sets whose evaluation patients are left out; "all" is every `exclude.json`
+      under `data_dir`.
+    drop_labels: classes left out of the union vocabulary.
+    num_workers: worker processes; 0 reads in threads of this process.
+    threads: reader threads of each process.
+    """
+
+    mixture: dict[str, DataSetOptions]
+    data_dir: str = "data"
+    size: int = 224
+    text_length: int = 77
+    vocabulary: str = ""
+    fit: Fit = "pad"
+    shuffle: Literal["none", "pairs", "labels", "both"] = "none"
+    exclude: Literal["all"] | tuple[str, ...] = "all"
+    drop_labels: tuple[str, ...] = ()
+    num_workers: int = 0
+    threads: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.mixture:
+            raise OptionError("config.data.mixture is empty; name at least one data set")
+        for name, options in self.mixture.items():
+            if not options.weight > 0:
+                raise OptionError(
+                    f"config.data.mixture.{name}.weight is {options.weight}; it must be positive "
+                    "(remove the data set to leave it out)"
+                )
+        limits = {"size": 8, "text_length": 3, "num_workers": 0, "threads": 0}
+        for field, least in limits.items():
+            if getattr(self, field) < least:
+                raise OptionError(
+                    f"config.data.{field} is {getattr(self, field)}; it must be at least {least}"
+                )

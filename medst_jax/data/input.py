@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training input: what a trainer sees of the data."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+
+from medst_jax.data.batch import FIELDS, batch_spec, keys_of
+from medst_jax.data.data_options import DataOptions
+from medst_jax.data.exclusion import Exclusion, read_exclusion
+from medst_jax.data.mixture import Corpus, mixture_labels, open_mixture
+from medst_jax.data.samples import SampleMaker, views_of
+from medst_jax.data.stream import check_divides, example_stream, process_batches
+from medst_jax.data.tokenizer import Tokenizer
+from medst_jax.options import OptionError
+
+Batch = dict[str, np.ndarray]
+BASE_KEYS = keys_of(())
+TEXT_KEYS = {"tokens", "token_mask", "sentence_index", "text_labels", "text_label_mask"}
+# Where files lie and how many threads read them changes no example.
+_WITHOUT_EFFECT = ("data_dir", "num_workers", "threads")
+
+
+@dataclasses.dataclass
+class TrainInput:
+    """Batches of a mixture of data sets; made by `make_input`.
+
+    labels: the union vocabulary, C classes in order of first appearance.
+    spec: key -> global shape and dtype of a batch.
+    examples: studies of one pass over every data set.
+    """
+
+    labels: tuple[str, ...]
+    spec: dict[str, jax.ShapeDtypeStruct]
+    examples: int
+    options: DataOptions
+    seed: int
+    global_batch: int
+    tokenizer: Tokenizer | None
+    corpora: tuple[Corpus, ...]
+    exclusion: Exclusion
+    process: int
+    processes: int
+    _open: list[Any] = dataclasses.field(default_factory=list, repr=False)
+
+    def batches(self, start_step: int = 0) -> Iterator[Batch]:
+        """This process' rows of the batches of `start_step`, `start_step + 1`, ... without end.
+
+        Rows are in the order of the global batch: process p holds the p-th of equal parts.
+        """
+        make = SampleMaker(
+            corpora=self.corpora,
+            union=self.labels,
+            tokenizer=self.tokenizer,
+            views=views_of(tuple(self.spec)),
+            size=self.options.size,
+            length=self.options.text_length,
+            fit=self.options.fit,
+            seed=self.seed,
+        )
+        iterator = iter(
+            process_batches(
+                example_stream(self.corpora, make, self.seed),
+                self.global_batch,
+                self.process,
+                self.processes,
+                start_step,
+                workers=self.options.num_workers,
+                threads=self.options.threads,
+            )
+        )
+        self._open.append(iterator)
+        return iterator
+
+    def stamp(self) -> dict[str, Any]:
+        """What a checkpoint records of its input; plain JSON values, no ids and no text.
+
+        Two runs with equal stamps see the same examples at the same steps.
+        """
+        config = dataclasses.asdict(self.options)
+        for name in _WITHOUT_EFFECT:
+            del config[name]
+        canonical = json.dumps({"seed": self.seed, "data": config}, sort_keys=True)
+        infos = {corpus.name: corpus.studies.info for corpus in self.corpora}
+        return {
+            "config_hash": hashlib.sha256(canonical.encode()).hexdigest(),
+            "global_batch": self.global_batch,
+            "fingerprints": {corpus.name: corpus.studies.fingerprint for corpus in self.corpora},
+            "intensity": {name: info.get("intensity", "none") for name, info in infos.items()},
+            "exclude": dict(self.exclusion.lists),
+            "excluded_patients": sum(corpus.excluded_patients for corpus in self.corpora),
+            "tokenizer": self.tokenizer.fingerprint if self.tokenizer else "",
+            "labels": list(self.labels),
+        }
+
+    def describe(self) -> str:
+        """Lines for people: data sets, their studies, what was dropped and why."""
+        lines = [f"input: {corpus.describe()}" for corpus in self.corpora]
+        dropped = sum(corpus.excluded_patients for corpus in self.corpora)
+        lists = ", ".join(self.exclusion.lists) or "none"
+        lines.append(f"input: {dropped} patients dropped by exclusion lists: {lists}")
+        return "\n".join(lines)
+
+    def close(self) -> None:
+        """Stop the readers of every iterator made."""
+        for iterator in self._open:
+            if hasattr(iterator, "close"):
+                iterator.close()
+        self._open.clear()
+
+
+def make_input(
+    options: DataOptions,
+    *,
+    seed: int,
+    global_batch: int,
+    tokenizer: Tokenizer | None,
+    mesh_process_index: int = 0,
+    process_count: int = 1,
+    required_keys: Sequence[str] = BASE_KEYS,
+) -> TrainInput:
+    """Open the data of a run and check it against what the system needs.
+
+    Args:
+      options: the section `config.data`.
+      seed: of all orders and draws, in [0, 2**32).
+      global_batch: rows of a step over all processes.
+      tokenizer: of the texts; None gives batches without text.
+      mesh_process_index: which part of each batch this process reads.
+      process_count: number of parts.
+      required_keys: batch keys that the system reads (`System.required_keys`).
+
+    Raises:
+      MissingDataError: a data set is not prepared; the message holds the command for it.
+      OptionError: the batch does not divide, or the data cannot give a required key.
+      ValueError: a required key that no input gives, such as a `truth_*` feature.
+    """
+    check_divides(global_batch, process_count)
+    if not 0 <= seed < 2**32:
+        raise OptionError(f"config.seed is {seed}; it must be in [0, 2**32)")
+    keys = keys_of(required_keys)
+    wanted = [key for key in required_keys if key in FIELDS]
+    if tokenizer is None and TEXT_KEYS & set(wanted):
+        needed = next(key for key in wanted if key in TEXT_KEYS)
+        raise OptionError(
+            f"the system needs {needed!r} but there is no tokenizer; name one in "
+            "config.data.vocabulary"
+        )
+    exclusion = read_exclusion(options.data_dir, options.exclude)
+    corpora = open_mixture(options, wanted, exclusion, seed)
+    labels = mixture_labels(options)
+    made = TrainInput(
+        labels=labels,
+        spec=batch_spec(
+            keys,
+            global_batch,
+            size=options.size,
+            length=options.text_length,
+            labels=len(labels),
+        ),
+        examples=sum(len(corpus.rows) for corpus in corpora),
+        options=options,
+        seed=seed,
+        global_batch=global_batch,
+        tokenizer=tokenizer,
+        corpora=corpora,
+        exclusion=exclusion,
+        process=mesh_process_index,
+        processes=process_count,
+    )
+    if mesh_process_index == 0:
+        print(made.describe(), flush=True)
+    return made
+
+
+def load_tokenizer(options: DataOptions) -> Tokenizer | None:
+    """The tokenizer that `config.data.vocabulary` names, None if it names none.
+
+    Raises:
+      FileNotFoundError: it has not been trained; the message holds the command for it.
+    """
+    if not options.vocabulary:
+        return None
+    path = epath.Path(options.data_dir) / "vocabulary" / f"{options.vocabulary}.model"
+    if not path.exists():
+        datasets = ",".join(options.mixture)
+        raise FileNotFoundError(
+            f"vocabulary {options.vocabulary!r} is not in {path.parent}: make it with\n"
+            f"  python launch/prepare.py --vocabulary={options.vocabulary} --dataset={datasets} "
+            f"--data_dir={options.data_dir}"
+        )
+    return Tokenizer.load(path)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a data set can give what a system lists: checked before the first step."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from medst_jax.data.data_options import DataSetOptions
+from medst_jax.data.studies import Studies
+from medst_jax.options import OptionError
+
+# What has to be there for a batch key to mean something; keys not named here always do.
+NEEDS = {
+    "frontal": "frontal",
+    "has_frontal": "frontal",
+    "lateral": "lateral",
+    "has_lateral": "lateral",
+    "tokens": "text",
+    "token_mask": "text",
+    "sentence_index": "text",
+    "labels": "labels",
+    "label_mask": "labels",
+    "text_labels": "text_labels",
+    "text_label_mask": "text_labels",
+}
+MASKABLE = ("lateral", "text", "labels", "text_labels")
+
+
+def check_requirements(
+    name: str,
+    options: DataSetOptions,
+    studies: Studies,
+    rows: np.ndarray,
+    required: Sequence[str],
+) -> None:
+    """Check one data set of the mixture against the keys that a system needs.
+
+    Args:
+      name: of the data set.
+      options: how the mixture uses it.
+      studies: its split.
+      rows: int64 [n], the studies that are left.
+      required: batch keys.
+
+    Raises:
+      OptionError: nothing is left, or a key cannot be given; names data set, key and remedy.
+    """
+    where = f"config.data.mixture.{name}"
+    for item in options.lacks:
+        if item not in MASKABLE:
+            raise OptionError(f"{where}.lacks has {item!r}; it may have: {', '.join(MASKABLE)}")
+    given = _given(options, studies, rows)
+    for key in required:
+        need = NEEDS.get(key)
+        if need is None or given[need] or need in options.lacks:
+            continue
+        remedy = f"remove it from {where.rpartition('.')[0]}"
+        if need in MASKABLE:
+            remedy += f', or mask its rows there with {where}.lacks=("{need}",)'
+        if need == "text" and options.text != "prompt" and studies.labels:
+            remedy += f', or make text of its labels with {where}.text="prompt"'
+        raise OptionError(
+            f"data set {name!r} (split {options.split!r}, text={options.text!r}) cannot give "
+            f"{key!r}, which the system needs; {remedy}"
+        )
+    if not len(rows):
+        raise OptionError(
+            f"data set {name!r} has no study left in split {options.split!r}: its "
+            f"{len(studies)} studies are excluded as evaluation data (config.data.exclude) or "
+            "have no frontal image"
+        )
+
+
+def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[str, bool]:
+    index = studies.index
+    labelled = bool(studies.labels)
+    reported = options.text == "report" and bool(index.sentence_count[rows].any())
+    return {
+        "frontal": bool(index.has_frontal.any()),
+        "lateral": bool(index.has_lateral[rows].any()),
+        "text": reported or (options.text != "none" and labelled),
+        "labels": labelled,
+        "text_labels": labelled and options.text != "none",
+    }

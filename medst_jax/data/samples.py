@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One example of the batch, made from a stored study and its position in the stream."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from medst_jax.data.batch import TEXT_NONE
+from medst_jax.data.mixture import Corpus
+from medst_jax.data.pixels import Fit, decode, fit_square
+from medst_jax.data.randomness import generator
+from medst_jax.data.schema import FRONTAL_VIEWS, LATERAL_VIEWS
+from medst_jax.data.study import Study
+from medst_jax.data.text_sampling import Text, draw_prompt, draw_report, no_text
+from medst_jax.data.tokenizer import PAD, Tokenizer
+
+Example = dict[str, Any]  # numpy arrays and scalars
+NO_TEXT = -1
+
+
+@dataclass(frozen=True)
+class SampleMaker:
+    """Turns (position, (data set, draw)) into an example; every draw is keyed by the position.
+
+    views: of "frontal" and "lateral", those to decode.
+    """
+
+    corpora: tuple[Corpus, ...]
+    union: tuple[str, ...]
+    tokenizer: Tokenizer | None
+    views: tuple[str, ...]
+    size: int
+    length: int
+    fit: Fit
+    seed: int
+
+    def __call__(self, position: int, drawn: tuple[int, int]) -> Example:
+        """The example at a position of the global stream.
+
+        Args:
+          position: in the global stream.
+          drawn: number of the data set in the mixture, and which of its `rows`.
+        """
+        corpus, k = self.corpora[drawn[0]], drawn[1]
+        row, text_row, label_row = corpus.rows[k], corpus.text_rows[k], corpus.label_rows[k]
+        study = corpus.studies[row]
+        text_study = study if text_row == row else corpus.studies[text_row]
+        example: Example = {}
+        for view in self.views:
+            example.update(self._image(corpus, study, view, position))
+        example.update(self._text(corpus, text_study, int(text_row), position))
+        labels, label_mask = corpus.policy.apply(corpus.codes(label_row))
+        example["labels"] = labels
+        example["label_mask"] = label_mask
+        example["example"] = np.int32(position)
+        patient = corpus.first_patient + int(corpus.studies.index.patient[row])
+        example["patient"] = np.int32(patient)
+        example["study"] = np.int32(corpus.first_study + row)
+        example["source"] = np.int8(corpus.number)
+        return example
+
+    def _image(self, corpus: Corpus, study: Study, view: str, position: int) -> Example:
+        kinds = FRONTAL_VIEWS if view == "frontal" else LATERAL_VIEWS
+        images = [image for image in study.images if image.view in kinds]
+        if not images:
+            square = np.zeros((self.size, self.size, 1), np.uint8)
+            return {view: square, f"has_{view}": np.bool_(False)}
+        chosen = 0
+        if len(images) > 1:
+            chosen = int(generator(self.seed, view, position).integers(len(images)))
+        try:
+            pixels = decode(images[chosen].data)
+        except ValueError as error:
+            raise ValueError(
+                f"data set {corpus.name!r}, split {corpus.options.split!r}, {view} image at stream "
+                f"position {position}: {error}; build the data set again"
+            ) from error
+        return {view: fit_square(pixels, self.size, self.fit), f"has_{view}": np.bool_(True)}
+
+    def _text(self, corpus: Corpus, study: Study, row: int, position: int) -> Example:
+        text = self._draw(corpus, study, row, position)
+        if self.tokenizer is None or text.source == TEXT_NONE:
+            tokens = np.full(self.length, PAD, np.int32)
+            sentence_index, kept = np.full(self.length, -1, np.int32), 1
+            text_number = NO_TEXT
+        else:
+            tokens, sentence_index = self.tokenizer.encode_sentences(text.sentences, self.length)
+            kept = int(sentence_index.max()) + 1
+            text_number = text_id(tokens)
+        labels, mask = corpus.policy.apply(text.kept_codes(kept))
+        return {
+            "tokens": tokens,
+            "token_mask": tokens != PAD,
+            "sentence_index": sentence_index,
+            "text_source": np.int8(text.source),
+            "text_labels": labels,
+            "text_label_mask": mask,
+            "text": np.int32(text_number),
+        }
+
+    def _draw(self, corpus: Corpus, study: Study, row: int, position: int) -> Text:
+        if corpus.options.text == "none" or self.tokenizer is None:
+            return no_text(len(self.union))
+        draws = generator(self.seed, "text", position)
+        if corpus.options.text == "report":
+            everything = corpus.options.sentences == "all"
+            text = draw_report(study, corpus.columns, everything, draws)
+            if text is not None:
+                return text
+        if not corpus.studies.labels:
+            return no_text(len(self.union))
+        codes = corpus.codes(row)
+        labels, mask = corpus.policy.apply(codes)
+        return draw_prompt(self.union, codes, (labels > 0) & mask, draws)
+
+
+def text_id(tokens: np.ndarray) -> int:
+    """A number in [0, 2**31) of a text as the model sees it: equal tokens, equal number."""
+    digest = hashlib.blake2b(np.ascontiguousarray(tokens, "<i4").tobytes(), digest_size=4).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def views_of(keys: Sequence[str]) -> tuple[str, ...]:
+    """Views that a batch with these keys holds."""
+    return tuple(view for view in ("frontal", "lateral") if view in keys)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The global stream of examples as a grain MapDataset, and one process' part of its batches.
+
+Position is arithmetic: the example at row r of step s is number `s * global_batch + r` of the
+stream, whatever the processes, workers and threads. Process p of n reads rows
+`p * B / n` to `(p + 1) * B / n` of every step, so a run goes on from any step, on any number of
+processes, without stored iterator state.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grain
+
+from medst_jax.data.mixture import Corpus
+from medst_jax.data.randomness import purpose_number
+from medst_jax.data.samples import SampleMaker
+from medst_jax.options import OptionError
+
+
+def example_stream(
+    corpora: Sequence[Corpus], make: SampleMaker, seed: int
+) -> "grain.MapDataset[Any]":
+    """The endless stream: each data set shuffled anew every epoch, mixed by weight.
+
+    Args:
+      corpora: the mixture.
+      make: an example from its position and which study was drawn.
+      seed: of the orders; a data set's own order does not depend on the rest of the mixture.
+    """
+    draws = [
+        grain.MapDataset.range(len(corpus.rows))
+        .map(_Numbered(corpus.number))
+        .shuffle(seed=(seed * 0x9E3779B1 + purpose_number(f"order {corpus.name}")) % 2**32)
+        .repeat()
+        for corpus in corpora
+    ]
+    weights = [corpus.options.weight for corpus in corpora]
+    return grain.MapDataset.mix(draws, weights=weights).map_with_index(make)
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    number: int
+
+    def __call__(self, k: int) -> tuple[int, int]:
+        return self.number, k
+
+
+@dataclass(frozen=True)
+class _ProcessRows:
+    """The stream seen by one process: its rows of step 0, its rows of step 1, and so on."""
+
+    stream: "grain.MapDataset[Any]"
+    global_batch: int
+    process: int
+    processes: int
+
+    @property
+    def rows(self) -> int:
+        return self.global_batch // self.processes
+
+    def __len__(self) -> int:
+        return min(len(self.stream), sys.maxsize) // self.processes
+
+    def __getitem__(self, k: int) -> Any:
+        step, row = divmod(int(k), self.rows)
+        return self.stream[step * self.global_batch + self.process * self.rows + row]
+
+
+def process_batches(
+    stream: "grain.MapDataset[Any]",
+    global_batch: int,
+    process: int,
+    processes: int,
+    start_step: int,
+    *,
+    workers: int,
+    threads: int,
+) -> "grain.IterDataset[Any]":
+    """Batches of one process from `start_step` on, read ahead by threads or worker processes.
+
+    Args:
+      stream: endless examples.
+      global_batch: rows of a step over all processes.
+      process: index of this process of `processes`.
+      start_step: the first step.
+      workers: worker processes, 0 for none; absl flags must be parsed if there are any.
+      threads: reader threads of each process.
+    """
+    rows = check_divides(global_batch, processes)
+    local = grain.MapDataset.source(_ProcessRows(stream, global_batch, process, processes))
+    batches = local.batch(rows, drop_remainder=True)[start_step:]
+    # An element is a batch: a few read ahead hide the reading, more only fill the memory.
+    read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads and threads + 2)
+    iterable = batches.to_iter_dataset(read)
+    if workers:
+        iterable = iterable.mp_prefetch(
+            grain.multiprocessing.MultiprocessingOptions(
+                num_workers=workers, per_worker_buffer_size=2
+            )
+        )
+    return iterable
+
+
+def check_divides(global_batch: int, processes: int) -> int:
+    """Rows per process.
+
+    Raises:
+      OptionError: the batch does not divide; names both numbers.
+    """
+    if global_batch < 1 or global_batch % processes:
+        raise OptionError(
+            f"config.train.batch_size={global_batch} is not a multiple of the {processes} "
+            "processes; choose a multiple"
+        )
+    return global_batch // processes

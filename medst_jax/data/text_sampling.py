@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The text of a sample: a sentence of the report, the whole report, or a prompt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medst_jax.data.batch import TEXT_NONE, TEXT_PROMPT, TEXT_REPORT
+from medst_jax.data.labels import merge_codes, to_union
+from medst_jax.data.prompts import OTHER, prompt
+from medst_jax.data.schema import NEGATIVE, OUTSIDE, POSITIVE
+from medst_jax.data.study import Study
+
+DESCRIBING = ("findings", "impression")
+# Sections that say why or how the image was made; never a description of it.
+CONTEXT = ("indication", "history", "clinical information", "technique", "comparison", "exam")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A drawn text: its sentences, label codes int8 [K, C] of each in the union, and its source."""
+
+    sentences: tuple[str, ...]
+    codes: np.ndarray
+    source: int
+
+    def kept_codes(self, kept: int) -> np.ndarray:
+        """Codes int8 [C] of the first `kept` sentences as one text."""
+        return merge_codes(self.codes[: max(1, kept)])
+
+
+def no_text(classes: int) -> Text:
+    """The text of a sample that has none: every label outside the vocabulary."""
+    return Text((), np.full((1, classes), OUTSIDE, np.int8), TEXT_NONE)
+
+
+def report_sentences(study: Study) -> list[int]:
+    """Numbers of the sentences that describe the image.
+
+    Those of FINDINGS and IMPRESSION; where a report has neither section, those of all sections
+    but the ones that give context. Sentences without a letter are left out.
+    """
+    names = [name.casefold().strip() for name, _ in study.sections]
+    usable = {i for i, name in enumerate(names) if name in DESCRIBING}
+    if not usable:
+        usable = {i for i, name in enumerate(names) if name not in CONTEXT}
+    return [
+        k
+        for k, sentence in enumerate(study.sentences)
+        if sentence.section in usable and any(map(str.isalpha, study.sentence_text(k)))
+    ]
+
+
+def draw_report(
+    study: Study, columns: np.ndarray, everything: bool, generator: np.random.Generator
+) -> Text | None:
+    """One sentence drawn uniformly, or all of them in order; None if the study has none.
+
+    Args:
+      study: whose report.
+      columns: of each class of the union in the data set's labels, -1 for none.
+      everything: all sentences rather than one.
+      generator: of the sample.
+    """
+    candidates = report_sentences(study)
+    if not candidates:
+        return None
+    chosen = candidates if everything else [candidates[generator.integers(len(candidates))]]
+    codes = np.stack([study.sentences[k].labels for k in chosen])
+    sentences = tuple(" ".join(study.sentence_text(k).split()) for k in chosen)
+    return Text(sentences, to_union(codes, columns), TEXT_REPORT)
+
+
+def draw_prompt(
+    union: Sequence[str], codes: np.ndarray, present: np.ndarray, generator: np.random.Generator
+) -> Text:
+    """The prompt of a uniformly drawn positive class; "other finding" if there is none.
+
+    Args:
+      union: the classes.
+      codes: of the study, int8 [C]; the prompt is labelled for the classes inside its vocabulary.
+      present: bool [C], the classes that are positive after the policy.
+      generator: of the sample.
+    """
+    prompt_codes = np.where(codes == OUTSIDE, OUTSIDE, NEGATIVE).astype(np.int8)
+    positives = np.flatnonzero(present)
+    if not len(positives):
+        return Text((prompt(OTHER),), prompt_codes[None], TEXT_PROMPT)
+    drawn = positives[generator.integers(len(positives))]
+    prompt_codes[drawn] = POSITIVE
+    return Text((prompt(union[drawn]),), prompt_codes[None], TEXT_PROMPT)
