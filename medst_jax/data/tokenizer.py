@@ -150,4 +150,4 @@ def train_tokenizer(texts: Iterable[str], size: int, *, lower: bool = True) -> T
 def _write(path: epath.Path, data: bytes) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(data)
-    temporary.rename(path)
+    temporary.replace(path)
