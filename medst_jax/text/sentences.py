@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the sentences of report text."""
+
+from __future__ import annotations
+
+import re
+
+_ABBREVIATIONS = frozenset(
+    "dr mr mrs ms prof st vs approx ca cf e.g i.e eg ie fig no nr resp incl max min "
+    "a.m p.m ant post lat sup inf al".split()
+)
+# Units and "etc." end a sentence when a capital follows, and only then.
+_SOFT_ABBREVIATIONS = frozenset("etc cm mm ml mg kg hr hrs h min yr yrs s".split())
+
+_STOP = re.compile(r"[.!?]+[\"')\]]*")
+_BREAK = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:\d{1,2}[.)]|[-*\u2022])[ \t])")
+_LIST_MARK = re.compile(r"\s*(?:(?:\d{1,2}[.)]|[-*\u2022])\s+)?")
+
+
+def split_sentences(text: str) -> list[tuple[int, int]]:
+    """Character spans [start, end) of the sentences, without surrounding white space.
+
+    Abbreviations, initials and decimals do not end a sentence; list numbers and bullets begin a
+    new one and are left out of it; an empty line or a list item ends one without a full stop.
+
+    >>> text = "Heart 2.5 cm wider vs. prior. 1. No effusion."
+    >>> [text[a:b] for a, b in split_sentences(text)]
+    ['Heart 2.5 cm wider vs. prior.', 'No effusion.']
+    """
+    spans = []
+    start = 0
+    for block_end in [*(match.start() for match in _BREAK.finditer(text)), len(text)]:
+        for stop in _STOP.finditer(text, start, block_end):
+            if _ends_sentence(text, start, stop):
+                spans.append((start, stop.end()))
+                start = stop.end()
+        spans.append((start, block_end))
+        start = block_end
+    trimmed = (_trim(text, *span) for span in spans)
+    return [(a, b) for a, b in trimmed if any(c.isalnum() or c == "_" for c in text[a:b])]
+
+
+def _ends_sentence(text: str, start: int, stop: re.Match[str]) -> bool:
+    before, after = text[start : stop.start()], text[stop.end() : stop.end() + 2]
+    if stop[0] != ".":
+        return not after or after[0].isspace() or after[0].isupper()
+    if after and not after[0].isspace():
+        # "clear.No effusion" lacks a space; "2.5" and "e.g." are inside a word.
+        return before[-2:].isalpha() and before[-1:].islower() and after[0].isupper()
+    words = before.split()
+    word = words[-1].lstrip("(").lower() if words else ""
+    if word in _ABBREVIATIONS or re.fullmatch(r"[a-z]", word):
+        return False
+    if word.isdigit() and len(words) == 1:
+        return False
+    following = text[stop.end() :].lstrip()[:1]
+    if word in _SOFT_ABBREVIATIONS:
+        return not following or not following.islower()
+    return True
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    mark = _LIST_MARK.match(text, start, end)
+    start = mark.end() if mark else start
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
