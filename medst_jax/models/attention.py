@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Multi-head self-attention and the two-layer MLP of a transformer layer."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.models.dropout import dropout
+
+_MASKED = -1e9  # exp of it is exactly 0, and a row without any valid key stays finite
+
+
+class SelfAttention(nnx.Module):
+    """Self-attention over the tokens of one example; softmax in float32.
+
+    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        dropout: float = 0.0,
+        kernel_init: nnx.Initializer,
+        dtype: str = "float32",
+        rngs: nnx.Rngs,
+    ) -> None:
+        """Raises ValueError when `heads` does not divide `width`."""
+        if width % heads:
+            raise ValueError(f"width {width} is not divisible by heads {heads}")
+        size = width // heads
+        self.scale = size**-0.5
+        self.dropout = dropout
+        self.qkv = nnx.LinearGeneral(
+            width,
+            (3, heads, size),
+            kernel_init=kernel_init,
+            dtype=dtype,
+            kernel_metadata={"axes": ("embed", None, "heads", None)},
+            bias_metadata={"axes": (None, "heads", None)},
+            rngs=rngs,
+        )
+        self.out = nnx.LinearGeneral(
+            (heads, size),
+            width,
+            axis=(-2, -1),
+            kernel_init=kernel_init,
+            dtype=dtype,
+            kernel_metadata={"axes": ("heads", None, "embed")},
+            bias_metadata={"axes": ("embed",)},
+            rngs=rngs,
+        )
+
+    def __call__(
+        self, x: jax.Array, mask: jax.Array | None = None, *, keys: jax.Array | None = None
+    ) -> jax.Array:
+        """[B, L, D] -> [B, L, D].
+
+        Args:
+          x: [B, L, D].
+          mask: bool [B, L], true where a token may be attended to; None for all.
+          keys: [B] PRNG keys for dropout of attention weights (site 0), or None.
+        """
+        query, key, value = jnp.moveaxis(self.qkv(x), 2, 0)
+        scores = jnp.einsum("blhd,bmhd->bhlm", query * self.scale, key).astype(jnp.float32)
+        if mask is not None:
+            scores = jnp.where(mask[:, None, None, :], scores, _MASKED)
+        weights = dropout(jax.nn.softmax(scores).astype(value.dtype), self.dropout, keys, 0)
+        return self.out(jnp.einsum("bhlm,bmhd->blhd", weights, value))
+
+
+class Mlp(nnx.Module):
+    """Linear, exact (erf) GELU, linear."""
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        *,
+        kernel_init: nnx.Initializer,
+        dtype: str = "float32",
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.fc1 = nnx.Linear(
+            width,
+            hidden,
+            kernel_init=kernel_init,
+            dtype=dtype,
+            kernel_metadata={"axes": ("embed", "mlp")},
+            bias_metadata={"axes": ("mlp",)},
+            rngs=rngs,
+        )
+        self.fc2 = nnx.Linear(
+            hidden,
+            width,
+            kernel_init=kernel_init,
+            dtype=dtype,
+            kernel_metadata={"axes": ("mlp", "embed")},
+            bias_metadata={"axes": ("embed",)},
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[B, L, D] -> [B, L, D]."""
+        return self.fc2(jax.nn.gelu(self.fc1(x), approximate=False))
+
+
+def layer_norm(width: int, epsilon: float, dtype: str, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    """Layer normalisation with float32 statistics, two-pass variance and annotated parameters."""
+    return nnx.LayerNorm(
+        width,
+        epsilon=epsilon,
+        dtype=dtype,
+        use_fast_variance=False,
+        scale_metadata={"axes": ("embed",)},
+        bias_metadata={"axes": ("embed",)},
+        rngs=rngs,
+    )

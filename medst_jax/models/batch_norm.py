@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Batch normalisation with the running statistics of torch.nn.BatchNorm2d."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+
+class BatchNorm(nnx.Module):
+    """Normalise over every axis but the last; statistics in float32.
+
+    As in PyTorch, a batch is normalised by its biased variance while the running variance
+    takes the unbiased one. Under a mesh the batch is the global one.
+
+    Source: Ioffe and Szegedy 2015 (arXiv:1502.03167); momentum and epsilon of torchvision.
+    """
+
+    def __init__(self, features: int, *, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+        """`momentum` is the weight of the new batch, in [0, 1]."""
+        axes = ("conv_out",)
+        self.scale = nnx.Param(jnp.ones(features), axes=axes)
+        self.bias = nnx.Param(jnp.zeros(features), axes=axes)
+        self.mean = nnx.BatchStat(jnp.zeros(features), axes=axes)
+        self.var = nnx.BatchStat(jnp.ones(features), axes=axes)
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """[..., D] -> [..., D] in the dtype of `x`; `train` uses and records the batch."""
+        values = x.astype(jnp.float32)
+        mean, var = self._batch_statistics(values) if train else (self.mean[...], self.var[...])
+        slope = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
+        return ((values - mean) * slope + self.bias[...]).astype(x.dtype)
+
+    def _batch_statistics(self, values: jax.Array) -> tuple[jax.Array, jax.Array]:
+        axes = tuple(range(values.ndim - 1))
+        mean = values.mean(axes)
+        var = jnp.square(values - mean).mean(axes)
+        count = values.size // values.shape[-1]
+        unbiased = var * (count / max(count - 1, 1))
+        keep = 1.0 - self.momentum
+        # Gradients never reach the running statistics: they are outputs of their own.
+        self.mean[...] = keep * self.mean[...] + self.momentum * jax.lax.stop_gradient(mean)
+        self.var[...] = keep * self.var[...] + self.momentum * jax.lax.stop_gradient(unbiased)
+        return mean, var

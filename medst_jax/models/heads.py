@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heads of joint embedding systems: projection, class prototypes, temperature."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+
+def unit_norm(x: jax.Array) -> jax.Array:
+    """Divide rows [..., E] by their Euclidean norm, in float32; a zero row stays zero.
+
+    >>> unit_norm(jnp.array([3.0, 4.0])).tolist()
+    [0.6000000238418579, 0.800000011920929]
+    """
+    x = x.astype(jnp.float32)
+    return x * jax.lax.rsqrt(jnp.maximum(jnp.square(x).sum(-1, keepdims=True), 1e-24))
+
+
+class Projection(nnx.Module):
+    """Linear map without bias to the unit sphere of the joint space."""
+
+    def __init__(
+        self, features: int, size: int, *, dtype: str = "float32", rngs: nnx.Rngs
+    ) -> None:
+        """`features` D in, `size` E out; initialised as torch.nn.Linear."""
+        self.linear = nnx.Linear(
+            features,
+            size,
+            use_bias=False,
+            dtype=dtype,
+            kernel_init=nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
+            kernel_metadata={"axes": ("embed", "joint")},
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[..., D] -> float32 [..., E] of unit norm."""
+        return unit_norm(self.linear(x))
+
+
+class Prototypes(nnx.Module):
+    """One learned direction per label, of unit norm at every use (Kaiming-normal init)."""
+
+    def __init__(self, labels: int, size: int, *, rngs: nnx.Rngs) -> None:
+        """`labels` C, `size` E."""
+        init = nnx.initializers.variance_scaling(2.0, "fan_in", "normal", in_axis=1, out_axis=0)
+        self.kernel = nnx.Param(
+            init(rngs.params(), (labels, size), jnp.float32), axes=("labels", "joint")
+        )
+
+    def __call__(self) -> jax.Array:
+        """float32 [C, E] of unit norm."""
+        return unit_norm(self.kernel[...])
+
+
+class Temperature(nnx.Module):
+    """A learned logit scale exp(s), s clamped in value to [0, log 100].
+
+    The gradient passes as if unclamped (the released codes clamp the data in place), so that
+    a scale at its bound can come back.
+    """
+
+    def __init__(self, initial: float = 1 / 0.07) -> None:
+        """`initial` is the scale itself, in [1, 100]."""
+        self.log_scale = nnx.Param(jnp.log(jnp.float32(initial)), axes=())
+
+    def __call__(self) -> jax.Array:
+        """The scale, float32 scalar."""
+        raw = self.log_scale[...]
+        clamped = jnp.clip(raw, 0.0, jnp.log(100.0))
+        return jnp.exp(raw + jax.lax.stop_gradient(clamped - raw))

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vision transformer with a class token and learned positions (pre-norm, timm's arithmetic)."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.models.attention import Mlp, SelfAttention, layer_norm
+from medst_jax.models.dropout import dropout, fold_keys
+from medst_jax.models.stack import Remat, scan_layers, stack_layers
+
+_init = nnx.initializers.truncated_normal(0.02)
+
+
+@dataclasses.dataclass(frozen=True)
+class ViTOptions:
+    """Sizes of a ViT; every value is plain JSON. `image_size` and `patch` are in pixels."""
+
+    patch: int = 16
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    mlp_ratio: float = 4.0
+    image_size: int = 224
+    channels: int = 3
+    dropout: float = 0.0
+    epsilon: float = 1e-6
+    dtype: str = "float32"
+    remat: Remat = "none"
+    unroll: int = 1
+
+    def __post_init__(self) -> None:
+        if self.image_size % self.patch:
+            raise ValueError(f"image_size {self.image_size} is not divisible by patch {self.patch}")
+
+    @property
+    def patches(self) -> int:
+        """Number of patches P of one image."""
+        return (self.image_size // self.patch) ** 2
+
+    @classmethod
+    def vit_b16(cls, **changes: Any) -> "ViTOptions":
+        """ViT-B/16 at 224 px: 86 million parameters."""
+        return cls(**changes)
+
+    @classmethod
+    def small(cls, **changes: Any) -> "ViTOptions":
+        """A ViT for 64 px on a CPU: 64 patches, three layers of width 128."""
+        sizes = dict(patch=8, width=128, depth=3, heads=4, image_size=64)
+        return cls(**{**sizes, **changes})
+
+
+class ViTOutput(NamedTuple):
+    """tokens [B, 1 + P, D] after the final norm, in the compute dtype; class token first."""
+
+    tokens: jax.Array
+
+    @property
+    def pooled(self) -> jax.Array:
+        """The class token, float32 [B, D]."""
+        return self.tokens[:, 0].astype(jnp.float32)
+
+    @property
+    def patches(self) -> jax.Array:
+        """The patch tokens in row order, [B, P, D]."""
+        return self.tokens[:, 1:]
+
+
+class ViTLayer(nnx.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    def __init__(self, options: ViTOptions, *, rngs: nnx.Rngs) -> None:
+        width, dtype = options.width, options.dtype
+        self.dropout = options.dropout
+        self.norm1 = layer_norm(width, options.epsilon, dtype, rngs)
+        self.attn = SelfAttention(
+            width,
+            options.heads,
+            dropout=options.dropout,
+            kernel_init=_init,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        self.norm2 = layer_norm(width, options.epsilon, dtype, rngs)
+        hidden = round(width * options.mlp_ratio)
+        self.mlp = Mlp(width, hidden, kernel_init=_init, dtype=dtype, rngs=rngs)
+
+    def __call__(self, x: jax.Array, *, keys: jax.Array | None = None) -> jax.Array:
+        """[B, L, D] -> [B, L, D]; `keys` [B] switch dropout on."""
+        x = x + dropout(self.attn(self.norm1(x), keys=keys), self.dropout, keys, 1)
+        return x + dropout(self.mlp(self.norm2(x)), self.dropout, keys, 2)
+
+
+class ViT(nnx.Module):
+    """Images to tokens.
+
+    Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), as implemented by timm.
+    """
+
+    def __init__(self, options: ViTOptions, *, rngs: nnx.Rngs) -> None:
+        self.options = options
+        self.features = options.width
+        pixels = options.patch**2 * options.channels
+        self.patch_embed = nnx.Linear(
+            pixels,
+            options.width,
+            dtype=options.dtype,
+            kernel_metadata={"axes": ("conv_in", "embed")},
+            bias_metadata={"axes": ("embed",)},
+            rngs=rngs,
+        )
+        shape = (1, 1 + options.patches, options.width)
+        self.cls_token = nnx.Param(
+            _init(rngs.params(), (1, 1, options.width), jnp.float32), axes=(None, None, "embed")
+        )
+        self.pos_embed = nnx.Param(
+            _init(rngs.params(), shape, jnp.float32), axes=(None, "position", "embed")
+        )
+        self.blocks = stack_layers(lambda r: ViTLayer(options, rngs=r), options.depth, rngs)
+        self.norm = layer_norm(options.width, options.epsilon, options.dtype, rngs)
+
+    def __call__(
+        self, images: jax.Array, *, keys: jax.Array | None = None, train: bool = False
+    ) -> ViTOutput:
+        """Encode normalised images.
+
+        Args:
+          images: float32 [B, image_size, image_size, channels].
+          keys: [B] typed PRNG keys, one per example, for dropout; None switches it off.
+          train: accepted for the interface shared with ResNet; a ViT has no batch statistics.
+
+        Raises:
+          ValueError: the images have another size or number of channels.
+        """
+        del train
+        options = self.options
+        expected = (options.image_size, options.image_size, options.channels)
+        if images.shape[1:] != expected:
+            raise ValueError(f"images are {images.shape[1:]}; this ViT takes {expected}")
+        x = self.patch_embed(patchify(images, options.patch))
+        first = jnp.broadcast_to(self.cls_token[...], (len(x), 1, options.width))
+        x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
+        x = dropout(x + self.pos_embed[...].astype(x.dtype), options.dropout, keys, 0)
+
+        def apply(layer: ViTLayer, index: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
+            return layer(x, keys=fold_keys(keys, index + 1)), None
+
+        x, _ = scan_layers(
+            self.blocks, apply, x, remat=options.remat, unroll=options.unroll
+        )
+        return ViTOutput(self.norm(x))
+
+
+def patchify(images: jax.Array, patch: int) -> jax.Array:
+    """Cut images [B, h, w, c] into rows of pixels [B, P, patch * patch * c], in row order."""
+    batch, height, width, channels = images.shape
+    x = images.reshape(batch, height // patch, patch, width // patch, patch, channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, -1, patch * patch * channels)
