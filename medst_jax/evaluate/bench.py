@@ -8,9 +8,13 @@ from typing import Protocol
 import numpy as np
 from etils import epath
 
+from medst_jax.data.pixels import Fit
 from medst_jax.data.studies import Studies, open_studies
 from medst_jax.evaluate.embedder import Embeddings
 from medst_jax.evaluate.images import frontal_images
+from medst_jax.evaluate.tasks import Task, TaskOptions, select
+
+_BLOCK = 1024  # images decoded at once; bounds memory
 
 
 class EmbedsImages(Protocol):
@@ -28,7 +32,7 @@ class EmbedsImages(Protocol):
 
 
 class Library:
-    """The evaluation data of one folder; opened once per data set and split.
+    """The evaluation data of one folder; opened, selected and (if kept) decoded once.
 
     Args:
       data_dir: folder that `prepare.py` wrote.
@@ -42,76 +46,82 @@ class Library:
         self,
         data_dir: epath.PathLike,
         size: int,
-        fit: str,
+        fit: Fit,
         *,
         keep_images: bool = False,
         progress: bool = True,
     ) -> None:
-        self.data_dir, self.size = data_dir, size
-        self.progress = progress
-        self._fit = fit
+        self.size, self.progress = size, progress
+        self._data_dir, self._fit, self._keep_images = data_dir, fit, keep_images
         self._studies: dict[tuple[str, str], Studies] = {}
-        self._kept: dict[tuple[str, str, int], np.ndarray] | None = {} if keep_images else None
+        self._tasks: dict[TaskOptions, Task] = {}
+        self._images: dict[tuple[str, str, int], np.ndarray] = {}
 
     def studies(self, dataset: str, split: str) -> Studies:
         """The studies of a split, truth included; only evaluators may call this."""
         key = dataset, split
         if key not in self._studies:
-            self._studies[key] = open_studies(self.data_dir, dataset, split, truth=True)
+            self._studies[key] = open_studies(self._data_dir, dataset, split, truth=True)
         return self._studies[key]
 
-    def opened(self) -> dict[tuple[str, str], Studies]:
-        """Every (data set, split) used so far."""
-        return dict(self._studies)
+    def opened(self) -> tuple[Studies, ...]:
+        """Every split used so far."""
+        return tuple(self._studies.values())
+
+    def task(self, options: TaskOptions) -> Task:
+        """The selected images of a task."""
+        if options not in self._tasks:
+            self._tasks[options] = select(options, self.studies(options.dataset, options.split))
+        return self._tasks[options]
 
     def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
         """Frontal images uint8 [N, S, S, 1] of the given rows."""
-        kept = self._kept if self._kept is not None else {}
-        missing = [r for r in dict.fromkeys(map(int, rows)) if (dataset, split, r) not in kept]
-        blocks = frontal_images(
+        loaded = self._images if self._keep_images else {}
+        missing = [r for r in _distinct(rows) if (dataset, split, r) not in loaded]
+        decoded = frontal_images(
             self.studies(dataset, split),
             missing,
             size=self.size,
             fit=self._fit,
             progress=self.progress,
         )
-        loaded = (image for block in blocks for image in block)
-        kept.update(zip(((dataset, split, r) for r in missing), loaded, strict=True))
-        if not len(rows):
-            return np.zeros((0, self.size, self.size, 1), np.uint8)
-        return np.stack([kept[dataset, split, int(r)] for r in rows])
+        loaded.update(zip(((dataset, split, r) for r in missing), decoded, strict=True))
+        images = np.zeros((len(rows), self.size, self.size, 1), np.uint8)
+        for k, row in enumerate(rows):
+            images[k] = loaded[dataset, split, int(row)]
+        return images
 
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """One system on one library; embeddings are computed once per image and run.
+    """One system on one library; every image is embedded once.
 
     Attributes:
       embedder: the system.
       library: the data.
-      cache: (data set, split, row) to the embedding of that row's frontal image.
+      cache: (data set, split) to the place of each embedded row, and the embeddings.
     """
 
     embedder: EmbedsImages
     library: Library
-    cache: dict[tuple[str, str, int], Embeddings] = dataclasses.field(default_factory=dict)
+    cache: dict[tuple[str, str], tuple[dict[int, int], Embeddings]] = dataclasses.field(
+        default_factory=dict
+    )
 
     def embed(self, dataset: str, split: str, rows: np.ndarray) -> Embeddings:
         """Embeddings of the rows' frontal images, in the order of `rows`."""
-        missing = [
-            r for r in dict.fromkeys(map(int, rows)) if (dataset, split, r) not in self.cache
-        ]
-        for start in range(0, len(missing), 1024):  # bounds the memory that decoded images take
-            block = np.asarray(missing[start : start + 1024])
-            embedded = self.embedder.images(self.library.images(dataset, split, block))
-            for k, row in enumerate(block):
-                self.cache[dataset, split, int(row)] = embedded[np.asarray([k])]
-        if not len(rows):
-            return self.embedder.images(np.zeros((0, self.library.size, self.library.size, 1), np.uint8))
-        parts = [self.cache[dataset, split, int(r)] for r in rows]
-        has_logits = parts[0].logits is not None
-        return Embeddings(
-            np.concatenate([p.features for p in parts]),
-            np.concatenate([p.global_ for p in parts]),
-            np.concatenate([p.logits for p in parts if p.logits is not None]) if has_logits else None,
-        )
+        place, stored = self.cache.get((dataset, split), ({}, None))
+        missing = [r for r in _distinct(rows) if r not in place]
+        if missing or stored is None:
+            blocks = [] if stored is None else [stored]
+            for start in range(0, max(len(missing), 1), _BLOCK):
+                block = np.asarray(missing[start : start + _BLOCK], np.int64)
+                blocks.append(self.embedder.images(self.library.images(dataset, split, block)))
+            stored = Embeddings.concatenate(blocks)
+            place = place | {row: len(place) + k for k, row in enumerate(missing)}
+            self.cache[dataset, split] = place, stored
+        return stored[np.asarray([place[int(r)] for r in rows], np.int64)]
+
+
+def _distinct(rows: np.ndarray) -> list[int]:
+    return list(dict.fromkeys(map(int, rows)))

@@ -40,6 +40,16 @@ class Embeddings:
         logits = None if self.logits is None else self.logits[rows]
         return Embeddings(self.features[rows], self.global_[rows], logits)
 
+    @classmethod
+    def concatenate(cls, blocks: Sequence["Embeddings"]) -> "Embeddings":
+        """One `Embeddings` of all blocks' rows; blocks of one embedder."""
+        logits = [block.logits for block in blocks if block.logits is not None]
+        return cls(
+            np.concatenate([block.features for block in blocks]),
+            np.concatenate([block.global_ for block in blocks]),
+            np.concatenate(logits) if logits else None,
+        )
+
 
 class Embedder:
     """Embeds with a fixed batch (the last one is padded), sharded over the ambient mesh if any.

@@ -10,20 +10,18 @@ from tqdm import tqdm
 from medst_jax.data import pixels
 from medst_jax.data.studies import Studies
 
-_CHUNK = 256
-
 
 def frontal_images(
-    studies: Studies, rows: Sequence[int] | np.ndarray, *, size: int, fit: str, progress: bool
+    studies: Studies, rows: Sequence[int], *, size: int, fit: pixels.Fit, progress: bool
 ) -> Iterator[np.ndarray]:
-    """Blocks of uint8 [N, S, S, 1]: the first frontal image of each row.
+    """uint8 [S, S, 1] for each row: its first frontal image.
 
     Raises:
       ValueError: a row has no frontal image; the row number is in the message.
     """
 
     def load(row: int) -> np.ndarray:
-        image = studies[int(row)].frontal()
+        image = studies[row].frontal()
         if image is None:
             raise ValueError(
                 f"row {row} of {studies.name}/{studies.split} has no frontal image; "
@@ -32,11 +30,8 @@ def frontal_images(
         return pixels.fit_square(pixels.decode(image.data), size, fit)
 
     label = f"{studies.name}/{studies.split}"
-    with (
-        ThreadPoolExecutor(4) as pool,
-        tqdm(total=len(rows), desc=label, unit="image", disable=not progress) as bar,
-    ):
-        for start in range(0, len(rows), _CHUNK):
-            block = list(pool.map(load, rows[start : start + _CHUNK]))
-            yield np.stack(block)
-            bar.update(len(block))
+    quiet = not progress or not rows
+    with ThreadPoolExecutor(4) as pool:
+        yield from tqdm(
+            pool.map(load, rows), total=len(rows), desc=label, unit="image", disable=quiet
+        )

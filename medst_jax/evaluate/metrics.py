@@ -53,19 +53,25 @@ def confusion(
     return (np.asarray(weights, np.float64) @ one_hot).reshape(-1, classes, classes)
 
 
-def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Mean recall over the classes that occur in the draw ("ACA"); from `confusion` [R, C, C]."""
+def recalls(matrix: np.ndarray) -> np.ndarray:
+    """Recall of each class [R, C], NaN where a draw lacks it; from `confusion` [R, C, C]."""
     total = matrix.sum(2)
     hits = np.diagonal(matrix, axis1=1, axis2=2)
-    return _mean_over(np.divide(hits, total, out=np.zeros_like(total), where=total > 0), total > 0)
+    return np.divide(hits, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
+    """Mean recall over the classes that occur in the draw ("ACA"); from `confusion` [R, C, C]."""
+    return mean_defined(recalls(matrix))
 
 
 def macro_f1(matrix: np.ndarray) -> np.ndarray:
     """Mean F1 over the classes that occur or are predicted; from `confusion` [R, C, C]."""
     hits = np.diagonal(matrix, axis1=1, axis2=2)
     total = matrix.sum(1) + matrix.sum(2)
-    score = np.divide(2 * hits, total, out=np.zeros_like(total), where=total > 0)
-    return _mean_over(score, total > 0)
+    return mean_defined(
+        np.divide(2 * hits, total, out=np.full_like(total, np.nan), where=total > 0)
+    )
 
 
 def quadratic_kappa(matrix: np.ndarray) -> np.ndarray:
@@ -91,7 +97,9 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (lower + upper) / 2
 
 
-def _mean_over(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def mean_defined(values: np.ndarray) -> np.ndarray:
+    """Mean [R] over the entries of `values` [R, C] that are not NaN; NaN where all are."""
+    valid = np.isfinite(values)
     count = valid.sum(1)
     total = np.where(valid, values, 0.0).sum(1)
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluate a checkpoint, or a pixel baseline, by a suite of protocols.
+
+    python launch/evaluate.py --checkpoint=/tmp/dlilp --suite=configs/evaluate/smoke.py --output=/tmp/out
+
+Writes metrics.json (one row per number), predictions.npz (for paired comparisons) and
+report.html into the output folder, and prints the table.
+"""
+
+import datetime
+
+import jax
+from absl import app, flags, logging
+from etils import epath
+from ml_collections import config_flags
+
+from medst_jax.data.data_options import DataOptions
+from medst_jax.data.studies import MissingDataError
+from medst_jax.evaluate.baselines import BASELINES, PixelEmbedder
+from medst_jax.evaluate.bench import Bench, Library
+from medst_jax.evaluate.embedder import Embedder
+from medst_jax.evaluate.predictions import write_predictions
+from medst_jax.evaluate.report import ReportOptions, write_report
+from medst_jax.evaluate.rows import format_table, write_rows
+from medst_jax.evaluate.suite import SystemUnderTest, parse_suite, run_suite
+from medst_jax.options import OptionError, parse
+from medst_jax.train.checkpoint import CheckpointError, load_system
+from medst_jax.train.workdir import WorkdirError
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir of a training run.")
+_BASELINE = flags.DEFINE_enum(
+    "baseline", None, list(BASELINES), "Pixels as features, in place of a checkpoint."
+)
+_SUITE = config_flags.DEFINE_config_file("suite", lock_config=True)
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared data; default: that of the training.")
+_STEP = flags.DEFINE_integer("step", None, "Which checkpoint; default: the newest.")
+_EMA = flags.DEFINE_bool("ema", False, "Evaluate the moving average of the parameters.")
+_BATCH = flags.DEFINE_integer("batch_size", 64, "Images or texts per call.", lower_bound=1)
+_SIZE = flags.DEFINE_integer("size", 64, "Image side for a baseline.", lower_bound=8)
+_NAME = flags.DEFINE_string("name", None, "Name of the system in the rows.")
+_RESTRICTED = flags.DEFINE_bool(
+    "include_restricted", False, "Show pixels and texts of data that may not be redistributed."
+)
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    if (_CHECKPOINT.value is None) == (_BASELINE.value is None):
+        raise app.UsageError("give either --checkpoint=WORKDIR or --baseline=NAME")
+    try:
+        options, tasks = parse_suite(_SUITE.value)
+        bench, system, facts = _checkpoint() if _CHECKPOINT.value else _baseline()
+        result = run_suite(options, tasks, bench, system)
+    except (CheckpointError, MissingDataError, OptionError, WorkdirError) as error:
+        logging.fatal("%s", error)
+        raise
+    output = epath.Path(_OUTPUT.value)
+    output.mkdir(parents=True, exist_ok=True)
+    write_rows(output / "metrics.json", result.rows)
+    write_predictions(output / "predictions.npz", result.predictions)
+    report = ReportOptions(
+        title=f"Evaluation of {system.name}", facts=facts, include_restricted=_RESTRICTED.value
+    )
+    write_report(output / "report.html", report, result, bench.library, system)
+    print(format_table([row for row in result.rows if "/" not in row.metric]))
+    for name, reason in result.skipped.items():
+        print(f"skipped {name}: {reason}")
+    print(f"report: {output / 'report.html'}")
+
+
+def _checkpoint() -> tuple[Bench, SystemUnderTest, dict[str, str]]:
+    loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
+    data = parse(DataOptions, loaded.config["data"], "config.data")
+    embedder = Embedder(
+        loaded.system, loaded.tokenizer, data.size, data.text_length, _BATCH.value
+    )
+    library = Library(_DATA_DIR.value or data.data_dir, data.size, data.fit)
+    system = SystemUnderTest(
+        _NAME.value or loaded.name, int(loaded.config.get("seed", 0)), loaded.stamp
+    )
+    facts = {"checkpoint": str(_CHECKPOINT.value), "step": str(loaded.step), **_environment()}
+    return Bench(embedder, library), system, facts
+
+
+def _baseline() -> tuple[Bench, SystemUnderTest, dict[str, str]]:
+    if _DATA_DIR.value is None:
+        raise app.UsageError("a baseline needs --data_dir=FOLDER")
+    library = Library(_DATA_DIR.value, _SIZE.value, "pad")
+    system = SystemUnderTest(_NAME.value or _BASELINE.value)
+    bench = Bench(PixelEmbedder(_BASELINE.value, _SIZE.value), library)
+    return bench, system, {"baseline": _BASELINE.value, **_environment()}
+
+
+def _environment() -> dict[str, str]:
+    today = datetime.date.today().isoformat()
+    return {"date": today, "jax": jax.__version__, "device": jax.devices()[0].device_kind}
+
+
+if __name__ == "__main__":
+    app.run(main)

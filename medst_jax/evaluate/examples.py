@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Example images and texts of a report, from data that may be shown."""
+
+import html
+
+import numpy as np
+
+from medst_jax.data.studies import Studies
+from medst_jax.evaluate.bench import Library
+from medst_jax.evaluate.figures import image_data
+from medst_jax.evaluate.outcome import Outcome, Part
+
+_PER_CLASS, _MAX_CLASSES = 6, 6
+
+
+def showable(studies: Studies, include_restricted: bool) -> bool:
+    """Whether pixels and texts of these studies may appear in a report."""
+    return include_restricted or bool(studies.info.get("redistributable"))
+
+
+def classified_images(outcome: Outcome, library: Library) -> str:
+    """For each class of the last part, the images with the highest scores, right and wrong."""
+    part = outcome.parts[-1]
+    if part.predictions.kind != "single":
+        return ""
+    shown = []
+    for c, name in enumerate(part.predictions.classes[:_MAX_CLASSES]):
+        figures = "".join(_classified(outcome, part, c, at, library) for at in _top(part, c))
+        shown.append(f'<h3>most like {html.escape(name)}</h3><div class="strip">{figures}</div>')
+    return "".join(shown)
+
+
+def retrieved_texts(outcome: Outcome, library: Library) -> str:
+    """Query images, their own report and the nearest ones."""
+    found = outcome.retrieved
+    if found is None:
+        return ""
+    shown = ["<h3>images and their nearest reports</h3>"]
+    for row, (own, *nearest), hits in zip(found.rows, found.texts, found.hits, strict=True):
+        items = "".join(
+            f'<li class="hit">{html.escape(text)}</li>' if hit else f"<li>{html.escape(text)}</li>"
+            for text, hit in zip(nearest, hits, strict=True)
+        )
+        shown.append(
+            f'<div class="query">{_image(outcome, int(row), library)}'
+            f"<div><b>its report:</b> {html.escape(own)}<ol>{items}</ol></div></div>"
+        )
+    return "".join(shown)
+
+
+def _top(part: Part, column: int) -> np.ndarray:
+    return np.argsort(-part.predictions.scores[0, :, column], kind="stable")[:_PER_CLASS]
+
+
+def _classified(outcome: Outcome, part: Part, column: int, at: int, library: Library) -> str:
+    truth = int(part.predictions.targets[at])
+    verdict = "right" if truth == column else "wrong"
+    picture = _image(outcome, int(part.rows[at]), library)
+    name = html.escape(part.predictions.classes[truth])
+    return f'<figure class="{verdict}">{picture}<figcaption>{name}</figcaption></figure>'
+
+
+def _image(outcome: Outcome, row: int, library: Library) -> str:
+    image = library.images(outcome.dataset, outcome.split, np.asarray([row]))[0]
+    return f'<img alt="chest radiograph" src="{image_data(image)}">'

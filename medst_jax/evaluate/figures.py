@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of the report as inline SVG or PNG text; nothing is read from or written to disk."""
+
+import base64
+import io
+
+import cv2
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from medst_jax.evaluate import metrics
+from medst_jax.evaluate.predictions import Predictions
+
+COLOURS = ("#2563a8", "#c8553d", "#3a8c6e", "#8a5fa8", "#b8862b", "#4a9bb5", "#a64d79", "#6b7280")
+_INK, _FAINT = "#28303a", "#d9dee5"
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.edgecolor": _FAINT,
+    "axes.labelcolor": _INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "medst_jax",  # equal reports from equal runs
+}
+
+
+def roc_figure(predictions: Predictions) -> str:
+    """One ROC curve per class (first repeat), with its area in the legend."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
+        for c, name in enumerate(predictions.classes):
+            truth, scores = _one_class(predictions, c)
+            if truth.all() or not truth.any():
+                continue
+            area = metrics.auroc(truth, scores, np.ones((1, len(truth))))[0]
+            false, true = metrics.roc_curve(truth, scores)
+            style = ("-", "--", ":")[(c // len(COLOURS)) % 3]
+            axes.plot(
+                false,
+                true,
+                style,
+                color=COLOURS[c % len(COLOURS)],
+                linewidth=1.6,
+                label=f"{name}  {area:.2f}",
+            )
+        axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
+        axes.set_aspect("equal")
+        figure.legend(
+            loc="outside right upper", frameon=False, title="area under the curve", fontsize=8
+        )
+        return _svg(figure)
+
+
+def confusion_figure(predictions: Predictions) -> str:
+    """Rows of true classes as shares of predicted ones, averaged over the repeats."""
+    classes = len(predictions.classes)
+    ones = np.ones((1, len(predictions.patients)))
+    repeats = range(len(predictions.scores))
+    matrix = np.mean(
+        [
+            metrics.confusion(predictions.targets, predictions.predicted(s), classes, ones)[0]
+            for s in repeats
+        ],
+        axis=0,
+    )
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    with matplotlib.rc_context(_STYLE):
+        side = 2.2 + 0.42 * classes
+        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+        axes = figure.add_subplot()
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for i in range(classes):
+            for j in range(classes):
+                ink = "white" if share[i, j] > 0.55 else _INK
+                axes.text(j, i, f"{share[i, j]:.0%}", ha="center", va="center", color=ink)
+        axes.set_xticks(range(classes), predictions.classes, rotation=35, ha="right")
+        axes.set_yticks(range(classes), predictions.classes)
+        axes.set(xlabel="predicted", ylabel="true")
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        return _svg(figure)
+
+
+def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float | None]]]) -> str:
+    """Probe accuracy against training images per class.
+
+    Args:
+      curves: name to points (shots, value, low or None, high or None).
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.4, 3.0), layout="constrained")
+        axes = figure.add_subplot()
+        for k, (name, points) in enumerate(curves.items()):
+            x, value, low, high = zip(*points, strict=True)
+            colour = COLOURS[k % len(COLOURS)]
+            axes.plot(x, value, "o-", color=colour, markersize=4, linewidth=1.6, label=name)
+            if None not in low and None not in high:
+                axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)  # type: ignore[arg-type]
+        axes.set_xscale("log", base=2)
+        ticks = sorted({point[0] for points in curves.values() for point in points})
+        axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axes.minorticks_off()
+        axes.set(xlabel="training images per class", ylabel="balanced accuracy")
+        axes.grid(axis="y", color=_FAINT, linewidth=0.6)
+        axes.legend(frameon=False, fontsize=8)
+        return _svg(figure)
+
+
+def image_data(image: np.ndarray, side: int = 144) -> str:
+    """uint8 [S, S, 1] as a `data:` address of a PNG of the given side."""
+    shrinks = image.shape[0] > side
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    _, encoded = cv2.imencode(
+        ".png", cv2.resize(image[..., 0], (side, side), interpolation=interpolation)
+    )
+    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
+
+
+def _one_class(p: Predictions, column: int) -> tuple[np.ndarray, np.ndarray]:
+    scores = p.scores[0, :, column]
+    if p.kind == "single":
+        return p.targets == column, scores
+    known = p.targets[:, column] >= 0
+    return p.targets[known, column] == 1, scores[known]
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

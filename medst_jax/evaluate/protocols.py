@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The protocols by name, and their options from a configuration."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from medst_jax.evaluate.base_new import BaseNewOptions, base_new
+from medst_jax.evaluate.bench import Bench
+from medst_jax.evaluate.linear_probe import LinearProbeOptions, linear_probe
+from medst_jax.evaluate.outcome import Outcome
+from medst_jax.evaluate.retrieval import RetrievalOptions, retrieval
+from medst_jax.evaluate.zero_shot import ZeroShotOptions, zero_shot
+from medst_jax.options import OptionError, parse
+
+
+class Protocol(NamedTuple):
+    """How a protocol is configured and run."""
+
+    options: type[Any]
+    run: Callable[[Any, Bench], Outcome]
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "zero_shot": Protocol(ZeroShotOptions, zero_shot),
+    "base_new": Protocol(BaseNewOptions, base_new),
+    "linear_probe": Protocol(LinearProbeOptions, linear_probe),
+    "retrieval": Protocol(RetrievalOptions, retrieval),
+}
+
+
+class Assignment(NamedTuple):
+    """A protocol with its options: one entry of a suite."""
+
+    protocol: str
+    options: Any
+
+    def run(self, bench: Bench) -> Outcome:
+        """Run it on one system."""
+        return PROTOCOLS[self.protocol].run(self.options, bench)
+
+    def needs(self) -> tuple[tuple[str, str], ...]:
+        """The (data set, split) pairs that the entry reads."""
+        sources = [self.options, *(getattr(self.options, name, None) for name in ("task", "train"))]
+        return tuple((s.dataset, s.split) for s in sources if hasattr(s, "dataset"))
+
+
+def assign(values: Mapping[str, Any], where: str) -> Assignment:
+    """Parse `{"protocol": name, **options}`.
+
+    Raises:
+      OptionError: an unknown protocol or option, naming the dotted key.
+    """
+    rest = dict(values)
+    name = rest.pop("protocol", None)
+    if name not in PROTOCOLS:
+        raise OptionError(f"{where}.protocol is {name!r}; it must be one of {list(PROTOCOLS)}")
+    return Assignment(name, parse(PROTOCOLS[name].options, rest, where))

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the protocols of a suite on one system and turns their outcomes into rows."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+from medst_jax.evaluate import bootstrap
+from medst_jax.evaluate.bench import Bench
+from medst_jax.evaluate.cautions import data_notes
+from medst_jax.evaluate.measure import measure
+from medst_jax.evaluate.outcome import Derived, NotApplicable, Outcome
+from medst_jax.evaluate.predictions import Predictions
+from medst_jax.evaluate.protocols import Assignment, assign
+from medst_jax.evaluate.rows import SMALL, Row
+from medst_jax.options import parse
+
+
+@dataclasses.dataclass(frozen=True)
+class SuiteOptions:
+    """A suite as configured.
+
+    Attributes:
+      tasks: name to {"protocol": ..., options of the protocol}.
+      draws: bootstrap draws of every interval.
+      seed: of the bootstrap.
+    """
+
+    tasks: dict[str, Any]
+    draws: int = bootstrap.DRAWS
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SystemUnderTest:
+    """Whose numbers these are: name, training seed and the stamp of its input (may be empty)."""
+
+    name: str
+    seed: int = 0
+    stamp: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class SuiteResult:
+    """Rows, predictions by "task" or "task/part", outcomes and reasons for skipped tasks."""
+
+    rows: tuple[Row, ...]
+    predictions: dict[str, Predictions]
+    outcomes: dict[str, Outcome]
+    skipped: dict[str, str]
+
+
+def parse_suite(values: Mapping[str, Any]) -> tuple[SuiteOptions, dict[str, Assignment]]:
+    """Options of a suite and its tasks by name.
+
+    Raises:
+      OptionError: an unknown key, protocol or value.
+    """
+    options = parse(SuiteOptions, values, "suite")
+    return options, {
+        name: assign(task, f"suite.tasks.{name}") for name, task in options.tasks.items()
+    }
+
+
+def run_suite(
+    options: SuiteOptions, tasks: Mapping[str, Assignment], bench: Bench, system: SystemUnderTest
+) -> SuiteResult:
+    """Run every task; one that the system cannot serve is skipped with its reason.
+
+    Raises:
+      MissingDataError: before anything is computed, with the line that makes the data.
+    """
+    for task in tasks.values():
+        for dataset, split in task.needs():
+            bench.library.studies(dataset, split)
+    rows: list[Row] = []
+    predictions: dict[str, Predictions] = {}
+    outcomes: dict[str, Outcome] = {}
+    skipped: dict[str, str] = {}
+    bar = tqdm(tasks.items(), desc="suite", unit="task", disable=not bench.library.progress)
+    for name, task in bar:
+        bar.set_postfix_str(name)
+        try:
+            outcome = task.run(bench)
+        except NotApplicable as reason:
+            skipped[name] = str(reason)
+            continue
+        outcomes[name] = outcome
+        for part in outcome.parts:
+            predictions[_joined(name, part.name)] = part.predictions
+        rows += outcome_rows(name, task.protocol, outcome, options, bench, system)
+    return SuiteResult(tuple(rows), predictions, outcomes, skipped)
+
+
+def outcome_rows(
+    name: str,
+    protocol: str,
+    outcome: Outcome,
+    options: SuiteOptions,
+    bench: Bench,
+    system: SystemUnderTest,
+) -> list[Row]:
+    """The rows of one outcome, with intervals and cautions."""
+    studies = bench.library.studies(outcome.dataset, outcome.split)
+    cautions = data_notes(studies, system.stamp)
+
+    def row(part: str, metric: str, bounded: Any, notes: tuple[str, ...]) -> Row:
+        return Row(
+            system=system.name,
+            dataset=outcome.dataset,
+            task=_joined(name, part),
+            protocol=protocol,
+            metric=metric,
+            value=bounded.value,
+            low=bounded.low,
+            high=bounded.high,
+            n=bounded.n,
+            seed=system.seed,
+            note="; ".join(filter(None, (*notes, *cautions))),
+        )
+
+    rows = []
+    for part in outcome.parts:
+        for m in measure(part.predictions, draws=options.draws, seed=options.seed):
+            rows.append(row(part.name, m.metric, m, (SMALL if m.small else "", part.note)))
+    for derived in outcome.derived:
+        notes = (SMALL if derived.small else "",)
+        rows.append(row(derived.part, derived.metric, _derived(derived, options), notes))
+    return rows
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bounded:
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def _derived(derived: Derived, options: SuiteOptions) -> _Bounded:
+    draws = 0 if derived.small else options.draws
+    result = bootstrap.clustered_interval(
+        derived.statistic, derived.patients, draws=draws, seed=options.seed
+    )
+    low, high = (result.low, result.high) if draws else (None, None)
+    return _Bounded(result.value, low, high, len(derived.patients))
+
+
+def _joined(name: str, part: str) -> str:
+    return f"{name}/{part}" if part else name

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Zero-shot classification by text prompts or by the system's label prototypes.
+
+Text: a class vector is the mean of the unit-norm vectors of its prompts, not normalised again,
+and the score is its dot product with the unit-norm image vector (SYSTEMS of DLILP and MedCLIP;
+the temperature changes neither the argmax nor a ROC curve). Prototypes: the score is the logit,
+or the mean of the logits when several labels stand for a class.
+"""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+
+from medst_jax.evaluate.bench import Bench, EmbedsImages
+from medst_jax.evaluate.class_prompts import PromptMode, class_prompts
+from medst_jax.evaluate.embedder import Embeddings
+from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.predictions import Predictions
+from medst_jax.evaluate.tasks import TaskOptions
+
+Mode = Literal["auto", "text", "prototypes"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ZeroShotOptions:
+    """Options of `zero_shot`.
+
+    Attributes:
+      task: the test images and classes.
+      mode: "text" or "prototypes"; "auto" takes prototypes when every class has one.
+      prompts: how a class is put into words in text mode.
+      own_prompts: class to prompts, before the built-in dictionaries.
+      prototypes: class to the labels that stand for it, where the names differ.
+    """
+
+    task: TaskOptions
+    mode: Mode = "auto"
+    prompts: PromptMode = "ensemble"
+    own_prompts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    prototypes: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+
+def zero_shot(options: ZeroShotOptions, bench: Bench) -> Outcome:
+    """Score every test image for every class.
+
+    Raises:
+      NotApplicable: the mode needs a text encoder, or prototypes, that the system lacks.
+    """
+    task = bench.library.task(options.task)
+    embedded = bench.embed(options.task.dataset, options.task.split, task.rows)
+    scores = class_scores(options, bench.embedder, embedded, task.classes)
+    predictions = Predictions(
+        options.task.kind, task.patients, task.targets, scores[None], task.classes
+    )
+    part = Part("", predictions, task.rows)
+    return Outcome(options.task.dataset, options.task.split, (part,))
+
+
+def class_scores(
+    options: ZeroShotOptions, embedder: EmbedsImages, images: Embeddings, classes: tuple[str, ...]
+) -> np.ndarray:
+    """Scores float32 [N, C] of embedded images for the classes."""
+    mode = options.mode
+    missing = _without_prototype(options, embedder, classes)
+    if mode == "auto":
+        mode = "text" if missing else "prototypes"
+    if mode == "text":
+        if not embedder.has_text:
+            raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
+        return images.global_ @ text_classifier(options, embedder, classes).T
+    if missing or images.logits is None:
+        raise NotApplicable(
+            f"no label prototype for {', '.join(missing)}; use mode='text' or map the class with "
+            f"prototypes={{...}}; labels of the checkpoint: {', '.join(embedder.labels) or 'none'}"
+        )
+    columns = {label.lower(): k for k, label in enumerate(embedder.labels)}
+    stacked = [
+        images.logits[:, [columns[label.lower()] for label in _labels_of(options, name)]].mean(1)
+        for name in classes
+    ]
+    return np.stack(stacked, axis=1)
+
+
+def text_classifier(
+    options: ZeroShotOptions, embedder: EmbedsImages, classes: tuple[str, ...]
+) -> np.ndarray:
+    """Class vectors float32 [C, E]: means of unit-norm prompt vectors, not normalised again."""
+    groups = [class_prompts(name, options.prompts, options.own_prompts) for name in classes]
+    vectors = embedder.texts([text for group in groups for text in group]).global_
+    ends = np.cumsum([len(group) for group in groups])
+    return np.stack([block.mean(0) for block in np.split(vectors, ends[:-1])])
+
+
+def _labels_of(options: ZeroShotOptions, name: str) -> tuple[str, ...]:
+    return options.prototypes.get(name, (name,))
+
+
+def _without_prototype(
+    options: ZeroShotOptions, embedder: EmbedsImages, classes: tuple[str, ...]
+) -> list[str]:
+    known = {label.lower() for label in embedder.labels}
+    return [
+        name
+        for name in classes
+        if not all(label.lower() in known for label in _labels_of(options, name))
+    ]

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A system, a tokenizer and studies with known geometry, for tests of the evaluator."""
+
+import dataclasses
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from medst_jax.evaluate.bench import Bench, Library
+from medst_jax.evaluate.embedder import Embedder
+from medst_jax.systems.embedding import Embedding, unit_norm
+
+SIZE = 8
+LENGTH = 6
+WORDS = ("pad", "cls", "sep", "east", "north", "up", "down")
+
+
+class FakeTokenizer:
+    """One token per word of WORDS; unknown words are dropped."""
+
+    def encode_batch(self, texts: list[str], length: int) -> tuple[np.ndarray, np.ndarray]:
+        tokens = np.zeros((len(texts), length), np.int32)
+        for row, text in enumerate(texts):
+            ids = [WORDS.index(w) for w in text.lower().split() if w in WORDS][:length]
+            tokens[row, : len(ids)] = ids
+        return tokens, tokens > 0
+
+
+class FakeSystem(nnx.Module):
+    """Images: the first three pixels are the direction. Texts: the sum of their words' vectors."""
+
+    has_text = True
+    has_prototypes = True
+    labels = ("East", "North", "Up")
+
+    def __init__(self) -> None:
+        vectors = np.zeros((len(WORDS), 3), np.float32)
+        vectors[3:7] = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, -1]]
+        self.words = nnx.Param(jnp.asarray(vectors))
+
+    def encode_image(self, images: jax.Array) -> Embedding:
+        features = images.reshape(images.shape[0], -1)[:, :3].astype(jnp.float32)
+        return Embedding(unit_norm(features), unit_norm(features)[:, None], features)
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+        features = (self.words[...][tokens] * token_mask[..., None]).sum(1)
+        return Embedding(unit_norm(features), unit_norm(features)[:, None], features)
+
+    def class_logits(self, images: jax.Array) -> jax.Array:
+        return 10.0 * self.encode_image(images).global_ @ jnp.eye(3, dtype=jnp.float32)
+
+
+class ImageOnlySystem(FakeSystem):
+    """Without a text encoder."""
+
+    has_text = False
+
+
+class TextOnlyScores(FakeSystem):
+    """Without label prototypes."""
+
+    has_prototypes = False
+
+
+@dataclasses.dataclass
+class FakeStudies:
+    """Studies whose images are given; sections hold one report each."""
+
+    name: str
+    split: str
+    labels: tuple[str, ...]
+    index: types.SimpleNamespace
+    pictures: np.ndarray
+    reports: tuple[str, ...]
+    info: dict
+    truth: tuple[dict, ...] = ()
+    fingerprint: str = "f"
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, i: int) -> types.SimpleNamespace:
+        report = self.reports[i]
+        return types.SimpleNamespace(
+            sections=(("FINDINGS", report),) if report else (),
+            sentences=(),
+            truth=self.truth[i] if self.truth else {},
+        )
+
+
+def studies(
+    pictures: np.ndarray,
+    labels: tuple[str, ...],
+    codes: np.ndarray,
+    *,
+    patients: np.ndarray | None = None,
+    reports: tuple[str, ...] | None = None,
+    name: str = "fake",
+    split: str = "test",
+    redistributable: bool = True,
+    truth: tuple[dict, ...] = (),
+) -> FakeStudies:
+    """Studies with the given images uint8 [n, S, S, 1] and label codes [n, C]."""
+    count = len(pictures)
+    people = np.arange(count) if patients is None else np.asarray(patients)
+    index = types.SimpleNamespace(
+        patient=people.astype(np.int32),
+        has_frontal=np.ones(count, bool),
+        labels=np.asarray(codes, np.int8),
+        patient_key=people.astype(np.uint64),
+    )
+    info = {"redistributable": redistributable, "intensity": "minmax", "licence": "CC0"}
+    return FakeStudies(
+        name, split, labels, index, pictures, reports or ("",) * count, info, truth
+    )
+
+
+def pointing(directions: np.ndarray) -> np.ndarray:
+    """Images uint8 [n, S, S, 1] whose first three pixels are the direction."""
+    images = np.zeros((len(directions), SIZE, SIZE, 1), np.uint8)
+    images[:, 0, :3, 0] = directions
+    return images
+
+
+class FakeLibrary(Library):
+    """A library over given studies."""
+
+    def __init__(self, *members: FakeStudies) -> None:
+        super().__init__("nowhere", SIZE, "pad", progress=False)
+        self._members = {(m.name, m.split): m for m in members}
+
+    def studies(self, dataset: str, split: str) -> FakeStudies:
+        return self._members[dataset, split]
+
+    def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
+        return self._members[dataset, split].pictures[np.asarray(rows, np.int64)]
+
+
+def bench(*members: FakeStudies, system: nnx.Module | None = None) -> Bench:
+    """A bench with the fake system and the given studies."""
+    embedder = Embedder(system or FakeSystem(), FakeTokenizer(), SIZE, LENGTH, batch_size=4)
+    return Bench(embedder, FakeLibrary(*members))
