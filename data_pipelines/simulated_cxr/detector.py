@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From attenuation to stored grey values: scatter, quantum noise, exposure, contrast curve."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_pipelines.simulated_cxr.texture import soften, wide_blur
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """The look of a site's images.
+
+    `scatter` is the scattered over the primary dose; `dose` is quanta per mm^2 behind air in
+    units of 1; `low` and `high` bound the display window as quantiles of the log image inside
+    the body; `gamma` bends the curve; `blur` is in mm; `spread` scales the variation of all.
+    """
+
+    scatter: float = 0.35
+    dose: float = 3000.0
+    low: float = 0.03
+    high: float = 0.97
+    gamma: float = 1.0
+    blur: float = 0.6
+    spread: float = 1.0
+
+
+def expose(
+    rng: np.random.Generator, attenuation: np.ndarray, pixel: float, scanner: Scanner, portable: bool
+) -> np.ndarray:
+    """Returns uint8 [H, W], dense tissue bright.
+
+    `attenuation` is the line integral [H, W]; `pixel` is in mm; a `portable` image has no grid,
+    hence more scatter, and a lower dose.
+    """
+    spread = scanner.spread
+    ratio = scanner.scatter * (1.7 if portable else 1.0) * np.exp(0.2 * spread * rng.normal())
+    dose = scanner.dose * (0.5 if portable else 1.0) * np.exp(0.3 * spread * rng.normal())
+    primary = np.exp(-attenuation)
+    signal = primary + np.float32(ratio) * wide_blur(primary, 0.08)
+    noise = rng.standard_normal(signal.shape, dtype=np.float32)
+    # Pixels larger than the detector's own average its quanta.
+    signal = signal + noise * np.sqrt(signal / np.float32(dose * pixel**2))
+    image = -np.log(np.maximum(signal, np.float32(2e-3)))
+    image = soften(image, scanner.blur / pixel)
+    low, high = np.quantile(
+        image[::4, ::4], [scanner.low, scanner.high + 0.01 * spread * rng.uniform(-1, 1)]
+    )
+    low += 0.05 * spread * (high - low) * rng.normal()
+    high += 0.05 * spread * (high - low) * rng.normal()
+    unit = np.clip((image - np.float32(low)) / np.float32(max(high - low, 0.1)), 0, 1)
+    # A smooth shoulder and toe, as of film and of vendors' look-up tables.
+    unit = unit * unit * (3 - 2 * unit) * np.float32(0.5) + unit * np.float32(0.5)
+    gamma = scanner.gamma * np.exp(0.1 * spread * rng.normal())
+    return np.round(255 * unit ** np.float32(gamma)).astype(np.uint8)

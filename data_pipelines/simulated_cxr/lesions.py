@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings that add attenuation to an image: opacities inside the lungs and calcifications.
+
+Each function returns [H, W] attenuation of one finding alone, so that the image without it
+costs one subtraction. Shapes are drawn from the finding's key in body coordinates, hence the
+same in the frontal and the lateral view and in the next study.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from data_pipelines.simulated_cxr.anatomy import Anatomy
+from data_pipelines.simulated_cxr.lungs import LungRays, LungShape, profile
+from data_pipelines.simulated_cxr.rays import View, ellipsoid, length, rotation
+from data_pipelines.simulated_cxr.states import Finding
+from data_pipelines.simulated_cxr.texture import smooth_noise, soften
+from data_pipelines.simulated_cxr.thorax import MU
+
+ZONES = {"upper": (0.58, 0.8), "mid": (0.36, 0.56), "lower": (0.06, 0.3), "": (0.2, 0.7)}
+Lungs = Mapping[int, tuple[LungShape, LungRays]]
+
+
+def _spot(
+    rng: np.random.Generator, anatomy: Anatomy, shape: LungShape, place: str, spread: float
+) -> tuple[float, float, float]:
+    """Draws a point of a lung zone; `spread` is the share of the half axes that is used."""
+    low, high = ZONES[place]
+    z = shape.height * rng.uniform(low, high)
+    across, half_x, middle_y, half_y = (
+        float(v) for v in profile(anatomy, shape, np.array(z, np.float32))
+    )
+    x = shape.sign * (across + spread * half_x * rng.uniform(-1, 1))
+    y = middle_y + spread * half_y * rng.uniform(-1, 1)
+    return x, y, z
+
+
+def _blob(
+    view: View,
+    lungs: Lungs,
+    sign: int,
+    centre: tuple[float, float, float],
+    axes: np.ndarray,
+    turn: np.ndarray,
+) -> np.ndarray:
+    """Returns mm of aerated lung [H, W] inside an ellipsoid."""
+    total = np.zeros((view.size, view.size), np.float32)
+    body, rows, columns = ellipsoid(view, centre, axes, turn)
+    rays = lungs[sign][1]
+    start = max(columns.start, rays.columns.start)
+    stop = min(columns.stop, rays.columns.stop)
+    if stop <= start or rows.stop <= rows.start:
+        return total
+    local = slice(start - columns.start, stop - columns.start)
+    body = type(body)(body.enter[:, local], body.leave[:, local])
+    if view.lateral and sign < 0:
+        body = type(body)(-body.leave, -body.enter)
+    inside = rays.within(
+        body, rows, slice(start - rays.columns.start, stop - rays.columns.start)
+    )
+    total[rows, start:stop] = inside
+    return total
+
+
+def _sides(finding: Finding) -> list[tuple[int, float]]:
+    return [(s, v) for s, v in ((-1, finding.right), (1, finding.left)) if v > 0]
+
+
+def consolidation(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
+    """A cluster of soft blobs in one zone, patchy, with blurred edges."""
+    total = np.zeros((view.size, view.size), np.float32)
+    for sign, severity in _sides(finding):
+        rng = np.random.default_rng((finding.key, sign + 1))
+        spot = _spot(rng, anatomy, lungs[sign][0], finding.place, 0.35)
+        radius = 24 + 30 * severity
+        for _ in range(5):
+            centre = np.array(spot) + rng.normal(0, 0.42 * radius, 3)
+            axes = radius * rng.uniform(0.5, 1.0, 3)
+            turn = rotation(rng.uniform(-1, 1))
+            total += _blob(view, lungs, sign, tuple(centre), axes, turn)
+        limit = 34 + 46 * severity
+        total = limit * np.tanh(total / limit)
+    rng = np.random.default_rng((finding.key, 9))
+    patchy = 1 + 0.35 * smooth_noise(rng, total.shape, 14) + 0.2 * smooth_noise(rng, total.shape, 30)
+    return soften(total * (0.72 * MU) * np.clip(patchy, 0.2, 1.8), 5 / view.pixel)
+
+
+def lesion(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
+    """A nodule or, from a severity of about one half, a mass; up to four when severe."""
+    total = np.zeros((view.size, view.size), np.float32)
+    for sign, severity in _sides(finding):
+        rng = np.random.default_rng((finding.key, sign + 1))
+        for index in range(1 + int(rng.integers(0, 3)) * int(severity > 0.5)):
+            spot = _spot(rng, anatomy, lungs[sign][0], finding.place if index == 0 else "", 0.6)
+            radius = (8 + 20 * severity) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
+            axes = radius * rng.uniform(0.85, 1.15, 3)
+            total += _blob(view, lungs, sign, spot, axes, rotation(rng.uniform(-1, 1)))
+    return soften(total * (1.25 * MU), 1.5 / view.pixel)
+
+
+def granuloma(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
+    """A small calcified nodule."""
+    total = np.zeros((view.size, view.size), np.float32)
+    for sign, severity in _sides(finding):
+        rng = np.random.default_rng((finding.key, sign + 1))
+        spot = _spot(rng, anatomy, lungs[sign][0], finding.place, 0.6)
+        total += _blob(view, lungs, sign, spot, np.full(3, 4 + 4 * severity), np.eye(3))
+    return total * (5 * MU)
+
+
+def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
+    """Plates and a basal wedge; the loss of volume is in the lung's shape."""
+    total = np.zeros((view.size, view.size), np.float32)
+    for sign, severity in _sides(finding):
+        rng = np.random.default_rng((finding.key, sign + 1))
+        shape = lungs[sign][0]
+        for _ in range(2 + int(rng.integers(0, 2))):
+            x, y, z = _spot(rng, anatomy, shape, finding.place, 0.25)
+            z = max(z, shape.peak + 6) if finding.place == "lower" else z
+            axes = np.array([34 + 22 * severity, 46.0, 3.2 + 4.5 * severity])
+            turn = rotation(sign * rng.normal(0.3, 0.25))
+            total += 1.2 * _blob(view, lungs, sign, (x, y, z), axes, turn)
+        wedge = (sign * 0.42 * anatomy.chest, -30.0, shape.peak - 6)
+        axes = np.array([46.0, 50.0, 12 + 30 * severity])
+        total += 0.55 * severity * _blob(view, lungs, sign, wedge, axes, np.eye(3))
+    return soften(total * (0.8 * MU), 2.0 / view.pixel)
+
+
+def edema(
+    view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs, blood: np.ndarray, air: np.ndarray
+) -> np.ndarray:
+    """Grade 1 fuller vessels, 2 interstitial haze, 3 alveolar opacity around both hila.
+
+    `blood` is mm of vessel and `air` mm of aerated lung, [H, W].
+    """
+    severity = finding.severity
+    grid, z = view.grid()
+    shape = lungs[1][0]
+    hilum = 0.40 * shape.height
+    spread = 60 + 35 * severity
+    if view.lateral:
+        near = np.exp(-((grid + 12) ** 2 + (z - hilum) ** 2) / (2 * spread**2))
+    else:
+        near = np.exp(-((np.abs(grid) - 48) ** 2 + (z - hilum) ** 2) / (2 * spread**2))
+    rng = np.random.default_rng((finding.key, 4))
+    patchy = 1 + 0.4 * smooth_noise(rng, air.shape, 12)
+    lines = np.abs(smooth_noise(rng, air.shape, 48)) * min(severity * 1.5, 1.0)
+    haze = MU * air * near * (0.03 + 0.22 * severity**1.3) * np.clip(patchy, 0.1, 2)
+    mesh = MU * air * 0.055 * lines * (0.4 + 0.6 * near)
+    full = MU * blood * np.clip(air / 50, 0, 1) * (0.5 + 1.2 * severity) * (0.5 + (z > hilum))
+    return soften((haze + mesh + full).astype(np.float32), 1.5 / view.pixel)
+
+
+def hernia(view: View, finding: Finding) -> np.ndarray:
+    """A retrocardiac mass with an air bubble."""
+    total = np.zeros((view.size, view.size), np.float32)
+    size = 24 + 26 * finding.severity
+    for radius, strength in ((size, 0.6 * MU), (0.6 * size, -1.1 * MU)):
+        lift = 12 if strength < 0 else 0
+        body, rows, columns = ellipsoid(
+            view, (14.0, -38.0, 34.0 + lift), radius * np.array([1.1, 0.8, 0.9]), np.eye(3)
+        )
+        total[rows, columns] += strength * length(body)
+    return total

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One radiograph of a patient in a state, and for every finding the difference it makes.
+
+The attenuation is a sum over bodies. Findings that add to it (opacities, devices) are terms of
+their own; findings that change the shape of a lung or of the heart cost a second evaluation of
+that lung's closed-form path lengths. Nothing is rendered twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from data_pipelines.simulated_cxr import bones, lesions, thorax
+from data_pipelines.simulated_cxr.anatomy import Anatomy
+from data_pipelines.simulated_cxr.detector import Scanner, expose
+from data_pipelines.simulated_cxr.devices import draw_devices
+from data_pipelines.simulated_cxr.lungs import LungRays, LungShape, lung_rays
+from data_pipelines.simulated_cxr.rays import Interval, View, ellipsoid, length
+from data_pipelines.simulated_cxr.states import Finding, State
+from data_pipelines.simulated_cxr.texture import smooth_noise
+from data_pipelines.simulated_cxr.thorax import MU
+
+# These change path lengths through lung and heart; the others are terms of the sum.
+GEOMETRIC = (
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Pleural Effusion",
+    "Pneumothorax",
+    "Pleural Other",
+    "Atelectasis",
+    "Emphysema",
+)
+
+
+@dataclass(frozen=True)
+class Posture:
+    """How the patient was imaged: `breath` is mm of inspiration, `supine` moves fluid."""
+
+    breath: float
+    supine: bool
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """`pixels` uint8 [S, S]; `deltas` [S, S] float32 attenuation with minus without a finding."""
+
+    pixels: np.ndarray
+    deltas: Mapping[str, np.ndarray]
+
+
+def draw_view(rng: np.random.Generator, name: str, size: int) -> tuple[View, Posture]:
+    """Draws the position of patient and detector for one image."""
+    field = (365 if name == "LATERAL" else 340) * rng.normal(1.0, 0.05)
+    spread = 2.0 if name == "AP" else 1.0
+    supine = name == "AP" and rng.random() < 0.4
+    view = View(
+        name=name,
+        size=size,
+        pixel=field / size,
+        shift=(spread * rng.normal(0, 5), spread * rng.normal(0, 6)),
+        twist=spread * rng.normal(0, 0.03) + (0.12 if name == "LATERAL" else 0.0),
+        tilt=spread * rng.normal(0, 0.015),
+        distance=950.0 if name == "AP" else 1700.0,
+    )
+    breath = rng.normal(0, 5) - (14 if name == "AP" else 0) - (8 if supine else 0)
+    return view, Posture(breath=breath, supine=supine)
+
+
+def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungShape]:
+    emphysema = state["Emphysema"].severity if "Emphysema" in state else 0.0
+    collapse = state.get("Atelectasis")
+    shapes = {}
+    for sign, dome in zip((-1, 1), anatomy.domes, strict=True):
+        loss = 0.0
+        if collapse is not None:
+            loss = 26 * (collapse.left if sign > 0 else collapse.right)
+        shapes[sign] = LungShape(
+            sign=sign,
+            height=anatomy.height,
+            peak=dome - posture.breath + loss - 30 * emphysema,
+            curve=1 - 0.65 * emphysema,
+            supine=posture.supine,
+            widening=_severity(state, "Enlarged Cardiomediastinum", sign, 6.0, 22.0),
+            effusion=_severity(state, "Pleural Effusion", sign),
+            pneumothorax=_severity(state, "Pneumothorax", sign),
+            thickening=_severity(state, "Pleural Other", sign),
+            thickening_apical="Pleural Other" in state and state["Pleural Other"].place == "apical",
+        )
+    return shapes
+
+
+def _severity(
+    state: State, name: str, sign: int, base: float = 0.0, slope: float = 1.0
+) -> float:
+    if name not in state:
+        return 0.0
+    value = state[name].left if sign > 0 else state[name].right
+    return base + slope * value if value else 0.0
+
+
+@dataclass(frozen=True)
+class _Lungs:
+    shapes: dict[int, LungShape]
+    rays: dict[int, LungRays]
+    saved: np.ndarray  # attenuation that air takes away, [S, S]
+    air: np.ndarray  # mm of aerated lung, [S, S]
+
+
+def _lungs(view: View, anatomy: Anatomy, state: State, posture: Posture) -> _Lungs:
+    shapes = _shapes(anatomy, state, posture)
+    scale = 1.0
+    if "Cardiomegaly" in state:
+        scale = 1.12 + 0.33 * state["Cardiomegaly"].severity
+    pull = 0.0
+    if "Atelectasis" in state:
+        pull = 12 * (state["Atelectasis"].left - state["Atelectasis"].right)
+    heart = thorax.heart(view, anatomy, shapes[1].peak, scale, pull)
+    density = anatomy.lung_density
+    if "Emphysema" in state:
+        density *= 1 - 0.45 * state["Emphysema"].severity
+    saved = np.zeros((view.size, view.size), np.float32)
+    air = np.zeros_like(saved)
+    rays = {}
+    everywhere = slice(None)
+    for sign, shape in shapes.items():
+        ray = rays[sign] = lung_rays(view, anatomy, shape, heart)
+        total = ray.air(ray.inflated, everywhere, everywhere)
+        if shape.pneumothorax:
+            lung = ray.air(ray.visceral, everywhere, everywhere)
+            squeezed = density * (1 + 0.5 * shape.pneumothorax)
+            saved[:, ray.columns] += MU * (total - lung + (1 - squeezed) * lung)
+            saved[:, ray.columns] -= MU * _pleura(ray)
+        else:
+            lung = total
+            saved[:, ray.columns] += np.float32(MU * (1 - density)) * lung
+        air[:, ray.columns] += lung
+    return _Lungs(shapes, rays, saved, air)
+
+
+def _pleura(rays: LungRays) -> np.ndarray:
+    """Returns mm of visceral pleura, a shell that shows where rays graze the collapsed lung."""
+    path = length(rays.visceral)
+    edge = cv2.Laplacian(path, cv2.CV_32F, ksize=1)
+    return np.clip(-edge, 0, 24) * 0.35 * (path > 0)
+
+
+def _terms(
+    view: View, anatomy: Anatomy, state: State, lungs: _Lungs, blood: np.ndarray
+) -> dict[str, np.ndarray]:
+    pairs = {sign: (lungs.shapes[sign], lungs.rays[sign]) for sign in (-1, 1)}
+    terms = {}
+    for name, finding in state.items():
+        if name == "Consolidation":
+            terms[name] = lesions.consolidation(view, anatomy, finding, pairs)
+        elif name == "Lung Lesion":
+            terms[name] = lesions.lesion(view, anatomy, finding, pairs)
+        elif name == "Calcified Granuloma":
+            terms[name] = lesions.granuloma(view, anatomy, finding, pairs)
+        elif name == "Atelectasis":
+            terms[name] = lesions.atelectasis(view, anatomy, finding, pairs)
+        elif name == "Edema":
+            terms[name] = lesions.edema(view, anatomy, finding, pairs, blood, lungs.air)
+        elif name == "Hiatal Hernia":
+            terms[name] = lesions.hernia(view, finding)
+        elif name == "Tortuous Aorta":
+            terms[name] = _aorta(view, anatomy, finding.severity) - _aorta(view, anatomy, 0.0)
+        elif name == "Support Devices":
+            terms[name] = draw_devices(
+                view, anatomy, anatomy.height, finding.kind, finding.key
+            )
+        elif name == "Scoliosis":
+            bend = (12 + 26 * finding.severity) * (1 if finding.key % 2 else -1)
+            terms[name] = bones.spine(view, anatomy, bend) - bones.spine(view, anatomy, 0.0)
+        elif name == "Fracture":
+            broken = bones.ribs(view, anatomy, anatomy.height, _break(finding))
+            terms[name] = broken - bones.ribs(view, anatomy, anatomy.height)
+    return terms
+
+
+def _break(finding: Finding) -> bones.Break:
+    low, high = {"upper": (1, 3), "mid": (3, 6), "lower": (5, 9)}[finding.place]
+    rng = np.random.default_rng(finding.key)
+    return bones.Break(
+        sign=1 if finding.left else -1,
+        rib=int(rng.integers(low, high)),
+        angle=float(rng.uniform(0.8, 1.5)),
+        displacement=6 + 10 * finding.severity,
+    )
+
+
+def _aorta(view: View, anatomy: Anatomy, tortuous: float) -> np.ndarray:
+    """Returns the attenuation of knob and descending aorta."""
+    total = np.zeros((view.size, view.size), np.float32)
+    radius = anatomy.knob * (1 + 0.35 * tortuous)
+    bodies = [
+        ((16.0 + 8 * tortuous, -15.0, 0.72 * anatomy.height), (radius, 30.0, radius)),
+        ((14.0 + 14 * tortuous, -45.0, 0.40 * anatomy.height), (13.0, 13.0, 90.0)),
+    ]
+    for centre, axes in bodies:
+        body, rows, columns = ellipsoid(view, centre, np.array(axes), np.eye(3))
+        total[rows, columns] += 0.55 * MU * length(Interval(*body))
+    return total
+
+
+def render(
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    state: State,
+    view: View,
+    posture: Posture,
+    scanner: Scanner,
+) -> Rendering:
+    """Renders one image of a patient in a state, with the difference each finding makes."""
+    lungs = _lungs(view, anatomy, state, posture)
+    blood = thorax.vessels(view, anatomy, anatomy.height)
+    terms = _terms(view, anatomy, state, lungs, blood)
+    total = thorax.trunk(view, anatomy, anatomy.height) + thorax.breasts(view, anatomy)
+    total += bones.ribs(view, anatomy, anatomy.height)
+    total += bones.spine(view, anatomy, 0.0)
+    if not view.lateral:
+        total += bones.girdle(view, anatomy, anatomy.height)
+    total += _aorta(view, anatomy, 0.0)
+    total -= lungs.saved
+    total += (MU * 0.75) * blood * np.clip(lungs.air * np.float32(1 / 50), 0, 1)
+    total -= MU * thorax.airways(view, anatomy.height, 0.0)
+    total -= _stomach(view, anatomy, lungs.shapes[1].peak)
+    deltas = {}
+    for name, term in terms.items():
+        total += term
+        deltas[name] = term
+    for name in GEOMETRIC:
+        if name in state:
+            without = {other: f for other, f in state.items() if other != name}
+            change = _lungs(view, anatomy, without, posture).saved - lungs.saved
+            deltas[name] = deltas[name] + change if name in deltas else change
+    # Tissue is never uniform: a little structure at all scales.
+    total *= 1 + 0.012 * smooth_noise(rng, total.shape, 9) + 0.006 * smooth_noise(rng, total.shape, 40)
+    total = np.maximum(total, 0)
+    turned = {name: _turn(delta, view.tilt) for name, delta in deltas.items()}
+    pixels = expose(
+        rng, _turn(total, view.tilt), view.pixel, scanner, portable=view.name == "AP"
+    )
+    return Rendering(pixels=pixels, deltas=turned)
+
+
+def _stomach(view: View, anatomy: Anatomy, peak: float) -> np.ndarray:
+    total = np.zeros((view.size, view.size), np.float32)
+    if anatomy.gastric:
+        radius = anatomy.gastric
+        body, rows, columns = ellipsoid(
+            view, (62.0, 8.0, peak - radius - 9), radius * np.array([1.4, 1.1, 0.8]), np.eye(3)
+        )
+        total[rows, columns] = MU * length(body)
+    return total
+
+
+def _turn(image: np.ndarray, angle: float) -> np.ndarray:
+    size = image.shape[0]
+    middle = ((size - 1) / 2, (size - 1) / 2)
+    matrix = cv2.getRotationMatrix2D(middle, float(np.degrees(angle)), 1.0)
+    return cv2.warpAffine(
+        image.astype(np.float32), matrix, (size, size), borderMode=cv2.BORDER_REPLICATE
+    )
+

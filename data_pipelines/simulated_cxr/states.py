@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state of a patient's findings and how it evolves from study to study.
+
+A finding has a severity in (0, 1] per side, a place, a kind and a key that fixes its shape, so
+that the same consolidation is recognisable in the next study. Severities follow a random walk
+with resolution and onset; chronic findings persist.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from data_pipelines.simulated_cxr.findings import MIDLINE, RENDERED, SINGLE_TARGETS
+
+CHRONIC = frozenset(
+    {"Cardiomegaly", "Pleural Other", "Hiatal Hernia", "Emphysema", "Calcified Granuloma"}
+    | {"Scoliosis", "Tortuous Aorta", "Lung Lesion", "Enlarged Cardiomediastinum"}
+)
+BILATERAL = {"Pleural Effusion": 0.35, "Consolidation": 0.2, "Atelectasis": 0.3, "Edema": 1.0}
+BILATERAL |= {"Pleural Other": 0.15, "Emphysema": 1.0}
+PLACES = {
+    "Consolidation": (("upper", 0.25), ("mid", 0.3), ("lower", 0.45)),
+    "Lung Lesion": (("upper", 0.45), ("mid", 0.3), ("lower", 0.25)),
+    "Calcified Granuloma": (("upper", 0.4), ("mid", 0.3), ("lower", 0.3)),
+    "Atelectasis": (("lower", 0.85), ("mid", 0.15)),
+    "Pleural Other": (("apical", 0.5), ("lateral", 0.5)),
+    "Fracture": (("upper", 0.3), ("mid", 0.4), ("lower", 0.3)),
+}
+DEVICES = (("ett", 0.3), ("enteric", 0.3), ("line", 0.5), ("pacemaker", 0.22), ("wires", 0.22))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding of one study. `right`, `left`: severity in [0, 1], 0 absent on that side."""
+
+    name: str
+    right: float
+    left: float
+    place: str
+    kind: tuple[str, ...]
+    key: int
+    pneumonia: bool = False
+
+    @property
+    def severity(self) -> float:
+        return max(self.right, self.left)
+
+
+State = Mapping[str, Finding]
+
+
+def edema_grade(state: State) -> int:
+    """Returns the severity of pulmonary edema: 0 none, 1 vascular, 2 interstitial, 3 alveolar."""
+    return 1 + min(int(state["Edema"].severity * 3), 2) if "Edema" in state else 0
+
+
+def onset(rng: np.random.Generator, name: str, severe: float = 0.0) -> Finding:
+    """Draws a new finding; `severe` raises the lower end of its severity."""
+    draw = rng.beta(1.8, 1.9, size=2)
+    first, second = severe + (1 - severe) * (0.15 + 0.85 * draw)
+    bilateral = name in MIDLINE or rng.random() < BILATERAL.get(name, 0.0)
+    on_right = rng.random() < 0.55
+    if bilateral:
+        right, left = first, first if name in MIDLINE or name == "Edema" else second
+    else:
+        right, left = (first, 0.0) if on_right else (0.0, first)
+    places, weights = zip(*PLACES.get(name, (("", 1.0),)), strict=True)
+    place = places[int(rng.choice(len(places), p=weights))]
+    kind: tuple[str, ...] = ()
+    if name == "Support Devices":
+        kind = tuple(device for device, chance in DEVICES if rng.random() < chance) or ("line",)
+    return Finding(
+        name=name,
+        right=float(right),
+        left=float(left),
+        place=place,
+        kind=kind,
+        key=int(rng.integers(2**31)),
+        pneumonia=name == "Consolidation" and rng.random() < 0.65,
+    )
+
+
+def first_state(
+    rng: np.random.Generator, prevalence: Mapping[str, float], healthy: float
+) -> dict[str, Finding]:
+    """Draws the findings of a first study; a share `healthy` of patients has next to none."""
+    factor = 0.06 if rng.random() < healthy else 1.0 / (1.0 - 0.94 * healthy)
+    state = {}
+    for name in RENDERED:
+        candidate = onset(rng, name)
+        if rng.random() < prevalence[name] * factor:
+            state[name] = candidate
+    return state
+
+
+def enriched_state(
+    rng: np.random.Generator, prevalence: Mapping[str, float], target: str
+) -> dict[str, Finding]:
+    """Draws a state with `target`; a target of `SINGLE_TARGETS` is the only one of them present."""
+    state = first_state(rng, prevalence, 0.3)
+    if target == "No Finding":
+        return {k: v for k, v in state.items() if k == "Support Devices"}
+    if target in SINGLE_TARGETS:
+        state = {name: f for name, f in state.items() if name not in SINGLE_TARGETS}
+    finding = onset(rng, "Consolidation" if target == "Pneumonia" else target, severe=0.25)
+    state[finding.name] = replace(finding, pneumonia=finding.pneumonia or target == "Pneumonia")
+    return {name: state[name] for name in RENDERED if name in state}
+
+
+def next_state(
+    rng: np.random.Generator, state: State, prevalence: Mapping[str, float], days: float
+) -> dict[str, Finding]:
+    """Draws the state `days` later: random walk of severities, resolution and onset."""
+    step = 0.24 * min(1.0, 0.45 + days / 60)
+    after = {}
+    for name in RENDERED:
+        candidate = onset(rng, name)
+        draw = rng.random()
+        walk = rng.normal(-0.01, step, size=2)
+        if name not in state:
+            scale = 0.08 if name in CHRONIC else 0.3
+            if draw < prevalence[name] * scale:
+                after[name] = candidate
+            continue
+        old = state[name]
+        resolution = 0.01 if name in CHRONIC else 0.15 + 0.1 * min(days / 60, 1.0)
+        if draw < resolution:
+            continue
+        if name in CHRONIC:
+            walk = walk * 0.3
+        if name in MIDLINE or name in ("Edema", "Emphysema"):
+            walk[1] = walk[0]
+        right = min(old.right + walk[0], 1.0) if old.right else 0.0
+        left = min(old.left + walk[1], 1.0) if old.left else 0.0
+        right, left = (value if value > 0.08 else 0.0 for value in (right, left))
+        if right or left:
+            after[name] = replace(old, right=float(right), left=float(left))
+    return after

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Soft tissue: the trunk with neck, shoulders and breasts, the heart, great vessels, trachea.
+
+Attenuation is in natural-log units; `MU` is that of soft tissue per mm at chest X-ray energies.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from data_pipelines.simulated_cxr.anatomy import Anatomy
+from data_pipelines.simulated_cxr.rays import Interval, View, ellipsoid, hull, rotation
+from data_pipelines.simulated_cxr.rays import EMPTY
+
+MU = 0.0165
+
+
+def trunk(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
+    """Returns the attenuation [H, W] of the body as if lungs were soft tissue."""
+    grid, z = (v.astype(np.float32) for v in view.grid())
+    across = np.abs(grid)
+    thick = anatomy.fat
+    if view.lateral:
+        half = anatomy.chest + 0.8 * thick
+        front = anatomy.depth + 10 + 0.9 * thick - 12 * np.clip((z - 120) / 100, 0, 2)
+        back = anatomy.depth + 26 + 0.7 * thick
+        ratio = np.where(grid > 0, grid / front, -grid / back)
+        path = 2 * half * np.sqrt(np.maximum(1 - ratio**4, 0)) * 0.92
+        arms = 190 * np.clip((z - 0.86 * height) / 60, 0, 1)
+        return MU * (path + arms * np.exp(-(((grid + 10) / 70) ** 2)))
+    wall = anatomy.chest + 8 + thick
+    reach = wall + np.clip((z - 0.5 * height) / (0.4 * height), 0, 1) * (195 + 0.5 * thick - wall)
+    ratio = np.minimum(across / reach, 1)
+    ratio = ratio * ratio
+    depth = (anatomy.depth + 14 + 0.75 * thick) * (
+        1 - 0.42 * np.clip((z - 0.75 * height) / (0.35 * height), 0, 1)
+    )
+    top = height + 42 + 0.3 * thick - 0.42 * np.maximum(across - 55, 0)
+    edge = np.clip((top - z) / 26, 0, 1)
+    path = 2 * depth * np.sqrt(np.maximum(1 - ratio * ratio, 0)) * np.sqrt(edge)
+    neck = 2 * np.sqrt(np.maximum((56 + 0.2 * thick) ** 2 - across**2, 0)) * (z > 0.8 * height)
+    return MU * np.maximum(path, 0.9 * neck)
+
+
+def breasts(view: View, anatomy: Anatomy) -> np.ndarray:
+    """Returns the attenuation [H, W] of the breasts (zeros when there are none)."""
+    total = np.zeros((view.size, view.size), np.float32)
+    radius = anatomy.breast * (1 + 0.012 * (anatomy.fat - 20))
+    for sign in (-1, 1) if radius else ():
+        middle = (sign * 0.56 * anatomy.chest, anatomy.depth + 22.0, 50.0 - 0.35 * radius)
+        body, rows, columns = ellipsoid(
+            view, middle, np.array([1.05, 0.62, 1.1]) * radius, np.eye(3)
+        )
+        total[rows, columns] += 0.6 * MU * np.maximum(body.leave - body.enter, 0)
+    return total
+
+
+def heart(
+    view: View, anatomy: Anatomy, base: float, scale: float, shift: float
+) -> Interval:
+    """Returns the interval [H, W] of the heart standing on a diaphragm at height `base`."""
+    size = anatomy.heart * scale
+    turn = rotation(anatomy.heart_tilt)
+    left = (22 * scale + shift, 30.0, base + 24 * size)
+    right = (-14 + shift, 22.0, base + 34 * size)
+    ventricle = _full(view, left, np.array([66.0, 48.0, 45.0]) * size, turn)
+    atrium = _full(view, right, np.array([38.0, 40.0, 50.0]) * size, np.eye(3))
+    return hull(ventricle, atrium)
+
+
+def _full(
+    view: View, centre: tuple[float, float, float], axes: np.ndarray, turn: np.ndarray
+) -> Interval:
+    body, rows, columns = ellipsoid(view, centre, axes, turn)
+    enter = np.full((view.size, view.size), EMPTY, np.float32)
+    leave = np.full((view.size, view.size), -EMPTY, np.float32)
+    enter[rows, columns], leave[rows, columns] = body
+    return Interval(enter, leave)
+
+
+def airways(view: View, height: float, shift: float) -> np.ndarray:
+    """Returns mm of air [H, W] in the trachea and the main bronchi."""
+    carina = 0.62 * height
+    across = [[shift, -18.0, height + 70], [shift, -26.0, carina]]
+    canvas = np.zeros((view.size, view.size), np.uint8)
+    wide = max(int(round(15 / view.pixel)), 1)
+    ends = [across, [across[1], [-46, -20, carina - 34]], [across[1], [50, -24, carina - 42]]]
+    for index, pair in enumerate(ends):
+        flat = np.round(view.to_pixels(np.array(pair, float)) * 16).astype(np.int32)
+        thick = wide if index == 0 else max(int(round(0.7 * wide)), 1)
+        cv2.line(canvas, *map(tuple, flat.tolist()), 120 if index else 160, thick, cv2.LINE_AA, 4)
+    return canvas * np.float32(12 / 160)
+
+
+@lru_cache(maxsize=8)
+def _tree(key: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns segments [n, 2, 3] in units of the lung (x outward, y, z) and their widths in mm."""
+    rng = np.random.default_rng(key)
+    segments, widths = [], []
+    for sign in (-1, 1):
+        for angle in np.linspace(-1.45, 1.45, 11) + rng.normal(0, 0.1, 11):
+            start = np.array([0.26, rng.normal(0, 0.1), 0.42])
+            end = np.array([0.62 * np.cos(angle), rng.normal(0, 0.45), 0.52 * np.sin(angle)])
+            middle = start + 0.45 * end + rng.normal(0, 0.03, 3)
+            pieces = [(start, middle, rng.uniform(3.5, 7))]
+            for _ in range(3):
+                tip = start + end * rng.uniform(0.75, 1.05) + rng.normal(0, 0.1, 3)
+                bend = (middle + tip) / 2 + rng.normal(0, 0.03, 3)
+                pieces += [(middle, bend, rng.uniform(2, 3.5)), (bend, tip, rng.uniform(1, 2))]
+            for a, b, w in pieces:
+                segments.append(np.stack([a, b]) * [sign, 1, 1])
+                widths.append(w)
+    return np.array(segments), np.array(widths)
+
+
+def vessels(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
+    """Returns mm of blood [H, W] in the pulmonary vessels, not yet clipped to the lungs."""
+    segments, widths = _tree(anatomy.key)
+    scale = np.array([anatomy.chest, anatomy.depth, height])
+    ends = view.to_pixels((segments * scale).reshape(-1, 3)).reshape(-1, 2, 2)
+    fixed = np.round(ends * 16).astype(np.int32)
+    total = np.zeros((view.size, view.size), np.float32)
+    for low, high in ((0, 2), (2, 3.5), (3.5, 5.2), (5.2, 9)):
+        chosen = (widths >= low) & (widths < high)
+        width = widths[chosen].mean()
+        drawn = max(int(round(width / view.pixel)), 1)
+        canvas = np.zeros((view.size, view.size), np.uint8)
+        cv2.polylines(canvas, list(fixed[chosen]), False, 200, drawn, cv2.LINE_AA, 4)
+        total += canvas * np.float32(width / 200 * min(width / (drawn * view.pixel), 1.0))
+    return total
