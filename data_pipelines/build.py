@@ -149,6 +149,7 @@ def _assemble(
         "licence": licence,
         "redistributable": bool(source.card.get("redistributable", False)),
         "counts": summary["counts"],
+        "rejects": summary["rejects"],
         "truth_features": sorted(source.truth_features),
         "shards": sorted(shard.name for shard in fresh.glob("*.array_record-*")),
         "build": {"hash": build_hash, "arguments": dict(options.arguments)},

@@ -105,6 +105,7 @@ def _sample_grid(directory: epath.Path, info: Mapping[str, Any]) -> str:
 
 def _thumbnail(data: bytes, view: str) -> str:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert pixels is not None, "a stored image decodes"
     scale = _GRID_PIXELS / max(pixels.shape)
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     small = cv2.imencode(".jpg", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))[1]

@@ -92,10 +92,17 @@ class Source(Protocol):
     folder they are relative to.
     """
 
-    name: str
-    labels: tuple[str, ...]
-    card: Mapping[str, Any]
-    truth_features: Mapping[str, tuple[np.dtype, tuple[int | None, ...]]]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def card(self) -> Mapping[str, Any]: ...
+
+    @property
+    def truth_features(self) -> Mapping[str, tuple[Any, tuple[int | None, ...]]]: ...
 
     def units(self) -> Sequence[str]: ...
 

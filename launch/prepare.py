@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prepares data sets and vocabularies.
+
+  python launch/prepare.py --dataset=simulated_cxr --data_dir=data --patients=400
+  python launch/prepare.py --dataset=image_table --name=mine --source_dir=FOLDER --data_dir=data
+  python launch/prepare.py --vocabulary=NAME --datasets=a,b --data_dir=data
+
+FOLDER holds metadata.csv and images; `data_pipelines/image_table/__init__.py` lists the columns.
+A run on complete data changes nothing; a killed run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+from absl import app, flags, logging
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data_pipelines import registry
+from data_pipelines.build import BuildOptions, BuildResult, RejectedInputError, build
+from data_pipelines.encode import Encoding
+from data_pipelines.image_table import TableError
+from data_pipelines.raw import Source
+from data_pipelines.run_banks import Runner
+from medst_jax.data import schema
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("dataset", None, sorted(registry.DATASETS), "what to prepare")
+flags.DEFINE_string("data_dir", "data", "folder of prepared data")
+flags.DEFINE_string("name", None, "name of the data set to write (image_table)")
+flags.DEFINE_string("source_dir", None, "folder of the raw files (image_table)")
+flags.DEFINE_integer("patients", None, "patients of a simulated cohort", lower_bound=1)
+flags.DEFINE_integer("size", None, "image side of a simulated cohort, pixels", lower_bound=16)
+flags.DEFINE_integer("seed", None, "seed of a simulated cohort")
+flags.DEFINE_integer(
+    "stored_size", None, "longest stored side, 0 = the source's (image_table: 512)", lower_bound=0
+)
+flags.DEFINE_enum("intensity", None, schema.INTENSITIES, "grey values; default by data set")
+flags.DEFINE_enum("encoding", "jpeg", schema.ENCODINGS, "stored bytes: 8-bit JPEG or 16-bit PNG")
+flags.DEFINE_float("max_reject_fraction", 0.01, "fail when more of the input is rejected")
+flags.DEFINE_bool("redistributable", False, "the licence lets data cards show images")
+flags.DEFINE_bool("include_restricted", False, "show images of other data in the card too")
+flags.DEFINE_string("runner", "DirectRunner", "Beam runner")
+flags.DEFINE_integer("workers", 0, "processes of the DirectRunner, 0 = one per core")
+flags.DEFINE_multi_string("beam_option", [], "further Beam flag, such as --region=...")
+flags.DEFINE_string("vocabulary", None, "train a sentencepiece vocabulary of this name")
+flags.DEFINE_list("datasets", [], "data sets whose text the vocabulary is trained on")
+flags.DEFINE_integer("vocabulary_size", 4096, "pieces of the vocabulary", lower_bound=16)
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
+    if not FLAGS.dataset and not FLAGS.vocabulary:
+        raise app.UsageError("give --dataset=... or --vocabulary=NAME --datasets=a,b")
+    logging.set_verbosity(logging.WARNING)
+    try:
+        if FLAGS.dataset:
+            _prepare_dataset()
+        if FLAGS.vocabulary:
+            _prepare_vocabulary()
+    except (registry.RequestError, TableError, RejectedInputError) as error:
+        sys.exit(f"prepare.py: {error}")
+
+
+def _prepare_dataset() -> None:
+    request = registry.Request(
+        name=FLAGS.name,
+        source_dir=FLAGS.source_dir,
+        patients=FLAGS.patients,
+        size=FLAGS.size,
+        seed=FLAGS.seed,
+        redistributable=FLAGS.redistributable,
+    )
+    for source in registry.make_sources(FLAGS.dataset, request):
+        _report(build(source, FLAGS.data_dir, _options(source)))
+
+
+def _options(source: Source) -> BuildOptions:
+    stored_size = FLAGS.stored_size
+    if stored_size is None:
+        stored_size = int(source.card.get("stored_size", 0))
+    names = ("dataset", "source_dir", "patients", "size", "seed", "max_reject_fraction")
+    return BuildOptions(
+        encoding=Encoding(
+            size=stored_size,
+            intensity=FLAGS.intensity or source.card.get("intensity", "none"),
+            encoding=FLAGS.encoding,
+        ),
+        runner=Runner(FLAGS.runner, FLAGS.workers, tuple(FLAGS.beam_option)),
+        max_reject_fraction=FLAGS.max_reject_fraction,
+        include_restricted=FLAGS.include_restricted,
+        arguments={name: FLAGS[name].value for name in names},
+    )
+
+
+def _report(result: BuildResult) -> None:
+    info = result.info
+    what = "wrote" if result.built else "complete already, nothing to do:"
+    print(f"{what} {info['name']} in {result.directory}")
+    for split, count in info["splits"].items():
+        print(
+            f"  {split}: {count['patients']} patients, {count['studies']} studies, "
+            f"{count['images']} images, {count['studies_with_text']} with text"
+        )
+    rejects = Counter(info["rejects"])
+    for reason, count in rejects.most_common():
+        print(f"  rejected {count}: {reason}")
+    if rejects:
+        print(f"  rejected rows are listed in {result.directory / 'rejects.jsonl'}")
+    print(f"  {len(info['labels'])} labels, intensity {info['intensity']}")
+    print(f"  fingerprint {info['fingerprint']}")
+
+
+def _prepare_vocabulary() -> None:
+    from data_pipelines.vocabulary import train_vocabulary
+
+    if not FLAGS.datasets:
+        raise app.UsageError("--vocabulary needs --datasets=a,b")
+    path = train_vocabulary(FLAGS.data_dir, FLAGS.datasets, FLAGS.vocabulary, FLAGS.vocabulary_size)
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    app.run(main)
