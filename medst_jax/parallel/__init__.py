@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mesh, sharding rules and the placement of parameters and batches."""
 
-from medst_jax.parallel.mesh import AXES, BATCH_AXES, batch_shards, check_batch_size, make_mesh
+from medst_jax.parallel.mesh import (
+    AXES,
+    BATCH_AXES,
+    MeshError,
+    batch_shards,
+    check_batch_size,
+    make_mesh,
+)
 from medst_jax.parallel.rules import RULES, Rules, constrain, get_rules, use_rules
 from medst_jax.parallel.sharding import (
     batch_sharding,
@@ -16,6 +23,7 @@ __all__ = [
     "AXES",
     "BATCH_AXES",
     "RULES",
+    "MeshError",
     "Rules",
     "batch_sharding",
     "batch_shards",

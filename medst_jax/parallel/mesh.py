@@ -14,6 +14,10 @@ AXES = ("data", "fsdp", "tensor")
 BATCH_AXES = ("data", "fsdp")
 
 
+class MeshError(ValueError):
+    """Devices, batch or arrays that do not fit the mesh or the sharding rules."""
+
+
 def make_mesh(
     data: int = -1, fsdp: int = 1, tensor: int = 1, devices: Sequence[Any] | None = None
 ) -> Mesh:
@@ -29,12 +33,12 @@ def make_mesh(
       devices: the devices to use, `jax.devices()` by default; a described topology works too.
 
     Raises:
-      ValueError: the three sizes do not multiply to the number of devices, or the slices do
+      MeshError: the three sizes do not multiply to the number of devices, or the slices do
         not divide `data`.
     """
     devices = list(jax.devices() if devices is None else devices)
     if min(fsdp, tensor) < 1 or (data < 1 and data != -1):
-        raise ValueError(
+        raise MeshError(
             f"mesh sizes are data={data}, fsdp={fsdp}, tensor={tensor}; each must be at least 1, "
             "data may be -1 for all that is left"
         )
@@ -42,13 +46,13 @@ def make_mesh(
         data = max(len(devices) // (fsdp * tensor), 1)
     shape = (data, fsdp, tensor)
     if math.prod(shape) != len(devices):
-        raise ValueError(
+        raise MeshError(
             f"mesh data={data} x fsdp={fsdp} x tensor={tensor} needs {math.prod(shape)} devices, "
             f"there are {len(devices)}; change config.mesh"
         )
     slices = len({getattr(device, "slice_index", 0) for device in devices})
     if slices > 1 and data % slices:
-        raise ValueError(f"mesh data={data} is not divisible by the {slices} slices of the pod")
+        raise MeshError(f"mesh data={data} is not divisible by the {slices} slices of the pod")
     return Mesh(_arrange(shape, slices, devices), AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
 
@@ -65,10 +69,10 @@ def batch_shards(mesh: Mesh) -> int:
 
 
 def check_batch_size(batch_size: int, mesh: Mesh) -> None:
-    """Raise a ValueError naming both numbers when the mesh does not divide the global batch."""
+    """Raise a MeshError naming both numbers when the mesh does not divide the global batch."""
     shards = batch_shards(mesh)
     if batch_size < 1 or batch_size % shards:
-        raise ValueError(
+        raise MeshError(
             f"batch size {batch_size} is not divisible by the {shards} batch shards of the mesh "
             f"(data={mesh.shape['data']} x fsdp={mesh.shape['fsdp']}); change "
             "config.train.batch_size or config.mesh"

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import jax
 from jax.sharding import PartitionSpec as P
 
+from medst_jax.parallel.mesh import MeshError
+
 Rules = Mapping[str, tuple[str, ...]]
 
 _REPLICATED: dict[str, tuple[str, ...]] = {
@@ -49,12 +51,12 @@ def get_rules(rules: str | Rules) -> Rules:
     """The table of that name, or the table itself.
 
     Raises:
-      ValueError: no table has that name.
+      MeshError: no table has that name.
     """
     if not isinstance(rules, str):
         return rules
     if rules not in RULES:
-        raise ValueError(f"config.rules is {rules!r}; known tables: {', '.join(RULES)}")
+        raise MeshError(f"config.rules is {rules!r}; known tables: {', '.join(RULES)}")
     return RULES[rules]
 
 
@@ -75,25 +77,25 @@ def partition_spec(
       where: what the array is called in messages, for example its parameter path.
 
     Raises:
-      ValueError: wrong number of names, a name the table does not know, or a dimension that
+      MeshError: wrong number of names, a name the table does not know, or a dimension that
         the mesh axes given to it do not divide. Nothing is replicated silently.
     """
     if len(names) != len(shape):
-        raise ValueError(
+        raise MeshError(
             f"{where} has shape {tuple(shape)} and axes {tuple(names)}: one name per dimension"
         )
     free = {axis for axis, size in sizes.items() if size > 1}
     entries: list[str | tuple[str, ...] | None] = []
     for name, size in zip(names, shape, strict=True):
         if name is not None and name not in rules:
-            raise ValueError(
+            raise MeshError(
                 f"{where} has the axis {name!r}, which the sharding rules do not know; "
                 f"known: {', '.join(rules)}"
             )
         axes = tuple(axis for axis in (rules[name] if name is not None else ()) if axis in free)
         shards = math.prod(sizes[axis] for axis in axes)
         if size % shards:
-            raise ValueError(
+            raise MeshError(
                 f"{where}: dimension {name!r} of size {size} is not divisible by the {shards} "
                 f"shards of mesh axes {axes}; change config.mesh, config.rules or the size"
             )

@@ -9,7 +9,7 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from medst_jax.parallel.mesh import BATCH_AXES, batch_shards
+from medst_jax.parallel.mesh import BATCH_AXES, MeshError, batch_shards
 from medst_jax.parallel.rules import Rules, get_rules, partition_spec
 
 
@@ -28,7 +28,7 @@ def param_shardings(params: nnx.State, mesh: Mesh, rules: str | Rules) -> dict[s
       rules: a table or the name of one.
 
     Raises:
-      ValueError: names the path of a parameter without axes, with an unknown axis, or whose
+      MeshError: names the path of a parameter without axes, with an unknown axis, or whose
         dimension the mesh does not divide.
     """
     table = get_rules(rules)
@@ -36,7 +36,7 @@ def param_shardings(params: nnx.State, mesh: Mesh, rules: str | Rules) -> dict[s
     for path, variable in variables_by_path(params).items():
         axes = variable.get_metadata().get("axes")
         if axes is None:
-            raise ValueError(
+            raise MeshError(
                 f"parameter {path} has no logical axes; give its initialiser "
                 'metadata such as {"axes": ("embed", "mlp")}'
             )
@@ -66,14 +66,14 @@ def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Arra
       Global arrays, sharded over the batch dimension.
 
     Raises:
-      ValueError: names an array whose global leading dimension the mesh does not divide.
+      MeshError: names an array whose global leading dimension the mesh does not divide.
     """
     sharding, shards = batch_sharding(mesh), batch_shards(mesh)
     arrays = {}
     for key, local in batch.items():
         rows = local.shape[0] * jax.process_count()
         if rows % shards:
-            raise ValueError(
+            raise MeshError(
                 f"batch[{key!r}] has {rows} rows, not divisible by the {shards} batch shards "
                 "of the mesh"
             )

@@ -114,7 +114,7 @@ class Checkpoints:
             params=loaded["model"]["params"],
             model_state=loaded["model"]["model_state"],
             opt_state=loaded["optimizer"]["opt_state"],
-            ema=loaded["ema"] if "ema" in loaded else None,
+            ema=loaded.get("ema"),
         )
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ from medst_jax.train.scalars import Means, ScalarLog
 from medst_jax.train.state import Skeleton, TrainState
 from medst_jax.train.step import TrainStep
 
-Evaluators = Mapping[str, tuple[int, Callable[[System, int], Mapping[str, float]]]]
+Evaluators = Mapping[str, tuple[int, Callable[[System], Mapping[str, float]]]]
 
 
 class NonFiniteError(FloatingPointError):
@@ -76,7 +76,7 @@ class Trainer:
       step: the train step, compiled or not.
       parts: rebuilds the system for the evaluators.
       checkpoints: of the workdir, opened.
-      evaluators: name to (every so many steps, function of system and step to scalars).
+      evaluators: name to (every so many steps, function of a system to scalars).
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class Trainer:
             # A preempted run has seconds, not minutes.
             if not preempted and (step % every == 0 or last):
                 system = self._parts.system(state.params, state.model_state)
-                results |= {f"{name}/{k}": float(v) for k, v in evaluate(system, step).items()}
+                results |= {f"{name}/{k}": float(v) for k, v in evaluate(system).items()}
                 watchdog.alive()
         if results:
             log.write(step, results)

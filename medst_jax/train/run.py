@@ -2,28 +2,40 @@
 """One training run in a workdir, from its configuration to summary.json."""
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 from etils import epath
-from flax import nnx
 
 from medst_jax import systems
 from medst_jax.data.tokenizer import Tokenizer
 from medst_jax.options import OptionError, parse
-from medst_jax.parallel import check_batch_size, make_mesh, sharding_table
+from medst_jax.parallel import MeshError, check_batch_size, make_mesh, sharding_table
 from medst_jax.train import workdir as records
-from medst_jax.train.checkpoint import FOLDER, Checkpoints, complete_steps
-from medst_jax.train.loop import Evaluators, Outcome, Trainer
+from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
+from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
 from medst_jax.train.optimizer import make_optimizer
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
-from medst_jax.train.state import abstract_system, init_state, skeleton
+from medst_jax.train.state import abstract_system, init_state, skeleton, split
 from medst_jax.train.step import TrainStep, make_train_step
 from medst_jax.train.summary import write_summary
+
+_LOG = logging.getLogger(__name__)
+
+# What a command answers with its message alone; anything else is a fault and keeps its traceback.
+USER_ERRORS = (
+    CheckpointError,
+    MeshError,
+    NonFiniteError,
+    OptionError,
+    OSError,
+    records.WorkdirError,
+)
+_SECTIONS = ("seed", "system", "data", "train", "optimizer", "mesh", "rules", "evaluate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +55,16 @@ class RunInput:
     tokenizer: Tokenizer | None = None
 
 
+def check_sections(config: Mapping[str, Any]) -> None:
+    """Raise an OptionError naming a top-level key of the configuration that nothing reads."""
+    for key in config:
+        if key not in _SECTIONS:
+            raise OptionError(f"config.{key} is not an option; known: {', '.join(_SECTIONS)}")
+    for key in ("seed", "system", "data", "train", "optimizer"):
+        if key not in config:
+            raise OptionError(f"config.{key} is required and has no value")
+
+
 def run(
     workdir: epath.PathLike,
     config: Mapping[str, Any],
@@ -57,7 +79,7 @@ def run(
       config: the full configuration; `seed`, `train`, `optimizer`, `mesh` and `rules` are read.
       system: {"name", "options"} for `systems.build`, every option a plain JSON value.
       source: the input.
-      evaluators: name to (every so many steps, function of system and step to scalars).
+      evaluators: name to (every so many steps, function of a system to scalars).
 
     Raises:
       ValueError: an option, the mesh, or a workdir of another configuration or other data.
@@ -78,7 +100,7 @@ def run(
         return systems.build(system["name"], **system["options"])
 
     template = abstract_system(build)
-    params = nnx.split(template, nnx.Param, ...)[1]
+    params = split(template)[1]
     optimizer, schedule = make_optimizer(
         parse(OptimizerOptions, config["optimizer"], "config.optimizer"), options.steps, params
     )
@@ -86,7 +108,7 @@ def run(
     step = make_train_step(
         template, optimizer, mesh, rules, seed=seed, ema=options.ema, schedule=schedule
     )
-    logging.debug("shardings\n%s", sharding_table(params, mesh, rules))
+    _LOG.debug("shardings\n%s", sharding_table(params, mesh, rules))
 
     folder.mkdir(parents=True, exist_ok=True)
     resuming = bool(complete_steps(folder / FOLDER))
@@ -102,7 +124,7 @@ def run(
         else:
             state = init_state(build, optimizer, mesh, rules, ema=options.ema)
         start = int(state.step)
-        logging.info(
+        _LOG.info(
             "%s step %d of %d, %s parameters, mesh %s",
             "resuming at" if resuming else "starting at",
             start,
@@ -125,7 +147,7 @@ def _compiled(step: TrainStep, spec: Mapping[str, jax.ShapeDtypeStruct]) -> Trai
     began = time.perf_counter()
     compiled = step.lower(spec).compile()
     memory = compiled.memory_analysis()
-    logging.info(
+    _LOG.info(
         "compiled in %.1f s: arguments %.0f MiB, temporaries %.0f MiB per device",
         time.perf_counter() - began,
         memory.argument_size_in_bytes / 2**20,

@@ -2,19 +2,22 @@
 """What watches a run from the side: compiled-program cache, hang watchdog, profiler, preemption."""
 
 import faulthandler
+import logging
 import os
 import signal
-import sys
 from types import FrameType, TracebackType
 from typing import Self
 
 import jax
-from absl import logging
 from etils import epath
 from jax.experimental import multihost_utils
 
+_LOG = logging.getLogger(__name__)
+
 # sysexits.h EX_TEMPFAIL: "try again". A supervisor restarts the same command on this code.
 PREEMPTED_EXIT_CODE = 75
+
+_STDERR = 2
 
 
 def enable_compilation_cache(folder: str) -> None:
@@ -41,7 +44,7 @@ class Watchdog:
     def alive(self) -> None:
         """Start the countdown again."""
         if self._seconds > 0:
-            faulthandler.dump_traceback_later(self._seconds, repeat=True, file=sys.__stderr__)
+            faulthandler.dump_traceback_later(self._seconds, repeat=True, file=_STDERR)
 
     def __exit__(
         self,
@@ -70,7 +73,7 @@ class Profiler:
         if self._running and self._steps is not None and step >= self._steps[1]:
             jax.profiler.stop_trace()
             self._running = False
-            logging.info("profiler trace of steps %d-%d in %s", *self._steps, self._folder)
+            _LOG.info("profiler trace of steps %d-%d in %s", *self._steps, self._folder)
 
 
 class Preemption:

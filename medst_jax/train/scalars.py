@@ -3,15 +3,17 @@
 
 import importlib.util
 import json
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import jax
-from absl import logging
 from etils import epath
 
 from medst_jax.train import workdir as records
+
+_LOG = logging.getLogger(__name__)
 
 
 class Means:
@@ -91,7 +93,7 @@ def read_log(workdir: epath.Path) -> list[dict[str, float]]:
 def _tensorboard(folder: epath.Path) -> Any:
     missing = [m for m in ("tensorflow", "tensorboard") if importlib.util.find_spec(m) is None]
     if missing:
-        logging.info("%s not installed: scalars go to log.jsonl only", " and ".join(missing))
+        _LOG.info("%s not installed: scalars go to log.jsonl only", " and ".join(missing))
         return None
     from clu import metric_writers
 

@@ -59,9 +59,15 @@ class Skeleton:
         )
 
 
+def split(system: System) -> tuple[nnx.GraphDef, nnx.State, nnx.State]:
+    """Structure, parameters, and all other variables of a system."""
+    parts: Any = nnx.split(system, nnx.Param, ...)
+    return parts
+
+
 def skeleton(system: System) -> Skeleton:
     """The static part of a system, abstract or concrete."""
-    graphdef, params, rest = nnx.split(system, nnx.Param, ...)
+    graphdef, params, rest = split(system)
     return Skeleton(
         graphdef,
         tuple(path for path, _ in nnx.to_flat_state(params)),
@@ -71,7 +77,7 @@ def skeleton(system: System) -> Skeleton:
 
 def arrays(system: System) -> tuple[Arrays, Arrays]:
     """Parameters and model state of a system, by path."""
-    _, params, rest = nnx.split(system, nnx.Param, ...)
+    _, params, rest = split(system)
     return _values(params), _values(rest)
 
 
@@ -94,13 +100,13 @@ def abstract_state(
     model state are replicated.
     """
     shapes = jax.eval_shape(lambda: _fresh(*_shapes_to_zeros(system), optimizer, ema))
-    by_path = param_shardings(nnx.split(system, nnx.Param, ...)[1], mesh, rules)
+    by_path = param_shardings(split(system)[1], mesh, rules)
     everywhere, params = replicated(mesh), shapes.params
 
     def place(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
         # Moments and the average are dicts by parameter path, wherever optax nests them; factored
         # moments of another shape are small.
-        name = getattr(path[-1], "key", None)
+        name = str(getattr(path[-1], "key", ""))
         like = name in params and params[name].shape == leaf.shape
         sharding: NamedSharding = by_path[name] if like else everywhere
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

@@ -77,7 +77,7 @@ def make_train_step(
     shardings = jax.tree.map(lambda leaf: leaf.sharding, target)
 
     def step(state: TrainState, batch: dict[str, jax.Array]) -> tuple[TrainState, Metrics]:
-        def loss_of(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
+        def loss_of(params: Any) -> tuple[jax.Array, tuple[Any, Any]]:
             module = parts.system(params, state.model_state)
             loss, metrics = module.loss(batch, rngs=jax.random.key(seed))
             return loss, (metrics, arrays(module)[1])

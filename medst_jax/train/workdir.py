@@ -50,7 +50,7 @@ def write_atomic(path: epath.Path, content: str | bytes) -> None:
 
 def write_json(path: epath.Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
-    write_atomic(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+    write_atomic(path, json.dumps(value, indent=2) + "\n")
 
 
 def read_json(path: epath.Path) -> Any:

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train a system, or resume the training in WORKDIR.
+
+    python launch/train.py --config=configs/dlilp.py:smoke --workdir=/tmp/dlilp
+
+Exit codes: 0 trained to the last step, 75 stopped by SIGTERM after saving (run the same command
+again), 1 failed with a message.
+"""
+
+import json
+import logging
+import pathlib
+import sys
+from typing import Any
+
+import jax
+from absl import app, flags
+from ml_collections import config_flags
+
+# Run as a script, the repository is not on the path unless it is installed.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from medst_jax import systems
+from medst_jax.data.data_options import DataOptions
+from medst_jax.data.input import load_tokenizer, make_input
+from medst_jax.evaluate.in_loop import make_evaluator
+from medst_jax.options import parse
+from medst_jax.train.options import TrainOptions
+from medst_jax.train.run import USER_ERRORS, RunInput, check_sections, run
+from medst_jax.train.runtime import PREEMPTED_EXIT_CODE, enable_compilation_cache
+
+_CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; resumed when it has one.")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One process of several, as on TPU pods.")
+
+
+def main(_: list[str]) -> None:
+    if _CONFIG.value is None or not _WORKDIR.value:
+        raise app.UsageError("--config and --workdir are required")
+    logging.getLogger("medst_jax").setLevel(logging.INFO)
+    if _DISTRIBUTED.value:
+        jax.distributed.initialize()
+    # Through JSON, so that a first run and a resumed one see the same plain values.
+    config = json.loads(json.dumps(_CONFIG.value.to_dict()))
+    try:
+        preempted = _train(config, _WORKDIR.value)
+    except USER_ERRORS as error:
+        raise SystemExit(f"error: {error}") from None
+    sys.exit(PREEMPTED_EXIT_CODE if preempted else 0)
+
+
+def _train(config: dict[str, Any], workdir: str) -> bool:
+    check_sections(config)
+    train = parse(TrainOptions, config["train"], "config.train")
+    enable_compilation_cache(train.compilation_cache)
+    data = parse(DataOptions, config["data"], "config.data")
+    options = dict(config["system"])
+    name = options.pop("name", "")
+    tokenizer = load_tokenizer(data)
+    source = make_input(
+        data,
+        seed=config["seed"],
+        global_batch=train.batch_size,
+        tokenizer=tokenizer,
+        mesh_process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        required_keys=systems.system_class(name).required_keys,
+    )
+    options |= {
+        "labels": list(source.labels),
+        "vocabulary_size": tokenizer.size if tokenizer else 0,
+        "seed": options.get("seed", config["seed"]),
+    }
+    evaluators = {
+        key: (int(entry["every"]), make_evaluator(entry, tokenizer, data))
+        for key, entry in config.get("evaluate", {}).items()
+    }
+    described = RunInput(source.batches, source.spec, source.stamp(), tokenizer)
+    try:
+        system = {"name": name, "options": options}
+        return run(workdir, config, system, described, evaluators).preempted
+    finally:
+        source.close()
+
+
+if __name__ == "__main__":
+    app.run(main)
