@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from data_pipelines import assemble, card, exclusion
 from data_pipelines.bank import Bank, bank_of
 from data_pipelines.encode import Encoding
 from data_pipelines.raw import Source
-from data_pipelines.run_banks import Runner, run_banks
+from data_pipelines.run_banks import Runner, Task, run_banks
 from medst_jax.data import schema
 from medst_jax.data.studies import dataset_dir
 
@@ -53,30 +53,60 @@ class BuildResult:
     banks_built: int
 
 
+@dataclass(frozen=True)
+class _Plan:
+    source: Source
+    options: BuildOptions
+    directory: epath.Path
+    banks: list[Bank]
+    build_hash: str
+    pending: list[Bank]
+    existing: dict[str, Any] | None
+
+
 def build(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> BuildResult:
-    """Builds `source` under `data_dir`, or finds it complete.
+    """Builds one data set under `data_dir`, or finds it complete; see `build_all`."""
+    return next(build_all([(source, options)], data_dir, options.runner))
+
+
+def build_all(
+    requests: Sequence[tuple[Source, BuildOptions]], data_dir: epath.PathLike, runner: Runner
+) -> Iterator[BuildResult]:
+    """Builds data sets; the units of all of them share one pool of workers.
 
     Raises:
       RejectedInputError: names the reasons and their counts. Data of an earlier build stays.
     """
+    plans = [_plan(source, data_dir, options) for source, options in requests]
+    tasks = [
+        Task(plan.source, bank, plan.options.encoding) for plan in plans for bank in plan.pending
+    ]
+    for folder in {epath.Path(task.bank.stem).parent for task in tasks}:
+        for leftover in folder.glob("*.tmp"):
+            leftover.unlink(missing_ok=True)
+    run_banks(tasks, runner)
+    for plan in plans:
+        yield _finish(plan)
+
+
+def _plan(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> _Plan:
     schema.check_name("data set", source.name)
     directory = dataset_dir(data_dir, source.name)
     bank_dir = epath.Path(data_dir) / source.name / "banks"
     banks = [bank_of(source, unit, bank_dir, options.encoding) for unit in source.units()]
     build_hash = _build_hash(source, banks)
     existing = _existing(directory, build_hash)
-    if existing is not None:
-        return BuildResult(directory, existing, built=False, banks_built=0)
+    pending = [] if existing else [bank for bank in banks if not bank.complete()]
+    return _Plan(source, options, directory, banks, build_hash, pending, existing)
 
-    pending = [bank for bank in banks if not bank.complete()]
-    if pending:
-        for leftover in bank_dir.glob("*.tmp"):
-            leftover.unlink(missing_ok=True)
-        run_banks(source, pending, options.encoding, options.runner)
-    rejects = [reject for bank in banks for reject in bank.rejects()]
-    _check_rejects(source.name, banks, rejects, options.max_reject_fraction)
-    info = _assemble(source, banks, rejects, directory, build_hash, options)
-    return BuildResult(directory, info, built=True, banks_built=len(pending))
+
+def _finish(plan: _Plan) -> BuildResult:
+    if plan.existing is not None:
+        return BuildResult(plan.directory, plan.existing, built=False, banks_built=0)
+    rejects = [reject for bank in plan.banks for reject in bank.rejects()]
+    _check_rejects(plan.source.name, plan.banks, rejects, plan.options.max_reject_fraction)
+    info = _assemble(plan, rejects)
+    return BuildResult(plan.directory, info, built=True, banks_built=len(plan.pending))
 
 
 def _build_hash(source: Source, banks: Sequence[Bank]) -> str:
@@ -114,14 +144,8 @@ def _check_rejects(
     )
 
 
-def _assemble(
-    source: Source,
-    banks: Sequence[Bank],
-    rejects: Sequence[Mapping[str, Any]],
-    directory: epath.Path,
-    build_hash: str,
-    options: BuildOptions,
-) -> dict[str, Any]:
+def _assemble(plan: _Plan, rejects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    source, banks, options, directory = plan.source, plan.banks, plan.options, plan.directory
     table = assemble.join_tables(banks)
     index = assemble.make_index(table, source.labels)
     splits = [schema.check_name("split", str(split)) for split in np.unique(table["split"])]
@@ -152,7 +176,7 @@ def _assemble(
         "rejects": summary["rejects"],
         "truth_features": sorted(source.truth_features),
         "shards": sorted(shard.name for shard in fresh.glob("*.array_record-*")),
-        "build": {"hash": build_hash, "arguments": dict(options.arguments)},
+        "build": {"hash": plan.build_hash, "arguments": dict(options.arguments)},
     }
     exclusion.write(fresh / "exclude.json", info, table)
     (fresh / "dataset.json").write_text(json.dumps(info, indent=1))

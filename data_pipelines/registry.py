@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from data_pipelines.raw import Source
 
+SIMULATED_DEFAULTS = {"patients": 2000, "size": 224, "seed": 0}
+
 
 class RequestError(ValueError):
     """Flags that do not describe a data set; the message says which are missing."""
@@ -41,7 +43,8 @@ def _simulated_cxr(request: Request) -> tuple[Source, ...]:
     from data_pipelines.simulated_cxr.source import sources
 
     chosen = {"patients": request.patients, "size": request.size, "seed": request.seed}
-    return sources(**{key: value for key, value in chosen.items() if value is not None})
+    given = {key: value for key, value in chosen.items() if value is not None}
+    return sources(**{**SIMULATED_DEFAULTS, **given})
 
 
 DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {

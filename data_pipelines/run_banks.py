@@ -33,21 +33,28 @@ class Runner:
     beam_options: tuple[str, ...] = ()
 
 
-def run_banks(source: Source, banks: Sequence[Bank], options: Encoding, runner: Runner) -> None:
-    """Builds the given banks. A unit that a killed run completed is not built again."""
-    workers = min(len(banks), runner.workers or os.cpu_count() or 1)
-    if runner.name == "DirectRunner" and workers == 1:
+@dataclass(frozen=True)
+class Task:
+    """One unit to do."""
+
+    source: Source
+    bank: Bank
+    options: Encoding
+
+
+def run_banks(tasks: Sequence[Task], runner: Runner) -> None:
+    """Builds banks. A unit that a killed run completed is not built again."""
+    workers = min(len(tasks), runner.workers or os.cpu_count() or 1)
+    if runner.name == "DirectRunner" and workers <= 1:
         # Beam takes seconds to start; one process needs none of it.
-        for bank in banks:
-            with tqdm(desc=f"{source.name} {bank.unit}", unit=" studies") as bar:
-                write_bank(source, bank, options, bar.update)
+        for task in tasks:
+            with tqdm(desc=f"{task.source.name} {task.bank.unit}", unit=" studies") as bar:
+                write_bank(task.source, task.bank, task.options, bar.update)
         return
-    _run_beam(source, banks, options, runner, workers)
+    _run_beam(tasks, runner, workers)
 
 
-def _run_beam(
-    source: Source, banks: Sequence[Bank], options: Encoding, runner: Runner, workers: int
-) -> None:
+def _run_beam(tasks: Sequence[Task], runner: Runner, workers: int) -> None:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -56,17 +63,17 @@ def _run_beam(
         flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
     pipeline = beam.Pipeline(options=PipelineOptions([*flags, *runner.beam_options]))
-    units = pipeline | "Units" >> beam.Create(list(banks)) | beam.Reshuffle()
-    _ = units | "Banks" >> beam.Map(_write, source=source, options=options)
-    with _worker_environment(), _progress_bar(source.name, banks):
+    units = pipeline | "Units" >> beam.Create(list(tasks)) | beam.Reshuffle()
+    _ = units | "Banks" >> beam.Map(_write)
+    with _worker_environment(), _progress_bar([task.bank for task in tasks]):
         pipeline.run().wait_until_finish()
 
 
-def _write(bank: Bank, *, source: Source, options: Encoding) -> None:
+def _write(task: Task) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    write_bank(source, bank, options)
+    write_bank(task.source, task.bank, task.options)
 
 
 @contextlib.contextmanager
@@ -88,14 +95,16 @@ def _worker_environment() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress_bar(name: str, banks: Sequence[Bank]) -> Iterator[None]:
+def _progress_bar(banks: Sequence[Bank]) -> Iterator[None]:
     """Counts complete banks on disk, which works whatever the runner."""
     done = threading.Event()
-    with tqdm(total=len(banks), desc=f"{name} banks", unit="unit") as bar:
+    with tqdm(total=len(banks), desc="image banks", unit=" units") as bar:
 
         def poll() -> None:
             while not done.wait(_POLL_SECONDS):
-                bar.update(sum(bank.complete() for bank in banks) - bar.n)
+                finished = sum(bank.complete() for bank in banks)
+                if finished > bar.n:
+                    bar.update(finished - bar.n)
 
         thread = threading.Thread(target=poll, daemon=True)
         thread.start()

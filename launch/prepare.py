@@ -20,7 +20,7 @@ from absl import app, flags, logging
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_pipelines import registry
-from data_pipelines.build import BuildOptions, BuildResult, RejectedInputError, build
+from data_pipelines.build import BuildOptions, BuildResult, RejectedInputError, build_all
 from data_pipelines.encode import Encoding
 from data_pipelines.image_table import TableError
 from data_pipelines.raw import Source
@@ -75,8 +75,10 @@ def _prepare_dataset() -> None:
         seed=FLAGS.seed,
         redistributable=FLAGS.redistributable,
     )
-    for source in registry.make_sources(FLAGS.dataset, request):
-        _report(build(source, FLAGS.data_dir, _options(source)))
+    sources = registry.make_sources(FLAGS.dataset, request)
+    requests = [(source, _options(source)) for source in sources]
+    for result in build_all(requests, FLAGS.data_dir, requests[0][1].runner):
+        _report(result)
 
 
 def _options(source: Source) -> BuildOptions:
