@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from medst_jax.data.pixels import decode, fit_affine, fit_square
+
+
+def encoded(pixels, form, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def test_jpeg_png_and_colour_decode_to_grey():
+    ramp = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (16, 1))
+    np.testing.assert_array_equal(decode(encoded(ramp, "PNG")), ramp)
+    assert np.abs(decode(encoded(ramp, "JPEG", quality=95)).astype(int) - ramp).max() <= 6
+    colour = np.repeat(ramp[..., None], 3, axis=2)
+    assert decode(encoded(colour, "JPEG")).shape == (16, 32)
+
+
+def test_sixteen_bit_is_scaled_by_its_range():
+    ramp = np.linspace(1000, 61000, 64).astype(np.uint16).reshape(8, 8)
+    pixels = decode(encoded(ramp, "PNG"))
+    assert pixels.dtype == np.uint8 and pixels.min() == 0 and pixels.max() == 255
+    flat = decode(encoded(np.full((4, 4), 40000, np.uint16), "PNG"))
+    assert not flat.any()
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise"])
+def test_damaged_images_raise(damage):
+    data = encoded(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8), "JPEG")
+    with pytest.raises(ValueError, match="bytes"):
+        decode(data[: len(data) // 2] if damage == "cut" else b"not an image")
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+@pytest.mark.parametrize("shape", [(40, 60), (60, 40), (31, 31), (16, 16), (9, 12)])
+def test_square_shape_and_padding(shape, fit):
+    square = fit_square(np.full(shape, 200, np.uint8), 16, fit)
+    assert square.shape == (16, 16, 1) and square.dtype == np.uint8
+    filled = np.mean(square == 200)
+    expected = min(shape) / max(shape) if fit == "pad" else 1.0
+    assert abs(filled - expected) < 0.07
+
+
+def test_shrinking_averages_areas():
+    checker = np.indices((32, 32)).sum(0) % 2 * np.uint8(200)
+    np.testing.assert_array_equal(fit_square(checker.astype(np.uint8), 16, "pad"), 100)
+    assert cv2.getNumThreads() <= 1
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+@pytest.mark.parametrize("shape", [(90, 60), (60, 90), (64, 64)])
+def test_affine_follows_a_blob(shape, fit):
+    pixels = np.zeros(shape, np.uint8)
+    pixels[28:36, 24:34] = 255
+    square = fit_square(pixels, 128, fit)[..., 0] > 127
+    rows, columns = np.flatnonzero(square.any(1)), np.flatnonzero(square.any(0))
+    affine = fit_affine(*shape, 128, fit)
+    low, high = affine @ [24, 28, 1], affine @ [34, 36, 1]
+    np.testing.assert_allclose([columns[0], rows[0]], low, atol=1.0)
+    np.testing.assert_allclose([columns[-1] + 1, rows[-1] + 1], high, atol=1.0)
