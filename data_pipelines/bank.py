@@ -48,10 +48,16 @@ class Bank:
         return epath.Path(self.stem + ".json")
 
     def complete(self) -> bool:
-        """Whether the files are there and were made from the same input."""
+        """Whether the files are there, whole, and were made from the same input."""
         if not self.marker.exists():
             return False
-        return json.loads(self.marker.read_text())["input_hash"] == self.input_hash
+        marker = json.loads(self.marker.read_text())
+        records = epath.Path(self.stem + ".array_record")
+        return (
+            marker["input_hash"] == self.input_hash
+            and records.exists()
+            and records.stat().length == marker["record_bytes"]
+        )
 
     def counts(self) -> dict[str, int]:
         """studies, images and rejects of a complete bank."""
@@ -127,6 +133,7 @@ def write_bank(
             progress()
     finally:
         writer.close()
+    written = os.path.getsize(temporary)
     os.replace(temporary, bank.stem + ".array_record")
     lines = [json.dumps(asdict(reject)) + "\n" for reject in rejects]
     _replace(bank.stem + ".rejects.jsonl", "".join(lines).encode())
@@ -134,7 +141,12 @@ def write_bank(
     np.savez(buffer, **table.arrays())  # type: ignore[arg-type]
     _replace(bank.stem + ".npz", buffer.getvalue())
     counts = {"studies": len(table.rows), "images": table.images, "rejects": len(rejects)}
-    marker = {"unit": bank.unit, "input_hash": bank.input_hash, "counts": counts}
+    marker = {
+        "unit": bank.unit,
+        "input_hash": bank.input_hash,
+        "counts": counts,
+        "record_bytes": written,
+    }
     _replace(os.fspath(bank.marker), json.dumps(marker).encode())
 
 

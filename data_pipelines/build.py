@@ -121,7 +121,8 @@ def _existing(directory: epath.Path, build_hash: str) -> dict[str, Any] | None:
         return None
     info = json.loads(path.read_text())
     complete = info["build"]["hash"] == build_hash and all(
-        (directory / shard).exists() for shard in info["shards"]
+        (directory / shard).exists() and (directory / shard).stat().length == size
+        for shard, size in info["shards"].items()
     )
     return info if complete else None
 
@@ -175,7 +176,9 @@ def _assemble(plan: _Plan, rejects: Sequence[Mapping[str, Any]]) -> dict[str, An
         "counts": summary["counts"],
         "rejects": summary["rejects"],
         "truth_features": sorted(source.truth_features),
-        "shards": sorted(shard.name for shard in fresh.glob("*.array_record-*")),
+        "shards": {
+            shard.name: shard.stat().length for shard in sorted(fresh.glob("*.array_record-*"))
+        },
         "build": {"hash": plan.build_hash, "arguments": dict(options.arguments)},
     }
     exclusion.write(fresh / "exclude.json", info, table)

@@ -89,7 +89,7 @@ def write(
 
 def _sample_grid(directory: epath.Path, info: Mapping[str, Any]) -> str:
     features = schema.study_features(tuple(info["labels"]))
-    reader = array_record_module.ArrayRecordReader(str(directory / info["shards"][0]))
+    reader = array_record_module.ArrayRecordReader(str(directory / next(iter(info["shards"]))))
     try:
         count = min(_GRID_IMAGES, reader.num_records())
         rows = np.linspace(0, reader.num_records() - 1, count).astype(int).tolist()

@@ -15,8 +15,6 @@ from data_pipelines.build import BuildOptions, BuildResult, build
 from data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
 from data_pipelines.run_banks import Runner
 
-_PATIENTS_PER_UNIT = 1000
-
 
 @dataclass(frozen=True)
 class FixtureSource:
@@ -29,6 +27,7 @@ class FixtureSource:
     splits: tuple[str, ...]
     seed: int
     reports: bool = True
+    patients_per_unit: int = 1000
     card: Mapping[str, Any] = field(
         default_factory=lambda: {
             "licence": "CC0",
@@ -41,14 +40,14 @@ class FixtureSource:
     )
 
     def units(self) -> Sequence[str]:
-        return [f"{start}" for start in range(0, self.patients, _PATIENTS_PER_UNIT)]
+        return [f"{start}" for start in range(0, self.patients, self.patients_per_unit)]
 
     def unit_hash(self, unit: str) -> str:
         return hashlib.sha256(repr((self, unit)).encode()).hexdigest()
 
     def studies(self, unit: str) -> Iterator[RawStudy | Reject]:
         start = int(unit)
-        for patient in range(start, min(self.patients, start + _PATIENTS_PER_UNIT)):
+        for patient in range(start, min(self.patients, start + self.patients_per_unit)):
             rng = np.random.default_rng((self.seed, patient))
             days = np.concatenate([[0], np.cumsum(rng.integers(1, 90, 2))])
             split = self.splits[patient % len(self.splits)]

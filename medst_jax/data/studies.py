@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from etils import epath
@@ -16,6 +17,10 @@ from medst_jax.data.study import Study, from_features
 
 class MissingDataError(FileNotFoundError):
     """A data set or split that has not been prepared; the message holds the command for it."""
+
+
+class DamagedDataError(OSError):
+    """A data file that is cut short or missing; the message names it and the remedy."""
 
 
 def dataset_dir(data_dir: epath.PathLike, name: str, version: str = schema.VERSION) -> epath.Path:
@@ -37,12 +42,21 @@ def read_info(data_dir: epath.PathLike, name: str) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def prepare_line(data_dir: epath.PathLike, name: str) -> str:
-    """The command that makes a data set."""
+def prepare_line(
+    data_dir: epath.PathLike, name: str, arguments: Mapping[str, Any] | None = None
+) -> str:
+    """The command that makes a data set; `arguments` are those of an earlier build."""
+    command = "python launch/prepare.py"
+    if arguments:
+        flags = {"name": name, **arguments, "data_dir": data_dir}
+        if flags.get("dataset") == "simulated_cxr":
+            del flags["name"]
+        given = (f"--{flag}={value}" for flag, value in flags.items() if value is not None)
+        return " ".join([command, *given])
     if name.startswith("simulated_cxr"):
-        return f"python launch/prepare.py --dataset=simulated_cxr --data_dir={data_dir}"
+        return f"{command} --dataset=simulated_cxr --data_dir={data_dir}"
     return (
-        f"python launch/prepare.py --dataset=image_table --name={name} "
+        f"{command} --dataset=image_table --name={name} "
         f"--source_dir=FOLDER_WITH_METADATA_CSV --data_dir={data_dir}"
     )
 
@@ -60,13 +74,29 @@ def open_studies(
 
     Raises:
       MissingDataError: no such data; the message holds the command that makes it.
+      DamagedDataError: a file of the split is missing or has another size than was written.
     """
     info = read_info(data_dir, name)
     if split not in info["splits"]:
         raise MissingDataError(
             f"data set {name!r} in {data_dir} has no split {split!r}; it has {sorted(info['splits'])}"
         )
+    _check_shards(data_dir, info, split)
     return Studies(data_dir, info, split, truth)
+
+
+def _check_shards(data_dir: epath.PathLike, info: dict[str, Any], split: str) -> None:
+    directory = dataset_dir(data_dir, info["name"])
+    for shard, size in info["shards"].items():
+        if not shard.startswith(f"{info['name']}-{split}."):
+            continue
+        path = directory / shard
+        found = path.stat().length if path.exists() else 0
+        if found != size:
+            raise DamagedDataError(
+                f"{path} has {found} bytes instead of {size}: it is damaged; write it again with\n"
+                f"  {prepare_line(data_dir, info['name'], info['build']['arguments'])}"
+            )
 
 
 class Studies:
