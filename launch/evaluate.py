@@ -10,19 +10,19 @@ report.html into the output folder, and prints the table.
 import datetime
 
 import jax
-from absl import app, flags, logging
+from absl import app, flags
 from etils import epath
 from ml_collections import config_flags
 
 from medst_jax.data.data_options import DataOptions
-from medst_jax.data.studies import MissingDataError
 from medst_jax.evaluate.baselines import BASELINES, PixelEmbedder
 from medst_jax.evaluate.bench import Bench, Library
+from medst_jax.evaluate.cautions import SystemUnderTest
 from medst_jax.evaluate.embedder import Embedder
 from medst_jax.evaluate.predictions import write_predictions
 from medst_jax.evaluate.report import ReportOptions, write_report
 from medst_jax.evaluate.rows import format_table, write_rows
-from medst_jax.evaluate.suite import SystemUnderTest, parse_suite, run_suite
+from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.options import OptionError, parse
 from medst_jax.train.checkpoint import CheckpointError, load_system
 from medst_jax.train.workdir import WorkdirError
@@ -47,15 +47,18 @@ _RESTRICTED = flags.DEFINE_bool(
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    if (_CHECKPOINT.value is None) == (_BASELINE.value is None):
-        raise app.UsageError("give either --checkpoint=WORKDIR or --baseline=NAME")
+    if bool(_CHECKPOINT.value) == bool(_BASELINE.value) or not _SUITE.value:
+        raise app.UsageError("give --suite=FILE and either --checkpoint=WORKDIR or --baseline=NAME")
     try:
         options, tasks = parse_suite(_SUITE.value)
-        bench, system, facts = _checkpoint() if _CHECKPOINT.value else _baseline()
+        bench, system, facts = (
+            _checkpoint(_CHECKPOINT.value)
+            if _CHECKPOINT.value
+            else _baseline(str(_BASELINE.value))
+        )
         result = run_suite(options, tasks, bench, system)
-    except (CheckpointError, MissingDataError, OptionError, WorkdirError) as error:
-        logging.fatal("%s", error)
-        raise
+    except (CheckpointError, FileNotFoundError, OptionError, WorkdirError) as error:
+        raise SystemExit(f"error: {error}") from None
     output = epath.Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
     write_rows(output / "metrics.json", result.rows)
@@ -70,27 +73,28 @@ def main(argv: list[str]) -> None:
     print(f"report: {output / 'report.html'}")
 
 
-def _checkpoint() -> tuple[Bench, SystemUnderTest, dict[str, str]]:
-    loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
+def _checkpoint(workdir: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
+    loaded = load_system(workdir, step=_STEP.value, ema=_EMA.value)
     data = parse(DataOptions, loaded.config["data"], "config.data")
-    embedder = Embedder(
-        loaded.system, loaded.tokenizer, data.size, data.text_length, _BATCH.value
-    )
+    embedder = Embedder(loaded.system, loaded.tokenizer, data.size, data.text_length, _BATCH.value)
     library = Library(_DATA_DIR.value or data.data_dir, data.size, data.fit)
     system = SystemUnderTest(
-        _NAME.value or loaded.name, int(loaded.config.get("seed", 0)), loaded.stamp
+        name=_NAME.value or loaded.name,
+        seed=int(loaded.config["seed"]),
+        stamp=loaded.stamp,
+        trained={name: options.split for name, options in data.mixture.items()},
     )
-    facts = {"checkpoint": str(_CHECKPOINT.value), "step": str(loaded.step), **_environment()}
+    facts = {"checkpoint": workdir, "step": str(loaded.step), **_environment()}
     return Bench(embedder, library), system, facts
 
 
-def _baseline() -> tuple[Bench, SystemUnderTest, dict[str, str]]:
+def _baseline(name: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
     if _DATA_DIR.value is None:
         raise app.UsageError("a baseline needs --data_dir=FOLDER")
     library = Library(_DATA_DIR.value, _SIZE.value, "pad")
-    system = SystemUnderTest(_NAME.value or _BASELINE.value)
-    bench = Bench(PixelEmbedder(_BASELINE.value, _SIZE.value), library)
-    return bench, system, {"baseline": _BASELINE.value, **_environment()}
+    system = SystemUnderTest(_NAME.value or name)
+    bench = Bench(PixelEmbedder(name, _SIZE.value), library)
+    return bench, system, {"baseline": name, **_environment()}
 
 
 def _environment() -> dict[str, str]:

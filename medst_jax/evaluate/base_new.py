@@ -18,7 +18,7 @@ from medst_jax.evaluate.class_prompts import PromptMode
 from medst_jax.evaluate.outcome import Derived, NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
 from medst_jax.evaluate.tasks import TaskOptions
-from medst_jax.evaluate.zero_shot import ZeroShotOptions, zero_shot
+from medst_jax.evaluate.zero_shot import Mode, ZeroShotOptions, zero_shot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +48,14 @@ def base_new(options: BaseNewOptions, bench: Bench) -> Outcome:
     if not bench.embedder.has_text:
         raise NotApplicable("this system has no text encoder; new classes cannot be named to it")
 
-    def part(name: str, mode: str, classes: tuple[str, ...]) -> Part:
+    def part(name: str, mode: Mode, classes: tuple[str, ...]) -> Part:
         task = dataclasses.replace(options.task, kind="single", classes=classes)
         shared = ZeroShotOptions(
-            task, mode, options.prompts, options.own_prompts, options.prototypes  # type: ignore[arg-type]
+            task,
+            mode,
+            options.prompts,
+            options.own_prompts,
+            options.prototypes,
         )
         return dataclasses.replace(zero_shot(shared, bench).parts[0], name=name)
 
@@ -92,9 +96,7 @@ def _harmonic_apart(base: Predictions, new: Predictions) -> Statistic:
 
 def _harmonic_joint(joint: Predictions, base: int) -> Statistic:
     def statistic(weights: np.ndarray) -> np.ndarray:
-        matrix = metrics.confusion(
-            joint.targets, joint.predicted(), len(joint.classes), weights
-        )
+        matrix = metrics.confusion(joint.targets, joint.predicted(), len(joint.classes), weights)
         recall = metrics.recalls(matrix)
         return harmonic_mean(
             metrics.mean_defined(recall[:, :base]), metrics.mean_defined(recall[:, base:])

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from etils import epath
 
+from medst_jax.data.exclusion import read_exclusion
 from medst_jax.data.pixels import Fit
 from medst_jax.data.studies import Studies, open_studies
 from medst_jax.evaluate.embedder import Embeddings
@@ -64,9 +65,12 @@ class Library:
             self._studies[key] = open_studies(self._data_dir, dataset, split, truth=True)
         return self._studies[key]
 
-    def opened(self) -> tuple[Studies, ...]:
-        """Every split used so far."""
-        return tuple(self._studies.values())
+    def exclusion(self, dataset: str) -> str:
+        """Digest of the data set's exclusion list, empty when it has none."""
+        try:
+            return read_exclusion(self._data_dir, (dataset,)).lists[dataset]
+        except FileNotFoundError:
+            return ""
 
     def task(self, options: TaskOptions) -> Task:
         """The selected images of a task."""

@@ -52,7 +52,10 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
         "plate-like opacity with loss of lung volume",
         "elevation of the diaphragm with crowded vessels at the base",
     ),
-    "cardiomegaly": ("the heart is enlarged", "the cardiac silhouette is wider than half the chest"),
+    "cardiomegaly": (
+        "the heart is enlarged",
+        "the cardiac silhouette is wider than half the chest",
+    ),
     "consolidation": (
         "dense airspace opacity with air bronchograms",
         "homogeneous opacity that hides the vessels of a lobe",

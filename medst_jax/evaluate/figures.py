@@ -3,6 +3,7 @@
 
 import base64
 import io
+from typing import Any
 
 import cv2
 import matplotlib
@@ -14,7 +15,8 @@ from medst_jax.evaluate.predictions import Predictions
 
 COLOURS = ("#2563a8", "#c8553d", "#3a8c6e", "#8a5fa8", "#b8862b", "#4a9bb5", "#a64d79", "#6b7280")
 _INK, _FAINT = "#28303a", "#d9dee5"
-_STYLE = {
+_METADATA = ("Date", "Creator", "Format", "Type")  # left out: they hold addresses and the time
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.edgecolor": _FAINT,
@@ -50,7 +52,9 @@ def roc_figure(predictions: Predictions) -> str:
                 linewidth=1.6,
                 label=f"{name}  {area:.2f}",
             )
-        axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
+        axes.set(
+            xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01)
+        )
         axes.set_aspect("equal")
         figure.legend(
             loc="outside right upper", frameon=False, title="area under the curve", fontsize=8
@@ -75,13 +79,17 @@ def confusion_figure(predictions: Predictions) -> str:
         side = 2.2 + 0.42 * classes
         figure = Figure(figsize=(side + 0.8, side), layout="constrained")
         axes = figure.add_subplot()
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
+        axes.invert_yaxis()
+        axes.set_aspect("equal")
         for i in range(classes):
             for j in range(classes):
                 ink = "white" if share[i, j] > 0.55 else _INK
-                axes.text(j, i, f"{share[i, j]:.0%}", ha="center", va="center", color=ink)
-        axes.set_xticks(range(classes), predictions.classes, rotation=35, ha="right")
-        axes.set_yticks(range(classes), predictions.classes)
+                axes.text(
+                    j + 0.5, i + 0.5, f"{share[i, j]:.0%}", ha="center", va="center", color=ink
+                )
+        axes.set_xticks(np.arange(classes) + 0.5, predictions.classes, rotation=35, ha="right")
+        axes.set_yticks(np.arange(classes) + 0.5, predictions.classes)
         axes.set(xlabel="predicted", ylabel="true")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
@@ -133,6 +141,6 @@ def _one_class(p: Predictions, column: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))
     text = buffer.getvalue()
     return text[text.index("<svg") :]

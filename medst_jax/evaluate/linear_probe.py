@@ -12,6 +12,7 @@ import dataclasses
 import warnings
 
 import numpy as np
+from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
@@ -72,9 +73,7 @@ def linear_probe(options: LinearProbeOptions, bench: Bench) -> Outcome:
     return Outcome(test.options.dataset, test.options.split, tuple(parts))
 
 
-def fit_probe(
-    features: np.ndarray, targets: np.ndarray
-) -> tuple[LogisticRegression, bool]:
+def fit_probe(features: np.ndarray, targets: np.ndarray) -> tuple[LogisticRegression, bool]:
     """The paper's logistic regression, and whether its solver converged."""
     probe = LogisticRegression(
         C=0.316, solver="lbfgs", max_iter=1000, class_weight="balanced", random_state=0
@@ -93,7 +92,7 @@ def _scores(
     if train.options.kind == "single":
         chosen = _chosen(train.targets, amount, draw)
         probe, converged = fit_probe(fit[chosen], train.targets[chosen])
-        return np.asarray(probe.predict_log_proba(held)), converged
+        return _log_probabilities(probe, held), converged
     columns, all_converged = [], True
     for c in range(len(train.classes)):
         chosen = _chosen(train.targets[:, c], amount, draw)
@@ -101,6 +100,14 @@ def _scores(
         columns.append(probe.decision_function(held))
         all_converged &= converged
     return np.stack(columns, axis=1), all_converged
+
+
+def _log_probabilities(probe: LogisticRegression, features: np.ndarray) -> np.ndarray:
+    """log p [n, C]; not the logarithm of `predict_proba`, which far from the plane is that of 0."""
+    logits = probe.decision_function(features)
+    if logits.ndim == 1:
+        logits = np.stack([np.zeros_like(logits), logits], axis=1)
+    return log_softmax(logits, axis=1)
 
 
 def _chosen(targets: np.ndarray, amount: float, draw: int) -> np.ndarray:

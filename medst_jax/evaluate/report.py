@@ -15,12 +15,12 @@ from etils import epath
 from medst_jax.data.studies import Studies
 from medst_jax.evaluate import figures
 from medst_jax.evaluate.bench import Library
-from medst_jax.evaluate.cautions import explanations
+from medst_jax.evaluate.cautions import SystemUnderTest, cautions
 from medst_jax.evaluate.examples import classified_images, retrieved_texts, showable
 from medst_jax.evaluate.outcome import Outcome
 from medst_jax.evaluate.report_style import STYLE
 from medst_jax.evaluate.rows import Row, interval
-from medst_jax.evaluate.suite import SuiteResult, SystemUnderTest
+from medst_jax.evaluate.suite import SuiteResult
 
 HEADLINES = ("balanced_accuracy", "auroc", "harmonic_mean", "recall@10")
 _MAX_CARDS = 8
@@ -61,7 +61,11 @@ def render(
     body = [
         f"<h1>{html.escape(options.title)}</h1>",
         f'<p class="sub">{_facts(options.facts)}</p>',
-        *(_warning(text) for one in studies for text in explanations(one, system.stamp)),
+        *(
+            _warning(text)
+            for one in studies
+            for text in cautions(one, library.exclusion(one.name), system).values()
+        ),
         *(_warning(f"{name}: skipped. {why}") for name, why in result.skipped.items()),
         _cards(result.rows),
     ]
@@ -84,10 +88,11 @@ def render(
 def _section(
     name: str, outcome: Outcome, rows: Sequence[Row], library: Library, options: ReportOptions
 ) -> str:
+    protocol = rows[0].protocol.replace("_", " ")
+    described = f"{protocol} on {outcome.dataset}, split {outcome.split}"
     parts = [
         f"<h2>{html.escape(name)}</h2>",
-        f'<p class="sub">{html.escape(rows[0].protocol.replace("_", " "))} on '
-        f"{html.escape(outcome.dataset)}, split {html.escape(outcome.split)}</p>",
+        f'<p class="sub">{html.escape(described)}</p>',
         _tables(rows),
         _pictures(outcome, rows),
     ]
@@ -138,10 +143,8 @@ def _tables(rows: Sequence[Row]) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    lines = [
-        "<table><tr><th>part</th><th>metric</th><th>value</th><th>95% interval</th><th></th>"
-        "<th>n</th><th>note</th></tr>"
-    ]
+    names = ("part", "metric", "value", "95% interval", "", "n", "note")
+    lines = ["<table><tr>", *(f"<th>{name}</th>" for name in names), "</tr>"]
     for r in rows:
         head = ' class="head"' if r.metric in HEADLINES else ""
         lines.append(

@@ -134,9 +134,7 @@ def _text_vectors(
     return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
 
-def _shown(
-    rows: np.ndarray, scores: np.ndarray, same: np.ndarray, texts: list[str]
-) -> Retrieved:
+def _shown(rows: np.ndarray, scores: np.ndarray, same: np.ndarray, texts: list[str]) -> Retrieved:
     queries = range(min(_SHOWN_QUERIES, len(rows)))
     nearest = [np.argsort(-scores[q], kind="stable")[:_SHOWN_TEXTS] for q in queries]
     return Retrieved(

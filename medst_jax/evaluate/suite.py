@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from medst_jax.evaluate import bootstrap
 from medst_jax.evaluate.bench import Bench
-from medst_jax.evaluate.cautions import data_notes
+from medst_jax.evaluate.cautions import SystemUnderTest, cautions
 from medst_jax.evaluate.measure import measure
 from medst_jax.evaluate.outcome import Derived, NotApplicable, Outcome
 from medst_jax.evaluate.predictions import Predictions
@@ -31,15 +31,6 @@ class SuiteOptions:
     tasks: dict[str, Any]
     draws: int = bootstrap.DRAWS
     seed: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class SystemUnderTest:
-    """Whose numbers these are: name, training seed and the stamp of its input (may be empty)."""
-
-    name: str
-    seed: int = 0
-    stamp: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +95,7 @@ def outcome_rows(
 ) -> list[Row]:
     """The rows of one outcome, with intervals and cautions."""
     studies = bench.library.studies(outcome.dataset, outcome.split)
-    cautions = data_notes(studies, system.stamp)
+    common = cautions(studies, bench.library.exclusion(outcome.dataset), system)
 
     def row(part: str, metric: str, bounded: Any, notes: tuple[str, ...]) -> Row:
         return Row(
@@ -118,7 +109,7 @@ def outcome_rows(
             high=bounded.high,
             n=bounded.n,
             seed=system.seed,
-            note="; ".join(filter(None, (*notes, *cautions))),
+            note="; ".join(filter(None, (*notes, *common))),
         )
 
     rows = []

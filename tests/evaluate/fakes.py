@@ -11,11 +11,16 @@ from flax import nnx
 
 from medst_jax.evaluate.bench import Bench, Library
 from medst_jax.evaluate.embedder import Embedder
-from medst_jax.systems.embedding import Embedding, unit_norm
+from medst_jax.systems.embedding import Embedding
 
 SIZE = 8
 LENGTH = 6
 WORDS = ("pad", "cls", "sep", "east", "north", "up", "down")
+
+
+def unit_norm(values: jax.Array) -> jax.Array:
+    """Rows over their Euclidean norm; zero rows stay zero."""
+    return values / jnp.maximum(jnp.linalg.norm(values, axis=-1, keepdims=True), 1e-12)
 
 
 class FakeTokenizer:
@@ -113,9 +118,7 @@ def studies(
         patient_key=people.astype(np.uint64),
     )
     info = {"redistributable": redistributable, "intensity": "minmax", "licence": "CC0"}
-    return FakeStudies(
-        name, split, labels, index, pictures, reports or ("",) * count, info, truth
-    )
+    return FakeStudies(name, split, labels, index, pictures, reports or ("",) * count, info, truth)
 
 
 def pointing(directions: np.ndarray) -> np.ndarray:
@@ -134,6 +137,9 @@ class FakeLibrary(Library):
 
     def studies(self, dataset: str, split: str) -> FakeStudies:
         return self._members[dataset, split]
+
+    def exclusion(self, dataset: str) -> str:
+        return "digest"
 
     def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
         return self._members[dataset, split].pictures[np.asarray(rows, np.int64)]

