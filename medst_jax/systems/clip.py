@@ -12,8 +12,8 @@ from flax import nnx
 
 from medst_jax.data.batch import example_keys
 from medst_jax.losses import clip_loss
+from medst_jax.models import Projection, Temperature
 from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.heads import Projection, Scale
 from medst_jax.systems.options import ImageTextOptions
 from medst_jax.systems.pairs import negative_mask, pair_metrics
 from medst_jax.systems.registry import register
@@ -53,7 +53,7 @@ class Clip(System):
         )
         self.image_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
         self.text_projection = Projection(self.text_encoder.features, options.joint, rngs=rngs)
-        self.scale = Scale(options.temperature, options.max_scale)
+        self.scale = Temperature(1 / options.temperature)
 
     def training_features(self, batch: Batch, rngs: Rngs) -> tuple[jax.Array, jax.Array]:
         """Image features [B, D] and text features [B, D'] of the training forward pass."""
@@ -84,6 +84,3 @@ class Clip(System):
     def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
         features, local = text_features(self.text_encoder, tokens, token_mask)
         return Embedding(self.text_projection(features), self.text_projection(local), features)
-
-    def constrain_parameters(self) -> None:
-        self.scale.clamp()

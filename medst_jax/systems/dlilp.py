@@ -18,7 +18,7 @@ from medst_jax.data.batch import TEXT_REPORT
 from medst_jax.losses import clip_loss, masked_bce_loss
 from medst_jax.options import OptionError
 from medst_jax.systems.clip import Clip
-from medst_jax.systems.heads import LabelHead, Scale
+from medst_jax.systems.label_head import LabelHead
 from medst_jax.systems.label_metrics import label_metrics
 from medst_jax.systems.options import ImageTextOptions
 from medst_jax.systems.pairs import negative_mask, pair_metrics
@@ -50,7 +50,7 @@ class Dlilp(Clip):
             self.image_encoder.features,
             options.joint,
             len(options.labels),
-            Scale(options.temperature, options.max_scale),
+            options.temperature,
             rngs=nnx.Rngs(options.seed + 1),
         )
         self.contrastive_weight = options.contrastive_weight
@@ -85,7 +85,3 @@ class Dlilp(Clip):
     def class_logits(self, images: jax.Array) -> jax.Array:
         features, _ = image_features(self.image_encoder, self.preprocess(images), train=False)
         return self.label_head.logits(self.label_head.projection(features))
-
-    def constrain_parameters(self) -> None:
-        self.scale.clamp()
-        self.label_head.scale.clamp()

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a system gives for an image or a text, and the unit norm of the joint space."""
+"""What a system gives for an image or a text."""
 
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 
 class Embedding(NamedTuple):
@@ -18,10 +17,3 @@ class Embedding(NamedTuple):
     global_: jax.Array
     local: jax.Array
     features: jax.Array
-
-
-def unit_norm(values: jax.Array) -> jax.Array:
-    """`values` [..., E] over their Euclidean norm, in float32; a zero vector stays zero."""
-    values = values.astype(jnp.float32)
-    square = jnp.sum(values * values, axis=-1, keepdims=True)
-    return values * jax.lax.rsqrt(jnp.maximum(square, 1e-24))

@@ -15,7 +15,6 @@ class ImageOptions:
     image: {"name": ..., overrides of the encoder's options}.
     joint: width E of the joint space.
     temperature: initial temperature; the learned log-scale starts at log(1 / temperature).
-    max_scale: upper clamp of the learned scale.
     labels: the label vocabulary of the data, for prototypes; filled in by the trainer.
     """
 
@@ -24,7 +23,6 @@ class ImageOptions:
     preprocess: Preprocess = dataclasses.field(default_factory=lambda: Preprocess(size=224))
     augment: Augment = dataclasses.field(default_factory=Augment)
     temperature: float = 0.07
-    max_scale: float = 100.0
     labels: tuple[str, ...] = ()
     vocabulary_size: int = 0
     seed: int = 0

@@ -49,10 +49,10 @@ def _build(
     if name not in table:
         raise OptionError(f"{where}.name is {name!r}; known encoders: {', '.join(table)}")
     module, defaults = table[name]
-    options = defaults()
+    options = defaults(**fixed)
     base = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
     overrides = {k: v for k, v in values.items() if k != "name"}
-    return module(parse(type(options), {**base, **fixed, **overrides}, where), rngs=rngs)
+    return module(parse(type(options), {**base, **overrides}, where), rngs=rngs)
 
 
 def image_features(

@@ -15,7 +15,7 @@ from medst_jax.data.batch import example_keys
 from medst_jax.losses import masked_bce_loss
 from medst_jax.options import OptionError
 from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.heads import LabelHead, Scale
+from medst_jax.systems.label_head import LabelHead
 from medst_jax.systems.label_metrics import label_metrics
 from medst_jax.systems.options import ImageOptions
 from medst_jax.systems.registry import register
@@ -56,7 +56,7 @@ class Unimodal(System):
             self.image_encoder.features,
             options.joint,
             len(options.labels),
-            Scale(options.temperature, options.max_scale),
+            options.temperature,
             rngs=rngs,
         )
 
@@ -82,6 +82,3 @@ class Unimodal(System):
     def class_logits(self, images: jax.Array) -> jax.Array:
         features, _ = image_features(self.image_encoder, self.preprocess(images), train=False)
         return self.label_head.logits(self.label_head.projection(features))
-
-    def constrain_parameters(self) -> None:
-        self.label_head.scale.clamp()

@@ -60,9 +60,9 @@ def test_class_logits_are_scaled_cosines_of_the_label_head(system):
     images = make_batch(3)["frontal"]
     features = system.encode_image(images).features
     projected = np.asarray(features) @ np.asarray(system.label_head.projection.linear.kernel[...])
-    prototypes = np.asarray(system.label_head.prototypes[...])
-    projected /= np.linalg.norm(projected, axis=1, keepdims=True)
-    prototypes /= np.linalg.norm(prototypes, axis=1, keepdims=True)
+    prototypes = np.asarray(system.label_head.prototypes.kernel[...])
+    projected = projected / np.linalg.norm(projected, axis=1, keepdims=True)
+    prototypes = prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)
     expected = float(system.label_head.scale()) * projected @ prototypes.T
     assert expected.shape == (3, len(LABELS))
     np.testing.assert_allclose(system.class_logits(images), expected, atol=2e-4)
