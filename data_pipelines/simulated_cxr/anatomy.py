@@ -47,8 +47,8 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     return Anatomy(
         sex=sex,
         age=round(age),
-        chest=size * rng.normal(136, 6),
-        depth=size * rng.normal(84, 6),
+        chest=size * rng.normal(142, 6),
+        depth=size * rng.normal(94, 7),
         height=size * rng.normal(228, 13),
         fat=float(np.clip(rng.gamma(4.0, 5.0), 6, 55)),
         medial=rng.normal(26, 2.5),

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from data_pipelines.simulated_cxr.anatomy import Anatomy
-from data_pipelines.simulated_cxr.rays import View
+from data_pipelines.simulated_cxr.rays import View, window
 
 SUBPIXEL = 4  # fractional bits of cv2's coordinates
 RIBS = 10
@@ -24,58 +24,56 @@ class Break:
     displacement: float
 
 
-def rib_curve(
-    anatomy: Anatomy, height: float, sign: int, rib: int, angles: np.ndarray
+def rib_curves(
+    anatomy: Anatomy, height: float, signs: np.ndarray, ribs: np.ndarray, angles: np.ndarray
 ) -> np.ndarray:
-    """Returns points [n, 3] of a rib at angles from the spine (0) to the sternum (pi)."""
-    start = height + 8 - rib * SPACING
+    """Returns points [k, n, 3] of k ribs at n angles from the spine (0) to the sternum (pi)."""
+    start = (height + 8 - ribs * SPACING)[:, None]
     t = np.clip((start - 20) / height, 0, 1)
     half = anatomy.chest * (1.0 - 0.06 * t - 0.40 * t**3) + 3
     x = 16 + (half - 16) * np.sin(angles) ** 0.8
     y = -8 - anatomy.depth * 0.16 * t - (anatomy.depth * (1 - 0.45 * t**2) + 4) * np.cos(angles)
-    drop = anatomy.rib_slope * (60 + 150 * min(rib / 4, 1.0))
+    drop = anatomy.rib_slope * (60 + 150 * np.minimum(ribs / 4, 1.0))[:, None]
     z = start - drop * ((1 - np.cos(angles)) / 2) ** 1.2
-    return np.stack([sign * x, y, z], axis=1)
+    return np.stack([signs[:, None] * x, y, z], axis=2)
 
 
-def band(points: np.ndarray, half_width: np.ndarray | float) -> np.ndarray:
-    """Returns the outline [2n, 2] of a band of that half width along a curve [n, 2]."""
-    along = np.gradient(points, axis=0)
-    norm = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-3)[:, None]
-    normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / norm
-    offset = normal * np.reshape(half_width, (-1, 1))
-    return np.concatenate([points + offset, (points - offset)[::-1]])
+def bands(points: np.ndarray, half_width: np.ndarray | float) -> np.ndarray:
+    """Returns outlines [k, 2n, 2] of bands of a half width (broadcast to [k, n]) along curves."""
+    along = np.empty_like(points)
+    along[:, 1:-1] = points[:, 2:] - points[:, :-2]
+    along[:, 0] = points[:, 1] - points[:, 0]
+    along[:, -1] = points[:, -1] - points[:, -2]
+    norm = np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-3)
+    reach = np.broadcast_to(half_width, norm.shape) / norm
+    offset = np.stack([-along[..., 1] * reach, along[..., 0] * reach], axis=2)
+    return np.concatenate([points + offset, (points - offset)[:, ::-1]], axis=1)
 
 
-def fill(canvas: np.ndarray, outlines: list[np.ndarray], value: int) -> None:
-    """Fills outlines (column, row) with anti-aliased edges; later ones cover earlier ones."""
-    for outline in outlines:
-        whole = np.round(outline * 2**SUBPIXEL).astype(np.int32)
-        cv2.fillPoly(canvas, [whole], value, cv2.LINE_AA, SUBPIXEL)
+def fill(canvas: np.ndarray, outlines: np.ndarray, value: int) -> None:
+    """Fills outlines [k, n, 2] (column, row) with anti-aliased edges; later cover earlier."""
+    for outline in np.round(outlines * 2**SUBPIXEL).astype(np.int32):
+        cv2.fillPoly(canvas, [outline], value, cv2.LINE_AA, SUBPIXEL)
 
 
 def ribs(view: View, anatomy: Anatomy, height: float, fracture: Break | None = None) -> np.ndarray:
     """Returns the attenuation [H, W] of the rib cage."""
     total = np.zeros((view.size, view.size), np.float32)
     width = anatomy.rib_width / view.pixel
-    spans = ((0.12, 1.75), (1.75, 2.55))
-    for span_index, span in enumerate(spans):
-        angles = np.linspace(*span, 12)
+    for first, last, count, strength in ((0.12, 1.75, RIBS, 0.20), (1.75, 2.55, RIBS - 3, 0.13)):
+        angles = np.linspace(first, last, 12)
         for signs in ((-1,), (1,)) if view.lateral else ((-1, 1),):
-            outer, inner = [], []
-            for sign in signs:
-                for rib in range(RIBS if span_index == 0 else RIBS - 3):
-                    points = rib_curve(anatomy, height, sign, rib, angles)
-                    if fracture is not None and (fracture.sign, fracture.rib) == (sign, rib):
-                        points[angles > fracture.angle, 2] -= fracture.displacement
-                    flat = view.to_pixels(points)
-                    thin = width * (0.62 if rib == 0 else 1.0)
-                    outer.append(band(flat, thin))
-                    inner.append(band(flat, thin * 0.62))
+            sign = np.repeat(signs, count)
+            number = np.tile(np.arange(count), len(signs))
+            points = rib_curves(anatomy, height, sign, number, angles)
+            if fracture is not None:
+                broken = (sign == fracture.sign) & (number == fracture.rib)
+                points[..., 2] -= fracture.displacement * np.outer(broken, angles > fracture.angle)
+            flat = view.to_pixels(points.reshape(-1, 3)).reshape(len(sign), -1, 2)
+            half = width * np.where(number == 0, 0.62, 1.0)[:, None]
             canvas = np.zeros((view.size, view.size), np.uint8)
-            fill(canvas, outer, 150)
-            fill(canvas, inner, 88)
-            strength = 0.20 if span_index == 0 else 0.13
+            fill(canvas, bands(flat, half), 150)
+            fill(canvas, bands(flat, 0.62 * half), 88)
             total += canvas * np.float32(anatomy.bone * strength / 150)
     return total
 
@@ -90,14 +88,14 @@ def girdle(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
         x = sign * (20 + 135 * steps)
         z = height - 22 + rise + 34 * steps + 6 * np.sin(6.3 * steps)
         points = np.stack([x, np.full(12, 60.0), z], axis=1)
-        curve = view.to_pixels(points)
+        curve = view.to_pixels(points)[None]
         half = 6.5 / view.pixel * (1 + 0.35 * np.cos(6.3 * steps))
-        fill(canvas, [band(curve, half)], 150)
-        fill(canvas, [band(curve, half * 0.6)], 95)
+        fill(canvas, bands(curve, half), 150)
+        fill(canvas, bands(curve, half * 0.6), 95)
         inward = 0.0 if view.name == "PA" else 0.14
         corners = np.array([[1.3, 1.02], [1.0 - inward, 0.92], [0.9 - inward, 0.3], [1.06, 0.5]])
         blade = [[sign * u * anatomy.chest, -80.0, v * height] for u, v in corners]
-        fill(flat, [view.to_pixels(np.array(blade))], 90)
+        fill(flat, view.to_pixels(np.array(blade))[None], 90)
     total += canvas * np.float32(anatomy.bone * 0.42 / 150)
     total += flat * np.float32(anatomy.bone * 0.14 / 90)
     return total
@@ -109,10 +107,14 @@ def spine(view: View, anatomy: Anatomy, curvature: float) -> np.ndarray:
     phase = np.cos(2 * np.pi * z / 22.0 + anatomy.key % 7)
     body = 0.78 + 0.22 * np.clip(2.2 * phase + 0.9, -1, 1)
     if view.lateral:
-        middle = -64 - 12 * np.cos((z - 90) / 110)
-        core = np.clip(1 - ((grid - middle) / 17) ** 4, 0, 1) ** 0.5
-        rear = np.clip(1 - ((grid - middle + 30) / 16) ** 2, 0, 1)
+        middle = -0.66 * anatomy.depth - 12 * np.cos((z - 90) / 110)
+        off = np.square((grid - middle) / 17)
+        core = np.sqrt(np.maximum(1 - off * off, 0))
+        rear = np.maximum(1 - np.square((grid - middle + 30) / 16), 0)
         return (0.5 * anatomy.bone * (core * body + 0.45 * rear)).astype(np.float32)
-    middle = curvature * np.sin((z + 40) / 95) if curvature else np.zeros_like(z)
-    core = np.clip(1 - ((grid - middle) / 18) ** 4, 0, 1) ** 0.5
-    return (0.55 * anatomy.bone * core * body).astype(np.float32)
+    middle = curvature * np.sin((z + 40) / 95)
+    total = np.zeros((view.size, view.size), np.float32)
+    near = window(np.abs(grid[0]) < 20 + abs(curvature))
+    off = np.square((grid[:, near] - middle) / 18)
+    total[:, near] = 0.40 * anatomy.bone * np.sqrt(np.maximum(1 - off * off, 0)) * body
+    return total

@@ -7,6 +7,8 @@ import numpy as np
 
 from data_pipelines.simulated_cxr.texture import soften, wide_blur
 
+LEVELS = 4096  # of the look-up table
+
 
 @dataclass(frozen=True)
 class Scanner:
@@ -20,7 +22,7 @@ class Scanner:
     scatter: float = 0.35
     dose: float = 3000.0
     low: float = 0.03
-    high: float = 0.97
+    high: float = 0.98
     gamma: float = 1.0
     blur: float = 0.6
     spread: float = 1.0
@@ -49,8 +51,11 @@ def expose(
     )
     low += 0.05 * spread * (high - low) * rng.normal()
     high += 0.05 * spread * (high - low) * rng.normal()
-    unit = np.clip((image - np.float32(low)) / np.float32(max(high - low, 0.1)), 0, 1)
+    scale = np.float32((LEVELS - 1) / max(high - low, 0.1))
+    index = np.clip((image - np.float32(low)) * scale, 0, LEVELS - 1).astype(np.uint16)
+    unit = np.linspace(0, 1, LEVELS)
     # A smooth shoulder and toe, as of film and of vendors' look-up tables.
-    unit = unit * unit * (3 - 2 * unit) * np.float32(0.5) + unit * np.float32(0.5)
-    gamma = scanner.gamma * np.exp(0.1 * spread * rng.normal())
-    return np.round(255 * unit ** np.float32(gamma)).astype(np.uint8)
+    curve = (0.5 * unit + 0.5 * unit * unit * (3 - 2 * unit)) ** (
+        scanner.gamma * np.exp(0.1 * spread * rng.normal())
+    )
+    return np.round(255 * curve).astype(np.uint8)[index]

@@ -12,7 +12,7 @@ import numpy as np
 
 from data_pipelines.simulated_cxr.anatomy import Anatomy
 from data_pipelines.simulated_cxr.lungs import LungRays, LungShape, profile
-from data_pipelines.simulated_cxr.rays import View, ellipsoid, length, rotation
+from data_pipelines.simulated_cxr.rays import Interval, View, ellipsoid, length, rotation
 from data_pipelines.simulated_cxr.states import Finding
 from data_pipelines.simulated_cxr.texture import smooth_noise, soften
 from data_pipelines.simulated_cxr.thorax import MU
@@ -35,31 +35,27 @@ def _spot(
     return x, y, z
 
 
-def _blob(
+def _add_blob(
+    total: np.ndarray,
+    weight: float,
     view: View,
-    lungs: Lungs,
-    sign: int,
+    lung: LungRays,
     centre: tuple[float, float, float],
     axes: np.ndarray,
     turn: np.ndarray,
-) -> np.ndarray:
-    """Returns mm of aerated lung [H, W] inside an ellipsoid."""
-    total = np.zeros((view.size, view.size), np.float32)
+) -> None:
+    """Adds `weight` times the mm of aerated lung inside an ellipsoid to `total` [H, W]."""
     body, rows, columns = ellipsoid(view, centre, axes, turn)
-    rays = lungs[sign][1]
-    start = max(columns.start, rays.columns.start)
-    stop = min(columns.stop, rays.columns.stop)
+    start = max(columns.start, lung.columns.start)
+    stop = min(columns.stop, lung.columns.stop)
     if stop <= start or rows.stop <= rows.start:
-        return total
+        return
     local = slice(start - columns.start, stop - columns.start)
-    body = type(body)(body.enter[:, local], body.leave[:, local])
-    if view.lateral and sign < 0:
-        body = type(body)(-body.leave, -body.enter)
-    inside = rays.within(
-        body, rows, slice(start - rays.columns.start, stop - rays.columns.start)
-    )
-    total[rows, start:stop] = inside
-    return total
+    body = Interval(body.enter[:, local], body.leave[:, local])
+    if view.lateral and lung.sign < 0:
+        body = Interval(-body.leave, -body.enter)
+    inside = lung.within(body, rows, slice(start - lung.columns.start, stop - lung.columns.start))
+    total[rows, start:stop] += np.float32(weight) * inside
 
 
 def _sides(finding: Finding) -> list[tuple[int, float]]:
@@ -77,7 +73,7 @@ def consolidation(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) 
             centre = np.array(spot) + rng.normal(0, 0.42 * radius, 3)
             axes = radius * rng.uniform(0.5, 1.0, 3)
             turn = rotation(rng.uniform(-1, 1))
-            total += _blob(view, lungs, sign, tuple(centre), axes, turn)
+            _add_blob(total, 1.0, view, lungs[sign][1], tuple(centre), axes, turn)
         limit = 34 + 46 * severity
         total = limit * np.tanh(total / limit)
     rng = np.random.default_rng((finding.key, 9))
@@ -94,7 +90,8 @@ def lesion(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.n
             spot = _spot(rng, anatomy, lungs[sign][0], finding.place if index == 0 else "", 0.6)
             radius = (8 + 20 * severity) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
             axes = radius * rng.uniform(0.85, 1.15, 3)
-            total += _blob(view, lungs, sign, spot, axes, rotation(rng.uniform(-1, 1)))
+            turn = rotation(rng.uniform(-1, 1))
+            _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, turn)
     return soften(total * (1.25 * MU), 1.5 / view.pixel)
 
 
@@ -104,7 +101,8 @@ def granuloma(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> n
     for sign, severity in _sides(finding):
         rng = np.random.default_rng((finding.key, sign + 1))
         spot = _spot(rng, anatomy, lungs[sign][0], finding.place, 0.6)
-        total += _blob(view, lungs, sign, spot, np.full(3, 4 + 4 * severity), np.eye(3))
+        axes = np.full(3, 4 + 4 * severity)
+        _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, np.eye(3))
     return total * (5 * MU)
 
 
@@ -119,11 +117,11 @@ def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) ->
             z = max(z, shape.peak + 6) if finding.place == "lower" else z
             axes = np.array([34 + 22 * severity, 46.0, 3.2 + 4.5 * severity])
             turn = rotation(sign * rng.normal(0.3, 0.25))
-            total += 1.2 * _blob(view, lungs, sign, (x, y, z), axes, turn)
+            _add_blob(total, 1.2, view, lungs[sign][1], (x, y, z), axes, turn)
         wedge = (sign * 0.42 * anatomy.chest, -30.0, shape.peak - 6)
         axes = np.array([46.0, 50.0, 12 + 30 * severity])
-        total += 0.55 * severity * _blob(view, lungs, sign, wedge, axes, np.eye(3))
-    return soften(total * (0.8 * MU), 2.0 / view.pixel)
+        _add_blob(total, 0.55 * severity, view, lungs[sign][1], wedge, axes, np.eye(3))
+    return soften(total * (0.42 * MU), 2.5 / view.pixel)
 
 
 def edema(

@@ -34,6 +34,7 @@ class LungShape:
 class LungRays:
     """What rays see of one lung, on the window [:, columns] of the image."""
 
+    sign: int
     columns: slice
     inflated: Interval  # bounded by the chest wall or, if any, by fluid and thickening
     visceral: Interval  # the same without the air of a pneumothorax
@@ -61,7 +62,7 @@ def profile(anatomy: Anatomy, shape: LungShape, z: np.ndarray) -> tuple[np.ndarr
     t = np.clip(z / shape.height, 0, 1)
     dome = np.sqrt(np.maximum(1 - t**6, 0))
     outer = anatomy.chest * (0.98 - 0.06 * t - 0.40 * t**3)
-    inner = anatomy.medial - 4 * t + shape.widening * np.clip((t - 0.3) * 4, 0, 1)
+    inner = anatomy.medial - 7 * np.abs(t - 0.5) + 3 * np.cos(14 * t) + shape.widening * np.clip((t - 0.3) * 4, 0, 1)
     half_x = (outer - inner) / 2 * dome
     half_y = anatomy.depth * (1 - 0.45 * t**2) * dome
     middle_y = -6 - 0.16 * anatomy.depth * t
@@ -93,6 +94,7 @@ def lung_rays(view: View, anatomy: Anatomy, shape: LungShape, heart: Interval) -
     if view.lateral and sign < 0:
         left, right = -right, -left
     return LungRays(
+        sign=sign,
         columns=columns,
         inflated=inflated,
         visceral=visceral,

@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words of the reporter: for every finding its positive, uncertain, negated and compared forms.
 
-Templates hold {side}, {degree}, {place} slots; a slot may come out empty, double blanks are
-removed. A slash in a variant list separates nothing: each string is one variant.
+Templates hold {side} ("right"), {sided} (also "right-sided"), {degree}, {adverb} and {place}; a
+slot may come out empty, and double blanks are removed.
 """
 
 from collections.abc import Mapping
 
-DEGREES = (
-    ("small", "mild", "minimal", "slight", "trace"),
-    ("moderate", "moderate-sized", "moderately severe"),
-    ("large", "severe", "marked", "extensive"),
-)
 SIZES = (("small", "tiny", "trace"), ("moderate", "moderate-sized"), ("large", "sizable"))
 GRADES = (("mild", "slight", "minimal"), ("moderate",), ("severe", "marked"))
+ADVERBS = (("mildly", "slightly", "minimally"), ("moderately",), ("severely", "markedly"))
 BY_SIZE = frozenset({"Pleural Effusion", "Pneumothorax", "Lung Lesion"})
-SIDES = {1: ("right", "right-sided"), 2: ("left", "left-sided"), 3: ("bilateral",)}
+SIDES = {1: ("right",), 2: ("left",), 3: ("bilateral",)}
+SIDED = {1: ("right", "right-sided"), 2: ("left", "left-sided"), 3: ("bilateral",)}
 ZONES = {
     "upper": ("upper lobe", "upper lung zone", "upper lung"),
     "mid": ("mid lung", "mid lung zone", "perihilar region"),
@@ -27,17 +24,17 @@ ZONES = {
 
 POSITIVE: Mapping[str, tuple[str, ...]] = {
     "Enlarged Cardiomediastinum": (
-        "the mediastinum is {degree} widened",
+        "the mediastinum is {adverb} widened",
         "there is {degree} widening of the mediastinal silhouette",
         "the upper mediastinal contour is enlarged",
         "cardiomediastinal silhouette is widened",
     ),
     "Cardiomegaly": (
-        "the heart is {degree} enlarged",
+        "the heart is {adverb} enlarged",
         "{degree} cardiomegaly",
         "there is {degree} cardiomegaly",
-        "cardiac silhouette is {degree} enlarged",
-        "heart size is {degree} increased",
+        "cardiac silhouette is {adverb} enlarged",
+        "heart size is {adverb} increased",
         "{degree} enlargement of the cardiac silhouette",
     ),
     "Lung Lesion": (
@@ -74,26 +71,26 @@ POSITIVE: Mapping[str, tuple[str, ...]] = {
         "{degree} volume loss and atelectasis of the {side} {place}",
     ),
     "Pneumothorax": (
-        "there is a {degree} {side} pneumothorax",
+        "there is a {degree} {sided} pneumothorax",
         "{degree} {side} apical pneumothorax",
-        "a {degree} {side} pneumothorax is seen",
-        "visceral pleural line indicating a {degree} {side} pneumothorax",
+        "a {degree} {sided} pneumothorax is seen",
+        "visceral pleural line indicating a {degree} {sided} pneumothorax",
     ),
     "Pleural Effusion": (
-        "there is a {degree} {side} pleural effusion",
-        "{degree} {side} pleural effusion",
-        "a {degree} {side} effusion is present",
+        "there is a {degree} {sided} pleural effusion",
+        "{degree} {sided} pleural effusion",
+        "a {degree} {sided} effusion is present",
         "blunting of the {side} costophrenic angle with a {degree} effusion",
-        "{degree} {side} pleural fluid",
+        "{degree} {sided} pleural fluid",
     ),
     "Pleural Other": (
-        "{degree} {side} pleural thickening",
+        "{degree} {sided} pleural thickening",
         "there is {degree} pleural thickening at the {side} {place}",
-        "{degree} {side} pleural scarring",
+        "{degree} {sided} pleural scarring",
     ),
     "Fracture": (
-        "there is a displaced {side} rib fracture",
-        "{side} rib fracture with displacement",
+        "there is a displaced {sided} rib fracture",
+        "{sided} rib fracture with displacement",
         "fracture of a {side} rib",
         "displaced fracture of a {side} {place} rib",
     ),
@@ -147,16 +144,16 @@ UNCERTAIN: Mapping[str, tuple[str, ...]] = {
         "possible {side} {place} atelectasis",
     ),
     "Pneumothorax": (
-        "possible tiny {side} pneumothorax",
+        "possible tiny {sided} pneumothorax",
         "questionable {side} apical pneumothorax",
     ),
     "Pleural Effusion": (
-        "possible trace {side} pleural effusion",
-        "a small {side} effusion cannot be excluded",
+        "possible trace {sided} pleural effusion",
+        "a small {sided} effusion cannot be excluded",
         "slight {side} costophrenic blunting may reflect a trace effusion",
     ),
-    "Pleural Other": ("probable {side} pleural thickening",),
-    "Fracture": ("possible {side} rib fracture", "questionable {side} rib fracture"),
+    "Pleural Other": ("probable {sided} pleural thickening",),
+    "Fracture": ("possible {sided} rib fracture", "questionable {sided} rib fracture"),
 }
 NEGATIVE: Mapping[str, tuple[str, ...]] = {
     "Enlarged Cardiomediastinum": (
@@ -188,10 +185,10 @@ NOUNS: Mapping[str, tuple[str, ...]] = {
     "Consolidation": ("{side} {place} consolidation", "{side} airspace consolidation"),
     "Pneumonia": ("{side} {place} pneumonia", "{side} pneumonia"),
     "Atelectasis": ("{side} {place} atelectasis", "{side} atelectasis"),
-    "Pneumothorax": ("{side} pneumothorax",),
-    "Pleural Effusion": ("{side} pleural effusion", "{side} effusion"),
-    "Pleural Other": ("{side} pleural thickening",),
-    "Fracture": ("{side} rib fracture",),
+    "Pneumothorax": ("{sided} pneumothorax",),
+    "Pleural Effusion": ("{sided} pleural effusion", "{sided} effusion"),
+    "Pleural Other": ("{sided} pleural thickening",),
+    "Fracture": ("{sided} rib fracture",),
     "Support Devices": ("support devices", "lines and tubes"),
 }
 LISTED: Mapping[str, str] = {
@@ -245,6 +242,7 @@ REASONS = (
     "preoperative evaluation",
     "rule out pneumonia",
 )
+SUBJECTS = ("___ year old patient, ", "", "___-year-old, ", "patient with ___, ")
 TECHNIQUES = {
     "AP": ("Portable AP view of the chest.", "Single AP radiograph.", "Semi-upright AP chest."),
     "PA": ("PA view of the chest.", "Frontal chest radiograph.", "Upright PA radiograph."),

@@ -80,26 +80,20 @@ def ellipsoid(
     form = (turn.T / axes**2) @ turn
     along, across = (0, 1) if view.lateral else (1, 0)
     grid, height = view.grid(centre[along])
-    reach = np.sqrt(np.diag(np.linalg.inv(form)))
+    reach = np.sqrt(np.square(turn * np.reshape(axes, (3, 1))).sum(axis=0))
     columns = window(np.abs(grid[0] - centre[across]) <= reach[across])
     rows = window(np.abs(height[:, 0] - centre[2]) <= reach[2])
     p = (grid[:, columns] - centre[across]).astype(np.float32)
     q = (height[rows] - centre[2]).astype(np.float32)
     a = np.float32(form[along, along])
     b = np.float32(form[along, across]) * p + np.float32(form[along, 2]) * q
-    c = (
-        np.float32(form[across, across]) * p * p
-        + np.float32(form[2, 2]) * q * q
-        + np.float32(2 * form[across, 2]) * p * q
-        - 1
-    )
-    disc = b * b - a * c
-    inside = disc > 0
-    root = np.sqrt(np.where(inside, disc, 0))
-    middle = np.float32(centre[along])
-    enter = np.where(inside, middle - (b + root) / a, EMPTY)
-    leave = np.where(inside, middle - (b - root) / a, -EMPTY)
-    return Interval(enter, leave), rows, columns
+    square = np.float32(form[across, across]) * p * p + (np.float32(form[2, 2]) * q * q - 1)
+    disc = b * b - a * (square + np.float32(2 * form[across, 2]) * p * q)
+    outside = disc <= 0
+    half = np.sqrt(np.maximum(disc, 0)) / a
+    half[outside] = -EMPTY
+    middle = np.float32(centre[along]) - b / a
+    return Interval(middle - half, middle + half), rows, columns
 
 
 def window(inside: np.ndarray) -> slice:

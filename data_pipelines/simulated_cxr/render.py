@@ -52,7 +52,7 @@ class Rendering:
 
 def draw_view(rng: np.random.Generator, name: str, size: int) -> tuple[View, Posture]:
     """Draws the position of patient and detector for one image."""
-    field = (365 if name == "LATERAL" else 340) * rng.normal(1.0, 0.05)
+    field = (330 if name == "LATERAL" else 335) * rng.normal(1.0, 0.05)
     spread = 2.0 if name == "AP" else 1.0
     supine = name == "AP" and rng.random() < 0.4
     view = View(
@@ -108,35 +108,55 @@ class _Lungs:
     air: np.ndarray  # mm of aerated lung, [S, S]
 
 
-def _lungs(view: View, anatomy: Anatomy, state: State, posture: Posture) -> _Lungs:
-    shapes = _shapes(anatomy, state, posture)
-    scale = 1.0
-    if "Cardiomegaly" in state:
-        scale = 1.12 + 0.33 * state["Cardiomegaly"].severity
-    pull = 0.0
-    if "Atelectasis" in state:
-        pull = 12 * (state["Atelectasis"].left - state["Atelectasis"].right)
-    heart = thorax.heart(view, anatomy, shapes[1].peak, scale, pull)
-    density = anatomy.lung_density
-    if "Emphysema" in state:
-        density *= 1 - 0.45 * state["Emphysema"].severity
-    saved = np.zeros((view.size, view.size), np.float32)
-    air = np.zeros_like(saved)
-    rays = {}
+class _Geometry:
+    """Lungs of one image in several states; what a state leaves unchanged is not redone."""
+
+    def __init__(self, view: View, anatomy: Anatomy, posture: Posture) -> None:
+        self.view, self.anatomy, self.posture = view, anatomy, posture
+        self._hearts: dict[tuple[float, ...], Interval] = {}
+        self._sides: dict[tuple, tuple[LungRays, np.ndarray, np.ndarray]] = {}
+
+    def lungs(self, state: State) -> _Lungs:
+        """Returns the lungs in a state."""
+        view, anatomy = self.view, self.anatomy
+        shapes = _shapes(anatomy, state, self.posture)
+        scale = 1.0
+        if "Cardiomegaly" in state:
+            scale = 1.10 + 0.32 * state["Cardiomegaly"].severity
+        pull = 0.0
+        if "Atelectasis" in state:
+            pull = 12 * (state["Atelectasis"].left - state["Atelectasis"].right)
+        density = anatomy.lung_density
+        if "Emphysema" in state:
+            density *= 1 - 0.45 * state["Emphysema"].severity
+        place = (shapes[1].peak, scale, pull)
+        if place not in self._hearts:
+            self._hearts[place] = thorax.heart(view, anatomy, *place)
+        saved = np.zeros((view.size, view.size), np.float32)
+        air = np.zeros_like(saved)
+        rays = {}
+        for sign, shape in shapes.items():
+            key = (shape, place, density)
+            if key not in self._sides:
+                self._sides[key] = _side(view, anatomy, shape, self._hearts[place], density)
+            rays[sign], less, lung = self._sides[key]
+            saved[:, rays[sign].columns] += less
+            air[:, rays[sign].columns] += lung
+        return _Lungs(shapes, rays, saved, air)
+
+
+def _side(
+    view: View, anatomy: Anatomy, shape: LungShape, heart: Interval, density: float
+) -> tuple[LungRays, np.ndarray, np.ndarray]:
+    """Returns one lung's rays, what its air takes away, and mm of aerated lung, on its window."""
+    ray = lung_rays(view, anatomy, shape, heart)
     everywhere = slice(None)
-    for sign, shape in shapes.items():
-        ray = rays[sign] = lung_rays(view, anatomy, shape, heart)
-        total = ray.air(ray.inflated, everywhere, everywhere)
-        if shape.pneumothorax:
-            lung = ray.air(ray.visceral, everywhere, everywhere)
-            squeezed = density * (1 + 0.5 * shape.pneumothorax)
-            saved[:, ray.columns] += MU * (total - lung + (1 - squeezed) * lung)
-            saved[:, ray.columns] -= MU * _pleura(ray)
-        else:
-            lung = total
-            saved[:, ray.columns] += np.float32(MU * (1 - density)) * lung
-        air[:, ray.columns] += lung
-    return _Lungs(shapes, rays, saved, air)
+    total = ray.air(ray.inflated, everywhere, everywhere)
+    if not shape.pneumothorax:
+        return ray, np.float32(MU * (1 - density)) * total, total
+    lung = ray.air(ray.visceral, everywhere, everywhere)
+    squeezed = density * (1 + 0.5 * shape.pneumothorax)
+    return ray, MU * (total - squeezed * lung - _pleura(ray)), lung
 
 
 def _pleura(rays: LungRays) -> np.ndarray:
@@ -213,7 +233,8 @@ def render(
     scanner: Scanner,
 ) -> Rendering:
     """Renders one image of a patient in a state, with the difference each finding makes."""
-    lungs = _lungs(view, anatomy, state, posture)
+    geometry = _Geometry(view, anatomy, posture)
+    lungs = geometry.lungs(state)
     blood = thorax.vessels(view, anatomy, anatomy.height)
     terms = _terms(view, anatomy, state, lungs, blood)
     total = thorax.trunk(view, anatomy, anatomy.height) + thorax.breasts(view, anatomy)
@@ -223,7 +244,7 @@ def render(
         total += bones.girdle(view, anatomy, anatomy.height)
     total += _aorta(view, anatomy, 0.0)
     total -= lungs.saved
-    total += (MU * 0.75) * blood * np.clip(lungs.air * np.float32(1 / 50), 0, 1)
+    total += (MU * 1.15) * blood * np.clip(lungs.air * np.float32(1 / 50), 0, 1)
     total -= MU * thorax.airways(view, anatomy.height, 0.0)
     total -= _stomach(view, anatomy, lungs.shapes[1].peak)
     deltas = {}
@@ -233,7 +254,7 @@ def render(
     for name in GEOMETRIC:
         if name in state:
             without = {other: f for other, f in state.items() if other != name}
-            change = _lungs(view, anatomy, without, posture).saved - lungs.saved
+            change = geometry.lungs(without).saved - lungs.saved
             deltas[name] = deltas[name] + change if name in deltas else change
     # Tissue is never uniform: a little structure at all scales.
     total *= 1 + 0.012 * smooth_noise(rng, total.shape, 9) + 0.006 * smooth_noise(rng, total.shape, 40)

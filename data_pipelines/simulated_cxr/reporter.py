@@ -6,6 +6,7 @@ is hedged or missed. Rates are the constants below. Sentence labels say what the
 (1 affirmed, -1 hedged, 0 denied), so they are right even where the reporter is wrong.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ class _Draft:
 
     def say(self, text: str, labels: Mapping[str, int] | None = None) -> None:
         text = re.sub(r"\s+([,.])", r"\1", re.sub(r"\s+", " ", text)).strip()
-        text = re.sub(r"\ba (?=[aeiou])", "an ", text)
+        text = re.sub(r"\b([Aa]) (?=[aeiouAEIOU])", r"\1n ", text)
         text = text[0].upper() + text[1:]
         self.parts.append((text if text.endswith(".") else text + ".", dict(labels or {})))
 
@@ -84,8 +85,9 @@ class Reporter:
 
     def pick(self, variants: Sequence[str]) -> str:
         """Draws a variant: geometric weights give sites a phrasing of their own."""
-        weights = 0.75 ** np.arange(len(variants))
-        index = int(self.rng.choice(len(variants), p=weights / weights.sum()))
+        # Inverse of the distribution of a geometric variable cut at the number of variants.
+        tail = 1 - 0.75 ** len(variants)
+        index = int(math.log(1 - tail * self.rng.random()) / math.log(0.75))
         return variants[len(variants) - 1 - index if self.backward else index]
 
     def chance(self, share: float) -> bool:
@@ -95,11 +97,13 @@ class Reporter:
         side = 3 if finding.right and finding.left else 1 if finding.right else 2
         level = min(int(finding.severity * 3), 2)
         words = phrases.SIZES if finding.name in phrases.BY_SIZE else phrases.GRADES
-        named = self.pick(words[level]) if degree and self.chance(0.8) else ""
+        graded = degree and self.chance(0.8)
         slots = {
             "side": self.pick(phrases.SIDES[side]),
             "place": self.pick(phrases.ZONES[finding.place]),
-            "degree": named,
+            "sided": self.pick(phrases.SIDED[side]),
+            "degree": self.pick(words[level]) if graded else "",
+            "adverb": self.pick(phrases.ADVERBS[level]) if graded else "",
         }
         return template.format(**slots)
 
@@ -144,8 +148,9 @@ class Reporter:
                     body.say(text, {name: 0})
                     progression[name] = -1
         self._deny(body, said)
-        for _ in range(int(self.rng.integers(0, 3))):
-            body.say(self.pick(phrases.BOILERPLATE))
+        extra = self.rng.choice(len(phrases.BOILERPLATE), int(self.rng.integers(0, 3)), False)
+        for index in extra:
+            body.say(phrases.BOILERPLATE[int(index)])
         self._impress(impression, said)
         return _assemble([*self._heading(views, citing), body, impression], progression)
 
@@ -216,7 +221,7 @@ class Reporter:
             clear = {"Lung Opacity": 0, "Consolidation": 0}
             if not any(label.get(n) for _, label in body.parts for n in clear):
                 body.say(self.pick(phrases.CLEAR), clear)
-        self.rng.shuffle(absent)
+        absent = [absent[int(i)] for i in self.rng.permutation(len(absent))]
         listed = [n for n in absent if n in phrases.LISTED]
         if len(listed) >= 2 and self.chance(0.65):
             words = [phrases.LISTED[n] for n in listed]
@@ -241,8 +246,7 @@ class Reporter:
     def _heading(self, views: Sequence[str], citing: bool) -> list[_Draft]:
         indication, technique = _Draft("INDICATION"), _Draft("TECHNIQUE")
         comparison = _Draft("COMPARISON")
-        subject = self.pick(("___ year old patient with ", "", "___-year-old with ", "history of "))
-        indication.say(subject + self.pick(phrases.REASONS))
+        indication.say(self.pick(phrases.SUBJECTS) + self.pick(phrases.REASONS))
         key = "both" if len(views) > 1 else views[0]
         technique.say(self.pick(phrases.TECHNIQUES[key]))
         none = self.pick(("None", "No prior", "None available"))

@@ -57,16 +57,18 @@ def edema_grade(state: State) -> int:
 
 def onset(rng: np.random.Generator, name: str, severe: float = 0.0) -> Finding:
     """Draws a new finding; `severe` raises the lower end of its severity."""
-    draw = rng.beta(1.8, 1.9, size=2)
-    first, second = severe + (1 - severe) * (0.15 + 0.85 * draw)
+    first, second = severe + (1 - severe) * (0.12 + 0.88 * rng.beta(1.8, 1.9, size=2))
     bilateral = name in MIDLINE or rng.random() < BILATERAL.get(name, 0.0)
     on_right = rng.random() < 0.55
     if bilateral:
         right, left = first, first if name in MIDLINE or name == "Edema" else second
     else:
         right, left = (first, 0.0) if on_right else (0.0, first)
-    places, weights = zip(*PLACES.get(name, (("", 1.0),)), strict=True)
-    place = places[int(rng.choice(len(places), p=weights))]
+    place, draw = "", rng.random()
+    for place, share in PLACES.get(name, (("", 1.0),)):
+        if draw < share:
+            break
+        draw -= share
     kind: tuple[str, ...] = ()
     if name == "Support Devices":
         kind = tuple(device for device, chance in DEVICES if rng.random() < chance) or ("line",)

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 
 from data_pipelines.simulated_cxr.anatomy import Anatomy
-from data_pipelines.simulated_cxr.rays import Interval, View, ellipsoid, hull, rotation
-from data_pipelines.simulated_cxr.rays import EMPTY
+from data_pipelines.simulated_cxr.rays import EMPTY, Interval, View, ellipsoid, hull, rotation
 
 MU = 0.0165
 
@@ -48,11 +47,13 @@ def breasts(view: View, anatomy: Anatomy) -> np.ndarray:
     total = np.zeros((view.size, view.size), np.float32)
     radius = anatomy.breast * (1 + 0.012 * (anatomy.fat - 20))
     for sign in (-1, 1) if radius else ():
-        middle = (sign * 0.56 * anatomy.chest, anatomy.depth + 22.0, 50.0 - 0.35 * radius)
+        middle = (sign * 0.56 * anatomy.chest, anatomy.depth + 2.0, 50.0 - 0.35 * radius)
         body, rows, columns = ellipsoid(
-            view, middle, np.array([1.05, 0.62, 1.1]) * radius, np.eye(3)
+            view, middle, np.array([1.05, 0.8, 1.1]) * radius, np.eye(3)
         )
-        total[rows, columns] += 0.6 * MU * np.maximum(body.leave - body.enter, 0)
+        path = np.maximum(body.leave - body.enter, 0)
+        # A soft rim: the tissue thins out towards the chest wall.
+        total[rows, columns] += (0.6 * MU / (2 * radius)) * path * path
     return total
 
 
@@ -97,21 +98,25 @@ def airways(view: View, height: float, shift: float) -> np.ndarray:
 def _tree(key: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns segments [n, 2, 3] in units of the lung (x outward, y, z) and their widths in mm."""
     rng = np.random.default_rng(key)
-    segments, widths = [], []
-    for sign in (-1, 1):
-        for angle in np.linspace(-1.45, 1.45, 11) + rng.normal(0, 0.1, 11):
-            start = np.array([0.26, rng.normal(0, 0.1), 0.42])
-            end = np.array([0.62 * np.cos(angle), rng.normal(0, 0.45), 0.52 * np.sin(angle)])
-            middle = start + 0.45 * end + rng.normal(0, 0.03, 3)
-            pieces = [(start, middle, rng.uniform(3.5, 7))]
-            for _ in range(3):
-                tip = start + end * rng.uniform(0.75, 1.05) + rng.normal(0, 0.1, 3)
-                bend = (middle + tip) / 2 + rng.normal(0, 0.03, 3)
-                pieces += [(middle, bend, rng.uniform(2, 3.5)), (bend, tip, rng.uniform(1, 2))]
-            for a, b, w in pieces:
-                segments.append(np.stack([a, b]) * [sign, 1, 1])
-                widths.append(w)
-    return np.array(segments), np.array(widths)
+    count = 22
+    sign = np.repeat([-1.0, 1.0], count // 2)[:, None]
+    angle = np.tile(np.linspace(-1.45, 1.45, count // 2), 2) + rng.normal(0, 0.1, count)
+    start = np.stack(
+        [np.full(count, 0.26), rng.normal(0, 0.1, count), np.full(count, 0.42)], axis=1
+    )
+    reach = np.stack(
+        [0.62 * np.cos(angle), rng.normal(0, 0.45, count), 0.52 * np.sin(angle)], axis=1
+    )
+    middle = start + 0.45 * reach + rng.normal(0, 0.03, (count, 3))
+    segments, widths = [np.stack([start, middle], axis=1)], [rng.uniform(3.5, 7, count)]
+    for _ in range(3):
+        tip = start + reach * rng.uniform(0.75, 1.05, (count, 1)) + rng.normal(0, 0.1, (count, 3))
+        bend = (middle + tip) / 2 + rng.normal(0, 0.03, (count, 3))
+        segments += [np.stack([middle, bend], axis=1), np.stack([bend, tip], axis=1)]
+        widths += [rng.uniform(2, 3.5, count), rng.uniform(1, 2, count)]
+    mirrored = np.concatenate(segments)
+    mirrored[..., 0] *= np.tile(sign, (len(segments), 1))
+    return mirrored, np.concatenate(widths)
 
 
 def vessels(view: View, anatomy: Anatomy, height: float) -> np.ndarray:

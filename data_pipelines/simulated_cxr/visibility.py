@@ -13,7 +13,7 @@ import numpy as np
 SEEN = 0.5
 SHARE = 0.25  # of the peak difference
 FLOOR = 0.015  # attenuation below which nothing is marked
-NOISE = 2.2  # mm of attenuation at which visibility is 1 - 1/e
+NOISE = 3.0  # mm of attenuation at which visibility is 1 - 1/e
 SMALLEST = 4.0  # mm^2, area of the smallest mask that counts
 
 
