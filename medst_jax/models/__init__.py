@@ -3,13 +3,22 @@
 
 from medst_jax.models.bert import Bert, BertOptions, BertOutput
 from medst_jax.models.heads import Projection, Prototypes, Temperature, unit_norm
+from medst_jax.models.pretrained import (
+    LAYOUTS,
+    PretrainedError,
+    from_pretrained,
+    load_pretrained,
+    save_pretrained,
+)
 from medst_jax.models.resnet import ResNet, ResNetOptions, ResNetOutput
 from medst_jax.models.vit import ViT, ViTOptions, ViTOutput
 
 __all__ = [
+    "LAYOUTS",
     "Bert",
     "BertOptions",
     "BertOutput",
+    "PretrainedError",
     "Projection",
     "Prototypes",
     "ResNet",
@@ -19,5 +28,8 @@ __all__ = [
     "ViT",
     "ViTOptions",
     "ViTOutput",
+    "from_pretrained",
+    "load_pretrained",
+    "save_pretrained",
     "unit_norm",
 ]

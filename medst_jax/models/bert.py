@@ -39,7 +39,7 @@ class BertOptions:
     @classmethod
     def small(cls, vocabulary_size: int, **changes: Any) -> "BertOptions":
         """Two layers of width 128 for a CPU; init_std keeps BERT-base's ratio to 1/sqrt(width)."""
-        sizes = dict(width=128, depth=2, heads=4, mlp=512, max_length=128, init_std=0.05)
+        sizes = dict(width=128, depth=2, heads=4, mlp=256, max_length=128, init_std=0.05)
         return cls(vocabulary_size, **{**sizes, "dropout": 0.0, **changes})
 
 
@@ -123,7 +123,5 @@ class Bert(nnx.Module):
             x = layer(x, token_mask, keys=fold_keys(keys, index + 1))
             return x, x
 
-        _, outputs = scan_layers(
-            self.layers, apply, x, remat=options.remat, unroll=options.unroll
-        )
+        _, outputs = scan_layers(self.layers, apply, x, remat=options.remat, unroll=options.unroll)
         return BertOutput((x, *(outputs[i] for i in range(options.depth))))

@@ -60,9 +60,7 @@ def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
 def _multiply_patches(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     size, _, _, out_features = kernel.shape
     pad = size // 2
-    rows, columns = (
-        stride * ((length + 2 * pad - size) // stride) + 1 for length in x.shape[1:3]
-    )
+    rows, columns = (stride * ((length + 2 * pad - size) // stride) + 1 for length in x.shape[1:3])
     x = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     neighbours = [
         x[:, i : i + rows : stride, j : j + columns : stride]

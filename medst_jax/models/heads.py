@@ -19,9 +19,7 @@ def unit_norm(x: jax.Array) -> jax.Array:
 class Projection(nnx.Module):
     """Linear map without bias to the unit sphere of the joint space."""
 
-    def __init__(
-        self, features: int, size: int, *, dtype: str = "float32", rngs: nnx.Rngs
-    ) -> None:
+    def __init__(self, features: int, size: int, *, dtype: str = "float32", rngs: nnx.Rngs) -> None:
         """`features` D in, `size` E out; initialised as torch.nn.Linear."""
         self.linear = nnx.Linear(
             features,

@@ -68,7 +68,7 @@ def apply_block(
     """Run a block; with remat "full" the backward pass recomputes it."""
     if remat == "none":
         return block(x, train=train)
-    graphdef, parameters, rest = nnx.split(block, nnx.Param, ...)
+    graphdef, parameters, rest = nnx.split(block, nnx.Param, ...)  # type: ignore[misc]
 
     @jax.checkpoint
     def run(parameters: Any, rest: Any, x: jax.Array) -> tuple[jax.Array, Any]:
@@ -94,5 +94,4 @@ def _downsample(
 def _shortcut(downsample: nnx.List[Any] | None, x: jax.Array, train: bool) -> jax.Array:
     if downsample is None:
         return x
-    convolution, norm = downsample
-    return norm(convolution(x), train=train)
+    return downsample[1](downsample[0](x), train=train)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How one foreign tensor corresponds to (a slice of) one variable of a module."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+Path = tuple[str | int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """A change of layout: `outward` gives the foreign array, `inward` takes (foreign, shape)."""
+
+    outward: Callable[[np.ndarray], np.ndarray]
+    inward: Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Slot:
+    """One foreign tensor.
+
+    Attributes:
+      name: of the foreign tensor.
+      path: of the variable in the module's state.
+      form: change of layout.
+      index: which slice of the variable it holds, such as (layer,) of a stack; () for all.
+      input_axis: foreign axis of the image channels, for the first convolution; else None.
+    """
+
+    name: str
+    path: Path
+    form: Form
+    index: tuple[Any, ...] = ()
+    input_axis: int | None = None
+
+
+SAME = Form(lambda a: a, lambda f, shape: f.reshape(shape))
+FLAT = Form(lambda a: a.reshape(-1), lambda f, shape: f.reshape(shape))
+# HWIO kernels against PyTorch's OIHW.
+CONVOLUTION = Form(lambda a: a.transpose(3, 2, 0, 1), lambda f, shape: f.transpose(2, 3, 1, 0))
+
+
+def matrix(inputs: int) -> Form:
+    """A kernel whose first `inputs` dimensions are summed over, against PyTorch's [out, in]."""
+
+    def outward(a: np.ndarray) -> np.ndarray:
+        return a.reshape(int(np.prod(a.shape[:inputs])), -1).T
+
+    return Form(outward, lambda f, shape: f.T.reshape(shape))
+
+
+def patch_kernel(patch: int) -> Form:
+    """A kernel [patch * patch * channels, D] against a PyTorch convolution [D, c, p, p]."""
+
+    def outward(a: np.ndarray) -> np.ndarray:
+        return a.reshape(patch, patch, -1, a.shape[-1]).transpose(3, 2, 0, 1)
+
+    return Form(outward, lambda f, shape: f.transpose(2, 3, 1, 0).reshape(shape))
+
+
+def variables(module: nnx.Module) -> dict[Path, nnx.Variable]:
+    """Parameters and batch statistics of a module by path."""
+    state = nnx.state(module, (nnx.Param, nnx.BatchStat))
+    return {path: variable for path, variable in nnx.to_flat_state(state)}
+
+
+def arrays(module: nnx.Module) -> dict[Path, np.ndarray]:
+    """Host copies, float32, of parameters and batch statistics by path."""
+    return {
+        path: np.array(variable[...], np.float32) for path, variable in variables(module).items()
+    }
+
+
+def assign(module: nnx.Module, values: dict[Path, np.ndarray]) -> None:
+    """Overwrite parameters and batch statistics in place."""
+    for path, value in values.items():
+        node: Any = module
+        for step in path:
+            node = node[step] if isinstance(step, int) else getattr(node, step)
+        node[...] = value
+
+
+def norm_slots(name: str, path: Path, index: tuple[Any, ...] = ()) -> Iterator[Slot]:
+    """Weight and bias of a layer normalisation."""
+    yield Slot(f"{name}.weight", (*path, "scale"), SAME, index)
+    yield Slot(f"{name}.bias", (*path, "bias"), SAME, index)

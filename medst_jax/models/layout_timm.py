@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""timm's names of a vision transformer (cls_token, blocks.0.attn.qkv, norm, ...)."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+from medst_jax.models.foreign import FLAT, SAME, Slot, matrix, norm_slots, patch_kernel
+from medst_jax.models.vit import ViT, ViTOptions
+
+
+class Timm:
+    """Layout "timm" of `ViT`; the classifier `head` has no counterpart here."""
+
+    module: type[nnx.Module] = ViT
+    options_class: type[Any] = ViTOptions
+
+    def slots(self, module: nnx.Module) -> list[Slot]:
+        """One slot per timm tensor; those of block N are slices N of the stacked layers."""
+        assert isinstance(module, ViT)
+        patch = patch_kernel(module.options.patch)
+        found = [
+            Slot("cls_token", ("cls_token",), SAME),
+            Slot("pos_embed", ("pos_embed",), SAME),
+            Slot("patch_embed.proj.weight", ("patch_embed", "kernel"), patch, input_axis=1),
+            Slot("patch_embed.proj.bias", ("patch_embed", "bias"), SAME),
+            *norm_slots("norm", ("norm",)),
+        ]
+        linears = (
+            ("attn.qkv", "attn", "qkv", 1),
+            ("attn.proj", "attn", "out", 2),
+            ("mlp.fc1", "mlp", "fc1", 1),
+            ("mlp.fc2", "mlp", "fc2", 1),
+        )
+        for layer in range(module.options.depth):
+            for norm in ("norm1", "norm2"):
+                found += norm_slots(f"blocks.{layer}.{norm}", ("blocks", norm), (layer,))
+            for name, part, linear, inputs in linears:
+                name, path = f"blocks.{layer}.{name}", ("blocks", part, linear)
+                found.append(Slot(f"{name}.weight", (*path, "kernel"), matrix(inputs), (layer,)))
+                found.append(Slot(f"{name}.bias", (*path, "bias"), FLAT, (layer,)))
+        return found
+
+    def ignored(self, name: str) -> bool:
+        """Tensors of a timm file that carry nothing for the encoder."""
+        return name.startswith("head.")
+
+    def extra(self, module: nnx.Module) -> dict[str, np.ndarray]:
+        """Nothing beyond the slots."""
+        return {}
+
+    def options(self, shapes: Mapping[str, tuple[int, ...]]) -> ViTOptions:
+        """Sizes read from the tensors; heads, which leave no trace, are 64 wide as in timm."""
+        width, channels, patch, _ = shapes["patch_embed.proj.weight"]
+        hidden = shapes["blocks.0.mlp.fc1.weight"][0]
+        return ViTOptions(
+            patch=patch,
+            width=width,
+            depth=sum(name.endswith(".norm1.weight") for name in shapes),
+            heads=width // 64,
+            mlp_ratio=hidden / width,
+            image_size=math.isqrt(shapes["pos_embed"][1] - 1) * patch,
+            channels=channels,
+        )
+
+    def build(self, options: Any) -> ViT:
+        """A module whose values are about to be overwritten."""
+        return ViT(options, rngs=nnx.Rngs(0))
