@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Source formats, grey values and stored bytes."""
+
+import io
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+import simplejpeg
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from tables import build_table, jpeg, picture, rows, write_table
+
+from data_pipelines import image_files
+from data_pipelines.encode import Encoding, encode_image
+from data_pipelines.raw import RawImage
+from medst_jax.data.studies import open_studies
+
+RAMP = np.linspace(100, 4000, 24 * 16).reshape(24, 16).astype(np.uint16)
+
+
+def dicom(pixels: np.ndarray, photometric: str = "MONOCHROME2", **tags: object) -> bytes:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    data.SOPClassUID = meta.MediaStorageSOPClassUID
+    data.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    data.Rows, data.Columns = pixels.shape
+    data.SamplesPerPixel, data.PixelRepresentation = 1, 0
+    data.PhotometricInterpretation = photometric
+    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
+    data.PixelSpacing = [0.2, 0.3]
+    for tag, value in tags.items():
+        setattr(data, tag, value)
+    data.PixelData = pixels.tobytes()
+    buffer = io.BytesIO()
+    data.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_png_of_both_depths_and_colour():
+    grey = picture()
+    np.testing.assert_array_equal(image_files.decode(png(grey)).pixels, grey)
+    np.testing.assert_array_equal(image_files.decode(png(RAMP)).pixels, RAMP)
+    colour = image_files.decode(png(np.stack([grey] * 3, -1)))
+    np.testing.assert_array_equal(colour.pixels, grey)
+    assert image_files.bit_depth(png(RAMP)) == 16
+    assert image_files.bit_depth(png(grey)) == 8
+
+
+def test_dicom_inversion_window_and_spacing():
+    plain = image_files.decode(dicom(RAMP))
+    np.testing.assert_array_equal(plain.pixels, RAMP)
+    assert plain.spacing == (0.2, 0.3)
+    inverted = image_files.decode(dicom(RAMP, "MONOCHROME1")).pixels.astype(int)
+    np.testing.assert_array_equal(inverted, 4100 - RAMP.astype(int))
+    window = {"WindowCenter": 2000, "WindowWidth": 1000}
+    seen = image_files.decode(dicom(RAMP, **window), voi_lut=True).pixels
+    assert (seen[RAMP < 1400] == seen.min()).all()
+    assert (seen[RAMP > 2600] == seen.max()).all()
+
+
+def test_truncated_dicom():
+    with pytest.raises(image_files.UnreadableImage, match="unreadable DICOM"):
+        image_files.decode(dicom(RAMP)[:-100])
+
+
+def stored(pixels: np.ndarray, intensity: str, encoding: str) -> np.ndarray:
+    image = RawImage("i", "PA", pixels)
+    data = encode_image(image, "", Encoding(0, intensity, encoding))["data"]
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_intensities():
+    low = picture() // 4
+    assert stored(low, "none", "jpeg").max() <= 70
+    assert stored(low, "voi_lut", "jpeg").max() <= 70
+    assert stored(low, "minmax", "jpeg").max() > 250
+    assert stored(low, "mimic_jpg", "jpeg").max() > 250
+    np.testing.assert_array_equal(stored(RAMP, "none", "png16"), RAMP)
+    wide = stored(RAMP, "minmax", "png16")
+    assert (wide.dtype, wide.min(), wide.max()) == (np.uint16, 0, 65535)
+    narrow = stored(RAMP, "voi_lut", "jpeg").astype(int)
+    expected = np.rint((RAMP - 100.0) / 3900 * 255)
+    assert np.abs(narrow - expected).max() <= 3
+
+
+def test_sixteen_bits_do_not_fit_a_jpeg_unchanged():
+    with pytest.raises(image_files.UnreadableImage, match="needs --intensity"):
+        stored(RAMP, "none", "jpeg")
+
+
+def test_jpeg_is_grey_quality_95():
+    data = encode_image(RawImage("i", "PA", picture(0, 64, 64)), "", Encoding())["data"]
+    assert simplejpeg.decode_jpeg_header(data)[2] == "Gray"
+    assert (
+        np.abs(simplejpeg.decode_jpeg(data, "GRAY")[..., 0].astype(int) - picture(0, 64, 64)).max()
+        < 25
+    )
+
+
+def test_table_of_mixed_formats_chooses_voi_lut(tmp_path):
+    files = {"0.jpg": jpeg(picture()), "1.png": png(RAMP), "2.dcm": dicom(RAMP, "MONOCHROME1")}
+    table = [{**row, "image_path": name} for row, name in zip(rows(3), files, strict=True)]
+    result = build_table(write_table(tmp_path / "in", table, **files), tmp_path)
+    assert result.info["intensity"] == "voi_lut"
+    studies = open_studies(tmp_path, "mine", "train")
+    grey = [simplejpeg.decode_jpeg(s.frontal().data, "GRAY")[..., 0].astype(int) for s in studies]
+    assert studies[0].frontal().data == files["0.jpg"]
+    assert np.abs(grey[1] + grey[2] - 255).max() <= 6
+    assert studies[2].frontal().spacing == pytest.approx((0.2, 0.3))
+
+
+@pytest.mark.parametrize("path", ["../x.jpg", "/etc/passwd", "a/../../x"])
+def test_paths_stay_inside(tmp_path, path):
+    with pytest.raises(image_files.UnreadableImage, match="leaves"):
+        image_files.resolve(str(tmp_path), path)
