@@ -30,7 +30,7 @@ from medst_jax.data import schema
 from medst_jax.data.index import salted_key
 
 # Part of every input hash: raise it when the same input gives other records.
-FORMAT = 1
+FORMAT = 2
 WRITER_OPTIONS = "group_size:1,zstd:3"
 _READ_CHUNK = 256
 

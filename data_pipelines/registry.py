@@ -44,7 +44,10 @@ def _simulated_cxr(request: Request) -> tuple[Source, ...]:
 
     chosen = {"patients": request.patients, "size": request.size, "seed": request.seed}
     given = {key: value for key, value in chosen.items() if value is not None}
-    return sources(**{**SIMULATED_DEFAULTS, **given})
+    try:
+        return sources(**{**SIMULATED_DEFAULTS, **given})
+    except ValueError as error:
+        raise RequestError(f"--dataset=simulated_cxr: {error}") from error
 
 
 DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {

@@ -20,12 +20,14 @@ from absl import app, flags, logging
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_pipelines import registry
+from data_pipelines.assemble import PatientSplitError
 from data_pipelines.build import BuildOptions, BuildResult, RejectedInputError, build_all
 from data_pipelines.encode import Encoding
 from data_pipelines.image_table import TableError
 from data_pipelines.raw import Source
 from data_pipelines.run_banks import Runner
 from medst_jax.data import schema
+from medst_jax.data.studies import MissingDataError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", None, sorted(registry.DATASETS), "what to prepare")
@@ -50,6 +52,15 @@ flags.DEFINE_string("vocabulary", None, "train a sentencepiece vocabulary of thi
 flags.DEFINE_list("datasets", [], "data sets whose text the vocabulary is trained on")
 flags.DEFINE_integer("vocabulary_size", 4096, "pieces of the vocabulary", lower_bound=16)
 
+# What the user can mend: one line, no traceback.
+_USER_ERRORS = (
+    registry.RequestError,
+    TableError,
+    PatientSplitError,
+    RejectedInputError,
+    MissingDataError,
+)
+
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
@@ -62,7 +73,7 @@ def main(argv: list[str]) -> None:
             _prepare_dataset()
         if FLAGS.vocabulary:
             _prepare_vocabulary()
-    except (registry.RequestError, TableError, RejectedInputError) as error:
+    except _USER_ERRORS as error:
         sys.exit(f"prepare.py: {error}")
 
 
