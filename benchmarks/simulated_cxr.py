@@ -18,14 +18,14 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data_pipelines.simulated_cxr.anatomy import draw_anatomy  # noqa: E402
-from data_pipelines.simulated_cxr.findings import RENDERED  # noqa: E402
-from data_pipelines.simulated_cxr.render import draw_view, render  # noqa: E402
-from data_pipelines.simulated_cxr.seeds import VERSION, stream  # noqa: E402
-from data_pipelines.simulated_cxr.sites import SITES  # noqa: E402
-from data_pipelines.simulated_cxr.source import sources  # noqa: E402
-from data_pipelines.simulated_cxr.states import onset  # noqa: E402
-from data_pipelines.simulated_cxr.visibility import see  # noqa: E402
+from data_pipelines.simulated_cxr.anatomy import draw_anatomy
+from data_pipelines.simulated_cxr.findings import RENDERED
+from data_pipelines.simulated_cxr.render import draw_view, render
+from data_pipelines.simulated_cxr.seeds import VERSION, stream
+from data_pipelines.simulated_cxr.sites import SITES
+from data_pipelines.simulated_cxr.source import sources
+from data_pipelines.simulated_cxr.states import onset
+from data_pipelines.simulated_cxr.visibility import see
 
 SHEET = flags.DEFINE_string("sheet", "", "PNG file to draw the findings into")
 PATIENTS = flags.DEFINE_integer("patients", 60, "patients of site M per size")

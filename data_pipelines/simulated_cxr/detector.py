@@ -15,21 +15,26 @@ class Scanner:
     """The look of a site's images.
 
     `scatter` is the scattered over the primary dose; `dose` is quanta per mm^2 behind air in
-    units of 1; `low` and `high` bound the display window as quantiles of the log image inside
-    the body; `gamma` bends the curve; `blur` is in mm; `spread` scales the variation of all.
+    units of 1; `low` and `high` bound the display window as quantiles of the middle of the log
+    image, and `margin` lowers it by a share of its width, for air is darker than lung; `gamma` bends the curve; `blur` is in mm; `spread` scales the variation of all.
     """
 
     scatter: float = 0.35
-    dose: float = 3000.0
-    low: float = 0.03
+    dose: float = 7000.0
+    low: float = 0.06
     high: float = 0.98
+    margin: float = 0.3
     gamma: float = 1.0
     blur: float = 0.6
     spread: float = 1.0
 
 
 def expose(
-    rng: np.random.Generator, attenuation: np.ndarray, pixel: float, scanner: Scanner, portable: bool
+    rng: np.random.Generator,
+    attenuation: np.ndarray,
+    pixel: float,
+    scanner: Scanner,
+    portable: bool,
 ) -> np.ndarray:
     """Returns uint8 [H, W], dense tissue bright.
 
@@ -46,11 +51,12 @@ def expose(
     signal = signal + noise * np.sqrt(signal / np.float32(dose * pixel**2))
     image = -np.log(np.maximum(signal, np.float32(2e-3)))
     image = soften(image, scanner.blur / pixel)
-    low, high = np.quantile(
-        image[::4, ::4], [scanner.low, scanner.high + 0.01 * spread * rng.uniform(-1, 1)]
-    )
-    low += 0.05 * spread * (high - low) * rng.normal()
-    high += 0.05 * spread * (high - low) * rng.normal()
+    # The window is set on the middle of the image, where lungs and mediastinum are.
+    edge = len(image) // 6
+    low, high = np.quantile(image[edge:-edge:3, edge:-edge:3], [scanner.low, scanner.high])
+    reach = high - low
+    low -= reach * (scanner.margin + 0.05 * spread * rng.normal())
+    high += 0.05 * spread * reach * rng.normal()
     scale = np.float32((LEVELS - 1) / max(high - low, 0.1))
     index = np.clip((image - np.float32(low)) * scale, 0, LEVELS - 1).astype(np.uint16)
     unit = np.linspace(0, 1, LEVELS)

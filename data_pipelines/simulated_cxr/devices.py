@@ -22,7 +22,7 @@ def _curve(points: list[list[float]]) -> np.ndarray:
 def _tube(view: View, points: list[list[float]], width: float, strength: float) -> np.ndarray:
     canvas = np.zeros((view.size, view.size), np.uint8)
     flat = np.round(view.to_pixels(_curve(points)) * 16).astype(np.int32)
-    drawn = max(int(round(width / view.pixel)), 1)
+    drawn = max(round(width / view.pixel), 1)
     cv2.polylines(canvas, [flat], False, 255, drawn, cv2.LINE_AA, 4)
     return canvas * np.float32(strength / 255 * min(1.0, width / (drawn * view.pixel)))
 

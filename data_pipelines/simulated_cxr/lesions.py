@@ -77,7 +77,9 @@ def consolidation(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) 
         limit = 34 + 46 * severity
         total = limit * np.tanh(total / limit)
     rng = np.random.default_rng((finding.key, 9))
-    patchy = 1 + 0.35 * smooth_noise(rng, total.shape, 14) + 0.2 * smooth_noise(rng, total.shape, 30)
+    patchy = (
+        1 + 0.35 * smooth_noise(rng, total.shape, 14) + 0.2 * smooth_noise(rng, total.shape, 30)
+    )
     return soften(total * (0.72 * MU) * np.clip(patchy, 0.2, 1.8), 5 / view.pixel)
 
 

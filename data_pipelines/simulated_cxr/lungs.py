@@ -62,7 +62,12 @@ def profile(anatomy: Anatomy, shape: LungShape, z: np.ndarray) -> tuple[np.ndarr
     t = np.clip(z / shape.height, 0, 1)
     dome = np.sqrt(np.maximum(1 - t**6, 0))
     outer = anatomy.chest * (0.98 - 0.06 * t - 0.40 * t**3)
-    inner = anatomy.medial - 7 * np.abs(t - 0.5) + 3 * np.cos(14 * t) + shape.widening * np.clip((t - 0.3) * 4, 0, 1)
+    inner = (
+        anatomy.medial
+        - 7 * np.abs(t - 0.5)
+        + 3 * np.cos(14 * t)
+        + shape.widening * np.clip((t - 0.3) * 4, 0, 1)
+    )
     half_x = (outer - inner) / 2 * dome
     half_y = anatomy.depth * (1 - 0.45 * t**2) * dome
     middle_y = -6 - 0.16 * anatomy.depth * t
@@ -154,7 +159,11 @@ def _above_fluid(
 
 def _thickness(shape: LungShape, z: np.ndarray) -> np.ndarray:
     t = np.clip(z / shape.height, 0, 1)
-    where = np.clip((t - 0.55) * 4, 0, 1) if shape.thickening_apical else np.exp(-(((t - 0.3) / 0.3) ** 2))
+    where = (
+        np.clip((t - 0.55) * 4, 0, 1)
+        if shape.thickening_apical
+        else np.exp(-(((t - 0.3) / 0.3) ** 2))
+    )
     return (0.06 + 0.2 * shape.thickening) * where
 
 
@@ -164,7 +173,12 @@ def _collapse(shape: LungShape, z: np.ndarray) -> np.ndarray:
 
 
 def _retracted(
-    view: View, anatomy: Anatomy, shape: LungShape, across: np.ndarray, z: np.ndarray, share: np.ndarray
+    view: View,
+    anatomy: Anatomy,
+    shape: LungShape,
+    across: np.ndarray,
+    z: np.ndarray,
+    share: np.ndarray,
 ) -> Interval:
     """The lung with its outer `share` [H, 1] of the width taken away, its apex lowered with it."""
     lower = replace(shape, height=shape.height * (1 - 0.45 * float(share.max())))

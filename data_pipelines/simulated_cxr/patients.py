@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """All studies of one patient: anatomy, states, images with truth, report and labels."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from data_pipelines.raw import RawImage, RawStudy
-from data_pipelines.simulated_cxr.anatomy import draw_anatomy
+from data_pipelines.simulated_cxr.anatomy import Anatomy, draw_anatomy
 from data_pipelines.simulated_cxr.findings import (
     EXTRA,
     FINDINGS,
     LABELS,
     MIDLINE,
+    OPACITIES,
     SIDE_BOTH,
     SIDE_LEFT,
     SIDE_MIDLINE,
@@ -43,8 +44,24 @@ TRUTH_FEATURES: Mapping[str, tuple[np.dtype, tuple[int | None, ...]]] = {
     "truth_edema": (np.dtype(np.int8), ()),
 }
 MAX_STUDIES = 6
-CHILDREN = {"Lung Opacity": ("Lung Lesion", "Edema", "Consolidation", "Atelectasis")}
-CHILDREN |= {"Pneumonia": ("Consolidation",)}
+CHILDREN: Mapping[str, tuple[str, ...]] = {
+    "Lung Opacity": OPACITIES,
+    "Pneumonia": ("Consolidation",),
+}
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A patient to be generated, and the source of its random streams."""
+
+    site: Site
+    seed: int
+    number: int
+    size: int
+    split: str
+
+    def stream(self, *purpose: str | int) -> np.random.Generator:
+        return stream(self.seed, self.site.name, self.number, self.split, *purpose)
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,9 @@ def patient_split(site: Site, seed: int, patient_id: str) -> str:
     return site.splits[-1][0]
 
 
-def patient_studies(site: Site, seed: int, number: int, size: int, split: str) -> Iterator[RawStudy]:
+def patient_studies(
+    site: Site, seed: int, number: int, size: int, split: str
+) -> Iterator[RawStudy]:
     """Yields the studies of a patient in time order.
 
     Args:
@@ -74,7 +93,8 @@ def patient_studies(site: Site, seed: int, number: int, size: int, split: str) -
       size: of the images, pixels.
       split: "" to derive it from the patient's id; "enriched" also changes the states.
     """
-    rng = stream(seed, site.name, number, "patient", split)
+    case = _Case(site, seed, number, size, split)
+    rng = case.stream("patient")
     anatomy = draw_anatomy(rng)
     patient_id = f"{site.name}{'x' if split == 'enriched' else ''}{number:07d}"
     days, prior, seen = 0.0, None, frozenset[str]()
@@ -85,8 +105,8 @@ def patient_studies(site: Site, seed: int, number: int, size: int, split: str) -
             days += gap
             prior, state = state, next_state(rng, state, site.prevalence, gap)
         views = _views(rng, site)
-        images, truth = _images(site, seed, number, split, index, views, size, anatomy, state)
-        report, labels = _text(site, seed, number, split, index, views, state, truth, prior, seen)
+        images, truth = _images(case, index, views, anatomy, state)
+        report, labels = _text(case, index, views, state, truth, prior, seen)
         severity, severity_source = _grade(rng, site, state, truth, labels)
         yield RawStudy(
             patient_id=patient_id,
@@ -139,14 +159,16 @@ def _views(rng: np.random.Generator, site: Site) -> tuple[str, ...]:
     return ("PA", "LATERAL") if rng.random() < site.lateral else ("PA",)
 
 
-def _images(site, seed, number, split, index, views, size, anatomy, state):
+def _images(
+    case: _Case, index: int, views: Sequence[str], anatomy: Anatomy, state: State
+) -> tuple[list[tuple[str, np.ndarray, float]], _Truth]:
     images, boxes = [], []
     visibility = dict.fromkeys(state, 0.0)
     where = dict.fromkeys(state, 0)
     for k, name in enumerate(views):
-        rng = stream(seed, site.name, number, split, "image", index, k)
-        view, posture = draw_view(rng, name, size)
-        picture = render(rng, anatomy, state, view, posture, site.scanner)
+        rng = case.stream("image", index, k)
+        view, posture = draw_view(rng, name, case.size)
+        picture = render(rng, anatomy, state, view, posture, case.site.scanner)
         images.append((name, picture.pixels, view.pixel))
         for finding, delta in picture.deltas.items():
             sight = see(delta, view.pixel)
@@ -161,7 +183,7 @@ def _truth(
     state: State,
     visibility: Mapping[str, float],
     where: dict[str, int],
-    boxes: list[tuple[float, ...]],
+    boxes: Sequence[tuple[float, ...]],
 ) -> _Truth:
     present = implied(state)
     seen = implied({name: f for name, f in state.items() if where[name]})
@@ -179,7 +201,7 @@ def _truth(
         if name in MIDLINE:
             side[i] = SIDE_MIDLINE
         visible_in[i] = np.bitwise_or.reduce([where[p] for p in parts])
-    features = {
+    features: dict[str, np.ndarray] = {
         "truth_findings": np.array([name in present for name in FINDINGS], np.int8),
         "truth_severity": severity,
         "truth_side": side,
@@ -191,9 +213,16 @@ def _truth(
 
 
 def _text(
-    site, seed, number, split, index, views, state, truth, prior, seen
+    case: _Case,
+    index: int,
+    views: Sequence[str],
+    state: State,
+    truth: _Truth,
+    prior: State | None,
+    seen: frozenset[str],
 ) -> tuple[Report | None, dict[str, int]]:
-    rng = stream(seed, site.name, number, split, "report", index)
+    site = case.site
+    rng = case.stream("report", index)
     labeled = {name: f for name, f in state.items() if name not in EXTRA}
     report = None
     if site.reports:
@@ -202,7 +231,7 @@ def _text(
     source = visible_labels(truth.visible)
     if report is not None and not site.evaluation_only:
         source = report.mentions
-    noise = stream(seed, site.name, number, split, "labels", index)
+    noise = case.stream("labels", index)
     if site.evaluation_only:
         return report, source
     return report, with_noise(noise, source, site.noise)

@@ -213,7 +213,12 @@ PRIORS = (
     "as compared to the prior exam, ",
     "",
 )
-CLEAR = ("the lungs are clear", "lungs are clear bilaterally", "clear lungs", "both lungs are clear")
+CLEAR = (
+    "the lungs are clear",
+    "lungs are clear bilaterally",
+    "clear lungs",
+    "both lungs are clear",
+)
 BOILERPLATE = (
     "the trachea is midline",
     "the upper abdomen is unremarkable",

@@ -110,16 +110,12 @@ def rotation(angle: float) -> np.ndarray:
 
 def hull(first: Interval, second: Interval) -> Interval:
     """Returns the union of two intervals that overlap wherever both exist."""
-    return Interval(
-        np.minimum(first.enter, second.enter), np.maximum(first.leave, second.leave)
-    )
+    return Interval(np.minimum(first.enter, second.enter), np.maximum(first.leave, second.leave))
 
 
 def cut(first: Interval, second: Interval) -> Interval:
     """Returns the intersection of two intervals."""
-    return Interval(
-        np.maximum(first.enter, second.enter), np.minimum(first.leave, second.leave)
-    )
+    return Interval(np.maximum(first.enter, second.enter), np.minimum(first.leave, second.leave))
 
 
 def length(interval: Interval) -> np.ndarray:

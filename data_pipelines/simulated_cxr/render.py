@@ -91,9 +91,7 @@ def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungS
     return shapes
 
 
-def _severity(
-    state: State, name: str, sign: int, base: float = 0.0, slope: float = 1.0
-) -> float:
+def _severity(state: State, name: str, sign: int, base: float = 0.0, slope: float = 1.0) -> float:
     if name not in state:
         return 0.0
     value = state[name].left if sign > 0 else state[name].right
@@ -187,9 +185,7 @@ def _terms(
         elif name == "Tortuous Aorta":
             terms[name] = _aorta(view, anatomy, finding.severity) - _aorta(view, anatomy, 0.0)
         elif name == "Support Devices":
-            terms[name] = draw_devices(
-                view, anatomy, anatomy.height, finding.kind, finding.key
-            )
+            terms[name] = draw_devices(view, anatomy, anatomy.height, finding.kind, finding.key)
         elif name == "Scoliosis":
             bend = (12 + 26 * finding.severity) * (1 if finding.key % 2 else -1)
             terms[name] = bones.spine(view, anatomy, bend) - bones.spine(view, anatomy, 0.0)
@@ -257,12 +253,12 @@ def render(
             change = geometry.lungs(without).saved - lungs.saved
             deltas[name] = deltas[name] + change if name in deltas else change
     # Tissue is never uniform: a little structure at all scales.
-    total *= 1 + 0.012 * smooth_noise(rng, total.shape, 9) + 0.006 * smooth_noise(rng, total.shape, 40)
+    total *= (
+        1 + 0.012 * smooth_noise(rng, total.shape, 9) + 0.006 * smooth_noise(rng, total.shape, 40)
+    )
     total = np.maximum(total, 0)
     turned = {name: _turn(delta, view.tilt) for name, delta in deltas.items()}
-    pixels = expose(
-        rng, _turn(total, view.tilt), view.pixel, scanner, portable=view.name == "AP"
-    )
+    pixels = expose(rng, _turn(total, view.tilt), view.pixel, scanner, portable=view.name == "AP")
     return Rendering(pixels=pixels, deltas=turned)
 
 
@@ -284,4 +280,3 @@ def _turn(image: np.ndarray, angle: float) -> np.ndarray:
     return cv2.warpAffine(
         image.astype(np.float32), matrix, (size, size), borderMode=cv2.BORDER_REPLICATE
     )
-

@@ -185,9 +185,7 @@ class Reporter:
             text = f"{text}, new since the prior study"
         body.say(text, self._labels(finding, code))
 
-    def _compare(
-        self, body: _Draft, finding: Finding, old: Finding, progression: Labels
-    ) -> None:
+    def _compare(self, body: _Draft, finding: Finding, old: Finding, progression: Labels) -> None:
         change = finding.severity - old.severity
         step = 1 if change > STEP else -1 if change < -STEP else 0
         if finding.name == "Support Devices":

@@ -6,6 +6,8 @@ that the same consolidation is recognisable in the next study. Severities follow
 with resolution and onset; chronic findings persist.
 """
 
+import bisect
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -64,11 +66,9 @@ def onset(rng: np.random.Generator, name: str, severe: float = 0.0) -> Finding:
         right, left = first, first if name in MIDLINE or name == "Edema" else second
     else:
         right, left = (first, 0.0) if on_right else (0.0, first)
-    place, draw = "", rng.random()
-    for place, share in PLACES.get(name, (("", 1.0),)):
-        if draw < share:
-            break
-        draw -= share
+    places = PLACES.get(name, (("", 1.0),))
+    steps = itertools.accumulate(share for _, share in places)
+    place = places[min(bisect.bisect(list(steps), rng.random()), len(places) - 1)][0]
     kind: tuple[str, ...] = ()
     if name == "Support Devices":
         kind = tuple(device for device, chance in DEVICES if rng.random() < chance) or ("line",)

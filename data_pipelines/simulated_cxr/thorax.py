@@ -57,9 +57,7 @@ def breasts(view: View, anatomy: Anatomy) -> np.ndarray:
     return total
 
 
-def heart(
-    view: View, anatomy: Anatomy, base: float, scale: float, shift: float
-) -> Interval:
+def heart(view: View, anatomy: Anatomy, base: float, scale: float, shift: float) -> Interval:
     """Returns the interval [H, W] of the heart standing on a diaphragm at height `base`."""
     size = anatomy.heart * scale
     turn = rotation(anatomy.heart_tilt)
@@ -85,12 +83,12 @@ def airways(view: View, height: float, shift: float) -> np.ndarray:
     carina = 0.62 * height
     across = [[shift, -18.0, height + 70], [shift, -26.0, carina]]
     canvas = np.zeros((view.size, view.size), np.uint8)
-    wide = max(int(round(15 / view.pixel)), 1)
+    wide = max(round(15 / view.pixel), 1)
     ends = [across, [across[1], [-46, -20, carina - 34]], [across[1], [50, -24, carina - 42]]]
     for index, pair in enumerate(ends):
         flat = np.round(view.to_pixels(np.array(pair, float)) * 16).astype(np.int32)
-        thick = wide if index == 0 else max(int(round(0.7 * wide)), 1)
-        cv2.line(canvas, *map(tuple, flat.tolist()), 120 if index else 160, thick, cv2.LINE_AA, 4)
+        thick = wide if index == 0 else max(round(0.7 * wide), 1)
+        cv2.polylines(canvas, [flat], False, 120 if index else 160, thick, cv2.LINE_AA, 4)
     return canvas * np.float32(12 / 160)
 
 
@@ -129,7 +127,7 @@ def vessels(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
     for low, high in ((0, 2), (2, 3.5), (3.5, 5.2), (5.2, 9)):
         chosen = (widths >= low) & (widths < high)
         width = widths[chosen].mean()
-        drawn = max(int(round(width / view.pixel)), 1)
+        drawn = max(round(width / view.pixel), 1)
         canvas = np.zeros((view.size, view.size), np.uint8)
         cv2.polylines(canvas, list(fixed[chosen]), False, 200, drawn, cv2.LINE_AA, 4)
         total += canvas * np.float32(width / 200 * min(width / (drawn * view.pixel), 1.0))

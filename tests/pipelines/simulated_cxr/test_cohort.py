@@ -29,10 +29,15 @@ def same(first: RawStudy, second: RawStudy) -> bool:
         np.array_equal(a.pixels, b.pixels) for a, b in zip(first.images, second.images, strict=True)
     )
     truth = all(np.array_equal(first.truth[k], second.truth[k]) for k in first.truth)
-    return pixels and truth and (first.sections, first.labels, first.study_days) == (
-        second.sections,
-        second.labels,
-        second.study_days,
+    return (
+        pixels
+        and truth
+        and (first.sections, first.labels, first.study_days)
+        == (
+            second.sections,
+            second.labels,
+            second.study_days,
+        )
     )
 
 
