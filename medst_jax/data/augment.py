@@ -36,47 +36,46 @@ class Augment:
 
     def __call__(self, images: jax.Array, keys: jax.Array) -> jax.Array:
         """Change float images [B, s, s, c]; image i by draws from `keys[i]` alone."""
-        geometric = bool(self.rotate or self.translate or self.scale != (1.0, 1.0))
-        intense = bool(self.brightness or self.contrast)
+        if self == Augment(probability=self.probability):
+            return images
+        return jax.vmap(self._change)(images, keys)
 
-        def change(image: jax.Array, key: jax.Array) -> jax.Array:
-            if geometric:
-                image = self._geometry(image, jax.random.fold_in(key, 0))
-            if self.flip == "horizontal":
-                mirrored = jax.random.bernoulli(jax.random.fold_in(key, 1))
-                image = jnp.where(mirrored, image[:, ::-1], image)
-            if intense:
-                image = self._intensity(image, jax.random.fold_in(key, 2))
-            if self.noise:
-                normal = jax.random.normal(jax.random.fold_in(key, 3), image.shape[:2])
-                image = image + self.noise * normal[..., None]
-            return image
-
-        return jax.vmap(change)(images, keys)
-
-    def _geometry(self, image: jax.Array, key: jax.Array) -> jax.Array:
-        applies, angle, shift, zoom = jax.random.split(key, 4)
-        radians = _within(angle, self.rotate) * (jnp.pi / 180)
-        offset = _within(shift, self.translate, (2,)) * image.shape[0]
-        low, high = self.scale
-        magnification = jax.random.uniform(zoom, minval=low, maxval=high)
-        cosine, sine = jnp.cos(radians) / magnification, jnp.sin(radians) / magnification
-        # Output to input, about the image's centre: the inverse of the change.
-        matrix = jnp.array([[cosine, -sine], [sine, cosine]])
-        identity = jnp.eye(2)
-        applied = jax.random.bernoulli(applies, self.probability)
-        return sample(
-            image,
-            jnp.where(applied, matrix, identity),
-            jnp.where(applied, offset, jnp.zeros(2)),
+    def _change(self, image: jax.Array, key: jax.Array) -> jax.Array:
+        # Every draw has its place whether or not it is used: switching one change on leaves
+        # the draws of the others as they were. One call costs one round of bit generation.
+        moves, alters, mirrors, angle, down, right, zoom, shift, gain = jax.random.uniform(
+            key, (9,)
         )
+        if self.rotate or self.translate or self.scale != (1.0, 1.0):
+            moved = self._moved(image, _centred(angle), _centred(down), _centred(right), zoom)
+            image = jnp.where(moves < self.probability, moved, image)
+        if self.flip == "horizontal":
+            image = jnp.where(mirrors < 0.5, image[:, ::-1], image)
+        if self.brightness or self.contrast:
+            mean = jnp.mean(image)
+            contrast = 1.0 + self.contrast * _centred(gain)
+            altered = (image - mean) * contrast + mean + self.brightness * _centred(shift)
+            image = jnp.where(alters < self.probability, altered, image)
+        if self.noise:
+            normal = jax.random.normal(jax.random.fold_in(key, 1), image.shape[:2])
+            image = image + self.noise * normal[..., None]
+        return image
 
-    def _intensity(self, image: jax.Array, key: jax.Array) -> jax.Array:
-        applies, shift, gain = jax.random.split(key, 3)
-        mean = jnp.mean(image)
-        contrast = 1.0 + _within(gain, self.contrast)
-        changed = (image - mean) * contrast + mean + _within(shift, self.brightness)
-        return jnp.where(jax.random.bernoulli(applies, self.probability), changed, image)
+    def _moved(
+        self,
+        image: jax.Array,
+        angle: jax.Array,
+        down: jax.Array,
+        right: jax.Array,
+        zoom: jax.Array,
+    ) -> jax.Array:
+        radians = angle * self.rotate * (jnp.pi / 180)
+        low, high = self.scale
+        magnification = low + (high - low) * zoom
+        # Output to input, about the image's centre: the inverse of the change.
+        cosine, sine = jnp.cos(radians) / magnification, jnp.sin(radians) / magnification
+        matrix = jnp.stack([cosine, -sine, sine, cosine]).reshape(2, 2)
+        return sample(image, matrix, self.translate * image.shape[0] * jnp.stack([down, right]))
 
 
 def sample(image: jax.Array, matrix: jax.Array, offset: jax.Array) -> jax.Array:
@@ -105,5 +104,5 @@ def sample(image: jax.Array, matrix: jax.Array, offset: jax.Array) -> jax.Array:
     return (1 - down) * upper + down * lower
 
 
-def _within(key: jax.Array, limit: float, shape: tuple[int, ...] = ()) -> jax.Array:
-    return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
+def _centred(uniform: jax.Array) -> jax.Array:
+    return 2.0 * uniform - 1.0

@@ -20,10 +20,11 @@ from medst_jax.options import parse
 class Ward:
     """Eight studies that hold every label code, repeated views, and reports with context only."""
 
-    name = "ward"
-    labels = ("Edema", "Mass")
-    card: dict[str, Any] = {"licence": "CC0", "redistributable": True, "description": "codes"}
-    truth_features: dict[str, Any] = {}
+    def __init__(self):
+        self.name = "ward"
+        self.labels = ("Edema", "Mass")
+        self.card = {"licence": "CC0", "redistributable": True, "description": "codes"}
+        self.truth_features = {}
 
     def units(self):
         return ["0"]
@@ -83,9 +84,7 @@ def options(data_dir: pathlib.Path):
     """Makes DataOptions of a mixture, small by default."""
 
     def make(mixture: dict[str, Any], **changes: Any) -> DataOptions:
-        values = dict(
-            data_dir=str(data_dir), size=16, text_length=24, mixture=mixture, threads=2
-        )
+        values = dict(data_dir=str(data_dir), size=16, text_length=24, mixture=mixture, threads=2)
         return parse(DataOptions, {**values, **changes}, "config.data")
 
     return make

@@ -12,17 +12,23 @@ STRONG = Augment(
 )
 
 
+def run(augment, batch, batch_keys):
+    return np.asarray(jax.jit(augment)(batch, batch_keys))
+
+
 def images(count=5, side=24, channels=1):
-    return jax.random.uniform(jax.random.key(0), (count, side, side, channels))
+    values = np.random.default_rng(0).random((count, side, side, channels))
+    return values.astype(np.float32)
 
 
 def keys(count=5):
-    return jax.random.split(jax.random.key(1), count)
+    # Key data by hand: every shape that jax.random sees is a compilation.
+    data = np.random.default_rng(1).integers(2**32, size=(count, 2), dtype=np.uint32)
+    return jax.random.wrap_key_data(data)
 
 
 def test_default_is_identity():
-    np.testing.assert_array_equal(Augment()(images(), keys()), images())
-    np.testing.assert_array_equal(STRONG(images(), keys()).shape, images().shape)
+    np.testing.assert_array_equal(Augment(probability=0.5)(images(), keys()), images())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -32,13 +38,13 @@ def test_draws_do_not_depend_on_the_row(channels):
     whole = apply(images(channels=channels), keys())
     moved = apply(images(channels=channels)[order], keys()[order])
     np.testing.assert_array_equal(moved, whole[order])
-    alone = STRONG(images(channels=channels)[2:3], keys()[2:3])
+    alone = apply(images(channels=channels)[2:3], keys()[2:3])
     np.testing.assert_allclose(alone, whole[2:3], atol=1e-5)
     assert np.abs(np.asarray(whole - images(channels=channels))).max() > 0.1
 
 
 def test_sampling_agrees_with_scipy():
-    image = np.asarray(images(1, 17))[0]
+    image = images(1, 17)[0]
     angle = 0.3
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / 1.1
     offset = np.array([1.5, -2.0])
@@ -57,30 +63,30 @@ def test_translation_moves_the_content_down_and_right():
 
 def test_flip_mirrors_about_half_and_nothing_else():
     many = images(64, 8)
-    out = Augment(flip="horizontal")(many, keys(64))
+    out = run(Augment(flip="horizontal"), many, keys(64))
     mirrored = np.array([np.array_equal(o, i[:, ::-1]) for o, i in zip(out, many, strict=True)])
     same = np.array([np.array_equal(o, i) for o, i in zip(out, many, strict=True)])
     assert (mirrored ^ same).all() and 15 < mirrored.sum() < 49
 
 
 def test_probability_is_the_share_of_changed_images():
-    out = Augment(brightness=0.5, probability=0.25)(images(400, 4), keys(400))
-    changed = np.mean(np.any(np.asarray(out != images(400, 4)), axis=(1, 2, 3)))
+    out = run(Augment(brightness=0.5, probability=0.25), images(400, 4), keys(400))
+    changed = np.mean(np.any(out != images(400, 4), axis=(1, 2, 3)))
     assert 0.17 < changed < 0.33
 
 
 def test_brightness_and_contrast_stay_in_their_ranges():
-    flat = jnp.full((200, 4, 4, 1), 0.5)
-    shift = np.asarray(Augment(brightness=0.2)(flat, keys(200)))[:, 0, 0, 0] - 0.5
-    assert np.abs(shift).max() <= 0.2 and np.ptp(shift) > 0.3
-    gain = np.asarray(jnp.std(Augment(contrast=0.3)(images(200, 8), keys(200)), axis=(1, 2, 3)))
-    ratio = gain / np.asarray(jnp.std(images(200, 8), axis=(1, 2, 3)))
-    assert 0.7 - 1e-4 <= ratio.min() < 0.8 and 1.2 < ratio.max() <= 1.3 + 1e-4
+    flat = jnp.full((64, 4, 4, 1), 0.5)
+    shift = run(Augment(brightness=0.2), flat, keys(64))[:, 0, 0, 0] - 0.5
+    assert np.abs(shift).max() <= 0.2 and np.ptp(shift) > 0.25
+    gain = run(Augment(contrast=0.3), images(64, 8), keys(64)).std(axis=(1, 2, 3))
+    ratio = gain / images(64, 8).std(axis=(1, 2, 3))
+    assert 0.7 - 1e-4 <= ratio.min() < 0.85 and 1.15 < ratio.max() <= 1.3 + 1e-4
 
 
 def test_differs_between_keys_and_has_a_gradient():
     one = jnp.broadcast_to(images(1), (5, 24, 24, 1))
-    out = np.asarray(STRONG(one, keys()))
+    out = run(STRONG, one, keys())
     assert all(not np.array_equal(out[0], other) for other in out[1:])
-    gradient = jax.grad(lambda x: jnp.sum(STRONG(x, keys()) ** 2))(images())
+    gradient = jax.jit(jax.grad(lambda x: jnp.sum(STRONG(x, keys()) ** 2)))(images())
     assert np.isfinite(gradient).all() and np.any(gradient != 0)

@@ -49,9 +49,7 @@ def test_box_follows_the_pixels(fit, height, width):
     shown = np.asarray(preprocess(fit_square(stored, 96, fit)[None]))[0, ..., 0] > 0.5
     rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
     box = preprocess.box(source_box, height, width, affine)
-    np.testing.assert_allclose(
-        box, [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], atol=1.0
-    )
+    np.testing.assert_allclose(box, [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], atol=1.0)
     many = preprocess.box(np.array([source_box, source_box]), height, width, affine)
     np.testing.assert_array_equal(many, [box, box])
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+import collections
+
+import numpy as np
+import pytest
+
+from medst_jax.data.labels import union_columns
+from medst_jax.data.prompts import all_prompts, prompt
+from medst_jax.data.randomness import generator
+from medst_jax.data.studies import open_studies
+from medst_jax.data.text_sampling import draw_prompt, draw_report, no_text, report_sentences
+
+UNION = ("Mass", "Edema", "Nodule")
+
+
+@pytest.fixture(scope="module")
+def ward(data_dir):
+    return open_studies(data_dir, "ward", "train")
+
+
+@pytest.fixture(scope="module")
+def columns(ward):
+    return union_columns(ward.labels, UNION)
+
+
+def test_context_and_wordless_sentences_are_never_drawn(ward):
+    described = [report_sentences(study) for study in map(ward.__getitem__, range(len(ward)))]
+    assert sorted(map(tuple, described)) == [()] * 4 + [(1, 2)] * 4
+
+
+def test_one_sentence_is_uniform_and_brings_its_own_labels(ward, columns):
+    study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
+    texts = [draw_report(study, columns, False, generator(0, "text", i)) for i in range(400)]
+    counts = collections.Counter(text.sentences for text in texts)
+    assert set(counts) == {("there is edema.",), ("no mass.",)}
+    assert min(counts.values()) > 150
+    for text in texts:
+        expected = [-2, 1, -3] if "edema" in text.sentences[0] else [0, -2, -3]
+        assert text.source == 1 and text.kept_codes(1).tolist() == expected
+
+
+def test_whole_report_keeps_order_and_merges_labels_of_what_is_kept(ward, columns):
+    study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
+    text = draw_report(study, columns, True, generator(0, "text", 0))
+    assert text.sentences == ("there is edema.", "no mass.")
+    assert text.kept_codes(2).tolist() == [0, 1, -3]
+    assert text.kept_codes(1).tolist() == [-2, 1, -3]
+
+
+def test_study_without_usable_text_gives_none(ward, columns):
+    study = next(s for s in map(ward.__getitem__, range(8)) if not report_sentences(s))
+    assert draw_report(study, columns, False, generator(0, "text", 0)) is None
+
+
+def test_prompt_names_a_uniformly_drawn_positive():
+    codes, present = np.array([1, 1, -3], np.int8), np.array([True, True, False])
+    texts = [draw_prompt(UNION, codes, present, generator(0, "text", i)) for i in range(400)]
+    counts = collections.Counter(text.sentences[0] for text in texts)
+    assert set(counts) == {prompt("Mass"), prompt("Edema")} and min(counts.values()) > 150
+    for text in texts:
+        is_mass = text.sentences[0] == prompt("Mass")
+        assert text.kept_codes(1).tolist() == ([1, 0, -3] if is_mass else [0, 1, -3])
+        assert text.source == 2
+
+
+def test_prompt_of_a_study_without_positives():
+    text = draw_prompt(UNION, np.array([0, -2, -3], np.int8), np.zeros(3, bool), generator(0, "t"))
+    assert text.sentences == ("A radiology image of other finding",)
+    assert text.kept_codes(1).tolist() == [0, 0, -3]
+    assert text.sentences[0] in all_prompts(UNION)
+
+
+def test_no_text_has_no_labels():
+    assert no_text(2).source == 0 and no_text(2).kept_codes(0).tolist() == [-3, -3]
