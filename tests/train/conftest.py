@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The toy system, as a module and as a command run in a process of its own."""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import jax
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+    """A cache of compiled programs for this session: most tests compile the same few steps."""
+    folder = tmp_path_factory.mktemp("compiled")
+    values = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    previous = {name: getattr(jax.config, name) for name in values}
+    for name, value in values.items():
+        jax.config.update(name, value)
+    yield folder
+    for name, value in previous.items():
+        jax.config.update(name, value)
+
+
+@pytest.fixture(scope="session")
+def toy() -> ModuleType:
+    """tests/train/toy.py; registers the system "toy"."""
+    if "toy" in sys.modules:
+        return sys.modules["toy"]
+    spec = importlib.util.spec_from_file_location("toy", HERE / "toy.py")
+    assert spec is not None and spec.loader is not None
+    module = sys.modules["toy"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def start_toy(compiled: pathlib.Path) -> Callable[..., "subprocess.Popen[str]"]:
+    """Start tests/train/toy.py on a workdir in another process; keywords change its config."""
+
+    def start(
+        workdir: pathlib.Path, *arguments: str, prefix: tuple[str, ...] = (), **environment: Any
+    ) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*prefix, sys.executable, str(HERE / "toy.py"), str(workdir), *arguments],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "JAX_COMPILATION_CACHE_DIR": str(compiled),
+                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+                "OMP_NUM_THREADS": "1",
+                **environment,
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start

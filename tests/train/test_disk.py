@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes that fail half-way: a full disk, leftovers of a kill, a damaged checkpoint."""
+
+import shutil
+
+import pytest
+
+from medst_jax.train.checkpoint import CheckpointError, complete_steps, load_system
+from medst_jax.train.run import run
+
+SYSTEM = {"name": "toy", "options": {"width": 8}}
+
+
+def test_full_disk_is_a_clear_error_and_leaves_older_checkpoints(toy, start_toy, tmp_path):
+    # A limit on file size fails writes as a full disk does, without needing one.
+    run(tmp_path, toy.config(train__steps=0, optimizer__horizon_steps=20), SYSTEM, toy.source(8))
+    limited = ("prlimit", "--fsize=2000")
+    if shutil.which("prlimit") is None:
+        pytest.skip("prlimit of util-linux is not installed")
+    process = start_toy(
+        tmp_path,
+        "optimizer__horizon_steps=20",
+        "train__steps=20",
+        prefix=limited,
+    )
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "checkpoint 5 could not be written" in errors, errors
+    assert "checkpoints [0] are intact" in errors
+    assert load_system(tmp_path).step == 0
+    outcome = run(
+        tmp_path, toy.config(train__steps=20, optimizer__horizon_steps=20), SYSTEM, toy.source(8)
+    )
+    assert int(outcome.state.step) == 20
+
+
+def test_unfinished_checkpoint_is_ignored_and_removed(toy, tmp_path):
+    config = toy.config(train__steps=10, optimizer__horizon_steps=20)
+    run(tmp_path, config, SYSTEM, toy.source(8))
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(folder / "10", folder / "15.orbax-checkpoint-tmp")
+    (folder / "15.orbax-checkpoint-tmp" / "_CHECKPOINT_METADATA").unlink()
+    assert load_system(tmp_path).step == 10
+    config = toy.config(train__steps=12, optimizer__horizon_steps=20)
+    run(tmp_path, config, SYSTEM, toy.source(8))
+    assert complete_steps(folder) == (10, 12)
+    assert not list(folder.glob("*tmp*"))
+
+
+def test_damaged_and_mismatched_checkpoints_are_named(toy, tmp_path):
+    run(tmp_path, toy.config(train__steps=5), SYSTEM, toy.source(8))
+    record = tmp_path / "system.json"
+    good = record.read_text()
+    record.write_text(good.replace('"width": 8', '"width": 6'))
+    with pytest.raises(CheckpointError, match=r"norm/mean.*\(8,\) in the checkpoint and \(6,\)"):
+        load_system(tmp_path)
+    record.write_text(good)
+    for file in (tmp_path / "checkpoints" / "5" / "model").rglob("d/*"):
+        file.write_bytes(file.read_bytes()[:10])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_system(tmp_path)
