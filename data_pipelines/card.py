@@ -17,7 +17,7 @@ from etils import epath
 
 from medst_jax.data import schema
 from medst_jax.data.index import Index
-from medst_jax.data.study import from_features
+from medst_jax.data.parse import parse_study
 
 _GRID_IMAGES, _GRID_PIXELS = 12, 128
 _CODES = {
@@ -88,7 +88,6 @@ def write(
 
 
 def _sample_grid(directory: epath.Path, info: Mapping[str, Any]) -> str:
-    features = schema.study_features(tuple(info["labels"]))
     reader = array_record_module.ArrayRecordReader(str(directory / next(iter(info["shards"]))))
     try:
         count = min(_GRID_IMAGES, reader.num_records())
@@ -98,7 +97,7 @@ def _sample_grid(directory: epath.Path, info: Mapping[str, Any]) -> str:
         reader.close()
     tags = []
     for record in records:
-        study = from_features(features.deserialize_example_np(record), len(info["labels"]))
+        study = parse_study(record, tuple(info["labels"]))
         tags += [_thumbnail(image.data, image.view) for image in study.images[:1]]
     return "".join(tags)
 

@@ -12,7 +12,8 @@ from etils import epath
 
 from medst_jax.data import schema
 from medst_jax.data.index import Index
-from medst_jax.data.study import Study, from_features
+from medst_jax.data.parse import parse_study
+from medst_jax.data.study import Study
 
 
 class MissingDataError(FileNotFoundError):
@@ -123,13 +124,18 @@ class Studies:
         return len(self.index)
 
     def __getitem__(self, i: int) -> Study:
-        return from_features(self.features(i), len(self.labels))
+        records = self._records()
+        return parse_study(records.raw(self._row(i)), self.labels, records.truth)
 
     def features(self, i: int) -> dict[str, Any]:
-        """The parsed features of record `i`, as TFDS names them."""
+        """All features of record `i` as TFDS parses them, truth included."""
+        records = self._records()
+        return records.all.deserialize_example_np(records.raw(self._row(i)))
+
+    def _row(self, i: int) -> int:
         if not -len(self) <= i < len(self):
             raise IndexError(f"study {i} of {len(self)} in {self.name}/{self.split}")
-        return self._records()[i % len(self)]
+        return i % len(self)
 
     def _records(self) -> _Records:
         if self._opened is None or self._opened[0] != os.getpid():
@@ -144,18 +150,18 @@ class Studies:
 
 
 class _Records:
-    """Records of one split parsed with chosen features; the rest of a record is skipped."""
+    """Open files of one split. `truth`: the truth features to parse, None for none of them."""
 
     def __init__(self, directory: str, split: str, truth: bool) -> None:
         import tensorflow_datasets as tfds
 
         builder = tfds.builder_from_directory(directory)
-        stored = builder.info.features
-        self._features = tfds.features.FeaturesDict(
-            {name: stored[name] for name in stored if truth or not name.startswith("truth_")}
-        )
+        self.all = builder.info.features
+        wanted = {name: self.all[name] for name in self.all if truth and name[:6] == "truth_"}
+        self.truth = tfds.features.FeaturesDict(wanted) if wanted else None
         raw = tfds.decode.DeserializeMethod.RAW_BYTES
         self._source = builder.as_data_source(split=split, deserialize_method=raw)
 
-    def __getitem__(self, i: int) -> dict[str, Any]:
-        return self._features.deserialize_example_np(self._source[i])
+    def raw(self, i: int) -> bytes:
+        """The serialised record `i`."""
+        return self._source[i]

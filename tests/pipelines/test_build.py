@@ -62,6 +62,30 @@ def test_truth_is_read_only_on_request(tmp_path):
     assert open_studies(tmp_path, "fixture", "test")[0].truth == {}
 
 
+def test_fast_parser_agrees_with_tfds(tmp_path):
+    build(source(), tmp_path, OPTIONS)
+    studies = open_studies(tmp_path, "fixture", "train", truth=True)
+    for i, study in enumerate(studies):
+        slow = studies.features(i)
+        assert study.patient_id == slow["patient_id"].decode()
+        assert study.age == slow["age"]
+        assert [image.data for image in study.images] == slow["images"]["data"]
+        assert [image.width for image in study.images] == slow["images"]["width"]
+        np.testing.assert_array_equal(
+            [image.affine for image in study.images], slow["images"]["affine"]
+        )
+        np.testing.assert_array_equal(
+            [image.spacing for image in study.images], slow["images"]["spacing"]
+        )
+        np.testing.assert_array_equal(
+            [s.labels for s in study.sentences], slow["sentences"]["labels"]
+        )
+        assert [s.end for s in study.sentences] == slow["sentences"]["end"]
+        np.testing.assert_array_equal(study.labels, slow["labels"])
+        np.testing.assert_array_equal(study.progression, slow["progression"])
+        np.testing.assert_array_equal(study.truth["truth_boxes"], slow["truth_boxes"])
+
+
 def test_studies_can_be_pickled_and_forked(tmp_path):
     write_fixture(tmp_path)
     studies = open_studies(tmp_path, "fixture", "train")
