@@ -86,6 +86,8 @@ class TrainInput:
         config = dataclasses.asdict(self.options)
         for name in _WITHOUT_EFFECT:
             del config[name]
+        # The order of the mixture numbers data sets and classes.
+        config["mixture"] = list(config["mixture"].items())
         canonical = json.dumps({"seed": self.seed, "data": config}, sort_keys=True)
         infos = {corpus.name: corpus.studies.info for corpus in self.corpora}
         return {
@@ -192,7 +194,7 @@ def load_tokenizer(options: DataOptions) -> Tokenizer | None:
         datasets = ",".join(options.mixture)
         raise FileNotFoundError(
             f"vocabulary {options.vocabulary!r} is not in {path.parent}: make it with\n"
-            f"  python launch/prepare.py --vocabulary={options.vocabulary} --dataset={datasets} "
+            f"  python launch/prepare.py --vocabulary={options.vocabulary} --datasets={datasets} "
             f"--data_dir={options.data_dir}"
         )
     return Tokenizer.load(path)

@@ -12,9 +12,21 @@ from medst_jax.data.prompts import OTHER, prompt
 from medst_jax.data.schema import NEGATIVE, OUTSIDE, POSITIVE
 from medst_jax.data.study import Study
 
-DESCRIBING = ("findings", "impression")
-# Sections that say why or how the image was made; never a description of it.
-CONTEXT = ("indication", "history", "clinical information", "technique", "comparison", "exam")
+DESCRIBING = ("findings", "impression", "findings and impression", "conclusion")
+# Sections that say why or how the image was made, or who was told; never a description of it.
+CONTEXT = (
+    "addendum",
+    "clinical history",
+    "clinical information",
+    "comparison",
+    "examination",
+    "history",
+    "indication",
+    "notification",
+    "reason for exam",
+    "study",
+    "technique",
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,9 @@ def no_text(classes: int) -> Text:
 def report_sentences(study: Study) -> list[int]:
     """Numbers of the sentences that describe the image.
 
-    Those of FINDINGS and IMPRESSION; where a report has neither section, those of all sections
-    but the ones that give context. Sentences without a letter are left out.
+    Those of FINDINGS and IMPRESSION (or what stands for them); where a report has neither
+    section, those of all sections but the ones that give context. Sentences without a letter
+    are left out.
     """
     names = [name.casefold().strip() for name, _ in study.sections]
     usable = {i for i, name in enumerate(names) if name in DESCRIBING}

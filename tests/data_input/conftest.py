@@ -18,10 +18,11 @@ from medst_jax.options import parse
 
 
 class Ward:
-    """Eight studies that hold every label code, repeated views, and reports with context only."""
+    """Studies of given label codes, with repeated views, and reports with context only."""
 
-    def __init__(self):
-        self.name = "ward"
+    def __init__(self, name, codes):
+        self.name = name
+        self.codes = codes
         self.labels = ("Edema", "Mass")
         self.card = {"licence": "CC0", "redistributable": True, "description": "codes"}
         self.truth_features = {}
@@ -33,8 +34,7 @@ class Ward:
         return "2"
 
     def studies(self, unit):
-        codes = [(1, 0), (0, -1), (-1, -2), (-2, 1), (1, 1), (0, 0), (0, -2), (-1, 0)]
-        for k, (edema, mass) in enumerate(codes):
+        for k, (edema, mass) in enumerate(self.codes):
             views = {0: ("PA", "AP", "LATERAL"), 1: ("LATERAL",)}.get(k, ("AP",))
             names = ("INDICATION", "FINDINGS") if k % 2 == 0 else ("INDICATION",)
             texts = {"INDICATION": "fever.", "FINDINGS": "there is edema. no mass. ___."}
@@ -63,13 +63,16 @@ class Ward:
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Data sets `reports` (text and labels), `labelled` (no text) and `ward` (all codes)."""
+    """Data sets `reports` (text and labels), `labelled` (no text), `ward` (every label code)
+    and `clinic` (a class that is positive or blank)."""
     folder = tmp_path_factory.mktemp("data")
     write_fixture(folder, "reports", patients=16, size=24)
     write_fixture(
         folder, "labelled", patients=10, size=24, labels=("edema", "Nodule"), reports=False
     )
-    build(Ward(), folder, BuildOptions(runner=Runner(workers=1)))
+    every_code = ((1, 0), (0, -1), (-1, -2), (-2, 1), (1, 1), (0, 0), (0, -2), (-1, 0))
+    for source in (Ward("ward", every_code), Ward("clinic", ((1, 1), (0, -2), (0, -2), (1, 1)))):
+        build(source, folder, BuildOptions(runner=Runner(workers=1)))
     train_vocabulary(folder, ["reports", "labelled", "ward"], "words", 200)
     return folder
 

@@ -63,11 +63,17 @@ def test_controls_change_with_the_seed_only(options):
     assert (first != other).any()
 
 
-def test_class_without_negative_names_class_counts_and_remedy(options):
-    mixture = {"ward": {"blank": "mask", "uncertain": "positive"}}
-    opened(options(mixture), (*IMAGES, "labels"))
-    one_sided = options({"labelled": {}, "ward": {}}, drop_labels=("Edema", "Nodule"))
-    opened(one_sided, (*IMAGES, "labels"))
+def test_class_without_negative_is_an_error_with_counts_and_remedies_that_work(options):
+    def check(mixture, **changes):
+        opened(options(mixture, **changes), (*IMAGES, "labels"))
+
+    masked = {"clinic": {"blank": {"Mass": "mask"}}}
+    with pytest.raises(OptionError, match=r"'Mass' \(2 positive, 0 negative\)"):
+        check(masked)
+    check({"clinic": {}})
+    check({**masked, "ward": {}})
+    check(masked, drop_labels=("mass",))
+    opened(options(masked))  # a system that reads no labels does not mind
 
 
 @pytest.mark.parametrize(
