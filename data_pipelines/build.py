@@ -20,7 +20,7 @@ from data_pipelines.encode import Encoding
 from data_pipelines.raw import Source
 from data_pipelines.run_banks import Runner, Task, run_banks
 from medst_jax.data import schema
-from medst_jax.data.studies import dataset_dir
+from medst_jax.data.studies import check_local, dataset_dir
 
 
 class RejectedInputError(ValueError):
@@ -77,6 +77,7 @@ def build_all(
     Raises:
       RejectedInputError: names the reasons and their counts. Data of an earlier build stays.
     """
+    check_local(data_dir)
     plans = [_plan(source, data_dir, options) for source, options in requests]
     tasks = [
         Task(plan.source, bank, plan.options.encoding) for plan in plans for bank in plan.pending

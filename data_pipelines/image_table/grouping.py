@@ -122,9 +122,16 @@ def _split(images: Sequence[ImageRow]) -> str:
 
 
 def _studies(images: Sequence[ImageRow]) -> tuple[tuple[ImageRow, ...], ...]:
+    given: dict[str, dict[str, int]] = {}
+    for image in images:
+        if image.labels:
+            given.setdefault(image.study_id, image.labels)
+    # Labels belong to a study, so rows whose labels differ part; rows without go with the first.
     studies: dict[tuple[str, ...], list[ImageRow]] = {}
     for image in images:
-        studies.setdefault((image.study_id, *_label_key(image, images)), []).append(image)
+        labels = image.labels or given.get(image.study_id, {})
+        codes = (f"{label}={code}" for label, code in sorted(labels.items()))
+        studies.setdefault((image.study_id, *codes), []).append(image)
     groups = list(studies.values())
     for column in ("order", "day"):
         places = [first_known(getattr(image, column) for image in group) for group in groups]
@@ -132,13 +139,6 @@ def _studies(images: Sequence[ImageRow]) -> tuple[tuple[ImageRow, ...], ...]:
             ordered = sorted(range(len(groups)), key=lambda k, places=places: places[k])  # type: ignore[misc]
             return tuple(tuple(groups[k]) for k in ordered)
     return tuple(tuple(group) for group in groups)
-
-
-def _label_key(image: ImageRow, images: Sequence[ImageRow]) -> tuple[str, ...]:
-    """Separates the rows of a study whose labels differ; empty labels go with the first others."""
-    cells = [i.labels for i in images if i.study_id == image.study_id and i.labels]
-    labels = image.labels or (cells[0] if cells else {})
-    return tuple(f"{name}={code}" for name, code in sorted(labels.items()))
 
 
 def first_known(values: Iterable[float]) -> float:

@@ -24,6 +24,15 @@ class DamagedDataError(OSError):
     """A data file that is cut short or missing; the message names it and the remedy."""
 
 
+def check_local(data_dir: epath.PathLike) -> None:
+    """Raises ValueError for a remote folder: ArrayRecord reads and writes local files only."""
+    if "://" in os.fspath(data_dir):
+        raise ValueError(
+            f"data_dir {os.fspath(data_dir)!r} is remote and ArrayRecord needs local files: mount "
+            "the bucket (gcsfuse) or copy the data to a local disk"
+        )
+
+
 def dataset_dir(data_dir: epath.PathLike, name: str, version: str = schema.VERSION) -> epath.Path:
     """`<data_dir>/<name>/studies/<version>`."""
     return epath.Path(data_dir) / name / schema.CONFIG / version
@@ -77,6 +86,7 @@ def open_studies(
       MissingDataError: no such data; the message holds the command that makes it.
       DamagedDataError: a file of the split is missing or has another size than was written.
     """
+    check_local(data_dir)
     info = read_info(data_dir, name)
     if split not in info["splits"]:
         raise MissingDataError(

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from array_record.python import array_record_module
 
-from data_pipelines import record
+from data_pipelines import assemble, record
 from data_pipelines.build import BuildOptions, RejectedInputError, build
 from data_pipelines.fixture import FixtureSource, write_fixture
 from data_pipelines.raw import Reject
@@ -55,6 +56,24 @@ def test_records_come_back_in_patient_and_time_order(tmp_path):
             assert index.has_lateral[k] == (read.lateral() is not None)
             assert index.labels[k].tolist() == read.labels.tolist()
         assert (np.diff(studies.index.patient) >= 0).all()
+
+
+def test_shards_break_between_patients_and_keep_the_order(tmp_path, monkeypatch):
+    whole = build(source(), tmp_path / "whole", OPTIONS)
+    monkeypatch.setattr(assemble, "SHARD_BYTES", 5000)
+    parts = build(source(), tmp_path / "parts", OPTIONS)
+    assert len(parts.info["shards"]) > len(whole.info["shards"])
+    assert parts.info["fingerprint"] == whole.info["fingerprint"]
+    studies = open_studies(tmp_path / "parts", "fixture", "train")
+    expected = open_studies(tmp_path / "whole", "fixture", "train")
+    assert [s.study_id for s in studies] == [s.study_id for s in expected]
+    first_of_shard = 0
+    for shard in sorted(Path(parts.directory).glob("fixture-train.array_record-*")):
+        reader = array_record_module.ArrayRecordReader(str(shard))
+        assert studies.index.study_index[first_of_shard] == 0
+        first_of_shard += reader.num_records()
+        reader.close()
+    assert first_of_shard == len(studies)
 
 
 def test_truth_is_read_only_on_request(tmp_path):
@@ -212,6 +231,11 @@ def test_missing_data_names_the_command(tmp_path):
     write_fixture(tmp_path)
     with pytest.raises(MissingDataError, match="no split 'val'"):
         open_studies(tmp_path, "fixture", "val")
+
+
+def test_remote_folders_are_refused():
+    with pytest.raises(ValueError, match="ArrayRecord needs local files"):
+        open_studies("gs://bucket/data", "mine", "train")
 
 
 def test_shard_cut_in_half_is_noticed_and_written_again(tmp_path):
