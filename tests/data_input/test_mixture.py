@@ -67,7 +67,7 @@ def test_class_without_negative_is_an_error_with_counts_and_remedies_that_work(o
     def check(mixture, **changes):
         opened(options(mixture, **changes), (*IMAGES, "labels"))
 
-    masked = {"clinic": {"blank": {"Mass": "mask"}}}
+    masked = {"clinic": {"blank": "mask"}}
     with pytest.raises(OptionError, match=r"'Mass' \(2 positive, 0 negative\)"):
         check(masked)
     check({"clinic": {}})
