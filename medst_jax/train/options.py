@@ -4,6 +4,8 @@
 import dataclasses
 from typing import Literal
 
+from medst_jax.options import OptionError
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
@@ -40,15 +42,15 @@ class TrainOptions:
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("log_every", "checkpoint_every", "keep"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"config.train.{name} is {getattr(self, name)}; at least 1")
-        if self.steps < 0:
-            raise ValueError(f"config.train.steps is {self.steps}; it cannot be negative")
+        least = {"batch_size": 1, "steps": 0, "log_every": 1, "checkpoint_every": 1, "keep": 1}
+        for name, minimum in least.items():
+            value = getattr(self, name)
+            if value < minimum:
+                raise OptionError(f"config.train.{name} is {value}; it must be at least {minimum}")
         if not 0.0 <= self.ema < 1.0:
-            raise ValueError(f"config.train.ema is {self.ema}; a decay lies in [0, 1)")
+            raise OptionError(f"config.train.ema is {self.ema}; a decay lies in [0, 1)")
         if self.keep_best and not self.best_metric:
-            raise ValueError("config.train.keep_best needs config.train.best_metric")
+            raise OptionError("config.train.keep_best needs config.train.best_metric")
 
 
 @dataclasses.dataclass(frozen=True)

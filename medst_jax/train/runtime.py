@@ -5,6 +5,8 @@ import faulthandler
 import logging
 import os
 import signal
+import threading
+import time
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -36,15 +38,32 @@ class Watchdog:
 
     def __init__(self, seconds: float):
         self._seconds = seconds
+        self._last = time.monotonic()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self.alive()
+        if self._seconds > 0:
+            self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+            self._thread.start()
         return self
 
     def alive(self) -> None:
         """Start the countdown again."""
-        if self._seconds > 0:
-            faulthandler.dump_traceback_later(self._seconds, repeat=True, file=_STDERR)
+        self._last = time.monotonic()
+
+    def _watch(self) -> None:
+        left = self._seconds
+        while not self._ended.wait(left):
+            left = self._last + self._seconds - time.monotonic()
+            if left <= 0:
+                # From a thread of Python's, which holds the interpreter lock: the timer of
+                # faulthandler walks stacks that are being changed, and may crash the run.
+                os.write(_STDERR, f"no step for {self._seconds:g} seconds\n".encode())
+                faulthandler.dump_traceback(_STDERR, all_threads=True)
+                self.alive()
+                left = self._seconds
 
     def __exit__(
         self,
@@ -52,8 +71,9 @@ class Watchdog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._seconds > 0:
-            faulthandler.cancel_dump_traceback_later()
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
 
 
 class Profiler:

@@ -22,6 +22,7 @@ def results(tmp_path_factory):
             "PYTHONPATH": str(HERE.parent.parent),
             "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
         },
+        check=False,
         capture_output=True,
         text=True,
         timeout=300,

@@ -47,7 +47,7 @@ def test_metrics_are_sums_and_counts(toy):
 
 
 def test_numpy_batch_and_concrete_system_are_accepted(toy):
-    mesh, step, state = prepared(optax.sgd(0.1))
+    _, step, state = prepared(optax.sgd(0.1))
     same = make_train_step(build(), optax.sgd(0.1), mesh, "dp")
     other = init_state(build, optax.sgd(0.1), mesh, "dp")
     loss = step(state, toy.batch(0, 8))[1]["loss"]
@@ -55,7 +55,7 @@ def test_numpy_batch_and_concrete_system_are_accepted(toy):
 
 
 def test_batch_statistics_are_returned(toy):
-    mesh, step, state = prepared(optax.sgd(0.1))
+    _, step, state = prepared(optax.sgd(0.1))
     before = host(state.model_state)
     state, _ = step(state, toy.batch(0, 8))
     assert set(before) == {"norm/mean", "norm/var"}
@@ -63,7 +63,7 @@ def test_batch_statistics_are_returned(toy):
 
 
 def test_non_finite_step_keeps_the_whole_state(toy):
-    mesh, step, state = prepared(optax.adamw(0.1), ema=0.9)
+    _, step, state = prepared(optax.adamw(0.1), ema=0.9)
     state, _ = step(state, toy.batch(0, 8))
     before = host(state)
     state, metrics = step(state, toy.batch(1, 8, bad=1))
@@ -75,14 +75,14 @@ def test_non_finite_step_keeps_the_whole_state(toy):
 
 
 def test_constraint_is_applied_after_the_update(toy):
-    mesh, step, state = prepared(optax.sgd(1e3))
+    _, step, state = prepared(optax.sgd(1e3))
     for number in range(3):
         state, _ = step(state, toy.batch(number, 8))
         assert 0.0 <= float(state.params["log_scale"]) <= 1.0
 
 
 def test_moving_average_follows_the_parameters(toy):
-    mesh, step, state = prepared(optax.sgd(0.1), ema=0.75)
+    _, step, state = prepared(optax.sgd(0.1), ema=0.75)
     first = host(state.params)
     state, _ = step(state, toy.batch(0, 8))
     expected = jax.tree.map(lambda a, b: 0.75 * a + 0.25 * b, first, host(state.params))
