@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import re
 
-_ABBREVIATIONS = frozenset(
-    "dr mr mrs ms prof st vs approx ca cf e.g i.e eg ie fig no nr resp incl max min "
-    "a.m p.m ant post lat sup inf al".split()
+# An abbreviation, or an initial: the sentence goes on.
+_ABBREVIATION = re.compile(
+    r"dr|mr|mrs|ms|prof|st|vs|approx|ca|cf|e\.g|i\.e|eg|ie|fig|nr|resp|incl|a\.m|p\.m|ant|post|lat"
+    r"|sup|inf|al|[a-z]"
 )
-# Units and "etc." end a sentence when a capital follows, and only then.
-_SOFT_ABBREVIATIONS = frozenset("etc cm mm ml mg kg hr hrs h min yr yrs s".split())
+# Units and "etc." end a sentence unless it visibly goes on in lower case.
+_UNIT = re.compile(r"etc|cm|mm|ml|mg|kg|hr|hrs|min|yr|yrs|no")
 
 _STOP = re.compile(r"[.!?]+[\"')\]]*")
 _BREAK = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:\d{1,2}[.)]|[-*\u2022])[ \t])")
@@ -49,12 +50,12 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str]) -> bool:
         return before[-2:].isalpha() and before[-1:].islower() and after[0].isupper()
     words = before.split()
     word = words[-1].lstrip("(").lower() if words else ""
-    if word in _ABBREVIATIONS or re.fullmatch(r"[a-z]", word):
+    if _ABBREVIATION.fullmatch(word):
         return False
     if word.isdigit() and len(words) == 1:
         return False
     following = text[stop.end() :].lstrip()[:1]
-    if word in _SOFT_ABBREVIATIONS:
+    if _UNIT.fullmatch(word):
         return not following or not following.islower()
     return True
 
