@@ -8,11 +8,15 @@ report.html into the output folder, and prints the table.
 """
 
 import datetime
+import pathlib
+import sys
 
 import jax
 from absl import app, flags
 from etils import epath
 from ml_collections import config_flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax.data.data_options import DataOptions
 from medst_jax.evaluate.baselines import BASELINES, PixelEmbedder
@@ -20,7 +24,7 @@ from medst_jax.evaluate.bench import Bench, Library
 from medst_jax.evaluate.cautions import SystemUnderTest
 from medst_jax.evaluate.embedder import Embedder
 from medst_jax.evaluate.predictions import write_predictions
-from medst_jax.evaluate.report import ReportOptions, write_report
+from medst_jax.evaluate.report import HEADLINES, ReportOptions, write_report
 from medst_jax.evaluate.rows import format_table, write_rows
 from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.options import OptionError, parse
@@ -52,9 +56,7 @@ def main(argv: list[str]) -> None:
     try:
         options, tasks = parse_suite(_SUITE.value)
         bench, system, facts = (
-            _checkpoint(_CHECKPOINT.value)
-            if _CHECKPOINT.value
-            else _baseline(str(_BASELINE.value))
+            _checkpoint(_CHECKPOINT.value) if _CHECKPOINT.value else _baseline(str(_BASELINE.value))
         )
         result = run_suite(options, tasks, bench, system)
     except (CheckpointError, FileNotFoundError, OptionError, WorkdirError) as error:
@@ -67,7 +69,7 @@ def main(argv: list[str]) -> None:
         title=f"Evaluation of {system.name}", facts=facts, include_restricted=_RESTRICTED.value
     )
     write_report(output / "report.html", report, result, bench.library, system)
-    print(format_table([row for row in result.rows if "/" not in row.metric]))
+    print(format_table([row for row in result.rows if row.metric in HEADLINES]))
     for name, reason in result.skipped.items():
         print(f"skipped {name}: {reason}")
     print(f"report: {output / 'report.html'}")

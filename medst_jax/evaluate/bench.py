@@ -2,6 +2,7 @@
 """What a protocol works with: evaluation studies, their images and their embeddings, cached."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from etils import epath
 
 from medst_jax.data.exclusion import read_exclusion
 from medst_jax.data.pixels import Fit
-from medst_jax.data.studies import Studies, open_studies
+from medst_jax.data.studies import Studies, dataset_dir, open_studies
 from medst_jax.evaluate.embedder import Embeddings
 from medst_jax.evaluate.images import frontal_images
 from medst_jax.evaluate.tasks import Task, TaskOptions, select
@@ -75,8 +76,14 @@ class Library:
     def task(self, options: TaskOptions) -> Task:
         """The selected images of a task."""
         if options not in self._tasks:
-            self._tasks[options] = select(options, self.studies(options.dataset, options.split))
+            studies = self.studies(options.dataset, options.split)
+            self._tasks[options] = select(options, studies, self.truth_names(options.dataset))
         return self._tasks[options]
+
+    def truth_names(self, dataset: str) -> tuple[str, ...]:
+        """Names of the columns of `truth_findings`, from the data card; empty without truth."""
+        card = dataset_dir(self._data_dir, dataset) / "data_card.json"
+        return tuple(json.loads(card.read_text()).get("truth_finding_names", ()))
 
     def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
         """Frontal images uint8 [N, S, S, 1] of the given rows."""

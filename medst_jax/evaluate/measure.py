@@ -27,7 +27,7 @@ def statistic(predictions: Predictions, metric: str) -> bootstrap.Statistic:
 
     Args:
       predictions: of one task.
-      metric: "balanced_accuracy", "f1", "kappa" (single); "auroc" (mean over the classes with
+      metric: "balanced_accuracy", "f1", "quadratic_kappa" (single); "auroc" (mean over the classes with
         enough images) or "auroc/<class>" (single, multi); "recall@K", "median_rank" (ranks).
 
     Raises:
@@ -71,7 +71,7 @@ def available(predictions: Predictions) -> tuple[str, ...]:
     per_class = tuple(f"auroc/{name}" for name in predictions.classes)
     if predictions.kind == "multi":
         return ("auroc", *per_class)
-    return ("balanced_accuracy", "auroc", "f1", "kappa", *per_class)
+    return ("balanced_accuracy", "auroc", "f1", "quadratic_kappa", *per_class)
 
 
 def _once(p: Predictions, repeat: int, metric: str, weights: np.ndarray) -> np.ndarray:
@@ -91,7 +91,7 @@ def _once(p: Predictions, repeat: int, metric: str, weights: np.ndarray) -> np.n
     functions = {
         "balanced_accuracy": metrics.balanced_accuracy,
         "f1": metrics.macro_f1,
-        "kappa": metrics.quadratic_kappa,
+        "quadratic_kappa": metrics.quadratic_kappa,
     }
     return functions[name](matrix)
 

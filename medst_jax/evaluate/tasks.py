@@ -3,7 +3,6 @@
 
 import dataclasses
 import random
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -53,13 +52,20 @@ class Task:
     classes: tuple[str, ...]
 
 
-def select(options: TaskOptions, studies: Studies) -> Task:
+def select(options: TaskOptions, studies: Studies, truth_names: tuple[str, ...] = ()) -> Task:
     """Select the images of a task.
+
+    Args:
+      options: of the task.
+      studies: of its split.
+      truth_names: names of the columns of `truth_findings`, where the data set has them.
 
     Raises:
       ValueError: an unknown class, or no image left.
     """
-    names, codes = label_codes(options, studies)
+    names, codes = (
+        _truth_codes(studies, truth_names) if options.labels == "truth" else _stored_codes(studies)
+    )
     known = {name.lower(): k for k, name in enumerate(names)}
     missing = [name for name in options.classes if name.lower() not in known]
     if missing:
@@ -90,10 +96,8 @@ def select(options: TaskOptions, studies: Studies) -> Task:
     return Task(options, rows, patients, targets, tuple(names[c] for c in columns))
 
 
-def label_codes(options: TaskOptions, studies: Studies) -> tuple[tuple[str, ...], np.ndarray]:
+def _stored_codes(studies: Studies) -> tuple[tuple[str, ...], np.ndarray]:
     """Class names and int8 [n, C]: 1 positive, 0 negative, -1 unknown."""
-    if options.labels == "truth":
-        return _truth_codes(studies)
     stored = np.asarray(studies.index.labels)
     codes = np.full(stored.shape, UNKNOWN, np.int8)
     codes[stored == 1] = POSITIVE
@@ -101,19 +105,13 @@ def label_codes(options: TaskOptions, studies: Studies) -> tuple[tuple[str, ...]
     return tuple(studies.labels), codes
 
 
-def _truth_codes(studies: Studies) -> tuple[tuple[str, ...], np.ndarray]:
-    present = [set(_truth_findings(studies[i].truth, studies)) for i in range(len(studies))]
-    names = tuple(sorted(set().union(*present)))
-    codes = np.asarray([[name in found for name in names] for found in present], np.int8)
-    return names, codes
-
-
-def _truth_findings(truth: Mapping[str, object], studies: Studies) -> list[str]:
-    if "truth_findings" not in truth:
+def _truth_codes(studies: Studies, names: tuple[str, ...]) -> tuple[tuple[str, ...], np.ndarray]:
+    if not names:
         raise ValueError(
-            f"{studies.name}/{studies.split} holds no truth_findings; use labels='labels'"
+            f"{studies.name}/{studies.split} holds no truth of findings; use labels='labels'"
         )
-    return [str(name) for name in np.asarray(truth["truth_findings"]).ravel()]
+    rows = [np.asarray(studies[i].truth["truth_findings"]) for i in range(len(studies))]
+    return names, np.stack(rows).astype(np.int8)
 
 
 def _limited(rows: np.ndarray, limit: int) -> np.ndarray:

@@ -141,6 +141,9 @@ class FakeLibrary(Library):
     def exclusion(self, dataset: str) -> str:
         return "digest"
 
+    def truth_names(self, dataset: str) -> tuple[str, ...]:
+        return ()
+
     def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
         return self._members[dataset, split].pictures[np.asarray(rows, np.int64)]
 

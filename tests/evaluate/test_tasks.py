@@ -41,6 +41,16 @@ def test_limit_is_a_seeded_subset() -> None:
     np.testing.assert_array_equal(first.rows, again.rows)
 
 
+def test_truth_replaces_labels() -> None:
+    found = np.array([[0, 1], [1, 1], [1, 0], [0, 0], [0, 1]], np.int8)
+    some = _studies(truth=tuple({"truth_findings": row} for row in found))
+    task = select(TaskOptions("fake", labels="truth"), some, ("East", "Hernia"))
+    assert task.classes == ("East", "Hernia")
+    np.testing.assert_array_equal(task.rows, [0, 2, 4])
+    with pytest.raises(ValueError, match="holds no truth"):
+        select(TaskOptions("fake", labels="truth"), _studies())
+
+
 def test_unknown_class_and_empty_task_are_named() -> None:
     with pytest.raises(ValueError, match="no class Edema; known: East"):
         select(TaskOptions("fake", classes=("Edema",)), _studies())
