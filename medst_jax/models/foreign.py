@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-Path = tuple[str | int, ...]
+Path = tuple[Any, ...]  # of attribute names and list indices
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from etils import epath
 from flax import nnx
 
 from medst_jax.models import foreign
+from medst_jax.models.layout_hf_bert import HuggingFaceBert
 from medst_jax.models.layout_timm import Timm
 from medst_jax.models.layout_torchvision import Torchvision
 from medst_jax.options import parse
@@ -37,7 +38,11 @@ class Layout(Protocol):
     def build(self, options: Any) -> nnx.Module: ...
 
 
-LAYOUTS: dict[str, Layout] = {"torchvision": Torchvision(), "timm": Timm()}
+LAYOUTS: dict[str, Layout] = {
+    "torchvision": Torchvision(),
+    "timm": Timm(),
+    "hf-bert": HuggingFaceBert(),
+}
 
 
 def load_pretrained(
@@ -50,7 +55,7 @@ def load_pretrained(
     """Overwrite a module's parameters and statistics by those of a file.
 
     Args:
-      module: a ResNet for layout "torchvision", a ViT for "timm".
+      module: a ResNet for layout "torchvision", a ViT for "timm", a Bert for "hf-bert".
       path: a .safetensors file, or a folder that holds model.safetensors.
       layout: a key of `LAYOUTS`.
       input_channels: "sum" adds up the input channels of the file's first kernel for a module
@@ -108,7 +113,7 @@ def from_pretrained(path: epath.PathLike, layout: str) -> tuple[nnx.Module, None
     and head size.
 
     Returns:
-      (module, tokenizer); image encoders have no tokenizer.
+      (module, tokenizer); the tokenizer is None, since none of these layouts brings one.
 
     Raises:
       PretrainedError: as `load_pretrained`; also an unknown layout or no weights at `path`.

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encoders: annotations, padding, batch of one, low precision, dropout, errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from medst_jax.models import Bert, BertOptions, ResNet, ResNetOptions, ViT, ViTOptions
+
+RESNET = dict(widths=(8, 16), blocks=(1, 2), strides=(2, 2), stem_width=8, channels=1)
+VIT = dict(width=32, depth=2, heads=2, image_size=32, channels=1)
+BERT = dict(width=32, depth=2, heads=2, mlp=64, max_length=16)
+
+
+def resnet(**changes) -> ResNet:
+    return ResNet(ResNetOptions.small(**{**RESNET, **changes}), rngs=nnx.Rngs(0))
+
+
+def vit(**changes) -> ViT:
+    return ViT(ViTOptions.small(**{**VIT, **changes}), rngs=nnx.Rngs(0))
+
+
+def bert(**changes) -> Bert:
+    return Bert(BertOptions.small(30, **{**BERT, **changes}), rngs=nnx.Rngs(0))
+
+
+def images(count: int = 3) -> jax.Array:
+    return jax.random.normal(jax.random.key(1), (count, 32, 32, 1))
+
+
+def texts(lengths=(8, 3, 5), width: int = 8) -> tuple[jax.Array, jax.Array]:
+    tokens = jax.random.randint(jax.random.key(2), (len(lengths), 8), 5, 30)
+    tokens = jnp.pad(tokens, ((0, 0), (0, width - 8)))
+    mask = jnp.arange(width)[None] < jnp.array(lengths)[:, None]
+    return jnp.where(mask, tokens, 0), mask
+
+
+@pytest.mark.parametrize("make", [resnet, lambda: resnet(block="bottleneck"), vit, bert])
+def test_every_variable_names_its_axes(make):
+    known = {"embed", "mlp", "heads", "vocab", "conv_in", "conv_out", "layers", "position", None}
+    for path, variable in nnx.to_flat_state(nnx.state(make())):
+        axes = variable.get_metadata("axes")
+        assert len(axes) == variable.ndim, path
+        assert set(axes) <= known, path
+        assert ("layers" in axes) == (path[0] in ("layers", "blocks")), path
+
+
+def test_layers_of_a_stack_start_different():
+    kernel = bert().layers.mlp.fc1.kernel[...]
+    assert kernel.shape == (2, 32, 64)
+    assert not np.allclose(kernel[0], kernel[1])
+
+
+def test_construction_under_jit_and_abstractly():
+    shapes = nnx.eval_shape(bert)
+    assert nnx.state(shapes).layers.mlp.fc1.kernel.shape == (2, 32, 64)
+
+
+def test_padding_and_neighbours_change_nothing():
+    model = bert()
+    short = model(*texts())
+    long = model(*texts(width=14))
+    alone = model(*(x[1:2] for x in texts()))
+    _, mask = texts()
+    for a, b, c in zip(*(out.hidden_states for out in (short, long, alone)), strict=True):
+        np.testing.assert_allclose(a[mask], b[:, :8][mask], atol=1e-5)
+        np.testing.assert_allclose(a[1], c[0], atol=1e-5)
+
+
+def test_a_text_without_tokens_stays_finite():
+    model, (tokens, mask) = bert(), texts((0, 8, 1))
+
+    def loss(x):
+        model.word_embeddings[...] = x
+        return sum(jnp.square(h).sum() for h in model(tokens, mask).hidden_states)
+
+    assert np.isfinite(jax.grad(loss)(model.word_embeddings[...])).all()
+
+
+@pytest.mark.parametrize("make", [resnet, vit])
+def test_a_batch_of_one_equals_its_row(make):
+    model = make()
+    out, one = model(images()), model(images()[1:2])
+    assert out.pooled.dtype == jnp.float32
+    assert out.pooled.shape == (3, model.features)
+    assert out.patches.shape[::2] == (3, model.features)
+    np.testing.assert_allclose(out.pooled[1], one.pooled[0], atol=1e-5)
+    np.testing.assert_allclose(out.patches[1], one.patches[0], atol=1e-5)
+
+
+def test_a_batch_of_one_trains():
+    model = resnet()
+    out = model(images(1), train=True)
+    assert np.isfinite(out.pooled).all()
+    assert np.isfinite(model.bn1.var[...]).all()
+
+
+@pytest.mark.parametrize("make", [resnet, vit])
+def test_low_precision_images(make):
+    full, half = make()(images()), make(dtype="bfloat16")(images())
+    assert half.patches.dtype == jnp.bfloat16
+    assert half.pooled.dtype == jnp.float32
+    scale = float(jnp.abs(full.pooled).max())
+    np.testing.assert_allclose(half.pooled / scale, full.pooled / scale, atol=0.05)
+
+
+def test_low_precision_text():
+    full, half = bert()(*texts()), bert(dtype="bfloat16")(*texts())
+    for a, b in zip(full.hidden_states, half.hidden_states, strict=True):
+        assert b.dtype == jnp.bfloat16
+        np.testing.assert_allclose(a, b.astype(jnp.float32), atol=0.1)
+
+
+def test_batch_norm_trains_on_the_batch_and_evaluates_on_the_average():
+    model = resnet()
+    before = model(images()).pooled
+    for _ in range(200):
+        trained = model(images(), train=True).pooled
+    after = model(images()).pooled
+    assert not np.allclose(before, after)
+    np.testing.assert_allclose(after, trained, rtol=0.1, atol=0.02)
+
+
+def keys(count: int) -> jax.Array:
+    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(3), jnp.arange(count))
+
+
+def test_dropout_follows_the_example_not_the_row():
+    model, (tokens, mask) = bert(dropout=0.3), texts()
+    out = model(tokens, mask, keys=keys(3)).hidden_states[-1]
+    flipped = model(tokens[::-1], mask[::-1], keys=keys(3)[::-1]).hidden_states[-1]
+    np.testing.assert_allclose(out, flipped[::-1], atol=1e-5)
+    assert not np.allclose(out, model(tokens, mask).hidden_states[-1])
+    assert not np.allclose(out, model(tokens, mask, keys=keys(4)[1:]).hidden_states[-1])
+    again = model(tokens, mask, keys=keys(3)).hidden_states[-1]
+    np.testing.assert_array_equal(out, again)
+
+
+def test_dropout_of_vit():
+    model = vit(dropout=0.3)
+    out = model(images(), keys=keys(3)).pooled
+    np.testing.assert_allclose(out[2], model(images()[2:], keys=keys(3)[2:]).pooled[0], atol=1e-5)
+    assert not np.allclose(out, model(images()).pooled)
+
+
+def test_errors_name_the_sizes():
+    with pytest.raises(ValueError, match="3 channels; this ResNet takes 1"):
+        resnet()(jnp.zeros((1, 32, 32, 3)))
+    with pytest.raises(ValueError, match=r"images are \(16, 16, 1\)"):
+        vit()(jnp.zeros((1, 16, 16, 1)))
+    with pytest.raises(ValueError, match="17 tokens; this Bert takes 16"):
+        bert()(jnp.zeros((1, 17), int), jnp.ones((1, 17), bool))
+    with pytest.raises(ValueError, match="width 32 is not divisible by heads 3"):
+        bert(heads=3)
+    with pytest.raises(ValueError, match="one value per stage"):
+        resnet(blocks=(1,))
+    with pytest.raises(ValueError, match="not divisible by patch"):
+        vit(image_size=30)
