@@ -78,6 +78,17 @@ def ribs(view: View, anatomy: Anatomy, height: float, fracture: Break | None = N
     return total
 
 
+def callus(view: View, anatomy: Anatomy, height: float, fracture: Break) -> np.ndarray:
+    """Returns the attenuation [H, W] of callus and haematoma around a break."""
+    sign, rib = np.array([fracture.sign]), np.array([fracture.rib])
+    point = rib_curves(anatomy, height, sign, rib, np.array([fracture.angle]))[0]
+    column, row = np.round(view.to_pixels(point)[0] * 2**SUBPIXEL).astype(int).tolist()
+    canvas = np.zeros((view.size, view.size), np.uint8)
+    radius = round((5 + 0.4 * fracture.displacement) / view.pixel * 2**SUBPIXEL)
+    cv2.circle(canvas, (column, row), radius, 255, -1, cv2.LINE_AA, SUBPIXEL)
+    return canvas * np.float32(anatomy.bone * 0.4 / 255)
+
+
 def girdle(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
     """Returns the attenuation [H, W] of clavicles and scapulae, frontal views only."""
     total = np.zeros((view.size, view.size), np.float32)

@@ -90,11 +90,11 @@ def lesion(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.n
         rng = np.random.default_rng((finding.key, sign + 1))
         for index in range(1 + int(rng.integers(0, 3)) * int(severity > 0.5)):
             spot = _spot(rng, anatomy, lungs[sign][0], finding.place if index == 0 else "", 0.6)
-            radius = (8 + 20 * severity) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
+            radius = (10 + 22 * severity) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
             axes = radius * rng.uniform(0.85, 1.15, 3)
             turn = rotation(rng.uniform(-1, 1))
             _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, turn)
-    return soften(total * (1.25 * MU), 1.5 / view.pixel)
+    return soften(total * (1.35 * MU), 1.5 / view.pixel)
 
 
 def granuloma(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
@@ -123,7 +123,7 @@ def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) ->
         wedge = (sign * 0.42 * anatomy.chest, -30.0, shape.peak - 6)
         axes = np.array([46.0, 50.0, 12 + 30 * severity])
         _add_blob(total, 0.55 * severity, view, lungs[sign][1], wedge, axes, np.eye(3))
-    return soften(total * (0.42 * MU), 2.5 / view.pixel)
+    return soften(total * (0.5 * MU), 2.5 / view.pixel)
 
 
 def edema(
@@ -145,9 +145,9 @@ def edema(
     rng = np.random.default_rng((finding.key, 4))
     patchy = 1 + 0.4 * smooth_noise(rng, air.shape, 12)
     lines = np.abs(smooth_noise(rng, air.shape, 48)) * min(severity * 1.5, 1.0)
-    haze = MU * air * near * (0.03 + 0.22 * severity**1.3) * np.clip(patchy, 0.1, 2)
-    mesh = MU * air * 0.055 * lines * (0.4 + 0.6 * near)
-    full = MU * blood * np.clip(air / 50, 0, 1) * (0.5 + 1.2 * severity) * (0.5 + (z > hilum))
+    haze = MU * air * near * (0.02 + 0.17 * severity**1.3) * np.clip(patchy, 0.1, 2)
+    mesh = MU * air * 0.045 * lines * (0.4 + 0.6 * near)
+    full = MU * blood * np.clip(air / 50, 0, 1) * (0.4 + 0.9 * severity) * (0.5 + (z > hilum))
     return soften((haze + mesh + full).astype(np.float32), 1.5 / view.pixel)
 
 

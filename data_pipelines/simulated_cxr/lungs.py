@@ -169,7 +169,7 @@ def _thickness(shape: LungShape, z: np.ndarray) -> np.ndarray:
 
 def _collapse(shape: LungShape, z: np.ndarray) -> np.ndarray:
     t = np.clip(z / shape.height, 0, 1)
-    return np.clip(shape.pneumothorax * (0.12 + 0.6 * t**1.3) + 0.04, 0, 0.75)
+    return np.clip(shape.pneumothorax * (0.16 + 0.6 * t**1.2) + 0.06, 0, 0.75)
 
 
 def _retracted(

@@ -44,24 +44,28 @@ class Posture:
 
 @dataclass(frozen=True)
 class Rendering:
-    """`pixels` uint8 [S, S]; `deltas` [S, S] float32 attenuation with minus without a finding."""
+    """`pixels` uint8 [S, S] and the attenuation [S, S] float32 they show.
+
+    `deltas` [S, S] float32 is, by finding, the attenuation with minus without it.
+    """
 
     pixels: np.ndarray
+    attenuation: np.ndarray
     deltas: Mapping[str, np.ndarray]
 
 
 def draw_view(rng: np.random.Generator, name: str, size: int) -> tuple[View, Posture]:
     """Draws the position of patient and detector for one image."""
-    field = (330 if name == "LATERAL" else 335) * rng.normal(1.0, 0.05)
+    field = (330 if name == "LATERAL" else 335) * rng.normal(1.0, 0.06)
     spread = 2.0 if name == "AP" else 1.0
     supine = name == "AP" and rng.random() < 0.4
     view = View(
         name=name,
         size=size,
         pixel=field / size,
-        shift=(spread * rng.normal(0, 5), spread * rng.normal(0, 6)),
+        shift=(spread * rng.normal(0, 7), spread * rng.normal(0, 8)),
         twist=spread * rng.normal(0, 0.03) + (0.12 if name == "LATERAL" else 0.0),
-        tilt=spread * rng.normal(0, 0.015),
+        tilt=spread * rng.normal(0, 0.02),
         distance=950.0 if name == "AP" else 1700.0,
     )
     breath = rng.normal(0, 5) - (14 if name == "AP" else 0) - (8 if supine else 0)
@@ -82,7 +86,7 @@ def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungS
             peak=dome - posture.breath + loss - 30 * emphysema,
             curve=1 - 0.65 * emphysema,
             supine=posture.supine,
-            widening=_severity(state, "Enlarged Cardiomediastinum", sign, 6.0, 22.0),
+            widening=_severity(state, "Enlarged Cardiomediastinum", sign, 3.0, 15.0),
             effusion=_severity(state, "Pleural Effusion", sign),
             pneumothorax=_severity(state, "Pneumothorax", sign),
             thickening=_severity(state, "Pleural Other", sign),
@@ -120,7 +124,7 @@ class _Geometry:
         shapes = _shapes(anatomy, state, self.posture)
         scale = 1.0
         if "Cardiomegaly" in state:
-            scale = 1.10 + 0.32 * state["Cardiomegaly"].severity
+            scale = 1.09 + 0.30 * state["Cardiomegaly"].severity
         pull = 0.0
         if "Atelectasis" in state:
             pull = 12 * (state["Atelectasis"].left - state["Atelectasis"].right)
@@ -190,8 +194,10 @@ def _terms(
             bend = (12 + 26 * finding.severity) * (1 if finding.key % 2 else -1)
             terms[name] = bones.spine(view, anatomy, bend) - bones.spine(view, anatomy, 0.0)
         elif name == "Fracture":
-            broken = bones.ribs(view, anatomy, anatomy.height, _break(finding))
-            terms[name] = broken - bones.ribs(view, anatomy, anatomy.height)
+            at = _break(finding)
+            terms[name] = bones.ribs(view, anatomy, anatomy.height, at)
+            terms[name] -= bones.ribs(view, anatomy, anatomy.height)
+            terms[name] += bones.callus(view, anatomy, anatomy.height, at)
     return terms
 
 
@@ -202,7 +208,7 @@ def _break(finding: Finding) -> bones.Break:
         sign=1 if finding.left else -1,
         rib=int(rng.integers(low, high)),
         angle=float(rng.uniform(0.8, 1.5)),
-        displacement=6 + 10 * finding.severity,
+        displacement=9 + 14 * finding.severity,
     )
 
 
@@ -239,8 +245,8 @@ def render(
     if not view.lateral:
         total += bones.girdle(view, anatomy, anatomy.height)
     total += _aorta(view, anatomy, 0.0)
-    total -= lungs.saved
-    total += (MU * 1.15) * blood * np.clip(lungs.air * np.float32(1 / 50), 0, 1)
+    chest = _blood(lungs, blood) - lungs.saved
+    total += chest
     total -= MU * thorax.airways(view, anatomy.height, 0.0)
     total -= _stomach(view, anatomy, lungs.shapes[1].peak)
     deltas = {}
@@ -249,8 +255,9 @@ def render(
         deltas[name] = term
     for name in GEOMETRIC:
         if name in state:
-            without = {other: f for other, f in state.items() if other != name}
-            change = geometry.lungs(without).saved - lungs.saved
+            without = {kept: f for kept, f in state.items() if kept != name}
+            other = geometry.lungs(without)
+            change = chest - (_blood(other, blood) - other.saved)
             deltas[name] = deltas[name] + change if name in deltas else change
     # Tissue is never uniform: a little structure at all scales.
     total *= (
@@ -258,8 +265,14 @@ def render(
     )
     total = np.maximum(total, 0)
     turned = {name: _turn(delta, view.tilt) for name, delta in deltas.items()}
-    pixels = expose(rng, _turn(total, view.tilt), view.pixel, scanner, portable=view.name == "AP")
-    return Rendering(pixels=pixels, deltas=turned)
+    total = _turn(total, view.tilt)
+    pixels = expose(rng, total, view.pixel, scanner, portable=view.name == "AP")
+    return Rendering(pixels=pixels, attenuation=total, deltas=turned)
+
+
+def _blood(lungs: _Lungs, blood: np.ndarray) -> np.ndarray:
+    """Returns the attenuation of the vessels inside aerated lung; `blood` is in mm, [S, S]."""
+    return (MU * 1.15) * blood * np.clip(lungs.air * np.float32(1 / 50), 0, 1)
 
 
 def _stomach(view: View, anatomy: Anatomy, peak: float) -> np.ndarray:

@@ -56,8 +56,10 @@ def test_the_difference_is_where_the_images_differ(name: str) -> None:
             continue
         assert x0 <= columns.min() and columns.max() < x1
         assert y0 <= rows.min() and rows.max() < y1
-        change = np.abs(with_it.pixels.astype(float) - without.pixels)
-        assert change[sight.mask].mean() > change[~sight.mask].mean()
+        # Tissue structure scales the sum by a few per cent, hence the tolerance.
+        change = with_it.attenuation - without.attenuation
+        np.testing.assert_allclose(change, with_it.deltas[name], rtol=0.08, atol=0.01)
+        assert not np.array_equal(with_it.pixels, without.pixels)
 
 
 def test_a_finding_is_on_its_side() -> None:
