@@ -13,6 +13,7 @@ import pathlib
 import sys
 from typing import Any
 
+import absl.logging
 import jax
 from absl import app, flags
 from ml_collections import config_flags
@@ -23,8 +24,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from medst_jax import systems
 from medst_jax.data.data_options import DataOptions
 from medst_jax.data.input import load_tokenizer, make_input
-from medst_jax.evaluate.in_loop import make_evaluator
 from medst_jax.options import parse
+from medst_jax.train.loop import Evaluators
 from medst_jax.train.options import TrainOptions
 from medst_jax.train.run import USER_ERRORS, RunInput, check_sections, run
 from medst_jax.train.runtime import PREEMPTED_EXIT_CODE, enable_compilation_cache
@@ -37,6 +38,8 @@ _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One process of several, 
 def main(_: list[str]) -> None:
     if _CONFIG.value is None or not _WORKDIR.value:
         raise app.UsageError("--config and --workdir are required")
+    # What this project has to say, not every file that the checkpoint writer renames.
+    absl.logging.set_verbosity(absl.logging.WARNING)
     logging.getLogger("medst_jax").setLevel(logging.INFO)
     if _DISTRIBUTED.value:
         jax.distributed.initialize()
@@ -71,16 +74,22 @@ def _train(config: dict[str, Any], workdir: str) -> bool:
         "vocabulary_size": tokenizer.size if tokenizer else 0,
         "seed": options.get("seed", config["seed"]),
     }
-    evaluators = {
-        key: (int(entry["every"]), make_evaluator(entry, tokenizer, data))
-        for key, entry in config.get("evaluate", {}).items()
-    }
+    evaluators = make_evaluators(config.get("evaluate", {}), tokenizer, data)
     described = RunInput(source.batches, source.spec, source.stamp(), tokenizer)
     try:
         system = {"name": name, "options": options}
         return run(workdir, config, system, described, evaluators).preempted
     finally:
         source.close()
+
+
+def make_evaluators(entries: dict[str, Any], tokenizer: Any, data: DataOptions) -> Evaluators:
+    """Evaluators of `config.evaluate`, whose libraries take seconds to import."""
+    if not entries:
+        return {}
+    from medst_jax.evaluate.in_loop import make_evaluator
+
+    return {k: (int(e["every"]), make_evaluator(e, tokenizer, data)) for k, e in entries.items()}
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def test_metrics_are_sums_and_counts(toy):
 
 
 def test_numpy_batch_and_concrete_system_are_accepted(toy):
-    _, step, state = prepared(optax.sgd(0.1))
+    mesh, step, state = prepared(optax.sgd(0.1))
     same = make_train_step(build(), optax.sgd(0.1), mesh, "dp")
     other = init_state(build, optax.sgd(0.1), mesh, "dp")
     loss = step(state, toy.batch(0, 8))[1]["loss"]

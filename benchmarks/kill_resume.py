@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kill a training run with SIGKILL at random moments and compare its end with a run left alone.
+
+    python benchmarks/kill_resume.py --data_dir=data --workdir=/tmp/kills [--kills=20]
+
+Each attempt starts the same command and is killed at a moment drawn uniformly over the time
+that the undisturbed run took: during imports, compilation, steps, checkpoints or the last
+writes. When an attempt ends before its kill, its checksums are compared and a new workdir is
+begun. Prints one line of JSON; exits 1 when any checksum differs.
+"""
+
+import json
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import time
+
+from absl import app, flags
+from tqdm import tqdm
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+_CONFIG = flags.DEFINE_string("config", str(ROOT / "configs/dlilp.py:tiny"), "What to train.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared data.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Scratch folder, emptied first.", required=True)
+_STEPS = flags.DEFINE_integer("steps", 60, "Steps of a run.", lower_bound=2)
+_EVERY = flags.DEFINE_integer("checkpoint_every", 3, "Steps between checkpoints.", lower_bound=1)
+_KILLS = flags.DEFINE_integer("kills", 20, "How many kills.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the moments.")
+
+CHECKED = ("step", "parameter_checksum", "state_checksum")
+
+
+def main(_: list[str]) -> None:
+    scratch = pathlib.Path(_WORKDIR.value)
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    # The first run fills the cache of compiled programs; the second gives the time.
+    reference, first_seconds = _finish(_start(scratch / "warm", scratch))
+    again, seconds = _finish(_start(scratch / "whole", scratch))
+    draw, rounds, kills, resumed_at = random.Random(_SEED.value), [again], 0, []
+    workdir = scratch / "killed-0"
+    with tqdm(total=_KILLS.value, unit="kill") as bar:
+        while kills < _KILLS.value:
+            process = _start(workdir, scratch)
+            try:
+                process.wait(draw.uniform(0.0, seconds))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+                resumed_at.append(_newest(workdir))
+                bar.update()
+            else:
+                rounds.append(_finish(process)[0])
+                workdir = scratch / f"killed-{len(rounds)}"
+    rounds.append(_finish(_start(workdir, scratch))[0])
+    equal = sum(result == reference for result in rounds)
+    print(
+        json.dumps(
+            {
+                "kills": kills,
+                "runs_compared": len(rounds),
+                "runs_equal": equal,
+                "checkpoint_at_each_kill": resumed_at,
+                "seconds_of_a_run": round(seconds, 1),
+                "seconds_without_compiled_programs": round(first_seconds, 1),
+                **dict(zip(CHECKED, reference, strict=True)),
+            }
+        )
+    )
+    sys.exit(0 if equal == len(rounds) else 1)
+
+
+class _Run(subprocess.Popen[bytes]):
+    """A training process that remembers its workdir and when it was started."""
+
+    workdir: pathlib.Path
+    began: float
+
+
+def _start(workdir: pathlib.Path, scratch: pathlib.Path) -> _Run:
+    began = time.perf_counter()
+    with (scratch / "log.txt").open("ab") as log:
+        process = _Run(
+            [
+                sys.executable,
+                str(ROOT / "launch/train.py"),
+                f"--config={_CONFIG.value}",
+                f"--workdir={workdir}",
+                f"--config.data.data_dir={_DATA_DIR.value}",
+                f"--config.train.steps={_STEPS.value}",
+                f"--config.train.checkpoint_every={_EVERY.value}",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+    process.workdir, process.began = workdir, began
+    return process
+
+
+def _finish(process: _Run) -> tuple[tuple[object, ...], float]:
+    if process.wait() != 0:
+        sys.exit(
+            f"training in {process.workdir} exited with {process.returncode}; "
+            f"see {process.workdir.parent / 'log.txt'}"
+        )
+    summary = json.loads((process.workdir / "summary.json").read_text())
+    return tuple(summary[key] for key in CHECKED), time.perf_counter() - process.began
+
+
+def _newest(workdir: pathlib.Path) -> int:
+    """Step of the newest complete checkpoint, -1 before the first."""
+    folder = workdir / "checkpoints"
+    names = [path.name for path in folder.iterdir()] if folder.exists() else []
+    return max((int(name) for name in names if name.isdigit()), default=-1)
+
+
+if __name__ == "__main__":
+    app.run(main)
