@@ -13,7 +13,7 @@ import collections
 import json
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 from absl import app, flags
@@ -22,12 +22,9 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from data_pipelines import image_files, intensity
 from data_pipelines.image_table import TableError
-from data_pipelines.image_table.grouping import ImageRow, check_rows
-from data_pipelines.image_table.table import read_table
+from data_pipelines.image_table.direct import image_rows, squares
 from data_pipelines.raw import Reject
-from medst_jax.data import pixels
 from medst_jax.data.data_options import DataOptions
 from medst_jax.data.schema import INTENSITIES
 from medst_jax.evaluate.embedder import Embedder, Embeddings
@@ -52,62 +49,35 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     try:
         loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
-        data = parse(DataOptions, loaded.config["data"], "config.data")
-        table, rejects = read_table(_SOURCE.value)
+        rows, rejects = image_rows(_SOURCE.value)
     except (CheckpointError, TableError, WorkdirError) as error:
         raise SystemExit(f"error: {error}") from None
-    rows, refused, _ = check_rows(table, None)
-    rejects += [*refused, *(Reject(row.line, "no image") for row in rows if not row.path)]
-    rows = [row for row in rows if row.path]
+    data = parse(DataOptions, loaded.config["data"], "config.data")
     embedder = Embedder(loaded.system, loaded.tokenizer, data.size, data.text_length, _BATCH.value)
     ids: list[str] = []
+    # No image at all still gives arrays of the right widths.
     blocks = [embedder.images(np.zeros((0, data.size, data.size, 1), np.uint8))]
-    for names, images in read_blocks(rows, _SOURCE.value, data.size, data.fit, rejects):
-        ids += names
-        blocks.append(embedder.images(images))
-    write(epath.Path(_OUTPUT.value), ids, Embeddings.concatenate(blocks), rejects)
-
-
-def read_blocks(
-    rows: list[ImageRow], source_dir: str, size: int, fit: pixels.Fit, rejects: list[Reject]
-) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Names and images uint8 [N, S, S, 1] of the readable rows; adds the others to `rejects`."""
-    names: list[str] = []
-    images: list[np.ndarray] = []
-    for row in tqdm(rows, desc="embed", unit="image"):
-        try:
-            images.append(read_image(source_dir, row.path, size, fit, _INTENSITY.value))
-        except (image_files.UnreadableImage, intensity.IntensityError) as error:
-            rejects.append(Reject(row.line, str(error)))
+    held: list[np.ndarray] = []
+    read = squares(rows, _SOURCE.value, data.size, data.fit, _INTENSITY.value)
+    for row, image in tqdm(read, total=len(rows), desc="embed", unit="image"):
+        if isinstance(image, Reject):
+            rejects.append(image)
             continue
-        names.append(row.image_id)
-        if len(names) == _BLOCK:
-            yield names, np.stack(images)
-            names, images = [], []
-    if names:
-        yield names, np.stack(images)
-
-
-def read_image(
-    source_dir: str, path: str, size: int, fit: pixels.Fit, grey_values: str
-) -> np.ndarray:
-    """One image as training would see it, uint8 [S, S, 1].
-
-    Raises:
-      UnreadableImage: missing or damaged; the message is a reason without names.
-      IntensityError: 16-bit values that `grey_values` cannot bring to 8 bits.
-    """
-    data = image_files.read_bytes(source_dir, path)
-    source = image_files.decode(data, voi_lut=grey_values == "voi_lut")
-    grey = intensity.convert(source.pixels, grey_values, "jpeg", windowed=source.windowed)
-    return pixels.fit_square(grey, size, fit)
-
-
-def write(
-    output: epath.Path, ids: list[str], embeddings: Embeddings, rejects: list[Reject]
-) -> None:
-    """Write the features and the rejects, and print their counts."""
+        ids.append(row.image_id)
+        held.append(image)
+        if len(held) == _BLOCK:
+            blocks.append(embedder.images(np.stack(held)))
+            held.clear()
+    if held:
+        blocks.append(embedder.images(np.stack(held)))
+    output = epath.Path(_OUTPUT.value)
     output.parent.mkdir(parents=True, exist_ok=True)
+    write_features(output, ids, Embeddings.concatenate(blocks))
+    write_rejects(output.parent / f"{output.name}.rejects.jsonl", rejects)
+
+
+def write_features(output: epath.Path, ids: Sequence[str], embeddings: Embeddings) -> None:
+    """Write image_id, features and global_."""
     with output.open("wb") as file:
         np.savez(
             file,  # type: ignore[arg-type]
@@ -116,11 +86,16 @@ def write(
             global_=embeddings.global_,
         )
     print(f"{len(ids)} images, features {embeddings.features.shape}: {output}")
-    listed = output.parent / f"{output.name}.rejects.jsonl"
-    lines = [json.dumps({"row": r.row, "reason": r.reason}) + "\n" for r in rejects]
-    listed.write_text("".join(lines))
+
+
+def write_rejects(output: epath.Path, rejects: Sequence[Reject]) -> None:
+    """List the rejected rows by line of metadata.csv, and print how many there are of each kind."""
+    ordered = sorted(rejects, key=lambda reject: reject.row)
+    output.write_text(
+        "".join(json.dumps({"row": r.row, "reason": r.reason}) + "\n" for r in ordered)
+    )
     for reason, count in sorted(collections.Counter(r.reason for r in rejects).items()):
-        print(f"rejected {count}: {reason} (lines in {listed})")
+        print(f"rejected {count}: {reason} (lines in {output})")
 
 
 if __name__ == "__main__":

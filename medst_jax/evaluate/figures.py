@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the report as inline SVG or PNG text; nothing is read from or written to disk."""
+"""Figures of the report as inline SVG, and images as inline JPEG; nothing is read from or written to disk."""
 
 import base64
 import io
@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import matplotlib
 import numpy as np
+import simplejpeg
 from matplotlib.figure import Figure
 
 from medst_jax.evaluate import metrics
@@ -34,7 +35,7 @@ _STYLE: Any = {
 def roc_figure(predictions: Predictions) -> str:
     """One ROC curve per class (first repeat), with its area in the legend."""
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.4, 3.6), layout="constrained")
+        figure = Figure(figsize=(4.9, 3.1), layout="constrained")
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
         for c, name in enumerate(predictions.classes):
@@ -76,8 +77,8 @@ def confusion_figure(predictions: Predictions) -> str:
     )
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     with matplotlib.rc_context(_STYLE):
-        side = 2.2 + 0.42 * classes
-        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+        side = 1.7 + 0.36 * classes
+        figure = Figure(figsize=(side + 0.6, side), layout="constrained")
         axes = figure.add_subplot()
         axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
         axes.invert_yaxis()
@@ -103,7 +104,7 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
       curves: name to points (shots, value, low or None, high or None).
     """
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.4, 3.0), layout="constrained")
+        figure = Figure(figsize=(4.9, 2.8), layout="constrained")
         axes = figure.add_subplot()
         for k, (name, points) in enumerate(curves.items()):
             x, value, low, high = zip(*points, strict=True)
@@ -122,13 +123,12 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
 
 
 def image_data(image: np.ndarray, side: int = 144) -> str:
-    """uint8 [S, S, 1] as a `data:` address of a PNG of the given side."""
+    """uint8 [S, S, 1] as a `data:` address of a JPEG of the given side."""
     shrinks = image.shape[0] > side
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    _, encoded = cv2.imencode(
-        ".png", cv2.resize(image[..., 0], (side, side), interpolation=interpolation)
-    )
-    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
+    resized = cv2.resize(image[..., 0], (side, side), interpolation=interpolation)
+    encoded = simplejpeg.encode_jpeg(resized[..., None], quality=85, colorspace="GRAY")
+    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
 
 
 def _one_class(p: Predictions, column: int) -> tuple[np.ndarray, np.ndarray]:
@@ -141,6 +141,13 @@ def _one_class(p: Predictions, column: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))
+    figure.savefig(
+        buffer,
+        format="svg",
+        transparent=True,
+        bbox_inches="tight",
+        pad_inches=0.08,
+        metadata=dict.fromkeys(_METADATA),
+    )
     text = buffer.getvalue()
     return text[text.index("<svg") :]

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What counts as learning: fixed before a system is tuned, judged by benchmarks/claims.py.
+
+Site E1, enriched split: images of a site that never trains, 7 findings of which exactly one is
+present. A claim holds when the lower 95% bound of (system - control), by a paired bootstrap over
+patients and averaged over training seeds, lies above MINIMAL_EFFECT; above zero is also reported.
+
+Controls, each trained with the same steps and images:
+  random   the same encoder with learning rate 0, for as many steps as its batch norm needs
+  pairs    images with the texts of other studies
+  labels   images with the labels of other studies
+  both     both of these
+
+A control breaks only what it shuffles: with labels intact, "pairs" can still train the image
+encoder of UniCL and DLILP, and with pairs intact "labels" can still train their text path. The
+differences from such a control say what the other source adds, and are reported as they are.
+"""
+
+import dataclasses
+
+from ml_collections import ConfigDict
+
+from configs.evaluate.smoke import CLASSES
+
+MINIMAL_EFFECT = 0.03
+SEEDS = (0, 1, 2)
+METRIC = "auroc"  # mean over the 7 findings
+ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE = "zero-shot text", "zero-shot prototypes", "probe"
+PROBE_16 = f"{PROBE}/16 shots"
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A system beats its controls on every task; tasks are names in `predictions.npz`."""
+
+    tasks: tuple[str, ...]
+    controls: tuple[str, ...]
+
+
+CLAIMS: dict[str, Claim] = {
+    "clip": Claim((ZERO_SHOT_TEXT, PROBE_16), ("random", "pairs")),
+    "unicl": Claim((ZERO_SHOT_TEXT, PROBE_16), ("random", "pairs", "labels", "both")),
+    "unimodal": Claim((ZERO_SHOT_PROTOTYPES, PROBE_16), ("random", "labels")),
+    "dlilp": Claim(
+        (ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE_16), ("random", "pairs", "labels", "both")
+    ),
+}
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """The suite that measures every claim; it has no variants."""
+    if arg:
+        raise ValueError(f"configs/evaluate/claims.py has no variant {arg!r}")
+    enriched = dict(dataset="simulated_cxr_e1", split="enriched", classes=CLASSES)
+    suite = ConfigDict()
+    suite.draws = 2000
+    suite.seed = 0
+    suite.tasks = {
+        ZERO_SHOT_TEXT: dict(protocol="zero_shot", task=enriched, mode="text", prompts="names"),
+        ZERO_SHOT_PROTOTYPES: dict(protocol="zero_shot", task=enriched, mode="prototypes"),
+        PROBE: dict(
+            protocol="linear_probe",
+            task=enriched,
+            train=dict(dataset="simulated_cxr_e1", split="test"),
+            shots=(16,),
+        ),
+    }
+    return suite

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images of a table read directly, without a build, as training would see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from data_pipelines import image_files, intensity
+from data_pipelines.image_table.grouping import ImageRow, check_rows
+from data_pipelines.image_table.table import read_table
+from data_pipelines.raw import Reject
+from medst_jax.data import pixels
+
+
+def image_rows(source_dir: str) -> tuple[list[ImageRow], list[Reject]]:
+    """Rows that name an image, in the table's order, and the rejected others.
+
+    Raises:
+      TableError: no metadata.csv, or one without the required columns.
+    """
+    table, rejects = read_table(source_dir)
+    rows, refused, _ = check_rows(table, None)
+    without = [Reject(row.line, "no image") for row in rows if not row.path]
+    return [row for row in rows if row.path], [*rejects, *refused, *without]
+
+
+def read_square(
+    source_dir: str, path: str, size: int, fit: pixels.Fit, grey_values: str
+) -> np.ndarray:
+    """One image, uint8 [S, S, 1].
+
+    Args:
+      source_dir: the folder.
+      path: of the image, relative to it.
+      size: S.
+      fit: "pad" or "crop".
+      grey_values: see `data_pipelines.intensity`.
+
+    Raises:
+      UnreadableImage: missing or damaged; the message is a reason without names.
+      IntensityError: 16-bit values that `grey_values` cannot bring to 8 bits.
+    """
+    data = image_files.read_bytes(source_dir, path)
+    source = image_files.decode(data, voi_lut=grey_values == "voi_lut")
+    grey = intensity.convert(source.pixels, grey_values, "jpeg", windowed=source.windowed)
+    return pixels.fit_square(grey, size, fit)
+
+
+def squares(
+    rows: Sequence[ImageRow], source_dir: str, size: int, fit: pixels.Fit, grey_values: str
+) -> Iterator[tuple[ImageRow, np.ndarray | Reject]]:
+    """Each row with its image uint8 [S, S, 1], or with the reason why it has none."""
+    for row in rows:
+        try:
+            yield row, read_square(source_dir, row.path, size, fit, grey_values)
+        except (image_files.UnreadableImage, intensity.IntensityError) as error:
+            yield row, Reject(row.line, str(error))
