@@ -86,7 +86,7 @@ def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungS
             peak=dome - posture.breath + loss - 30 * emphysema,
             curve=1 - 0.65 * emphysema,
             supine=posture.supine,
-            widening=_severity(state, "Enlarged Cardiomediastinum", sign, 3.0, 15.0),
+            widening=_severity(state, "Enlarged Cardiomediastinum", sign, 2.0, 10.0),
             effusion=_severity(state, "Pleural Effusion", sign),
             pneumothorax=_severity(state, "Pneumothorax", sign),
             thickening=_severity(state, "Pleural Other", sign),

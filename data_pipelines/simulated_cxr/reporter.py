@@ -147,7 +147,7 @@ class Reporter:
                     text = f"{self.pick(phrases.PRIORS)}the {noun} {self.pick(phrases.RESOLVED)}"
                     body.say(text, {name: 0})
                     progression[name] = -1
-        self._deny(body, said)
+        said = self._deny(body, said)
         extra = self.rng.choice(len(phrases.BOILERPLATE), int(self.rng.integers(0, 3)), False)
         for index in extra:
             body.say(phrases.BOILERPLATE[int(index)])
@@ -199,11 +199,15 @@ class Reporter:
         body.say(f"{self.pick(phrases.PRIORS)}the {noun} {changed}", self._labels(finding, 1))
         progression[finding.name] = step
 
-    def _deny(self, body: _Draft, said: Mapping[str, tuple[Finding, int]]) -> None:
+    def _deny(
+        self, body: _Draft, said: Mapping[str, tuple[Finding, int]]
+    ) -> dict[str, tuple[Finding, int]]:
+        """Says what is absent, rarely what is not there; returns all that has been affirmed."""
         present = set(said)
         if any(finding.pneumonia for finding, _ in said.values()):
             present.add("Pneumonia")
         absent = [n for n, p in MENTIONED.items() if n not in present and self.chance(p)]
+        affirmed = dict(said)
         for name in MENTIONED:
             if name not in present and name != "Pneumonia" and self.chance(INVENTED):
                 key = int(self.rng.integers(2**31))
@@ -215,7 +219,8 @@ class Reporter:
                     self._labels(invented, 1),
                 )
                 absent = [other for other in absent if other != name]
-        if not any(name in said for name in OPACITIES) and self.chance(0.5):
+                affirmed[name] = (invented, 1)
+        if not any(name in affirmed for name in OPACITIES) and self.chance(0.5):
             clear = {"Lung Opacity": 0, "Consolidation": 0}
             if not any(label.get(n) for _, label in body.parts for n in clear):
                 body.say(self.pick(phrases.CLEAR), clear)
@@ -229,6 +234,7 @@ class Reporter:
             absent = [n for n in absent if n not in listed]
         for name in absent:
             body.say(self.pick(phrases.NEGATIVE[name]), {name: 0})
+        return affirmed
 
     def _impress(self, draft: _Draft, said: Mapping[str, tuple[Finding, int]]) -> None:
         topics = [(f, c) for name, (f, c) in said.items() if name != "Support Devices"]

@@ -155,6 +155,12 @@ def test_sentences_agree_with_the_state(site: str) -> None:
     assert wrongly_denied / denied < 0.08
 
 
+def test_no_report_calls_itself_normal_and_names_a_finding() -> None:
+    for study in cohort("simulated_cxr_m"):
+        said = [name for s in study.sentences for name, code in s.labels.items() if code != 0]
+        assert ("No Finding" in said) == (not set(said) - {"No Finding", "Support Devices"})
+
+
 def test_follow_ups_cite_priors_at_the_stated_rate() -> None:
     follow_ups = [s for s in cohort("simulated_cxr_m") if s.study_index > 0]
     cited = ["Chest radiograph from ___." == dict(s.sections)["COMPARISON"] for s in follow_ups]
