@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from medst_jax.options import OptionError, parse
+from medst_jax.systems.initialise import initialise
 from medst_jax.systems.system import System
 
 T = TypeVar("T", bound=type[System])
@@ -67,4 +68,5 @@ def build(name: str, **options: Any) -> System:
       OptionError: an unknown system, or an unknown, missing or mistyped option.
     """
     cls = system_class(name)
-    return cls(parse(cls.Options, options, "config.system"))
+    parsed = parse(cls.Options, options, "config.system")
+    return initialise(lambda: cls(parsed))

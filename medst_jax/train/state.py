@@ -16,6 +16,7 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 
 from medst_jax.parallel import Rules, param_shardings, replicated, variables_by_path
+from medst_jax.systems.initialise import compiler_options
 from medst_jax.systems.system import System
 
 Arrays = dict[str, jax.Array]
@@ -134,7 +135,12 @@ def init_state(
     target = abstract_state(abstract_system(build), optimizer, mesh, rules, ema=ema)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, target)
     with jax.set_mesh(mesh):
-        return jax.jit(lambda: _fresh(*arrays(build()), optimizer, ema), out_shardings=shardings)()
+        make = jax.jit(
+            lambda: _fresh(*arrays(build()), optimizer, ema),
+            out_shardings=shardings,
+            compiler_options=compiler_options(),
+        )
+        return make()
 
 
 def _fresh(

@@ -7,14 +7,14 @@ import numpy as np
 
 LABELS = ("Edema", "Fracture", "No Finding")
 OPTIONS = dict(
-    image=dict(name="resnet_small"),
+    image=dict(name="resnet_small", widths=(6, 12), blocks=(1, 1), strides=(2, 2), stem_width=4),
     joint=16,
     preprocess=dict(size=32, mean=0.5, std=0.25, channels=1),
     augment=dict(probability=1.0, rotate=5.0, brightness=0.1),
     labels=LABELS,
     vocabulary_size=50,
 )
-TEXT = dict(text=dict(name="bert_small", max_length=12))
+TEXT = dict(text=dict(name="bert_small", width=16, heads=2, mlp=32, max_length=12))
 
 
 def make_batch(rows: int = 6, seed: int = 0, size: int = 32, length: int = 12):

@@ -24,24 +24,25 @@ def built(request):
     return request.param, systems.build(request.param, **_options(request.param))
 
 
-def _differentiate(system, batch, key):
+@pytest.fixture(scope="module")
+def step(built):
+    """(batch, key) to ((loss, metrics), gradient), compiled once for the module's batch."""
+    _, system = built
     graph, params, rest = nnx.split(system, nnx.Param, ...)
 
     @jax.jit
-    def run(params, rest, batch):
+    def run(batch, key):
         def loss(params):
-            module = nnx.merge(graph, params, rest, copy=True)
-            value, metrics = module.loss(batch, rngs=key)
-            return value, metrics
+            return nnx.merge(graph, params, rest, copy=True).loss(batch, rngs=key)
 
         return jax.value_and_grad(loss, has_aux=True)(params)
 
-    return run(params, rest, batch)
+    return run
 
 
-def test_loss_and_gradient_are_finite_and_reach_every_encoder(built):
-    name, system = built
-    (value, metrics), gradient = _differentiate(system, make_batch(), jax.random.key(0))
+def test_loss_and_gradient_are_finite_and_reach_every_encoder(built, step):
+    _, system = built
+    (value, metrics), gradient = step(make_batch(), jax.random.key(0))
     assert value.dtype == jnp.float32 and np.isfinite(value)
     for total, count in metrics.values():
         assert np.isfinite(total) and np.isfinite(count)
@@ -61,7 +62,7 @@ def test_every_parameter_names_its_dimensions(built):
 
 
 def test_only_the_required_keys_are_read(built):
-    name, system = built
+    _, system = built
     required = type(system).required_keys
     batch = {key: value for key, value in make_batch().items() if key in required}
     value, _ = system.loss(batch, rngs=jax.random.key(0))
