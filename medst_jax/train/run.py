@@ -20,6 +20,7 @@ from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, com
 from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
 from medst_jax.train.optimizer import make_optimizer
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
+from medst_jax.train.runtime import compiling
 from medst_jax.train.state import abstract_system, init_state, skeleton, split
 from medst_jax.train.step import TrainStep, make_train_step
 from medst_jax.train.summary import write_summary
@@ -122,7 +123,8 @@ def run(
         if resuming:
             state = checkpoints.restore(step.abstract)
         else:
-            state = init_state(build, optimizer, mesh, rules, ema=options.ema)
+            with compiling():
+                state = init_state(build, optimizer, mesh, rules, ema=options.ema)
         start = int(state.step)
         _LOG.info(
             "%s step %d of %d, %s parameters, mesh %s",
@@ -145,7 +147,8 @@ def run(
 
 def _compiled(step: TrainStep, spec: Mapping[str, jax.ShapeDtypeStruct]) -> TrainStep:
     began = time.perf_counter()
-    compiled = step.lower(spec).compile()
+    with compiling():
+        compiled = step.lower(spec).compile()
     memory = compiled.memory_analysis()
     _LOG.info(
         "compiled in %.1f s: arguments %.0f MiB, temporaries %.0f MiB per device",

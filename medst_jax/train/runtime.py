@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What watches a run from the side: compiled-program cache, hang watchdog, profiler, preemption."""
 
+import contextlib
 import faulthandler
 import logging
 import os
+import re
 import signal
 import threading
 import time
+import warnings
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -28,6 +32,29 @@ def enable_compilation_cache(folder: str) -> None:
         return
     jax.config.update("jax_compilation_cache_dir", os.path.expanduser(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[None]:
+    """Where programs are compiled or read from the cache; removes damaged entries of the cache.
+
+    JAX writes an entry in place, so that a kill or a full disk can cut it short. It then warns
+    and compiles at every start, but never replaces the entry.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        damaged = re.search(r"compilation cache entry for '(\w+)'", str(warning.message))
+        folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+        if damaged is None or not folder:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+            continue
+        _LOG.info("removing damaged compiled programs %s from %s", damaged[1], folder)
+        for entry in epath.Path(folder).glob(f"{damaged[1]}-*-cache"):
+            entry.unlink(missing_ok=True)
 
 
 class Watchdog:

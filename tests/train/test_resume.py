@@ -81,7 +81,7 @@ def test_sigterm_saves_and_exits_with_its_own_code(toy, whole, start_toy, tmp_pa
 def test_sigkill_at_random_times_changes_nothing(toy, whole, start_toy, tmp_path):
     arguments = [f"train__steps={HORIZON}", f"optimizer__horizon_steps={HORIZON}", "train__ema=0.9"]
     draw = random.Random(0)
-    for _ in range(3):
+    for _ in range(2):
         process = start_toy(
             tmp_path, *arguments, "train__checkpoint_every=1", "pause=0.02", "train__keep=1"
         )
