@@ -93,6 +93,8 @@ def train_command(system: str, control: str, seed: int) -> list[str]:
         steps = _RANDOM_STEPS.value
         frozen = ["--config.optimizer.learning_rate=0.0", "--config.optimizer.warmup_steps=0"]
         return [*command, *frozen, f"--config.train.steps={steps}"]
+    if control == "none":
+        return command
     return [*command, f"--config.data.shuffle={control}"]
 
 

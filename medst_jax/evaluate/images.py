@@ -10,6 +10,8 @@ from tqdm import tqdm
 from medst_jax.data import pixels
 from medst_jax.data.studies import Studies
 
+_SILENT = 32  # fewer images need no progress bar
+
 
 def frontal_images(
     studies: Studies, rows: Sequence[int], *, size: int, fit: pixels.Fit, progress: bool
@@ -29,8 +31,12 @@ def frontal_images(
             )
         return pixels.fit_square(pixels.decode(image.data), size, fit)
 
+    if rows:
+        # The reader imports its libraries at the first read: two threads there at once can wait
+        # for each other's import locks for ever.
+        load(rows[0])
     label = f"{studies.name}/{studies.split}"
-    quiet = not progress or not rows
+    quiet = not progress or len(rows) < _SILENT
     with ThreadPoolExecutor(4) as pool:
         yield from tqdm(
             pool.map(load, rows), total=len(rows), desc=label, unit="image", disable=quiet

@@ -171,10 +171,11 @@ def _bar(row: Row) -> str:
 
 
 def _cards(rows: Sequence[Row]) -> str:
-    """One card per task part: its first headline metric."""
+    """One card per task: the first headline metric of its last part."""
+    last = {r.task.partition("/")[0]: r.task for r in rows if r.metric in HEADLINES}
     best: dict[str, Row] = {}
     for row in rows:
-        if row.metric in HEADLINES:
+        if row.metric in HEADLINES and row.task in last.values():
             best.setdefault(row.task, row)
     cards = [
         f'<div class="card"><b>{_number(r.value)}</b><span>{html.escape(r.metric.replace("_", " "))}'
