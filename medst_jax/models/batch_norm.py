@@ -40,6 +40,6 @@ class BatchNorm(nnx.Module):
         unbiased = var * (count / max(count - 1, 1))
         keep = 1.0 - self.momentum
         # Gradients never reach the running statistics: they are outputs of their own.
-        self.mean[...] = keep * self.mean[...] + self.momentum * jax.lax.stop_gradient(mean)
-        self.var[...] = keep * self.var[...] + self.momentum * jax.lax.stop_gradient(unbiased)
+        for running, batch in ((self.mean, mean), (self.var, unbiased)):
+            running.set_value(keep * running[...] + self.momentum * jax.lax.stop_gradient(batch))
         return mean, var

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -81,7 +82,7 @@ def assign(module: nnx.Module, values: dict[Path, np.ndarray]) -> None:
         node: Any = module
         for step in path:
             node = node[step] if isinstance(step, int) else getattr(node, step)
-        node[...] = value
+        node.set_value(jnp.asarray(value))
 
 
 def norm_slots(name: str, path: Path, index: tuple[Any, ...] = ()) -> Iterator[Slot]:

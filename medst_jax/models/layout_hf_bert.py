@@ -49,10 +49,6 @@ class HuggingFaceBert:
             token_types=shapes["embeddings.token_type_embeddings.weight"][0],
         )
 
-    def build(self, options: Any) -> Bert:
-        """A module whose values are about to be overwritten."""
-        return Bert(options, rngs=nnx.Rngs(0))
-
 
 def _layer_slots(name: str, layer: int) -> list[Slot]:
     found = []

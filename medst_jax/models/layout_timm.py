@@ -65,7 +65,3 @@ class Timm:
             image_size=math.isqrt(shapes["pos_embed"][1] - 1) * patch,
             channels=channels,
         )
-
-    def build(self, options: Any) -> ViT:
-        """A module whose values are about to be overwritten."""
-        return ViT(options, rngs=nnx.Rngs(0))

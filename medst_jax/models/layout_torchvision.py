@@ -65,7 +65,3 @@ class Torchvision:
             stem="imagenet" if kernel == 7 else "small",
         )
         return ResNetOptions(**sizes, stem_width=stem_width, channels=channels)
-
-    def build(self, options: Any) -> ResNet:
-        """A module whose values are about to be overwritten."""
-        return ResNet(options, rngs=nnx.Rngs(0))

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -35,7 +37,6 @@ class Layout(Protocol):
     def ignored(self, name: str) -> bool: ...
     def extra(self, module: nnx.Module) -> dict[str, np.ndarray]: ...
     def options(self, shapes: Mapping[str, tuple[int, ...]]) -> Any: ...
-    def build(self, options: Any) -> nnx.Module: ...
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -125,17 +126,27 @@ def from_pretrained(path: epath.PathLike, layout: str) -> tuple[nnx.Module, None
     if "architecture" in settings:
         options = settings["architecture"]["options"]
         where = f"{config} architecture.options"
-        module = chosen.build(parse(chosen.options_class, options, where))
+        sizes = parse(chosen.options_class, options, where)
     else:
         shapes = {name: tensor.shape for name, tensor in _read(file).items()}
         try:
-            module = chosen.build(chosen.options(shapes))
+            sizes = chosen.options(shapes)
         except KeyError as error:
             raise PretrainedError(
                 f"{file} has no tensor {error} and is not of layout {layout!r}"
             ) from error
+    module = _unfilled(chosen.module, sizes)
     load_pretrained(module, file, layout)
     return module, None
+
+
+def _unfilled(module: type[nnx.Module], options: Any) -> nnx.Module:
+    """A module of zeros, without running an initialiser."""
+    abstract = nnx.eval_shape(lambda: module(options, rngs=nnx.Rngs(0)))  # type: ignore[call-arg]
+    graphdef, shapes = nnx.split(abstract)
+    return nnx.merge(
+        graphdef, jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), shapes)
+    )
 
 
 def _layout(name: str, module: nnx.Module | None = None) -> Layout:

@@ -81,7 +81,7 @@ class ResNetOutput(NamedTuple):
     def patches(self) -> jax.Array:
         """The last map in row order, [B, P, D]."""
         last = self.stages[-1]
-        return last.reshape(len(last), -1, last.shape[-1])
+        return last.reshape(last.shape[0], -1, last.shape[-1])
 
 
 class ResNet(nnx.Module):

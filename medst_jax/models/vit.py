@@ -141,7 +141,7 @@ class ViT(nnx.Module):
         if images.shape[1:] != expected:
             raise ValueError(f"images are {images.shape[1:]}; this ViT takes {expected}")
         x = self.patch_embed(patchify(images, options.patch))
-        first = jnp.broadcast_to(self.cls_token[...], (len(x), 1, options.width))
+        first = jnp.broadcast_to(self.cls_token[...], (x.shape[0], 1, options.width))
         x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
         x = dropout(x + self.pos_embed[...].astype(x.dtype), options.dropout, keys, 0)
 

@@ -30,11 +30,11 @@ def test_projection_and_prototypes_are_of_unit_norm():
 
 def test_temperature_is_clamped_in_value_and_not_in_gradient():
     for raw, expected in ((2.0, np.exp(2.0)), (9.0, 100.0), (-1.0, 1.0)):
-        temperature = Temperature()
+        graphdef, state = nnx.split(Temperature())
 
-        def scale(raw, temperature=temperature):
-            temperature.log_scale[...] = raw
-            return nnx.merge(*nnx.split(temperature))()
+        def scale(raw, graphdef=graphdef, state=state):
+            filled = jax.tree.map(lambda _: raw, state)
+            return nnx.merge(graphdef, filled)()
 
         value, gradient = jax.value_and_grad(scale)(jnp.float32(raw))
         np.testing.assert_allclose([value, gradient], expected, rtol=1e-5)

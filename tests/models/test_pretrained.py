@@ -24,23 +24,26 @@ from medst_jax.models import (
     save_pretrained,
 )
 from medst_jax.models.foreign import arrays
+from tests.models.compiled import build, run
 
 DATA = pathlib.Path(__file__).parent.parent / "data"
 
 
 def resnet(seed: int = 0, **changes) -> ResNet:
     sizes = dict(widths=(8, 16), blocks=(2, 1), strides=(1, 2), stem_width=8)
-    return ResNet(ResNetOptions.small(**{**sizes, **changes}), rngs=nnx.Rngs(seed))
+    options = ResNetOptions.small(**{**sizes, **changes})
+    return build(lambda: ResNet(options, rngs=nnx.Rngs(seed)))
 
 
 def vit(seed: int = 0, **changes) -> ViT:
     sizes = dict(width=64, depth=2, heads=1, image_size=32)
-    return ViT(ViTOptions.small(**{**sizes, **changes}), rngs=nnx.Rngs(seed))
+    options = ViTOptions.small(**{**sizes, **changes})
+    return build(lambda: ViT(options, rngs=nnx.Rngs(seed)))
 
 
 def bert(seed: int = 0) -> Bert:
     options = BertOptions.small(30, width=64, heads=1, mlp=32, max_length=16)
-    return Bert(options, rngs=nnx.Rngs(seed))
+    return build(lambda: Bert(options, rngs=nnx.Rngs(seed)))
 
 
 MODULES = [("torchvision", resnet), ("timm", vit), ("hf-bert", bert)]
@@ -66,7 +69,7 @@ def test_sizes_from_torch_tensors_with_the_classifier_left_out(block):
     file = DATA / f"torch_resnet_{block}.safetensors"
     module, _ = from_pretrained(file, "torchvision")
     data = np.load(DATA / f"torch_resnet_{block}.npz")
-    np.testing.assert_allclose(module(data["images"]).pooled, data["pooled"], atol=1e-5)
+    np.testing.assert_allclose(run(module, data["images"]).pooled, data["pooled"], atol=1e-5)
 
 
 def test_saved_names_are_those_of_torch(tmp_path):
@@ -112,8 +115,8 @@ def test_grey_images_need_the_sum_by_name(tmp_path):
         load_pretrained(target, file, "torchvision")
     load_pretrained(target, file, "torchvision", input_channels="sum")
     grey = jax.random.normal(jax.random.key(0), (2, 16, 16, 1))
-    expected = source(np.repeat(grey, 3, axis=-1)).pooled
-    np.testing.assert_allclose(target(grey).pooled, expected, atol=1e-5)
+    expected = run(source, np.repeat(grey, 3, axis=-1)).pooled
+    np.testing.assert_allclose(run(target, grey).pooled, expected, atol=1e-5)
 
 
 def test_misfits_name_tensor_shapes_and_file_and_leave_the_module(tmp_path):

@@ -12,6 +12,7 @@ from flax import nnx
 
 from medst_jax.models import Bert, BertOptions, ResNet, ResNetOptions, ViT, ViTOptions, foreign
 from medst_jax.models.pretrained import LAYOUTS, load_pretrained
+from tests.models.compiled import build, run
 
 DATA = pathlib.Path(__file__).parent.parent / "data"
 VIT = ViTOptions(patch=4, width=16, depth=2, heads=2, mlp_ratio=2.0, image_size=16)
@@ -23,7 +24,8 @@ def resnet_options(block: str, **changes) -> ResNetOptions:
     return ResNetOptions(**sizes, block=block, **changes)
 
 
-def loaded(module: nnx.Module, name: str, layout: str):
+def loaded(make, name: str, layout: str):
+    module = build(make)
     load_pretrained(module, DATA / f"{name}.safetensors", layout)
     return module, dict(np.load(DATA / f"{name}.npz"))
 
@@ -59,8 +61,10 @@ def compare(module, layout, expected, prefix, wanted, tolerance):
 @pytest.mark.parametrize("convolution", ["xla", "patches"])
 def test_resnet_in_evaluation(block, convolution):
     options = resnet_options(block, convolution=convolution)
-    model, data = loaded(ResNet(options, rngs=nnx.Rngs(1)), f"torch_resnet_{block}", "torchvision")
-    out = model(data["images"])
+    model, data = loaded(
+        lambda: ResNet(options, rngs=nnx.Rngs(1)), f"torch_resnet_{block}", "torchvision"
+    )
+    out = run(model, data["images"])
     for stage, expected in zip(out.stages, (data["stage0"], data["stage1"]), strict=True):
         np.testing.assert_allclose(stage, expected, atol=2e-5)
     np.testing.assert_allclose(out.pooled, data["pooled"], atol=1e-5)
@@ -73,7 +77,9 @@ def test_resnet_in_evaluation(block, convolution):
 )
 def test_resnet_in_training(block, remat, convolution):
     options = resnet_options(block, remat=remat, convolution=convolution)
-    model, data = loaded(ResNet(options, rngs=nnx.Rngs(1)), f"torch_resnet_{block}", "torchvision")
+    model, data = loaded(
+        lambda: ResNet(options, rngs=nnx.Rngs(1)), f"torch_resnet_{block}", "torchvision"
+    )
     value, grads = gradients(
         model, lambda m: (m(data["images"], train=True).pooled * data["target"]).sum()
     )
@@ -85,8 +91,8 @@ def test_resnet_in_training(block, remat, convolution):
 @pytest.mark.parametrize(("remat", "unroll"), [("none", 1), ("full", 1), ("dots", 2)])
 def test_vit(remat, unroll):
     options = dataclasses.replace(VIT, remat=remat, unroll=unroll)
-    model, data = loaded(ViT(options, rngs=nnx.Rngs(1)), "torch_vit", "timm")
-    np.testing.assert_allclose(model(data["images"]).tokens, data["tokens"], atol=1e-5)
+    model, data = loaded(lambda: ViT(options, rngs=nnx.Rngs(1)), "torch_vit", "timm")
+    np.testing.assert_allclose(run(model, data["images"]).tokens, data["tokens"], atol=1e-5)
     value, grads = gradients(model, lambda m: (m(data["images"]).tokens * data["target"]).sum())
     np.testing.assert_allclose(value, data["loss"], rtol=1e-4)
     compare(
@@ -97,9 +103,9 @@ def test_vit(remat, unroll):
 @pytest.mark.parametrize(("remat", "unroll"), [("none", 1), ("full", 1), ("dots", 2)])
 def test_bert(remat, unroll):
     options = dataclasses.replace(BERT, remat=remat, unroll=unroll)
-    model, data = loaded(Bert(options, rngs=nnx.Rngs(1)), "torch_bert", "hf-bert")
+    model, data = loaded(lambda: Bert(options, rngs=nnx.Rngs(1)), "torch_bert", "hf-bert")
     tokens, mask = data["tokens"].astype(np.int32), data["token_mask"]
-    states = model(tokens, mask).hidden_states
+    states = run(model, tokens, mask).hidden_states
     assert len(states) == 3
     for state, expected in zip(states, data["hidden_states"], strict=True):
         np.testing.assert_allclose(state, expected, atol=2e-5)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Export a training run for other programs, and check that the files give its outputs.
+
+    python launch/export.py --checkpoint=/tmp/dlilp --format=safetensors --output=/tmp/dlilp_export
+
+safetensors: the image encoder under torchvision (ResNet) or timm (ViT) names, the heads and the
+text encoder; stablehlo: `encode_image` as one program for any batch. Both with config.json,
+tokenizer.model, labels.json and a model card, which quotes metrics.json when the workdir or
+--metrics has one.
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags
+from etils import epath
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from medst_jax.export import FORMATS, ExportError, export_checkpoint, read_rows
+from medst_jax.models import PretrainedError
+from medst_jax.train.checkpoint import CheckpointError, load_system
+from medst_jax.train.workdir import WorkdirError
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir of a training run.", required=True)
+_FORMAT = flags.DEFINE_enum("format", "safetensors", FORMATS, "What to write.")
+_OUTPUT = flags.DEFINE_string("output", None, "New folder, or an earlier export.", required=True)
+_METRICS = flags.DEFINE_string("metrics", None, "metrics.json for the model card.")
+_STEP = flags.DEFINE_integer("step", None, "Which checkpoint; default: the newest.")
+_EMA = flags.DEFINE_bool("ema", False, "Use the moving average of the parameters.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    found = epath.Path(_CHECKPOINT.value) / "metrics.json"
+    metrics = _METRICS.value or (found if found.exists() else None)
+    try:
+        rows = read_rows(metrics) if metrics else []
+        loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
+        folder = export_checkpoint(loaded, _FORMAT.value, _OUTPUT.value, rows=rows)
+    except (CheckpointError, ExportError, PretrainedError, WorkdirError) as error:
+        raise SystemExit(f"error: {error}") from None
+    for file in sorted(path.name for path in folder.iterdir()):
+        print(folder / file)
+
+
+if __name__ == "__main__":
+    app.run(main)

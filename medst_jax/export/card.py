@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model card of an export: what was trained, on what, how well, and for which use."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from medst_jax.data.studies import MissingDataError, read_info
+
+_USE = """## Intended use
+
+Research only. These weights are not a medical device, have not been validated for any clinical
+purpose, and must not inform the care of a patient. No clinical claim is made.
+"""
+
+
+def licences(config: Mapping[str, Any]) -> dict[str, str]:
+    """Licence of each data set of the run's mixture; says so where the data is not at hand."""
+    found = {}
+    for name in config["data"]["mixture"]:
+        try:
+            info = read_info(config["data"]["data_dir"], name)
+            found[name] = str(info.get("licence") or "not stated")
+        except (MissingDataError, OSError, ValueError):
+            found[name] = "unknown here (the data set was not at hand when exporting)"
+    return found
+
+
+def model_card(
+    *,
+    system: str,
+    step: int,
+    architecture: Mapping[str, Any],
+    stamp: Mapping[str, Any],
+    licence_of: Mapping[str, str],
+    labels: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    usage: str,
+) -> str:
+    """Markdown of the card; `rows` are evaluation rows, `usage` is how to load the files."""
+    lines = [
+        f"# {system}: chest X-ray encoder",
+        "",
+        f"- system: `{system}`, {step} training steps of {stamp['global_batch']} examples",
+        f"- image encoder: `{architecture['class']}` ({architecture['layout']} names)",
+        f"- labels: {', '.join(labels) or 'none'}",
+        f"- patients kept out of training for evaluation: {stamp['excluded_patients']}",
+        "",
+        "## Training data",
+        "",
+        "| data set | fingerprint | intensity | licence |",
+        "|---|---|---|---|",
+    ]
+    for name, fingerprint in stamp["fingerprints"].items():
+        intensity = stamp["intensity"].get(name, "unknown")
+        lines.append(
+            f"| {name} | `{fingerprint[:16]}` | {intensity} | {licence_of.get(name, 'unknown')} |"
+        )
+    lines += ["", "The weights inherit the conditions of these licences.", "", "## Results", ""]
+    lines += _results(rows)
+    return "\n".join([*lines, "", "## Files", "", usage, "", _USE])
+
+
+def _results(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return ["No evaluation was given to the export."]
+    lines = ["| data set | task | protocol | metric | value | 95% interval | n |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in rows:
+        interval = f"{_number(row['low'])} to {_number(row['high'])}"
+        cells = [row["dataset"], row["task"], row["protocol"], row["metric"]]
+        cells += [_number(row["value"]), interval, row["n"]]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return lines
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, (int, float)) else str(value)

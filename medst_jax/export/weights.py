@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encoders under foreign names and heads under their own, as safetensors, read back and checked."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors.numpy
+from etils import epath
+from flax import nnx
+
+from medst_jax.export.errors import ExportError
+from medst_jax.models import Bert, ResNet, ViT, from_pretrained, save_pretrained
+from medst_jax.systems.system import System
+from medst_jax.train.workdir import write_json
+
+LAYOUT_OF: dict[type[nnx.Module], str] = {ResNet: "torchvision", ViT: "timm", Bert: "hf-bert"}
+WEIGHTS, HEADS, TEXT = "model.safetensors", "heads.safetensors", "text_encoder"
+_ENCODERS = ("image_encoder", "text_encoder")
+
+
+def architecture(encoder: nnx.Module) -> dict[str, Any]:
+    """Class, layout and options of an encoder, enough to build it again.
+
+    Raises:
+      ExportError: no foreign naming is known for its class.
+    """
+    kind = type(encoder)
+    if kind not in LAYOUT_OF:
+        known = ", ".join(c.__name__ for c in LAYOUT_OF)
+        raise ExportError(f"{kind.__name__} has no foreign names to export under; known: {known}")
+    options = dataclasses.asdict(encoder.options)  # type: ignore[attr-defined]
+    return {"class": kind.__name__, "layout": LAYOUT_OF[kind], "options": options}
+
+
+def head_tensors(system: System) -> dict[str, np.ndarray]:
+    """Parameters outside the encoders; kernels of linear layers as PyTorch's [out, in] weights."""
+    tensors = {}
+    for path, variable in nnx.to_flat_state(nnx.state(system, nnx.Param)):
+        if path[0] in _ENCODERS:
+            continue
+        value = np.asarray(variable[...], np.float32)
+        name = ".".join(map(str, path))
+        if path[-2:] == ("linear", "kernel"):
+            name, value = f"{name.removesuffix('.linear.kernel')}.weight", value.T
+        tensors[name] = np.ascontiguousarray(value)
+    return tensors
+
+
+def write_heads(system: System, folder: epath.Path) -> dict[str, list[int]]:
+    """Write heads.safetensors; returns the shape of each tensor by name."""
+    tensors = head_tensors(system)
+    (folder / HEADS).write_bytes(safetensors.numpy.save(tensors, {"format": "pt"}))
+    read = safetensors.numpy.load((folder / HEADS).read_bytes())
+    for name, tensor in tensors.items():
+        if name not in read or not np.array_equal(read[name], tensor, equal_nan=True):
+            raise ExportError(f"{folder / HEADS}: {name} does not read back as written")
+    return {name: list(tensor.shape) for name, tensor in tensors.items()}
+
+
+def write_image_encoder(encoder: nnx.Module, size: int, folder: epath.Path) -> None:
+    """Write model.safetensors beside config.json and check that it gives the same outputs.
+
+    Args:
+      encoder: a ResNet or ViT.
+      size: side of its input in pixels.
+      folder: holds config.json with `architecture` already, which the check reads.
+    """
+    layout = LAYOUT_OF[type(encoder)]
+    save_pretrained(encoder, folder / WEIGHTS, layout)
+    rebuilt, _ = from_pretrained(folder, layout)
+    channels = encoder.options.channels  # type: ignore[attr-defined]
+    images = jax.random.normal(jax.random.key(0), (2, size, size, channels))
+    _check_outputs(folder / WEIGHTS, *(_run(m, images).pooled for m in (encoder, rebuilt)))
+
+
+def write_text_encoder(encoder: nnx.Module, folder: epath.Path) -> None:
+    """Write text_encoder/ (weights and config.json) and check that it gives the same outputs."""
+    target = folder / TEXT
+    target.mkdir()
+    write_json(target / "config.json", {"architecture": architecture(encoder)})
+    save_pretrained(encoder, target / WEIGHTS, LAYOUT_OF[type(encoder)])
+    rebuilt, _ = from_pretrained(target, LAYOUT_OF[type(encoder)])
+    options = encoder.options  # type: ignore[attr-defined]
+    length = min(16, options.max_length)
+    tokens = jax.random.randint(jax.random.key(0), (2, length), 0, options.vocabulary_size)
+    mask = np.arange(length)[None] < np.array([[length], [length // 2]])
+    outputs = (_run(m, tokens, mask).hidden_states[-1] for m in (encoder, rebuilt))
+    _check_outputs(target / WEIGHTS, *outputs)
+
+
+def _run(module: nnx.Module, *inputs: Any) -> Any:
+    graphdef, state = nnx.split(module)
+    return jax.jit(lambda state, *x: nnx.merge(graphdef, state)(*x))(state, *inputs)
+
+
+def _check_outputs(file: epath.Path, original: jax.Array, rebuilt: jax.Array) -> None:
+    a, b = (np.asarray(x, np.float32) for x in (original, rebuilt))
+    if not np.isfinite(a).all():
+        raise ExportError(f"{file}: the encoder gives values that are not finite")
+    difference = float(np.abs(a - b).max())
+    if difference > 1e-5 * max(1.0, float(np.abs(a).max())):
+        raise ExportError(f"{file}: outputs differ by {difference:.3g} after reading it back")
