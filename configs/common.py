@@ -47,6 +47,7 @@ def image_text(name: str) -> ConfigDict:
             size=224,
             text_length=77,
             vocabulary="radiology",
+            shuffle="none",
             mixture=dict(
                 mimic_cxr=dict(split="train", weight=154_595.0, text="report"),
                 chexpert=dict(split="train", weight=191_026.0, text="prompt"),
