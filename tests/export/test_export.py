@@ -32,7 +32,7 @@ ROW = dict(system="dlilp", dataset="site", task="edema", protocol="zero_shot", m
 
 def loaded(image=RESNET, name="dlilp", seed=0) -> LoadedSystem:
     return LoadedSystem(
-        system=compiled.build(lambda: systems.build(name, **OPTIONS, image=image, seed=seed)),
+        system=compiled.build(lambda: systems.build(name, **OPTIONS, image=image), seed),
         tokenizer=None,
         config={"data": {"size": 24, "text_length": 12, "data_dir": "no", "mixture": {"m": {}}}},
         stamp={

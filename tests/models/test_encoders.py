@@ -51,10 +51,18 @@ def test_every_variable_names_its_axes(make):
         assert ("layers" in axes) == (path[0] in ("layers", "blocks")), path
 
 
-def test_layers_of_a_stack_start_different():
-    kernel = bert().layers.mlp.fc1.kernel[...]
+def test_layers_of_a_stack_start_different_and_as_their_initialiser_says():
+    options = BertOptions.small(30, **BERT)
+    kernel = jax.jit(lambda: Bert(options, rngs=nnx.Rngs(0)).layers.mlp.fc1.kernel[...])()
     assert kernel.shape == (2, 32, 64)
     assert not np.allclose(kernel[0], kernel[1])
+    np.testing.assert_allclose(kernel.std((1, 2)), options.init_std, rtol=0.05)
+
+
+def test_convolutions_start_by_kaiming():
+    options = ResNetOptions.small(**RESNET)
+    kernel = jax.jit(lambda: ResNet(options, rngs=nnx.Rngs(0)).layer2[0].conv2.kernel[...])()
+    np.testing.assert_allclose(kernel.std(), np.sqrt(2 / (9 * 16)), rtol=0.05)
 
 
 def test_padding_and_neighbours_change_nothing():
