@@ -76,9 +76,11 @@ def image_text(name: str) -> ConfigDict:
 
 def _smoke(config: ConfigDict) -> None:
     """Small encoders on the simulated cohort, two CPU cores."""
-    config.system.image = ConfigDict(dict(name="resnet_small"))
+    config.system.image = ConfigDict(
+        dict(name="resnet_small", widths=(16, 32, 64, 128), stem_width=12)
+    )
     if "text" in config.system:
-        config.system.text = ConfigDict(dict(name="bert_small"))
+        config.system.text = ConfigDict(dict(name="bert_small", width=64, mlp=256))
     config.system.joint = 64
     config.system.preprocess = ConfigDict(dict(size=64, fit="pad", mean=0.5, std=0.25, channels=1))
     config.system.augment = ConfigDict(
@@ -100,9 +102,9 @@ def _smoke(config: ConfigDict) -> None:
             simulated_cxr_c=dict(split="train", weight=1.0, text="prompt"),
         )
     )
-    config.train.update(dict(batch_size=64, steps=500, log_every=20, checkpoint_every=250))
+    config.train.update(dict(batch_size=64, steps=300, log_every=20, checkpoint_every=150))
     config.optimizer.update(
-        dict(learning_rate=1e-3, warmup_steps=50, weight_decay=1e-2, decay_mask="kernels")
+        dict(learning_rate=2e-3, warmup_steps=50, weight_decay=1e-2, decay_mask="kernels")
     )
 
 

@@ -11,9 +11,10 @@ Controls, each trained with the same steps and images:
   labels   images with the labels of other studies
   both     both of these
 
-A control breaks only what it shuffles: with labels intact, "pairs" can still train the image
-encoder of UniCL and DLILP, and with pairs intact "labels" can still train their text path. The
-differences from such a control say what the other source adds, and are reported as they are.
+A control breaks only what it shuffles. With labels intact, "pairs" still trains the image encoder
+of UniCL and DLILP; with pairs intact, "labels" still trains their text path. So a control is
+required to lose only on tasks whose whole supervision it breaks; its difference on the others
+says what the other source adds, and is reported as it comes out.
 """
 
 import dataclasses
@@ -24,25 +25,44 @@ from configs.evaluate.smoke import CLASSES
 
 MINIMAL_EFFECT = 0.03
 SEEDS = (0, 1, 2)
-METRIC = "auroc"  # mean over the 7 findings
+METRIC = "balanced_accuracy"  # over the 7 findings, chance 1/7: the reality check's "ACA"
 ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE = "zero-shot text", "zero-shot prototypes", "probe"
 PROBE_16 = f"{PROBE}/16 shots"
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A system beats its controls on every task; tasks are names in `predictions.npz`."""
+    """A system beats its controls; tasks are names in `predictions.npz`.
 
+    required: control -> tasks on which it must lose.
+    """
+
+    required: dict[str, tuple[str, ...]]
     tasks: tuple[str, ...]
-    controls: tuple[str, ...]
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """All controls of the claim."""
+        return tuple(self.required)
+
+
+_TEXT = (ZERO_SHOT_TEXT, PROBE_16)
+_LABELS = (ZERO_SHOT_PROTOTYPES, PROBE_16)
+_ALL = (ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE_16)
 
 CLAIMS: dict[str, Claim] = {
-    "clip": Claim((ZERO_SHOT_TEXT, PROBE_16), ("random", "pairs")),
-    "unicl": Claim((ZERO_SHOT_TEXT, PROBE_16), ("random", "pairs", "labels", "both")),
-    "unimodal": Claim((ZERO_SHOT_PROTOTYPES, PROBE_16), ("random", "labels")),
+    "clip": Claim({"random": _TEXT, "pairs": _TEXT}, _TEXT),
+    # UniCL's text is trained by pairs and by labels alike: each alone still trains it.
+    "unicl": Claim({"random": _TEXT, "both": _TEXT, "pairs": (), "labels": ()}, _TEXT),
+    "unimodal": Claim({"random": _LABELS, "labels": _LABELS}, _LABELS),
     "dlilp": Claim(
-        (ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE_16), ("random", "pairs", "labels", "both")
+        {
+            "random": _ALL,
+            "both": _ALL,
+            "pairs": (ZERO_SHOT_TEXT,),
+            "labels": (ZERO_SHOT_PROTOTYPES,),
+        },
+        _ALL,
     ),
 }
 

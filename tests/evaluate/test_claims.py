@@ -48,7 +48,9 @@ def test_claims_name_tasks_of_their_suite() -> None:
     _, tasks = parse_suite(claims.get_config())
     for claim in claims.CLAIMS.values():
         assert {task.partition("/")[0] for task in claim.tasks} <= set(tasks)
-        assert claim.controls[0] == "random"
+        assert claim.controls[0] == "random" and set().union(*claim.required.values()) <= set(
+            claim.tasks
+        )
 
 
 def test_frame_pixels_do_not_see_the_inside() -> None:
