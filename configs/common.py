@@ -56,7 +56,7 @@ def image_text(name: str) -> ConfigDict:
     )
     # 30 epochs of 345,621 frontal images; warm-up of one epoch.
     config.train = ConfigDict(
-        dict(batch_size=128, steps=81_000, log_every=50, checkpoint_every=2_700)
+        dict(batch_size=128, steps=81_000, log_every=50, checkpoint_every=2_700, tensorboard=True)
     )
     config.optimizer = ConfigDict(
         dict(
@@ -110,5 +110,7 @@ def _smoke(config: ConfigDict) -> None:
 
 def _tiny(config: ConfigDict) -> None:
     """The smoke variant for a few steps: for tests of the machinery, not of learning."""
-    config.train.update(dict(batch_size=16, steps=20, log_every=5, checkpoint_every=5))
+    config.train.update(
+        dict(batch_size=16, steps=20, log_every=5, checkpoint_every=5, tensorboard=False)
+    )
     config.optimizer.warmup_steps = 4
