@@ -4,6 +4,11 @@
 import os
 import pathlib
 
+# Tests compile many programs and run each once or twice: compiling fast is what counts.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
+
 import pytest
 from absl import flags
 
