@@ -31,7 +31,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
         )
     )
     if arg == "without_kermany":
-        config.data.mixture.kermany_224.update(labels="mask", text="none")
+        config.data.mixture.kermany_224.update(text="none", lacks=("labels", "text"))
+        config.data.drop_labels = ("Bacterial Pneumonia", "Viral Pneumonia")
     elif arg == "tiny":
         config = common.variant(config, "tiny")
     elif arg:

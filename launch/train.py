@@ -92,5 +92,13 @@ def make_evaluators(entries: dict[str, Any], tokenizer: Any, data: DataOptions) 
     return {k: (int(e["every"]), make_evaluator(e, tokenizer, data)) for k, e in entries.items()}
 
 
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError) as error:
+        # ml_collections raises on a --config.key that the config file does not define.
+        raise SystemExit(f"error: the configuration has no key {error}") from None
+
+
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=_parse)

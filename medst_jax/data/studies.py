@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from medst_jax.data import schema
 from medst_jax.data.index import Index
 from medst_jax.data.parse import parse_study
 from medst_jax.data.study import Study
+
+# Reader threads make their first reads at once; opening imports and parses once, for all.
+_OPENING = threading.Lock()
 
 
 class MissingDataError(FileNotFoundError):
@@ -148,9 +152,14 @@ class Studies:
         return i % len(self)
 
     def _records(self) -> _Records:
-        if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = (os.getpid(), _Records(self._dir, self.split, self._truth))
-        return self._opened[1]
+        opened = self._opened
+        if opened is None or opened[0] != os.getpid():
+            with _OPENING:
+                opened = self._opened
+                if opened is None or opened[0] != os.getpid():
+                    opened = (os.getpid(), _Records(self._dir, self.split, self._truth))
+                    self._opened = opened
+        return opened[1]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}
