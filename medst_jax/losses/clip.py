@@ -4,8 +4,7 @@
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses.shapes import check_pairs, similarities, valid_rows, zero_invalid
-from medst_jax.losses.soft_cross_entropy import symmetric_cross_entropy
+from medst_jax.losses.contrastive import contrastive_loss
 
 
 def clip_loss(
@@ -40,12 +39,5 @@ def clip_loss(
     >>> round(float(clip_loss(jnp.eye(2), jnp.eye(2), 1.0)), 4)
     0.3133
     """
-    check_pairs(image, text, mask, negative_mask)
-    valid = valid_rows(image.shape[0], mask)
-    positives = jnp.eye(image.shape[0], dtype=bool)
-    allowed = valid[:, None] & valid[None, :]
-    if negative_mask is not None:
-        allowed &= negative_mask.astype(bool)
-    image, text = zero_invalid(image, valid), zero_invalid(text, valid)
-    logits = jnp.asarray(scale, jnp.float32) * similarities(image, text)
-    return symmetric_cross_entropy(logits, positives, allowed, valid)
+    pair = jnp.eye(image.shape[0], dtype=bool)
+    return contrastive_loss(image, text, scale, pair, mask=mask, negative_mask=negative_mask)

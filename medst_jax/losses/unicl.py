@@ -4,8 +4,8 @@
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses.shapes import check_pairs, similarities, valid_rows, zero_invalid
-from medst_jax.losses.soft_cross_entropy import symmetric_cross_entropy
+from medst_jax.losses.contrastive import contrastive_loss
+from medst_jax.losses.shapes import similarities
 
 
 def unicl_loss(
@@ -39,18 +39,11 @@ def unicl_loss(
     Reference: Yang et al., "Unified Contrastive Learning in Image-Text-Label Space",
     arXiv:2204.03610, equations 2-4; shared-label positives as in the DLILP release.
     """
-    check_pairs(image, text, mask, negative_mask)
     if image_labels.shape != text_labels.shape or image_labels.shape[0] != image.shape[0]:
         raise ValueError(
             f"image_labels {image_labels.shape} and text_labels {text_labels.shape} must both "
             f"be [B, C] with B = {image.shape[0]}"
         )
-    valid = valid_rows(image.shape[0], mask)
     shared = jax.lax.stop_gradient(similarities(image_labels, text_labels)) > 0
     positives = shared | jnp.eye(image.shape[0], dtype=bool)
-    allowed = valid[:, None] & valid[None, :]
-    if negative_mask is not None:
-        allowed &= negative_mask.astype(bool)
-    image, text = zero_invalid(image, valid), zero_invalid(text, valid)
-    logits = jnp.asarray(scale, jnp.float32) * similarities(image, text)
-    return symmetric_cross_entropy(logits, positives, allowed, valid)
+    return contrastive_loss(image, text, scale, positives, mask=mask, negative_mask=negative_mask)

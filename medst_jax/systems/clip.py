@@ -42,15 +42,8 @@ class Clip(System):
         rngs = nnx.Rngs(options.seed)
         self.preprocess, self.augment = options.preprocess, options.augment
         self.labels = options.labels
-        self.image_encoder = image_encoder(
-            options.image,
-            size=options.preprocess.size,
-            channels=options.preprocess.channels,
-            rngs=rngs,
-        )
-        self.text_encoder = text_encoder(
-            options.text, vocabulary_size=options.vocabulary_size, rngs=rngs
-        )
+        self.image_encoder = image_encoder(options, rngs=rngs)
+        self.text_encoder = text_encoder(options, rngs=rngs)
         self.image_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
         self.text_projection = Projection(self.text_encoder.features, options.joint, rngs=rngs)
         self.scale = Temperature(1 / options.temperature)

@@ -11,6 +11,7 @@ from flax import nnx
 
 from medst_jax import models
 from medst_jax.options import OptionError, parse
+from medst_jax.systems.options import ImageOptions, ImageTextOptions
 
 IMAGE_ENCODERS: dict[str, tuple[type, Callable[[], Any]]] = {
     "resnet50": (models.ResNet, models.ResNetOptions.resnet50),
@@ -24,18 +25,18 @@ TEXT_ENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
 }
 
 
-def image_encoder(values: Mapping[str, Any], *, size: int, channels: int, rngs: nnx.Rngs) -> Any:
-    """Build the image encoder of `{"name": ..., **overrides}` for images of `size` pixels."""
-    overrides: dict[str, Any] = {"channels": channels}
-    if str(values.get("name", "")).startswith("vit"):
-        overrides["image_size"] = size
-    return _build(IMAGE_ENCODERS, values, overrides, "config.system.image", rngs)
+def image_encoder(options: ImageOptions, *, rngs: nnx.Rngs) -> Any:
+    """Build the image encoder of `options.image` for the images that its preprocessing gives."""
+    fixed: dict[str, Any] = {"channels": options.preprocess.channels}
+    if str(options.image.get("name", "")).startswith("vit"):
+        fixed["image_size"] = options.preprocess.size
+    return _build(IMAGE_ENCODERS, options.image, fixed, "config.system.image", rngs)
 
 
-def text_encoder(values: Mapping[str, Any], *, vocabulary_size: int, rngs: nnx.Rngs) -> Any:
-    """Build the text encoder of `{"name": ..., **overrides}`."""
-    fixed = {"vocabulary_size": vocabulary_size}
-    return _build(TEXT_ENCODERS, values, fixed, "config.system.text", rngs)
+def text_encoder(options: ImageTextOptions, *, rngs: nnx.Rngs) -> Any:
+    """Build the text encoder of `options.text` for the vocabulary of the data."""
+    fixed = {"vocabulary_size": options.vocabulary_size}
+    return _build(TEXT_ENCODERS, options.text, fixed, "config.system.text", rngs)
 
 
 def _build(
@@ -59,12 +60,8 @@ def image_features(
     encoder: Any, images: jax.Array, *, train: bool, keys: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Pooled features [B, D] and patch features [B, P, D] of float images [B, s, s, c]."""
-    if isinstance(encoder, models.ResNet):
-        output = encoder(images, train=train)
-        grid = output.stages[-1]
-        return output.pooled, grid.reshape(grid.shape[0], -1, grid.shape[-1])
-    tokens = encoder(images, train=train, keys=keys).tokens
-    return tokens[:, 0], tokens[:, 1:]
+    output = encoder(images, train=train, keys=keys)
+    return output.pooled, output.patches
 
 
 def text_features(

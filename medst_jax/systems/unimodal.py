@@ -45,12 +45,7 @@ class Unimodal(System):
         rngs = nnx.Rngs(options.seed)
         self.preprocess, self.augment = options.preprocess, options.augment
         self.labels = options.labels
-        self.image_encoder = image_encoder(
-            options.image,
-            size=options.preprocess.size,
-            channels=options.preprocess.channels,
-            rngs=rngs,
-        )
+        self.image_encoder = image_encoder(options, rngs=rngs)
         self.text_encoder = None
         self.label_head = LabelHead(
             self.image_encoder.features,

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every experiment file and variant holds only options that exist, with values of their types."""
+
+import importlib
+import pathlib
+
+import jax
+import pytest
+from flax import nnx
+
+from medst_jax import systems
+from medst_jax.data.data_options import DataOptions
+from medst_jax.options import parse
+from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
+
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "configs"
+NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "common"))
+VARIANTS = {"dlilp_open": (None, "without_kermany", "tiny")}
+CASES = [(n, v) for n in NAMES for v in VARIANTS.get(n, (None, "smoke", "tiny"))]
+
+
+def _config(name: str, variant: str | None):
+    return importlib.import_module(f"configs.{name}").get_config(variant)
+
+
+@pytest.mark.parametrize("name,variant", CASES)
+def test_every_section_parses(name, variant):
+    config = _config(name, variant).to_dict()
+    train = parse(TrainOptions, config["train"], "config.train")
+    optimizer = parse(OptimizerOptions, config["optimizer"], "config.optimizer")
+    parse(MeshOptions, config["mesh"], "config.mesh")
+    data = parse(DataOptions, config["data"], "config.data")
+    options = dict(config["system"])
+    cls = systems.system_class(options.pop("name"))
+    system = parse(cls.Options, options | {"labels": ("A",), "vocabulary_size": 9}, "config.system")
+    assert optimizer.warmup_steps < train.steps
+    assert system.preprocess.size == data.size
+    if cls.has_text:
+        assert data.vocabulary
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "dlilp_open"])
+def test_the_paper_sizes_build(name):
+    config = _config(name, None).to_dict()
+    options = dict(config["system"]) | {"labels": ("A", "B"), "vocabulary_size": 1000}
+    system = nnx.eval_shape(lambda: systems.build(**options))
+    assert system.image_encoder.features == 2048
+    leaves = jax.tree.leaves(nnx.state(system.image_encoder, nnx.Param))
+    assert 23.4e6 < sum(leaf.size for leaf in leaves) < 23.6e6
+    if system.text_encoder is not None:
+        assert system.text_encoder.options.depth == 12 and system.text_encoder.features == 768
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_variants_are_refused_and_docstrings_say_how_to_run(name):
+    with pytest.raises(ValueError, match="known:"):
+        _config(name, "smok")
+    text = " ".join((importlib.import_module(f"configs.{name}").__doc__ or "").split())
+    for said in (
+        f"launch/train.py --config=configs/{name}.py",
+        "two CPU cores",
+        "balanced accuracy",
+    ):
+        assert said in text, said
