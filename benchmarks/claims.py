@@ -10,19 +10,15 @@ its parameters stay as initialised while its batch norm takes up the statistics 
 """
 
 import json
-import os
 import pathlib
-import queue
-import subprocess
 import sys
-from concurrent import futures
 
 from absl import app, flags
-from tqdm import tqdm
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.runs import FROZEN, Run, finish_all
 from configs.evaluate import claims
 from medst_jax.data.studies import read_info
 from medst_jax.evaluate.comparison import compare, mean_value
@@ -53,19 +49,7 @@ def main(argv: list[str]) -> None:
         for control in ("none", *claims.CLAIMS[system].controls)
         for seed in _SEEDS.value
     ]
-    cores: queue.Queue[int] = queue.Queue()
-    for core in range(_JOBS.value):
-        cores.put(core)
-
-    def work(run: tuple[str, str, int]) -> None:
-        core = cores.get()
-        try:
-            finish(output / run_name(*run), *run, core=core if _JOBS.value > 1 else None)
-        finally:
-            cores.put(core)
-
-    with futures.ThreadPoolExecutor(_JOBS.value) as pool:
-        list(tqdm(pool.map(work, runs), total=len(runs), desc="runs", unit="run"))
+    finish_all([describe(output / run_name(*run), *run) for run in runs], _JOBS.value)
     seeds = [int(seed) for seed in _SEEDS.value]
     judged = [row for system in _SYSTEMS.value for row in judge(output, system, seeds)]
     info = read_info(_DATA.value, "simulated_cxr_e1")
@@ -79,53 +63,27 @@ def run_name(system: str, control: str, seed: int) -> str:
     return f"{system}_{control}_{seed}"
 
 
-def finish(folder: pathlib.Path, system: str, control: str, seed: int, *, core: int | None) -> None:
-    """Train and evaluate a run unless its results are there; on one core if it is given."""
-    if (folder / "evaluation" / "metrics.json").exists():
-        return
-    _call(folder, [*train_command(system, control, seed), f"--workdir={folder}"], core)
-    evaluate = [
-        "launch/evaluate.py",
-        f"--checkpoint={folder}",
+def describe(folder: pathlib.Path, system: str, control: str, seed: int) -> Run:
+    """The run of a system under a control."""
+    evaluate = (
         f"--suite={ROOT / 'configs/evaluate/claims.py'}",
         f"--data_dir={_DATA.value}",
         f"--name={system}_{control}",
-        f"--output={folder / 'evaluation'}",
-    ]
-    _call(folder, evaluate, core)
+    )
+    return Run(folder, train_flags(system, control, seed), evaluate)
 
 
-def train_command(system: str, control: str, seed: int) -> list[str]:
-    """`launch/train.py` and its flags for a system under a control."""
-    command = [
-        "launch/train.py",
+def train_flags(system: str, control: str, seed: int) -> tuple[str, ...]:
+    """Flags of `launch/train.py` for a system under a control."""
+    arguments = (
         f"--config={ROOT / 'configs' / system}.py:{_VARIANT.value}",
         f"--config.seed={seed}",
         f"--config.data.data_dir={_DATA.value}",
         *_TRAIN_FLAG.value,
-    ]
+    )
     if control == "random":
-        steps = _RANDOM_STEPS.value
-        frozen = ["--config.optimizer.learning_rate=0.0", "--config.optimizer.warmup_steps=0"]
-        return [*command, *frozen, f"--config.train.steps={steps}"]
-    if control == "none":
-        return command
-    return [*command, f"--config.data.shuffle={control}"]
-
-
-def _call(folder: pathlib.Path, command: list[str], core: int | None) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    script, *arguments = command
-    with (folder / "output.txt").open("a") as log:
-        code = subprocess.run(
-            [sys.executable, str(ROOT / script), *arguments],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-            preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
-        ).returncode
-    if code:
-        raise SystemExit(f"error: {script} ended with code {code}; see {folder / 'output.txt'}")
+        return (*arguments, *FROZEN, f"--config.train.steps={_RANDOM_STEPS.value}")
+    return arguments if control == "none" else (*arguments, f"--config.data.shuffle={control}")
 
 
 def judge(output: pathlib.Path, system: str, seeds: list[int]) -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "configs"
 NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "common"))
-VARIANTS = {"dlilp_open": (None, "without_kermany", "tiny")}
+VARIANTS = {"dlilp_open": (None, "without_kermany", "supervised", "tiny")}
 CASES = [(n, v) for n in NAMES for v in VARIANTS.get(n, (None, "smoke", "tiny"))]
 
 
