@@ -39,7 +39,7 @@ class Checkpoints:
     def __init__(
         self, workdir: epath.PathLike, *, keep: int, keep_best: int = 0, best_metric: str = ""
     ):
-        self.directory = epath.Path(workdir) / FOLDER
+        self.directory = records.workdir_path(workdir) / FOLDER
         policies = ocp.training.preservation_policies
         preserve: list[Any] = [policies.LatestN(keep)]
         if keep_best:
@@ -167,7 +167,7 @@ def load_system(
         it does not fit the recorded system.
       WorkdirError: a record is missing.
     """
-    folder = epath.Path(workdir)
+    folder = records.workdir_path(workdir)
     described = records.read_json(folder / records.SYSTEM)
     available = complete_steps(folder / FOLDER)
     if not available or (step is not None and step not in available):

@@ -86,7 +86,7 @@ def run(
       ValueError: an option, the mesh, or a workdir of another configuration or other data.
       NonFiniteError, CheckpointError: see `Trainer.run`.
     """
-    folder = epath.Path(workdir)
+    folder = records.workdir_path(workdir)
     options = parse(TrainOptions, config["train"], "config.train")
     sizes = parse(MeshOptions, config.get("mesh", {}), "config.mesh")
     mesh = make_mesh(**dataclasses.asdict(sizes))

@@ -2,6 +2,7 @@
 """The records of a run in its WORKDIR: written atomically, compared when the run resumes."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,11 +29,18 @@ CHANGEABLE = (
     "rules",
     "data.data_dir",
     "data.num_workers",
+    "data.threads",
 )
 
 
 class WorkdirError(ValueError):
     """A workdir that belongs to another configuration or to other data."""
+
+
+def workdir_path(workdir: epath.PathLike) -> epath.Path:
+    """A run's folder, absolute: orbax takes no relative path. Remote paths (gs://) stay."""
+    name = os.fspath(workdir)
+    return epath.Path(name if "://" in name else os.path.abspath(os.path.expanduser(name)))
 
 
 def write_atomic(path: epath.Path, content: str | bytes) -> None:

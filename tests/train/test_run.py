@@ -38,6 +38,13 @@ def test_loaded_system_holds_the_trained_arrays(toy, tmp_path):
     assert load_system(tmp_path, step=5).step == 5
 
 
+def test_relative_workdirs(toy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train(toy, "runs/here")
+    assert load_system("runs/here").step == 10
+    assert (tmp_path / "runs" / "here" / "summary.json").exists()
+
+
 def test_loading_the_average(toy, tmp_path):
     outcome = train(toy, tmp_path, train__ema=0.9)
     loaded = load_system(tmp_path, ema=True)
