@@ -5,7 +5,13 @@ The recipe is that of "A Reality Check of Vision-Language Pre-training in Radiol
 (arXiv:2504.05227) and its release, where both agree.
 """
 
-from ml_collections import ConfigDict
+import dataclasses
+from typing import Any
+
+from ml_collections import ConfigDict, config_dict
+
+from medst_jax.data.data_options import DataOptions, DataSetOptions
+from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
 
 VARIANTS = ("", "smoke", "tiny")
 
@@ -41,26 +47,21 @@ def image_text(name: str) -> ConfigDict:
             ),
         )
     )
-    config.data = ConfigDict(
-        dict(
-            data_dir="data",
+    config.data = _all_keys(
+        DataOptions(
             size=224,
             text_length=77,
             vocabulary="radiology",
-            shuffle="none",
             mixture=dict(
-                mimic_cxr=dict(split="train", weight=154_595.0, text="report"),
-                chexpert=dict(split="train", weight=191_026.0, text="prompt"),
+                mimic_cxr=DataSetOptions(weight=154_595.0, text="report"),
+                chexpert=DataSetOptions(weight=191_026.0, text="prompt"),
             ),
         )
     )
     # 30 epochs of 345,621 frontal images; warm-up of one epoch.
-    config.train = ConfigDict(
-        dict(batch_size=128, steps=81_000, log_every=50, checkpoint_every=2_700, tensorboard=True)
-    )
-    config.optimizer = ConfigDict(
-        dict(
-            name="adamw",
+    config.train = _all_keys(TrainOptions(batch_size=128, steps=81_000, checkpoint_every=2_700))
+    config.optimizer = _all_keys(
+        OptimizerOptions(
             learning_rate=1e-4,
             warmup_steps=2_700,
             weight_decay=1e-5,
@@ -68,10 +69,22 @@ def image_text(name: str) -> ConfigDict:
             clip_norm=1.0,
         )
     )
-    config.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1))
+    config.mesh = _all_keys(MeshOptions())
     config.rules = "dp"
     config.evaluate = ConfigDict()
     return config
+
+
+def mixture(**datasets: DataSetOptions) -> ConfigDict:
+    """A mixture of data sets by name."""
+    return ConfigDict({name: dataclasses.asdict(options) for name, options in datasets.items()})
+
+
+def _all_keys(options: Any) -> ConfigDict:
+    """Every field of an options dataclass, so that each is a flag; None can become an int."""
+    values = dataclasses.asdict(options)
+    empty = {key: config_dict.placeholder(int) for key, value in values.items() if value is None}
+    return ConfigDict({**values, **empty})
 
 
 def _smoke(config: ConfigDict) -> None:
@@ -96,11 +109,8 @@ def _smoke(config: ConfigDict) -> None:
     config.data.size = 64
     config.data.text_length = 32
     config.data.vocabulary = "simulated_cxr"
-    config.data.mixture = ConfigDict(
-        dict(
-            simulated_cxr_m=dict(split="train", weight=1.0, text="report"),
-            simulated_cxr_c=dict(split="train", weight=1.0, text="prompt"),
-        )
+    config.data.mixture = mixture(
+        simulated_cxr_m=DataSetOptions(text="report"), simulated_cxr_c=DataSetOptions(text="prompt")
     )
     config.train.update(dict(batch_size=64, steps=300, log_every=20, checkpoint_every=150))
     config.optimizer.update(

@@ -19,26 +19,23 @@ balanced accuracy (`benchmarks/open_data.py`).
 from ml_collections import ConfigDict
 
 from configs import common
+from medst_jax.data.data_options import DataSetOptions
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.variant(common.image_text("dlilp"), "smoke")
     config.data.vocabulary = "open"
-    config.data.mixture = ConfigDict(
-        dict(
-            nih1000_64=dict(split="train", weight=4.0, text="prompt"),
-            covid_cxr_cc=dict(split="train", weight=1.0, text="report"),
-            mhh_covid=dict(split="train", weight=1.0, text="prompt"),
-            kermany_224=dict(split="train", weight=4.0, text="prompt"),
-        )
+    config.data.mixture = common.mixture(
+        nih1000_64=DataSetOptions(weight=4.0, text="prompt"),
+        covid_cxr_cc=DataSetOptions(weight=1.0, text="report"),
+        mhh_covid=DataSetOptions(weight=1.0, text="prompt"),
+        kermany_224=DataSetOptions(weight=4.0, text="prompt"),
     )
     if arg == "without_kermany":
         config.data.mixture.kermany_224.update(text="none", lacks=("labels", "text"))
         config.data.drop_labels = ("Bacterial Pneumonia", "Viral Pneumonia")
     elif arg == "supervised":
-        config.data.mixture = ConfigDict(
-            dict(kermany_224=dict(split="train", weight=1.0, text="prompt"))
-        )
+        config.data.mixture = common.mixture(kermany_224=DataSetOptions(text="prompt"))
     elif arg == "tiny":
         config = common.variant(config, "tiny")
     elif arg:
