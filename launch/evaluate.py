@@ -27,9 +27,8 @@ from medst_jax.evaluate.predictions import write_predictions
 from medst_jax.evaluate.report import HEADLINES, ReportOptions, write_report
 from medst_jax.evaluate.rows import format_table, write_rows
 from medst_jax.evaluate.suite import parse_suite, run_suite
-from medst_jax.options import OptionError, parse
+from medst_jax.options import parse
 from medst_jax.train.checkpoint import CheckpointError, load_system
-from medst_jax.train.workdir import WorkdirError
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir of a training run.")
 _BASELINE = flags.DEFINE_enum(
@@ -59,7 +58,7 @@ def main(argv: list[str]) -> None:
             _checkpoint(_CHECKPOINT.value) if _CHECKPOINT.value else _baseline(str(_BASELINE.value))
         )
         result = run_suite(options, tasks, bench, system)
-    except (CheckpointError, FileNotFoundError, OptionError, WorkdirError) as error:
+    except (CheckpointError, FileNotFoundError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
     output = epath.Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
