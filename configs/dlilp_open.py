@@ -12,7 +12,7 @@ Prepare each folder once, then train (the real sets: NIH subset, COVID notes, Ha
 Variants after a colon: `without_kermany` keeps kermany's images but masks their labels,
 `supervised` trains on kermany's labels alone, `tiny` runs a few steps. The mixture has four label
 sets, of which some overlap, and 100 notes: it exercises unions, masks and prompts, and claims
-nothing about text. OPEN_TIME on two CPU cores; a linear probe on kermany then reaches OPEN_SCORE
+nothing about text. About a minute and a half on two CPU cores; a linear probe on kermany then reaches 0.77 (0.77 without its labels)
 balanced accuracy (`benchmarks/open_data.py`).
 """
 

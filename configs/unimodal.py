@@ -5,8 +5,8 @@
     python launch/train.py --config=configs/unimodal.py:smoke --workdir=runs/unimodal_smoke
 
 The first is the paper's size (ResNet-50, 224 px, batch 128, 30 epochs) on data sets that you
-name `mimic_cxr` and `chexpert`; it was not run here. The second takes SMOKE_TIME on two CPU
-cores on the simulated cohort (2,000 patients, 64 px) and reaches SMOKE_SCORE_unimodal balanced accuracy.
+name `mimic_cxr` and `chexpert`; it was not run here. The second takes about a minute on two CPU
+cores on the simulated cohort (2,000 patients, 64 px) and reaches 0.47 in zero-shot prototypes and 0.49 in the 16-shot probe, 7 findings, balanced accuracy.
 """
 
 from ml_collections import ConfigDict
