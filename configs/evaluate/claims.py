@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What counts as learning: fixed before a system is tuned, judged by benchmarks/claims.py.
+"""What counts as learning: judged by benchmarks/claims.py on a cohort that tuned nothing.
+
+Metric and required controls were set after the first tuning runs on cohort seed 0 (among them CLIP
+and one random encoder), before any shuffled control was run; first the metric was AUROC.
 
 Site E1, enriched split: images of a site that never trains, 7 findings of which exactly one is
 present. A claim holds when the lower 95% bound of (system - control), by a paired bootstrap over
