@@ -82,8 +82,11 @@ def test_another_run_in_the_same_workdir_is_refused(toy, tmp_path, changes, mess
 
 
 def test_what_does_not_change_the_result_may_change(toy, tmp_path):
-    train(toy, tmp_path)
-    train(toy, tmp_path, train__log_every=1, train__keep=5, mesh={"data": 1})
+    before = train(toy, tmp_path)
+    after = train(toy, tmp_path, train__log_every=1, train__keep=5, mesh={"data": 1})
+    assert int(after.state.step) == 10
+    for path, values in before.state.params.items():
+        np.testing.assert_array_equal(values, after.state.params[path])
 
 
 def test_workdir_without_checkpoint_is_taken_over(toy, tmp_path):
