@@ -112,10 +112,22 @@ def girdle(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
     return total
 
 
-def spine(view: View, anatomy: Anatomy, curvature: float) -> np.ndarray:
-    """Returns the attenuation of the vertebrae, [H, W]; `curvature` is a scoliosis in mm."""
+def spine(
+    view: View, anatomy: Anatomy, curvature: float, wedge: tuple[int, float] = (0, 0.0)
+) -> np.ndarray:
+    """Returns the attenuation of the vertebrae, [H, W].
+
+    `curvature` is a scoliosis in mm; `wedge` is a vertebra, counted upwards from the diaphragm,
+    and the share of its height that is lost.
+    """
     grid, z = view.grid(0.0 if view.lateral else -70.0)
-    phase = np.cos(2 * np.pi * z / 22.0 + anatomy.key % 7)
+    number, loss = wedge
+    turn = 2 * np.pi * z / 22.0 + anatomy.key % 7
+    phase = np.cos(turn)
+    if loss:
+        at = (2 * np.pi * number - anatomy.key % 7) * 22.0 / (2 * np.pi)
+        inside = np.clip(1.6 - np.abs(z - at) / 9, 0, 1)
+        phase -= 2.2 * loss * inside * (np.abs(z - at) / 9) ** 2
     body = 0.78 + 0.22 * np.clip(2.2 * phase + 0.9, -1, 1)
     if view.lateral:
         middle = -0.66 * anatomy.depth - 12 * np.cos((z - 90) / 110)

@@ -2,12 +2,15 @@
 """Names of the findings of the simulated cohort and the codes of its truth features.
 
 `LABELS` are the 14 CheXpert observations (Irvin et al., AAAI 2019) and the label vocabulary of
-every site. `EXTRA` are findings outside them: they are rendered and kept in the truth only.
+every site. `EXTRA` are 12 findings outside them: they are rendered, kept in the truth, labels at site P
+only, and mentioned in reports at rates from never to one report in twenty.
 `FINDINGS` = `LABELS` + `EXTRA` fixes the last axis of the truth features.
 
 "No Finding" follows CheXpert: nothing among the labels but, possibly, support devices. "Lung
 Opacity" is the parent of consolidation, edema, atelectasis and lesion, and is true with any.
 """
+
+from collections.abc import Mapping
 
 LABELS: tuple[str, ...] = (
     "No Finding",
@@ -31,6 +34,13 @@ EXTRA: tuple[str, ...] = (
     "Calcified Granuloma",
     "Scoliosis",
     "Tortuous Aorta",
+    "Pneumoperitoneum",
+    "Subcutaneous Emphysema",
+    "Elevated Hemidiaphragm",
+    "Hilar Lymphadenopathy",
+    "Fibrosis",
+    "Cavity",
+    "Compression Fracture",
 )
 FINDINGS = LABELS + EXTRA
 
@@ -61,4 +71,23 @@ MIDLINE = (
     "Hiatal Hernia",
     "Scoliosis",
     "Tortuous Aorta",
+    "Compression Fracture",
 )
+
+# Where a finding may lie, with the share of each place; all others have the one place "".
+PLACES: Mapping[str, tuple[tuple[str, float], ...]] = {
+    "Consolidation": (("upper", 0.22), ("mid", 0.27), ("lower", 0.38), ("retrocardiac", 0.13)),
+    "Lung Lesion": (
+        ("upper", 0.36),
+        ("mid", 0.24),
+        ("lower", 0.2),
+        ("retrocardiac", 0.1),
+        ("retrosternal", 0.1),
+    ),
+    "Calcified Granuloma": (("upper", 0.4), ("mid", 0.3), ("lower", 0.3)),
+    "Cavity": (("upper", 0.6), ("mid", 0.2), ("lower", 0.2)),
+    "Atelectasis": (("lower", 0.72), ("mid", 0.14), ("retrocardiac", 0.14)),
+    "Pleural Effusion": (("", 0.86), ("posterior", 0.14)),
+    "Pleural Other": (("apical", 0.5), ("lateral", 0.5)),
+    "Fracture": (("upper", 0.3), ("mid", 0.4), ("lower", 0.3)),
+}

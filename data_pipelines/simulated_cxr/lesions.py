@@ -18,6 +18,7 @@ from data_pipelines.simulated_cxr.texture import smooth_noise, soften
 from data_pipelines.simulated_cxr.thorax import MU
 
 ZONES = {"upper": (0.58, 0.8), "mid": (0.36, 0.56), "lower": (0.06, 0.3), "": (0.2, 0.7)}
+ZONES |= {"retrocardiac": (0.08, 0.3), "retrosternal": (0.3, 0.6)}
 Lungs = Mapping[int, tuple[LungShape, LungRays]]
 
 
@@ -32,6 +33,10 @@ def _spot(
     )
     x = shape.sign * (across + spread * half_x * rng.uniform(-1, 1))
     y = middle_y + spread * half_y * rng.uniform(-1, 1)
+    if place == "retrocardiac":
+        x, y = shape.sign * rng.uniform(28, 48), middle_y - half_y * rng.uniform(0.35, 0.6)
+    elif place == "retrosternal":
+        x, y = shape.sign * rng.uniform(22, 40), middle_y + half_y * rng.uniform(0.6, 0.8)
     return x, y, z
 
 
@@ -106,6 +111,46 @@ def granuloma(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> n
         axes = np.full(3, 4 + 4 * severity)
         _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, np.eye(3))
     return total * (5 * MU)
+
+
+def cavity(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
+    """A ball with a thick wall around air."""
+    total = np.zeros((view.size, view.size), np.float32)
+    for sign, severity in _sides(finding):
+        rng = np.random.default_rng((finding.key, sign + 1))
+        spot = _spot(rng, anatomy, lungs[sign][0], finding.place, 0.55)
+        axes = (15 + 18 * severity) * rng.uniform(0.85, 1.15, 3)
+        turn = rotation(rng.uniform(-1, 1))
+        _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, turn)
+        _add_blob(total, -1.25, view, lungs[sign][1], spot, 0.66 * axes, turn)
+    return soften(total * (1.3 * MU), 1.5 / view.pixel)
+
+
+def lymph_nodes(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
+    """Lobulated masses at the hila."""
+    total = np.zeros((view.size, view.size), np.float32)
+    for sign, severity in _sides(finding):
+        rng = np.random.default_rng((finding.key, sign + 1))
+        shape = lungs[sign][0]
+        for _ in range(4):
+            x = sign * (anatomy.medial + 14 + rng.normal(0, 6 + 5 * severity))
+            z = shape.height * 0.42 + rng.normal(0, 10 + 8 * severity)
+            axes = (9 + 11 * severity) * rng.uniform(0.8, 1.2, 3)
+            spot = (x, -12 + rng.normal(0, 10), z)
+            _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, np.eye(3))
+    return soften(total * (1.1 * MU), 1.5 / view.pixel)
+
+
+def fibrosis(view: View, finding: Finding, lungs: Lungs, air: np.ndarray) -> np.ndarray:
+    """A coarse net in the outer and lower lung."""
+    shape = lungs[1][0]
+    _, z = view.grid()
+    base = np.clip(1.15 - z / (0.62 * shape.height), 0, 1)
+    rng = np.random.default_rng((finding.key, 5))
+    net = np.maximum(0.55 - np.abs(smooth_noise(rng, air.shape, 44)), 0) / 0.55
+    outer = np.clip(air / 60, 0, 1)
+    total = MU * (18 + 60 * finding.severity) * net * base * outer
+    return soften(total.astype(np.float32), 1.0 / view.pixel)
 
 
 def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:

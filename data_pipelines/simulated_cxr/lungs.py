@@ -43,9 +43,11 @@ class LungRays:
 
     def air(self, inside: Interval, rows: slice, columns: slice) -> np.ndarray:
         """Returns mm of `inside` that are neither diaphragm nor heart, on a part of the window."""
-        dome = cut(inside, Interval(*(_part(v, rows, columns) for v in self.diaphragm)))
+        below = cut(inside, Interval(*(_part(v, rows, columns) for v in self.diaphragm)))
         heart = Interval(*(_part(v, rows, columns) for v in self.heart))
-        return length(inside) - length(dome) - length(cut(inside, heart)) + length(cut(dome, heart))
+        return (
+            length(inside) - length(below) - length(cut(inside, heart)) + length(cut(below, heart))
+        )
 
     def within(self, body: Interval, rows: slice, columns: slice) -> np.ndarray:
         """Returns mm of `body`, given on a part of the window, that are aerated lung."""
@@ -103,7 +105,7 @@ def lung_rays(view: View, anatomy: Anatomy, shape: LungShape, heart: Interval) -
         columns=columns,
         inflated=inflated,
         visceral=visceral,
-        diaphragm=_dome(view, anatomy, shape, across, z),
+        diaphragm=dome(view, anatomy, shape, across, z),
         heart=Interval(left, right),
     )
 
@@ -122,7 +124,7 @@ def _superellipse(
     return Interval(middle_y - half, middle_y + half)
 
 
-def _dome(
+def dome(
     view: View, anatomy: Anatomy, shape: LungShape, across: np.ndarray, z: np.ndarray
 ) -> Interval:
     """The diaphragm: z below peak - rise_x ((x-x0)/ax)^2 - rise_y ((y-y0)/ay)^2."""

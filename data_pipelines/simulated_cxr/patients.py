@@ -9,7 +9,6 @@ import numpy as np
 from data_pipelines.raw import RawImage, RawStudy
 from data_pipelines.simulated_cxr.anatomy import Anatomy, draw_anatomy
 from data_pipelines.simulated_cxr.findings import (
-    EXTRA,
     FINDINGS,
     LABELS,
     MIDLINE,
@@ -97,7 +96,7 @@ def patient_studies(
     rng = case.stream("patient")
     anatomy = draw_anatomy(rng)
     patient_id = f"{site.name}{'x' if split == 'enriched' else ''}{number:07d}"
-    days, prior, seen = 0.0, None, frozenset[str]()
+    days, prior, seen, previous = 0.0, None, frozenset[str](), None
     state = _opening(rng, site, split)
     for index in range(_count(rng, site, split)):
         if index:
@@ -106,7 +105,7 @@ def patient_studies(
             prior, state = state, next_state(rng, state, site.prevalence, gap)
         views = _views(rng, site)
         images, truth = _images(case, index, views, anatomy, state)
-        report, labels = _text(case, index, views, state, truth, prior, seen)
+        report, labels = _text(case, index, views, state, truth, prior, seen, previous)
         severity, severity_source = _grade(rng, site, state, truth, labels)
         yield RawStudy(
             patient_id=patient_id,
@@ -129,7 +128,7 @@ def patient_studies(
             source=f"simulated_cxr_{site.name}",
             truth=truth.features,
         )
-        seen = truth.visible
+        seen, previous = truth.visible, report
 
 
 def _opening(rng: np.random.Generator, site: Site, split: str) -> dict[str, Finding]:
@@ -220,14 +219,14 @@ def _text(
     truth: _Truth,
     prior: State | None,
     seen: frozenset[str],
+    previous: Report | None,
 ) -> tuple[Report | None, dict[str, int]]:
     site = case.site
     rng = case.stream("report", index)
-    labeled = {name: f for name, f in state.items() if name not in EXTRA}
     report = None
     if site.reports:
-        before = {n: f for n, f in prior.items() if n not in EXTRA} if prior is not None else None
-        report = Reporter(rng, site.style).write(labeled, truth.visibility, before, seen, views)
+        reporter = Reporter(rng, site.style, site=site.name, cohort_seed=case.seed)
+        report = reporter.write(state, truth.visibility, prior, seen, views, previous)
     source = visible_labels(truth.visible)
     if report is not None and not site.evaluation_only:
         source = report.mentions

@@ -19,6 +19,9 @@ ZONES = {
     "lower": ("lower lobe", "lung base", "lower lung zone", "basal region"),
     "apical": ("apex",),
     "lateral": ("lateral chest wall",),
+    "retrocardiac": ("retrocardiac region", "retrocardiac lung"),
+    "retrosternal": ("retrosternal region", "anterior lung"),
+    "posterior": ("posterior costophrenic sulcus",),
     "": ("",),
 }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from data_pipelines.simulated_cxr import bones, lesions, thorax
+from data_pipelines.simulated_cxr import bones, free_air, lesions, thorax
 from data_pipelines.simulated_cxr.anatomy import Anatomy
 from data_pipelines.simulated_cxr.detector import Scanner, expose
 from data_pipelines.simulated_cxr.devices import draw_devices
@@ -31,6 +31,7 @@ GEOMETRIC = (
     "Pleural Other",
     "Atelectasis",
     "Emphysema",
+    "Elevated Hemidiaphragm",
 )
 
 
@@ -80,10 +81,11 @@ def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungS
         loss = 0.0
         if collapse is not None:
             loss = 26 * (collapse.left if sign > 0 else collapse.right)
+        raised = _severity(state, "Elevated Hemidiaphragm", sign, 18.0, 42.0)
         shapes[sign] = LungShape(
             sign=sign,
             height=anatomy.height,
-            peak=dome - posture.breath + loss - 30 * emphysema,
+            peak=dome - posture.breath + loss - 30 * emphysema + raised,
             curve=1 - 0.65 * emphysema,
             supine=posture.supine,
             widening=_severity(state, "Enlarged Cardiomediastinum", sign, 2.0, 10.0),
@@ -184,6 +186,19 @@ def _terms(
             terms[name] = lesions.atelectasis(view, anatomy, finding, pairs)
         elif name == "Edema":
             terms[name] = lesions.edema(view, anatomy, finding, pairs, blood, lungs.air)
+        elif name == "Cavity":
+            terms[name] = lesions.cavity(view, anatomy, finding, pairs)
+        elif name == "Hilar Lymphadenopathy":
+            terms[name] = lesions.lymph_nodes(view, anatomy, finding, pairs)
+        elif name == "Fibrosis":
+            terms[name] = lesions.fibrosis(view, finding, pairs, lungs.air)
+        elif name == "Pneumoperitoneum":
+            terms[name] = free_air.pneumoperitoneum(view, anatomy, finding, lungs.shapes)
+        elif name == "Subcutaneous Emphysema":
+            terms[name] = free_air.subcutaneous(view, anatomy, finding, anatomy.height)
+        elif name == "Compression Fracture":
+            at = (1 + finding.key % 5, 0.25 + 0.5 * finding.severity)
+            terms[name] = bones.spine(view, anatomy, 0.0, at) - bones.spine(view, anatomy, 0.0)
         elif name == "Hiatal Hernia":
             terms[name] = lesions.hernia(view, finding)
         elif name == "Tortuous Aorta":
@@ -194,10 +209,10 @@ def _terms(
             bend = (12 + 26 * finding.severity) * (1 if finding.key % 2 else -1)
             terms[name] = bones.spine(view, anatomy, bend) - bones.spine(view, anatomy, 0.0)
         elif name == "Fracture":
-            at = _break(finding)
-            terms[name] = bones.ribs(view, anatomy, anatomy.height, at)
+            broken = _break(finding)
+            terms[name] = bones.ribs(view, anatomy, anatomy.height, broken)
             terms[name] -= bones.ribs(view, anatomy, anatomy.height)
-            terms[name] += bones.callus(view, anatomy, anatomy.height, at)
+            terms[name] += bones.callus(view, anatomy, anatomy.height, broken)
     return terms
 
 

@@ -79,8 +79,11 @@ class Report:
 class Reporter:
     """Draws one report; `style` "m" prefers the first variants of a phrase, others the last."""
 
-    def __init__(self, rng: np.random.Generator, style: str) -> None:
+    def __init__(
+        self, rng: np.random.Generator, style: str, *, site: str, cohort_seed: int
+    ) -> None:
         self.rng = rng
+        self.site, self.cohort_seed = site, cohort_seed
         self.backward = style != "m"
 
     def pick(self, variants: Sequence[str]) -> str:
@@ -114,15 +117,17 @@ class Reporter:
         prior: State | None,
         seen_before: frozenset[str],
         views: Sequence[str],
+        previous: Report | None = None,
     ) -> Report:
         """Writes a report.
 
         Args:
-          state: the findings present, among those that have a label.
+          state: the findings present, those outside the labels included.
           visibility: of each finding of `state`, the highest over the study's images.
           prior: the state at the previous study, None at the first.
           seen_before: findings that were visible at the previous study.
           views: of the study's images.
+          previous: the report of the patient's previous study, if any.
         """
         citing = prior is not None and self.chance(CITING)
         body, impression = _Draft("FINDINGS"), _Draft("IMPRESSION")

@@ -23,11 +23,18 @@ PREVALENCE: Mapping[str, float] = {
     "Pleural Other": 0.04,
     "Fracture": 0.05,
     "Support Devices": 0.28,
-    "Hiatal Hernia": 0.02,
-    "Emphysema": 0.04,
-    "Calcified Granuloma": 0.03,
-    "Scoliosis": 0.03,
-    "Tortuous Aorta": 0.04,
+    "Hiatal Hernia": 0.07,
+    "Emphysema": 0.08,
+    "Calcified Granuloma": 0.08,
+    "Scoliosis": 0.08,
+    "Tortuous Aorta": 0.09,
+    "Pneumoperitoneum": 0.06,
+    "Subcutaneous Emphysema": 0.06,
+    "Elevated Hemidiaphragm": 0.07,
+    "Hilar Lymphadenopathy": 0.07,
+    "Fibrosis": 0.07,
+    "Cavity": 0.06,
+    "Compression Fracture": 0.07,
 }
 
 

@@ -13,22 +13,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_pipelines.simulated_cxr.findings import MIDLINE, RENDERED, SINGLE_TARGETS
+from data_pipelines.simulated_cxr.findings import MIDLINE, PLACES, RENDERED, SINGLE_TARGETS
 
 CHRONIC = frozenset(
     {"Cardiomegaly", "Pleural Other", "Hiatal Hernia", "Emphysema", "Calcified Granuloma"}
     | {"Scoliosis", "Tortuous Aorta", "Lung Lesion", "Enlarged Cardiomediastinum"}
+    | {"Elevated Hemidiaphragm", "Hilar Lymphadenopathy", "Fibrosis", "Compression Fracture"}
 )
 BILATERAL = {"Pleural Effusion": 0.35, "Consolidation": 0.2, "Atelectasis": 0.3, "Edema": 1.0}
 BILATERAL |= {"Pleural Other": 0.15, "Emphysema": 1.0}
-PLACES = {
-    "Consolidation": (("upper", 0.25), ("mid", 0.3), ("lower", 0.45)),
-    "Lung Lesion": (("upper", 0.45), ("mid", 0.3), ("lower", 0.25)),
-    "Calcified Granuloma": (("upper", 0.4), ("mid", 0.3), ("lower", 0.3)),
-    "Atelectasis": (("lower", 0.85), ("mid", 0.15)),
-    "Pleural Other": (("apical", 0.5), ("lateral", 0.5)),
-    "Fracture": (("upper", 0.3), ("mid", 0.4), ("lower", 0.3)),
-}
+BILATERAL |= {"Pneumoperitoneum": 0.4, "Subcutaneous Emphysema": 0.25}
+BILATERAL |= {"Hilar Lymphadenopathy": 0.6, "Fibrosis": 1.0}
 DEVICES = (("ett", 0.3), ("enteric", 0.3), ("line", 0.5), ("pacemaker", 0.22), ("wires", 0.22))
 
 

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Air where none should be: under the diaphragm and in the soft tissue of the chest wall."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from data_pipelines.simulated_cxr.anatomy import Anatomy
+from data_pipelines.simulated_cxr.lungs import LungShape, dome
+from data_pipelines.simulated_cxr.rays import View, length
+from data_pipelines.simulated_cxr.states import Finding
+from data_pipelines.simulated_cxr.texture import smooth_noise
+from data_pipelines.simulated_cxr.thorax import MU, trunk
+
+
+def pneumoperitoneum(
+    view: View, anatomy: Anatomy, finding: Finding, shapes: Mapping[int, LungShape]
+) -> np.ndarray:
+    """A crescent of air under the domes; supine it spreads under the front and hardly shows."""
+    total = np.zeros((view.size, view.size), np.float32)
+    for sign, severity in ((-1, finding.right), (1, finding.left)):
+        if not severity:
+            continue
+        shape = shapes[sign]
+        thick = (5 + 20 * severity) * (0.3 if shape.supine else 1.0)
+        grid, z = view.grid(sign * anatomy.chest * 0.5 if view.lateral else 0.0)
+        across = grid if view.lateral else sign * grid
+        upper = length(dome(view, anatomy, replace(shape, peak=shape.peak - 3), across, z))
+        lower = length(dome(view, anatomy, replace(shape, peak=shape.peak - 3 - thick), across, z))
+        near = np.clip((z - shape.peak + 55) / 35, 0, 1)
+        total -= (0.8 * MU) * np.clip(upper - lower, 0, 120) * near
+    return total.astype(np.float32)
+
+
+def subcutaneous(view: View, anatomy: Anatomy, finding: Finding, height: float) -> np.ndarray:
+    """Dark streaks in the chest wall and the neck."""
+    grid, z = view.grid()
+    rng = np.random.default_rng((finding.key, 6))
+    streaks = np.maximum(smooth_noise(rng, (view.size, view.size), 36) - 0.1, 0)
+    if view.lateral:
+        where = np.exp(-(((z - 0.9 * height) / 50) ** 2)) * (np.abs(grid) < anatomy.depth)
+        air = (6 + 14 * finding.severity) * streaks * where
+        return -np.minimum(MU * air, 0.6 * trunk(view, anatomy, height)).astype(np.float32)
+    total = np.zeros((view.size, view.size), np.float32)
+    for sign, severity in ((-1, finding.right), (1, finding.left)):
+        middle = anatomy.chest + 6 + 0.5 * anatomy.fat - 0.25 * np.maximum(z - 0.6 * height, 0)
+        where = np.exp(-(((sign * grid - middle) / (12 + 0.4 * anatomy.fat)) ** 2))
+        where = where * np.clip((z - 20) / 80, 0, 1)
+        total += severity * where
+    air = 44 * np.sqrt(total) * streaks
+    return -np.minimum(MU * air, 0.6 * trunk(view, anatomy, height)).astype(np.float32)
