@@ -61,6 +61,7 @@ def make_index(table: Mapping[str, np.ndarray], labels: tuple[str, ...]) -> Inde
         has_lateral=views[:, lateral].sum(1) > 0,
         sentence_count=table["sentence_count"],
         labels=table["labels"][:, : len(labels)],
+        severity=table["severity"],
         patient_key=table["patient_key"],
         study_key=table["study_key"],
     )

@@ -30,7 +30,7 @@ from medst_jax.data import schema
 from medst_jax.data.index import salted_key
 
 # Part of every input hash: raise it when the same input gives other records.
-FORMAT = 2
+FORMAT = 3
 WRITER_OPTIONS = "group_size:1,zstd:3"
 _READ_CHUNK = 256
 
@@ -186,6 +186,7 @@ class _Table:
             "sentence_count": np.int32(len(study.sentences)),
             "section_count": np.int32(len(study.sections)),
             "labels": np.asarray(labels, np.int8),
+            "severity": np.int8(study.severity),
             "views": np.array([views.count(view) for view in schema.VIEWS], np.int32),
             "size": np.int64(size),
             "digest": np.frombuffer(digest, np.uint8),

@@ -39,10 +39,11 @@ FIELDS: dict[str, Field] = {
     "study": Field("int32", (), "equal numbers: same study"),
     "text": Field("int32", (), "equal numbers: identical text; -1 no text"),
     "source": Field("int8", (), "data set of the mixture"),
+    "severity": Field("int8", (), "edema severity 0 to 3; -1 unknown"),
 }
 
-# Made only where a system lists them: they cost a decode.
-ON_REQUEST = ("lateral", "has_lateral")
+# Made only where a system lists them: they cost a decode, or few data sets have them.
+ON_REQUEST = ("lateral", "has_lateral", "severity")
 
 
 def keys_of(required: Iterable[str]) -> tuple[str, ...]:

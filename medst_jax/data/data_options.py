@@ -11,20 +11,24 @@ from medst_jax.options import OptionError
 
 @dataclasses.dataclass(frozen=True)
 class DataSetOptions:
-    """One data set of the mixture.
+    """One entry of the mixture.
 
+    dataset: the prepared data set; "" is the entry's own name. Two entries may share one.
     split: which of its splits.
+    only: of "severity", "text", "lateral": use the studies that have all of these.
     weight: its share of the stream, relative to the other weights; kept to about 1%.
     policy: a preset of `policy.PRESETS`; `blank` and `uncertain` replace its parts.
     blank, uncertain: what such labels count as, for all classes or per class ("*": the rest).
     text: "report" draws from the report and falls back to a prompt for studies without one;
       "prompt" always makes a prompt of a positive class; "none" gives no text.
     sentences: of a report, "one" drawn at random or "all" in their order.
-    lacks: of "text", "labels", "text_labels", "lateral": what a system needs and this data set
-      is known not to give; its rows are masked there.
+    lacks: of "text", "labels", "text_labels", "lateral", "severity": what a system needs and this
+      data set is known not to give; its rows are masked there.
     """
 
+    dataset: str = ""
     split: str = "train"
+    only: tuple[str, ...] = ()
     weight: float = 1.0
     policy: str = "default"
     blank: Treatment | None = None

@@ -33,6 +33,7 @@ class Index:
     has_frontal, has_lateral: bool [n].
     sentence_count: int32 [n].
     labels: int8 [n, C], label codes.
+    severity: int8 [n], edema severity 0 to 3, -1 unknown.
     patient_key, study_key: uint64 [n], salted hashes, for exclusion across data sets.
     """
 
@@ -43,6 +44,7 @@ class Index:
     has_lateral: np.ndarray
     sentence_count: np.ndarray
     labels: np.ndarray
+    severity: np.ndarray
     patient_key: np.ndarray
     study_key: np.ndarray
 
@@ -61,8 +63,19 @@ class Index:
 
     @classmethod
     def load(cls, path: epath.PathLike) -> Index:
+        """Reads what `save` wrote.
+
+        Raises:
+          ValueError: an array is missing: an earlier version of this project wrote the file.
+        """
+        names = [f.name for f in dataclasses.fields(cls)]
         with np.load(io.BytesIO(epath.Path(path).read_bytes()), allow_pickle=False) as arrays:
-            return cls(**{f.name: arrays[f.name] for f in dataclasses.fields(cls)})
+            if missing := [name for name in names if name not in arrays.files]:
+                raise ValueError(
+                    f"{path} has no {', '.join(missing)}: it was written by an earlier version; "
+                    "prepare the data set again"
+                )
+            return cls(**{name: arrays[name] for name in names})
 
 
 def _fields(index: Index) -> dict[str, np.ndarray]:

@@ -59,6 +59,7 @@ class TrainInput:
             union=self.labels,
             tokenizer=self.tokenizer,
             views=views_of(tuple(self.spec)),
+            severity="severity" in self.spec,
             size=self.options.size,
             length=self.options.text_length,
             fit=self.options.fit,
@@ -191,7 +192,8 @@ def load_tokenizer(options: DataOptions) -> Tokenizer | None:
         return None
     path = epath.Path(options.data_dir) / "vocabulary" / f"{options.vocabulary}.model"
     if not path.exists():
-        datasets = ",".join(options.mixture)
+        names = {chosen.dataset or name: None for name, chosen in options.mixture.items()}
+        datasets = ",".join(names)
         raise FileNotFoundError(
             f"vocabulary {options.vocabulary!r} is not in {path.parent}: make it with\n"
             f"  python launch/prepare.py --vocabulary={options.vocabulary} --datasets={datasets} "

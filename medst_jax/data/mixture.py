@@ -11,7 +11,7 @@ from medst_jax.data.exclusion import Exclusion
 from medst_jax.data.labels import to_union, union_columns, union_labels
 from medst_jax.data.policy import PolicyTable, check_classes, policy_table
 from medst_jax.data.randomness import rotation
-from medst_jax.data.requirements import check_requirements
+from medst_jax.data.requirements import check_requirements, having
 from medst_jax.data.studies import Studies, open_studies, read_info
 
 
@@ -19,7 +19,7 @@ from medst_jax.data.studies import Studies, open_studies, read_info
 class Corpus:
     """One data set of the mixture. Row numbers are those of `studies`.
 
-    name: of the data set. number: its place in the mixture.
+    name: of the entry of the mixture. number: its place there.
     rows: int64 [n], the studies that are drawn.
     text_rows, label_rows: int64 [n], whose text and whose labels each gets; `rows` but in
       controls.
@@ -62,7 +62,8 @@ def mixture_labels(options: DataOptions) -> tuple[str, ...]:
     Raises:
       MissingDataError: a data set is not prepared; the message holds the command for it.
     """
-    label_sets = [read_info(options.data_dir, name)["labels"] for name in options.mixture]
+    names = [chosen.dataset or name for name, chosen in options.mixture.items()]
+    label_sets = [read_info(options.data_dir, name)["labels"] for name in names]
     return union_labels(label_sets, options.drop_labels)
 
 
@@ -84,14 +85,22 @@ def open_mixture(
     """
     union = mixture_labels(options)
     corpora: list[Corpus] = []
-    first_patient = first_study = 0
+    opened: dict[tuple[str, str], tuple[Studies, int, int]] = {}
+    next_patient = next_study = 0
     for number, (name, chosen) in enumerate(options.mixture.items()):
-        studies = open_studies(options.data_dir, name, chosen.split)
+        source = chosen.dataset or name, chosen.split
+        if source not in opened:
+            studies = open_studies(options.data_dir, *source)
+            opened[source] = studies, next_patient, next_study
+            next_patient += int(studies.index.patient.max()) + 1
+            next_study += len(studies)
+        # Entries that share a data set share its ids: a study is no negative of itself.
+        studies, first_patient, first_study = opened[source]
         index = studies.index
         excluded = exclusion.contains(index.patient_key)
         # A system that reads no image can use studies that have none.
         imageless = ~index.has_frontal & ("frontal" in required)
-        rows = np.flatnonzero(~excluded & ~imageless)
+        rows = np.flatnonzero(~excluded & ~imageless & having(name, chosen, index))
         check_requirements(name, chosen, studies, rows, required)
         corpora.append(
             Corpus(
@@ -120,8 +129,6 @@ def open_mixture(
                 without_frontal=int(np.sum(imageless & ~excluded)),
             )
         )
-        first_patient += int(index.patient.max()) + 1
-        first_study += len(studies)
     if set(required) & {"labels", "text_labels"}:
         _check_classes(union, corpora)
     return tuple(corpora)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a data set can give what a system lists: checked before the first step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from medst_jax.data.data_options import DataSetOptions
+from medst_jax.data.index import Index
 from medst_jax.data.studies import Studies
 from medst_jax.options import OptionError
 
@@ -22,8 +23,15 @@ NEEDS = {
     "label_mask": "labels",
     "text_labels": "text_labels",
     "text_label_mask": "text_labels",
+    "severity": "severity",
 }
-MASKABLE = ("lateral", "text", "labels", "text_labels")
+# What the studies of an entry can be chosen by.
+SELECTABLE: dict[str, Callable[[Index], np.ndarray]] = {
+    "severity": lambda index: index.severity >= 0,
+    "text": lambda index: index.sentence_count > 0,
+    "lateral": lambda index: index.has_lateral,
+}
+MASKABLE = ("lateral", "text", "labels", "text_labels", "severity")
 
 
 def check_requirements(
@@ -66,9 +74,26 @@ def check_requirements(
     if not len(rows):
         raise OptionError(
             f"data set {name!r} has no study left in split {options.split!r}: its "
-            f"{len(studies)} studies are excluded as evaluation data (config.data.exclude) or "
-            "have no frontal image"
+            f"{len(studies)} studies are excluded as evaluation data (config.data.exclude), have "
+            "no frontal image or lack what its option `only` asks for"
         )
+
+
+def having(name: str, options: DataSetOptions, index: Index) -> np.ndarray:
+    """Bool [n]: the studies that have everything that `options.only` lists.
+
+    Raises:
+      OptionError: `only` lists something else than SELECTABLE.
+    """
+    chosen = np.ones(len(index), bool)
+    for item in options.only:
+        if item not in SELECTABLE:
+            raise OptionError(
+                f"config.data.mixture.{name}.only has {item!r}; it may have: "
+                f"{', '.join(SELECTABLE)}"
+            )
+        chosen &= SELECTABLE[item](index)
+    return chosen
 
 
 def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[str, bool]:
@@ -81,4 +106,5 @@ def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[
         "text": reported or (options.text != "none" and labelled),
         "labels": labelled,
         "text_labels": labelled and options.text != "none",
+        "severity": bool((index.severity[rows] >= 0).any()),
     }

@@ -26,12 +26,14 @@ class SampleMaker:
     """Turns (position, (data set, draw)) into an example; every draw is keyed by the position.
 
     views: of "frontal" and "lateral", those to decode.
+    severity: whether an example holds its study's edema severity.
     """
 
     corpora: tuple[Corpus, ...]
     union: tuple[str, ...]
     tokenizer: Tokenizer | None
     views: tuple[str, ...]
+    severity: bool
     size: int
     length: int
     fit: Fit
@@ -60,6 +62,8 @@ class SampleMaker:
         example["patient"] = np.int32(patient)
         example["study"] = np.int32(corpus.first_study + row)
         example["source"] = np.int8(corpus.number)
+        if self.severity:
+            example["severity"] = corpus.studies.index.severity[label_row]
         return example
 
     def _image(self, corpus: Corpus, study: Study, view: str, position: int) -> Example:

@@ -58,6 +58,7 @@ class Ward:
                 sentences=tuple(sentences),
                 labels={"Edema": edema, "Mass": mass},
                 split="train",
+                severity=k if k < 4 else -1,
             )
 
 

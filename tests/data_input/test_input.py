@@ -249,3 +249,17 @@ def test_tokenizer_by_name(options, tokenizer):
     assert load_tokenizer(options(MIXTURE, vocabulary="words")).fingerprint == tokenizer.fingerprint
     with pytest.raises(FileNotFoundError, match="prepare.py --vocabulary=other"):
         load_tokenizer(options(MIXTURE, vocabulary="other"))
+
+
+def test_severity_follows_the_study_and_the_shuffle_of_labels(source):
+    mixture = {"ward": {}}
+    plain = joined(take(source(mixture, batch=4, required=("frontal", "severity")), 8))
+    assert plain["severity"].dtype == np.int8
+    assert set(plain["severity"]) == {-1, 0, 2, 3}  # study 1 has no frontal image
+    by_study = dict(zip(plain["study"].tolist(), plain["severity"].tolist(), strict=True))
+    assert by_study[0] == 0 and by_study[3] == 3 and by_study[7] == -1
+    shuffled = joined(
+        take(source(mixture, batch=4, required=("frontal", "severity"), shuffle="labels"), 8)
+    )
+    assert (plain["severity"] != shuffled["severity"]).any()
+    assert "severity" not in source(mixture, batch=4).spec

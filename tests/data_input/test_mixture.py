@@ -99,3 +99,25 @@ def test_declared_lack_is_accepted(options):
 def test_missing_data_prints_the_command(options):
     with pytest.raises(MissingDataError, match="prepare.py .*--name=chest"):
         opened(options({"chest": {}}))
+
+
+def test_entries_that_share_a_data_set_share_its_ids(options):
+    graded, everything = opened(
+        options({"graded": {"dataset": "ward", "only": ("severity",)}, "ward": {}})
+    )
+    assert set(graded.rows) < set(everything.rows) and len(graded.rows) == 3
+    assert (graded.studies.index.severity[graded.rows] >= 0).all()
+    assert graded.first_study == everything.first_study
+    assert graded.first_patient == everything.first_patient
+
+
+def test_an_unknown_choice_of_studies_is_an_error(options):
+    with pytest.raises(OptionError, match="ward.only has 'age'; it may have: severity"):
+        opened(options({"ward": {"only": ("age",)}}))
+
+
+def test_severity_must_be_there_where_it_is_needed(options):
+    with pytest.raises(OptionError, match="'reports'.*cannot give 'severity'"):
+        opened(options({"reports": {}}), (*IMAGES, "severity"))
+    (masked,) = opened(options({"reports": {"lacks": ("severity",)}}), (*IMAGES, "severity"))
+    assert (masked.studies.index.severity == -1).all()
