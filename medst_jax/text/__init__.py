@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Report text: sections and sentences."""
+"""Report text: sections, sentences, findings and the severity of edema."""
 
+from medst_jax.text.edema import edema_severity
+from medst_jax.text.labeler import label_findings, label_sentence
 from medst_jax.text.sections import split_sections
 from medst_jax.text.sentences import split_sentences
 
-__all__ = ["split_sections", "split_sentences"]
+__all__ = [
+    "edema_severity",
+    "label_findings",
+    "label_sentence",
+    "split_sections",
+    "split_sentences",
+]
