@@ -14,11 +14,15 @@ TEXT_NONE, TEXT_REPORT, TEXT_PROMPT = 0, 1, 2
 
 @dataclass(frozen=True)
 class Field:
-    """One key: dtype, shape after B (S side, L tokens, C labels), and what it holds."""
+    """One key: dtype, shape after the rows (S side, L tokens, C labels, T studies), meaning.
+
+    rows: "B", one per study, or "N", one per sequence.
+    """
 
     dtype: str
     shape: tuple[str | int, ...]
     meaning: str
+    rows: str = "B"
 
 
 FIELDS: dict[str, Field] = {
@@ -40,14 +44,32 @@ FIELDS: dict[str, Field] = {
     "text": Field("int32", (), "equal numbers: identical text; -1 no text"),
     "source": Field("int8", (), "data set of the mixture"),
     "severity": Field("int8", (), "edema severity 0 to 3; -1 unknown"),
+    "prior_frontal": Field("uint8", ("S", "S", 1), "of the patient's study before this one"),
+    "has_prior": Field("bool", (), ""),
+    "findings_tokens": Field("int32", ("L",), "text of the FINDINGS section"),
+    "findings_mask": Field("bool", ("L",), "all false without that section"),
+    "impression_tokens": Field("int32", ("L",), "text of the IMPRESSION section"),
+    "impression_mask": Field("bool", ("L",), "all false without that section"),
+    "word_index": Field("int32", ("L",), "which word a token is part of; -1 specials, padding"),
+    "sequence_rows": Field("int32", ("T",), "rows of a sequence in time order, -1 absent", "N"),
+    "study_days": Field("float32", ("T",), "since the patient's first study, NaN unknown", "N"),
 }
 
-# Made only where a system lists them: they cost a decode, or few data sets have them.
-ON_REQUEST = ("lateral", "has_lateral", "severity")
+# Made only where a system lists one of the group: they cost a decode, a tokenisation or packing,
+# or few data sets have them.
+GROUPS = (
+    ("lateral", "has_lateral"),
+    ("prior_frontal", "has_prior"),
+    ("findings_tokens", "findings_mask", "impression_tokens", "impression_mask"),
+    ("word_index",),
+    ("severity",),
+    ("sequence_rows", "study_days"),
+)
+ON_REQUEST = tuple(key for group in GROUPS for key in group)
 
 
 def keys_of(required: Iterable[str]) -> tuple[str, ...]:
-    """The keys of a batch that serves `required`: all of the contract but what costs a decode.
+    """The keys of a batch that serves `required`: all of the contract but what comes on request.
 
     Raises:
       ValueError: a key that no input gives, `truth_*` among them.
@@ -58,19 +80,27 @@ def keys_of(required: Iterable[str]) -> tuple[str, ...]:
             raise ValueError(f"batch key {key!r}: truth features are for evaluators, not training")
         if key not in FIELDS:
             raise ValueError(f"batch key {key!r} is not in the input; it has: {', '.join(FIELDS)}")
-    if wanted & {"lateral", "has_lateral"}:
-        wanted |= {"lateral", "has_lateral"}
+    for group in GROUPS:
+        if wanted & set(group):
+            wanted |= set(group)
     return tuple(key for key in FIELDS if key not in ON_REQUEST or key in wanted)
 
 
 def batch_spec(
-    keys: Iterable[str], batch: int, *, size: int, length: int, labels: int
+    keys: Iterable[str], batch: int, *, size: int, length: int, labels: int, studies: int = 0
 ) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes and dtypes of a batch of `batch` rows."""
-    sizes = {"S": size, "L": length, "C": labels}
+    """Shapes and dtypes of a batch of `batch` rows, sequences of at most `studies`.
+
+    A sequence has at least two rows, so that there are at most half as many as rows.
+    """
+    sizes = {"S": size, "L": length, "C": labels, "T": studies}
+    rows = {"B": batch, "N": batch // 2}
     return {
         key: jax.ShapeDtypeStruct(
-            (batch, *(d if isinstance(d, int) else sizes[d] for d in FIELDS[key].shape)),
+            (
+                rows[FIELDS[key].rows],
+                *(d if isinstance(d, int) else sizes[d] for d in FIELDS[key].shape),
+            ),
             np.dtype(FIELDS[key].dtype),
         )
         for key in keys
@@ -93,8 +123,10 @@ def check_batch(batch: Mapping[str, Any], required: Iterable[str]) -> None:
         field = FIELDS[key]
         if np.dtype(value.dtype) != np.dtype(field.dtype):
             raise ValueError(f"batch[{key!r}] is {value.dtype}; it must be {field.dtype}")
-        if value.ndim != 1 + len(field.shape) or (rows is not None and len(value) != rows):
-            shape = ", ".join(["B" if rows is None else f"B={rows}", *map(str, field.shape)])
+        wrong = field.rows == "B" and rows is not None and len(value) != rows
+        if value.ndim != 1 + len(field.shape) or wrong:
+            first = field.rows if rows is None or field.rows == "N" else f"B={rows}"
+            shape = ", ".join([first, *map(str, field.shape)])
             raise ValueError(f"batch[{key!r}] has shape {value.shape}; it must be [{shape}]")
 
 

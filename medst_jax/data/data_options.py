@@ -8,6 +8,8 @@ from medst_jax.data.pixels import Fit
 from medst_jax.data.policy import Treatment
 from medst_jax.options import OptionError
 
+Shuffle = Literal["none", "pairs", "labels", "both", "within_patient", "prior", "windows", "order"]
+
 
 @dataclasses.dataclass(frozen=True)
 class DataSetOptions:
@@ -21,9 +23,11 @@ class DataSetOptions:
     blank, uncertain: what such labels count as, for all classes or per class ("*": the rest).
     text: "report" draws from the report and falls back to a prompt for studies without one;
       "prompt" always makes a prompt of a positive class; "none" gives no text.
-    sentences: of a report, "one" drawn at random or "all" in their order.
-    lacks: of "text", "labels", "text_labels", "lateral", "severity": what a system needs and this
-      data set is known not to give; its rows are masked there.
+    sentences: of a report, "one" drawn at random, "all" in their order, or "shuffled": all, those
+      of a section in a random order.
+    lacks: of "text", "labels", "text_labels", "lateral", "prior", "sequences", "sections",
+      "severity": what a system needs and this data set is known not to give; its rows are masked
+      there.
     """
 
     dataset: str = ""
@@ -34,7 +38,7 @@ class DataSetOptions:
     blank: Treatment | None = None
     uncertain: Treatment | None = None
     text: Literal["report", "prompt", "none"] = "report"
-    sentences: Literal["one", "all"] = "one"
+    sentences: Literal["one", "all", "shuffled"] = "one"
     lacks: tuple[str, ...] = ()
 
 
@@ -49,7 +53,11 @@ class DataOptions:
     vocabulary: name of the tokenizer, `data_dir/vocabulary/<name>.model`; "" for none.
     fit: how an image becomes a square, "pad" or "crop".
     shuffle: broken controls: "pairs" gives every image the text of another study, "labels" the
-      labels of another study of its data set, "both" both.
+      labels of another study of its data set, "both" both; "within_patient" permutes the texts
+      of each patient, "prior" gives the prior of another patient, "windows" fills the sequences
+      with studies of different patients, "order" shuffles the studies of each sequence.
+    sequence_length: T, studies of the longest sequence; longer histories are cut into windows.
+    pack_rows: R, rows of a pack of sequences; divides each process' part of the batch.
     exclude: data sets whose evaluation patients are left out; "all" is every `exclude.json`
       under `data_dir`.
     drop_labels: classes left out of the union vocabulary.
@@ -63,7 +71,9 @@ class DataOptions:
     text_length: int = 77
     vocabulary: str = ""
     fit: Fit = "pad"
-    shuffle: Literal["none", "pairs", "labels", "both"] = "none"
+    shuffle: Shuffle = "none"
+    sequence_length: int = 4
+    pack_rows: int = 8
     exclude: Literal["all"] | tuple[str, ...] = "all"
     drop_labels: tuple[str, ...] = ()
     num_workers: int = 0
@@ -78,9 +88,18 @@ class DataOptions:
                     f"config.data.mixture.{name}.weight is {options.weight}; it must be positive "
                     "(remove the data set to leave it out)"
                 )
-        limits = {"size": 8, "text_length": 3, "num_workers": 0, "threads": 0}
+        limits = {
+            "size": 8,
+            "text_length": 3,
+            "num_workers": 0,
+            "threads": 0,
+            "sequence_length": 2,
+            "pack_rows": 2,
+        }
         for field, least in limits.items():
             if getattr(self, field) < least:
                 raise OptionError(
                     f"config.data.{field} is {getattr(self, field)}; it must be at least {least}"
                 )
+        if self.pack_rows % 2:
+            raise OptionError(f"config.data.pack_rows is {self.pack_rows}; it must be even")

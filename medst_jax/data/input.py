@@ -13,16 +13,19 @@ from etils import epath
 
 from medst_jax.data.batch import FIELDS, batch_spec, keys_of
 from medst_jax.data.data_options import DataOptions
+from medst_jax.data.epochs import PackedEpochs
 from medst_jax.data.exclusion import Exclusion, read_exclusion
 from medst_jax.data.mixture import Corpus, mixture_labels, open_mixture
+from medst_jax.data.packs import PackMaker
+from medst_jax.data.requirements import NEEDS, check_shuffle
 from medst_jax.data.samples import SampleMaker, views_of
-from medst_jax.data.stream import check_divides, example_stream, process_batches
+from medst_jax.data.stream import check_divides, example_stream, pack_stream, process_batches
 from medst_jax.data.tokenizer import Tokenizer
 from medst_jax.options import OptionError
 
 Batch = dict[str, np.ndarray]
 BASE_KEYS = keys_of(())
-TEXT_KEYS = {"tokens", "token_mask", "sentence_index", "text_labels", "text_label_mask"}
+TEXT_KEYS = {key for key, need in NEEDS.items() if need in ("text", "text_labels", "sections")}
 # Where files lie and how many threads read them changes no example.
 _WITHOUT_EFFECT = ("data_dir", "num_workers", "threads")
 
@@ -54,30 +57,48 @@ class TrainInput:
 
         Rows are in the order of the global batch: process p holds the p-th of equal parts.
         """
+        options, packed = self.options, "sequence_rows" in self.spec
         make = SampleMaker(
             corpora=self.corpora,
             union=self.labels,
             tokenizer=self.tokenizer,
             views=views_of(tuple(self.spec)),
             severity="severity" in self.spec,
-            size=self.options.size,
-            length=self.options.text_length,
-            fit=self.options.fit,
+            sections="findings_tokens" in self.spec,
+            words="word_index" in self.spec,
+            size=options.size,
+            length=options.text_length,
+            fit=options.fit,
             seed=self.seed,
         )
+        if packed:
+            stream = pack_stream(self.corpora, PackMaker(make, self.packed_epochs()))
+        else:
+            stream = example_stream(self.corpora, make, self.seed)
         iterator = iter(
             process_batches(
-                example_stream(self.corpora, make, self.seed),
+                stream,
                 self.global_batch,
                 self.process,
                 self.processes,
                 start_step,
-                workers=self.options.num_workers,
-                threads=self.options.threads,
+                workers=options.num_workers,
+                threads=options.threads,
+                pack_rows=options.pack_rows if packed else 0,
             )
         )
         self._open.append(iterator)
         return iterator
+
+    def packed_epochs(self) -> tuple[PackedEpochs, ...]:
+        """The packs of each data set; for inputs that hold sequences."""
+        options = self.options
+        return tuple(
+            PackedEpochs(
+                corpus, options.sequence_length, options.pack_rows, self.seed, options.shuffle
+            )
+            for corpus in self.corpora
+        )
 
     def stamp(self) -> dict[str, Any]:
         """What a checkpoint records of its input; plain JSON values, no ids and no text.
@@ -108,6 +129,9 @@ class TrainInput:
         dropped = sum(corpus.excluded_patients for corpus in self.corpora)
         lists = ", ".join(self.exclusion.lists) or "none"
         lines.append(f"input: {dropped} patients dropped by exclusion lists: {lists}")
+        if "sequence_rows" in self.spec:
+            for corpus, epochs in zip(self.corpora, self.packed_epochs(), strict=True):
+                lines.append(f"input: {corpus.name}: {epochs.describe()}")
         return "\n".join(lines)
 
     def close(self) -> None:
@@ -144,10 +168,11 @@ def make_input(
       OptionError: the batch does not divide, or the data cannot give a required key.
       ValueError: a required key that no input gives, such as a `truth_*` feature.
     """
-    check_divides(global_batch, process_count)
+    keys = keys_of(required_keys)
+    check_shuffle(options.shuffle, keys)
+    check_divides(global_batch, process_count, options.pack_rows if "sequence_rows" in keys else 0)
     if not 0 <= seed < 2**32:
         raise OptionError(f"config.seed is {seed}; it must be in [0, 2**32)")
-    keys = keys_of(required_keys)
     wanted = [key for key in required_keys if key in FIELDS]
     if tokenizer is None and TEXT_KEYS & set(wanted):
         needed = next(key for key in wanted if key in TEXT_KEYS)
@@ -166,6 +191,7 @@ def make_input(
             size=options.size,
             length=options.text_length,
             labels=len(labels),
+            studies=options.sequence_length,
         ),
         examples=sum(len(corpus.rows) for corpus in corpora),
         options=options,

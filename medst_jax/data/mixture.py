@@ -8,11 +8,13 @@ import numpy as np
 
 from medst_jax.data.data_options import DataOptions, DataSetOptions
 from medst_jax.data.exclusion import Exclusion
+from medst_jax.data.index import Index
 from medst_jax.data.labels import to_union, union_columns, union_labels
 from medst_jax.data.policy import PolicyTable, check_classes, policy_table
-from medst_jax.data.randomness import rotation
+from medst_jax.data.randomness import generator, rotation
 from medst_jax.data.requirements import check_requirements, having
 from medst_jax.data.studies import Studies, open_studies, read_info
+from medst_jax.data.timeline import patient_counts, prior_rows
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Corpus:
     rows: int64 [n], the studies that are drawn.
     text_rows, label_rows: int64 [n], whose text and whose labels each gets; `rows` but in
       controls.
+    prior_rows: int64 [n], whose frontal image is each one's prior, -1 for none.
     columns: int32 [C], place of each class of the union in the data set's labels, -1 for none.
     first_patient, first_study: offsets that make ids unique over the mixture.
     excluded_patients: dropped because evaluation has them.
@@ -36,6 +39,7 @@ class Corpus:
     rows: np.ndarray
     text_rows: np.ndarray
     label_rows: np.ndarray
+    prior_rows: np.ndarray
     columns: np.ndarray
     policy: PolicyTable
     first_patient: int
@@ -109,12 +113,11 @@ def open_mixture(
                 options=chosen,
                 studies=studies,
                 rows=rows,
-                text_rows=_shuffled(
-                    rows, options.shuffle in ("pairs", "both"), seed, f"pairs {name}"
-                ),
+                text_rows=_text_rows(rows, index.patient, options.shuffle, seed, name),
                 label_rows=_shuffled(
                     rows, options.shuffle in ("labels", "both"), seed, f"labels {name}"
                 ),
+                prior_rows=_priors(rows, index, options.shuffle, seed, name),
                 columns=union_columns(studies.labels, union),
                 policy=policy_table(
                     union,
@@ -132,6 +135,33 @@ def open_mixture(
     if set(required) & {"labels", "text_labels"}:
         _check_classes(union, corpora)
     return tuple(corpora)
+
+
+def _text_rows(
+    rows: np.ndarray, patient: np.ndarray, shuffle: str, seed: int, name: str
+) -> np.ndarray:
+    if shuffle != "within_patient":
+        return _shuffled(rows, shuffle in ("pairs", "both"), seed, f"pairs {name}")
+    moved = rows.copy()
+    ends = np.cumsum(patient_counts(patient[rows]))
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        if end - start > 1:
+            turned = rotation(end - start, seed, f"within {name} {start}")
+            moved[start:end] = rows[start:end][turned]
+    return moved
+
+
+def _priors(rows: np.ndarray, index: Index, shuffle: str, seed: int, name: str) -> np.ndarray:
+    priors = prior_rows(index.patient, index.has_frontal)[rows]
+    if shuffle == "prior":
+        having = np.flatnonzero(priors >= 0)
+        patients = index.patient[rows[having]]
+        # By patient, half the list away: no study gets a prior of its own patient unless one
+        # patient holds most of the data set.
+        draws = generator(seed, f"prior {name}")
+        order = having[np.lexsort([draws.random(len(having)), patients])]
+        priors[order] = np.roll(priors[order], len(order) // 2)
+    return priors
 
 
 def _shuffled(rows: np.ndarray, shuffles: bool, seed: int, purpose: str) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from medst_jax.data.data_options import DataSetOptions
 from medst_jax.data.index import Index
 from medst_jax.data.studies import Studies
+from medst_jax.data.timeline import prior_rows
 from medst_jax.options import OptionError
 
 # What has to be there for a batch key to mean something; keys not named here always do.
@@ -24,6 +25,15 @@ NEEDS = {
     "text_labels": "text_labels",
     "text_label_mask": "text_labels",
     "severity": "severity",
+    "word_index": "text",
+    "prior_frontal": "prior",
+    "has_prior": "prior",
+    "sequence_rows": "sequences",
+    "study_days": "sequences",
+    "findings_tokens": "sections",
+    "findings_mask": "sections",
+    "impression_tokens": "sections",
+    "impression_mask": "sections",
 }
 # What the studies of an entry can be chosen by.
 SELECTABLE: dict[str, Callable[[Index], np.ndarray]] = {
@@ -31,7 +41,16 @@ SELECTABLE: dict[str, Callable[[Index], np.ndarray]] = {
     "text": lambda index: index.sentence_count > 0,
     "lateral": lambda index: index.has_lateral,
 }
-MASKABLE = ("lateral", "text", "labels", "text_labels", "severity")
+MASKABLE = (
+    "lateral",
+    "text",
+    "labels",
+    "text_labels",
+    "severity",
+    "prior",
+    "sequences",
+    "sections",
+)
 
 
 def check_requirements(
@@ -96,10 +115,25 @@ def having(name: str, options: DataSetOptions, index: Index) -> np.ndarray:
     return chosen
 
 
+def check_shuffle(shuffle: str, keys: Sequence[str]) -> None:
+    """Check that a broken control breaks something the system reads.
+
+    Raises:
+      OptionError: names the control and the key that is missing.
+    """
+    key = {"prior": "prior_frontal", "windows": "sequence_rows", "order": "sequence_rows"}
+    if shuffle in key and key[shuffle] not in keys:
+        raise OptionError(
+            f"config.data.shuffle is {shuffle!r}, which changes {key[shuffle]!r} alone, and the "
+            "system reads no such key"
+        )
+
+
 def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[str, bool]:
     index = studies.index
     labelled = bool(studies.labels)
     reported = options.text == "report" and bool(index.sentence_count[rows].any())
+    patients = index.patient[rows]
     return {
         "frontal": bool(index.has_frontal.any()),
         "lateral": bool(index.has_lateral[rows].any()),
@@ -107,4 +141,7 @@ def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[
         "labels": labelled,
         "text_labels": labelled and options.text != "none",
         "severity": bool((index.severity[rows] >= 0).any()),
+        "prior": bool((prior_rows(index.patient, index.has_frontal)[rows] >= 0).any()),
+        "sequences": bool((patients[1:] == patients[:-1]).any()),
+        "sections": reported,
     }

@@ -14,7 +14,15 @@ from medst_jax.data.pixels import Fit, decode, fit_square
 from medst_jax.data.randomness import generator
 from medst_jax.data.schema import FRONTAL_VIEWS, LATERAL_VIEWS
 from medst_jax.data.study import Study
-from medst_jax.data.text_sampling import Text, draw_prompt, draw_report, no_text
+from medst_jax.data.text_sampling import (
+    Text,
+    draw_prompt,
+    draw_report,
+    in_order,
+    no_text,
+    section_sentences,
+    text_of,
+)
 from medst_jax.data.tokenizer import PAD, Tokenizer
 
 Example = dict[str, Any]  # numpy arrays and scalars
@@ -25,8 +33,10 @@ NO_TEXT = -1
 class SampleMaker:
     """Turns (position, (data set, draw)) into an example; every draw is keyed by the position.
 
-    views: of "frontal" and "lateral", those to decode.
     severity: whether an example holds its study's edema severity.
+    views: of "frontal", "lateral" and "prior_frontal", those to decode.
+    sections: whether an example holds the texts of FINDINGS and of IMPRESSION.
+    words: whether it says which word a token is part of.
     """
 
     corpora: tuple[Corpus, ...]
@@ -34,6 +44,8 @@ class SampleMaker:
     tokenizer: Tokenizer | None
     views: tuple[str, ...]
     severity: bool
+    sections: bool
+    words: bool
     size: int
     length: int
     fit: Fit
@@ -52,8 +64,16 @@ class SampleMaker:
         text_study = study if text_row == row else corpus.studies[text_row]
         example: Example = {}
         for view in self.views:
-            example.update(self._image(corpus, study, view, position))
+            shown: Study | None = study
+            if view == "prior_frontal":
+                prior = corpus.prior_rows[k]
+                shown = corpus.studies[prior] if prior >= 0 else None
+            example.update(self._image(corpus, shown, view, position))
         example.update(self._text(corpus, text_study, int(text_row), position))
+        if self.words:
+            example["word_index"] = self._words(example["tokens"])
+        if self.sections:
+            example.update(self._sections(corpus, text_study, position))
         labels, label_mask = corpus.policy.apply(corpus.codes(label_row))
         example["labels"] = labels
         example["label_mask"] = label_mask
@@ -66,12 +86,13 @@ class SampleMaker:
             example["severity"] = corpus.studies.index.severity[label_row]
         return example
 
-    def _image(self, corpus: Corpus, study: Study, view: str, position: int) -> Example:
-        kinds = FRONTAL_VIEWS if view == "frontal" else LATERAL_VIEWS
-        images = [image for image in study.images if image.view in kinds]
+    def _image(self, corpus: Corpus, study: Study | None, view: str, position: int) -> Example:
+        kinds = LATERAL_VIEWS if view == "lateral" else FRONTAL_VIEWS
+        flag = "has_prior" if view == "prior_frontal" else f"has_{view}"
+        images = [image for image in study.images if image.view in kinds] if study else []
         if not images:
             square = np.zeros((self.size, self.size, 1), np.uint8)
-            return {view: square, f"has_{view}": np.bool_(False)}
+            return {view: square, flag: np.bool_(False)}
         chosen = 0
         if len(images) > 1:
             chosen = int(generator(self.seed, view, position).integers(len(images)))
@@ -82,7 +103,26 @@ class SampleMaker:
                 f"data set {corpus.name!r}, split {corpus.options.split!r}, {view} image at stream "
                 f"position {position}: {error}; build the data set again"
             ) from error
-        return {view: fit_square(pixels, self.size, self.fit), f"has_{view}": np.bool_(True)}
+        return {view: fit_square(pixels, self.size, self.fit), flag: np.bool_(True)}
+
+    def _words(self, tokens: np.ndarray) -> np.ndarray:
+        if self.tokenizer is None:
+            return np.full_like(tokens, -1)
+        return self.tokenizer.word_index(tokens)
+
+    def _sections(self, corpus: Corpus, study: Study, position: int) -> Example:
+        order = corpus.options.sentences
+        example: Example = {}
+        for name in ("findings", "impression"):
+            chosen = [] if self.tokenizer is None else section_sentences(study, name)
+            tokens = np.full(self.length, PAD, np.int32)
+            if chosen and self.tokenizer is not None and corpus.options.text == "report":
+                draws = generator(self.seed, name, position)
+                whole = in_order(study, chosen, "all" if order == "one" else order, draws)
+                tokens, _ = self.tokenizer.encode_sentences(text_of(study, whole), self.length)
+            example[f"{name}_tokens"] = tokens
+            example[f"{name}_mask"] = tokens != PAD
+        return example
 
     def _text(self, corpus: Corpus, study: Study, row: int, position: int) -> Example:
         text = self._draw(corpus, study, row, position)
@@ -110,8 +150,7 @@ class SampleMaker:
             return no_text(len(self.union))
         draws = generator(self.seed, "text", position)
         if corpus.options.text == "report":
-            everything = corpus.options.sentences == "all"
-            text = draw_report(study, corpus.columns, everything, draws)
+            text = draw_report(study, corpus.columns, corpus.options.sentences, draws)
             if text is not None:
                 return text
         if not corpus.studies.labels:
@@ -129,4 +168,4 @@ def text_id(tokens: np.ndarray) -> int:
 
 def views_of(keys: Sequence[str]) -> tuple[str, ...]:
     """Views that a batch with these keys holds."""
-    return tuple(view for view in ("frontal", "lateral") if view in keys)
+    return tuple(view for view in ("frontal", "lateral", "prior_frontal") if view in keys)

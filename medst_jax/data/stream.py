@@ -15,6 +15,7 @@ from typing import Any
 import grain
 
 from medst_jax.data.mixture import Corpus
+from medst_jax.data.packs import PackMaker, join_packs, placed
 from medst_jax.data.randomness import purpose_number
 from medst_jax.data.samples import SampleMaker
 from medst_jax.options import OptionError
@@ -41,6 +42,18 @@ def example_stream(
     return grain.MapDataset.mix(draws, weights=weights).map_with_index(make)
 
 
+def pack_stream(corpora: Sequence[Corpus], make: PackMaker) -> "grain.MapDataset[Any]":
+    """The endless stream of packs: each data set packed anew every epoch, mixed by weight.
+
+    A data set's packs come in the random order in which they were filled.
+    """
+    draws = [
+        grain.MapDataset.range(sys.maxsize).map(_Numbered(corpus.number)) for corpus in corpora
+    ]
+    weights = [corpus.options.weight for corpus in corpora]
+    return grain.MapDataset.mix(draws, weights=weights).map_with_index(make)
+
+
 @dataclass(frozen=True)
 class _Numbered:
     number: int
@@ -51,12 +64,17 @@ class _Numbered:
 
 @dataclass(frozen=True)
 class _ProcessRows:
-    """The stream seen by one process: its rows of step 0, its rows of step 1, and so on."""
+    """The stream seen by one process: its elements of step 0, those of step 1, and so on.
+
+    global_batch: elements of a step over all processes.
+    pack_rows: rows of an element that is a pack, 0 where elements are examples.
+    """
 
     stream: "grain.MapDataset[Any]"
     global_batch: int
     process: int
     processes: int
+    pack_rows: int
 
     @property
     def rows(self) -> int:
@@ -67,7 +85,9 @@ class _ProcessRows:
 
     def __getitem__(self, k: int) -> Any:
         step, row = divmod(int(k), self.rows)
-        return self.stream[step * self.global_batch + self.process * self.rows + row]
+        row += self.process * self.rows
+        element = self.stream[step * self.global_batch + row]
+        return placed(element, row * self.pack_rows) if self.pack_rows else element
 
 
 def process_batches(
@@ -79,20 +99,26 @@ def process_batches(
     *,
     workers: int,
     threads: int,
+    pack_rows: int = 0,
 ) -> "grain.IterDataset[Any]":
     """Batches of one process from `start_step` on, read ahead by threads or worker processes.
 
     Args:
-      stream: endless examples.
+      stream: endless examples, or packs.
       global_batch: rows of a step over all processes.
       process: index of this process of `processes`.
       start_step: the first step.
       workers: worker processes, 0 for none; absl flags must be parsed if there are any.
       threads: reader threads of each process.
+      pack_rows: rows of a pack; 0 where the elements of the stream are examples.
     """
-    rows = check_divides(global_batch, processes)
-    local = grain.MapDataset.source(_ProcessRows(stream, global_batch, process, processes))
-    batches = local.batch(rows, drop_remainder=True)[start_step:]
+    rows = check_divides(global_batch, processes, pack_rows)
+    per_element = max(1, pack_rows)
+    own = _ProcessRows(stream, global_batch // per_element, process, processes, pack_rows)
+    batches = grain.MapDataset.source(own).batch(rows // per_element, drop_remainder=True)
+    if pack_rows:
+        batches = batches.map(join_packs)
+    batches = batches[start_step:]
     # An element is a batch: a few read ahead hide the reading, more only fill the memory.
     read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads and threads + 2)
     iterable = batches.to_iter_dataset(read)
@@ -105,7 +131,7 @@ def process_batches(
     return iterable
 
 
-def check_divides(global_batch: int, processes: int) -> int:
+def check_divides(global_batch: int, processes: int, pack_rows: int = 0) -> int:
     """Rows per process.
 
     Raises:
@@ -116,4 +142,10 @@ def check_divides(global_batch: int, processes: int) -> int:
             f"config.train.batch_size={global_batch} is not a multiple of the {processes} "
             "processes; choose a multiple"
         )
-    return global_batch // processes
+    rows = global_batch // processes
+    if pack_rows and rows % pack_rows:
+        raise OptionError(
+            f"config.train.batch_size={global_batch} gives each of {processes} processes {rows} "
+            f"rows, not a multiple of config.data.pack_rows={pack_rows}; change one of them"
+        )
+    return rows

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from medst_jax.data.labels import merge_codes, to_union
 from medst_jax.data.prompts import OTHER, prompt
 from medst_jax.data.schema import NEGATIVE, OUTSIDE, POSITIVE
 from medst_jax.data.study import Study
+
+Order = Literal["one", "all", "shuffled"]
 
 DESCRIBING = ("findings", "impression", "findings and impression", "conclusion")
 # Sections that say why or how the image was made, or who was told; never a description of it.
@@ -65,24 +68,53 @@ def report_sentences(study: Study) -> list[int]:
     ]
 
 
+def section_sentences(study: Study, name: str) -> list[int]:
+    """Numbers of the sentences of the sections called `name` that have a letter."""
+    return [
+        k
+        for k, sentence in enumerate(study.sentences)
+        if study.sections[sentence.section][0].casefold().strip() == name
+        and any(map(str.isalpha, study.sentence_text(k)))
+    ]
+
+
+def in_order(
+    study: Study, chosen: list[int], order: Order, generator: np.random.Generator
+) -> list[int]:
+    """Which of the sentences make the text, and in which order; `chosen` is not empty."""
+    if order == "one":
+        return [chosen[generator.integers(len(chosen))]]
+    if order == "shuffled":
+        turns = generator.permutation(len(chosen))
+        places = sorted(
+            range(len(chosen)), key=lambda i: (study.sentences[chosen[i]].section, turns[i])
+        )
+        return [chosen[i] for i in places]
+    return chosen
+
+
+def text_of(study: Study, chosen: list[int]) -> tuple[str, ...]:
+    """The sentences, each in one line."""
+    return tuple(" ".join(study.sentence_text(k).split()) for k in chosen)
+
+
 def draw_report(
-    study: Study, columns: np.ndarray, everything: bool, generator: np.random.Generator
+    study: Study, columns: np.ndarray, order: Order, generator: np.random.Generator
 ) -> Text | None:
-    """One sentence drawn uniformly, or all of them in order; None if the study has none.
+    """One sentence drawn uniformly, or all of them; None if the study has none.
 
     Args:
       study: whose report.
       columns: of each class of the union in the data set's labels, -1 for none.
-      everything: all sentences rather than one.
+      order: "one", "all" in their order, or "shuffled" within each section.
       generator: of the sample.
     """
     candidates = report_sentences(study)
     if not candidates:
         return None
-    chosen = candidates if everything else [candidates[generator.integers(len(candidates))]]
+    chosen = in_order(study, candidates, order, generator)
     codes = np.stack([study.sentences[k].labels for k in chosen])
-    sentences = tuple(" ".join(study.sentence_text(k).split()) for k in chosen)
-    return Text(sentences, to_union(codes, columns), TEXT_REPORT)
+    return Text(text_of(study, chosen), to_union(codes, columns), TEXT_REPORT)
 
 
 def draw_prompt(

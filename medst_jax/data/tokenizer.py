@@ -29,6 +29,8 @@ class Tokenizer:
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         self.size = int(self._processor.get_piece_size())
         self.fingerprint = hashlib.sha256(model + (b"lower" if lower else b"")).hexdigest()
+        pieces = [self._processor.id_to_piece(k) for k in range(self.size)]
+        self._starts_word = np.array([piece.startswith("\u2581") for piece in pieces])
         # Prompts and stock phrases recur: most look-ups of a run are hits.
         self.pieces = functools.lru_cache(maxsize=1 << 16)(self._pieces)
 
@@ -37,6 +39,13 @@ class Tokenizer:
 
     def _pieces(self, text: str) -> tuple[int, ...]:
         return tuple(self._processor.encode(text.lower() if self.lower else text))
+
+    def word_index(self, tokens: np.ndarray) -> np.ndarray:
+        """Which word each of the ids [L] is part of, int32 [L]: 0, 1, ...; -1 specials, padding."""
+        inside = (tokens != PAD) & (tokens != CLS) & (tokens != SEP)
+        # The first piece of a cut text may lack the mark of a word's start.
+        words = np.maximum(np.cumsum(self._starts_word[tokens] & inside) - 1, 0)
+        return np.where(inside, words, -1).astype(np.int32)
 
     def encode(self, text: str, length: int) -> np.ndarray:
         """Ids int32 [length] of a text, cut to fit."""

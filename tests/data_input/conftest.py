@@ -64,13 +64,14 @@ class Ward:
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Data sets `reports` (text and labels), `labelled` (no text), `ward` (every label code)
-    and `clinic` (a class that is positive or blank)."""
+    """Data sets `reports` (text and labels), `labelled` (no text), `ward` (every label code),
+    `clinic` (a class that is positive or blank) and `histories` (30 patients of 1-3 studies)."""
     folder = tmp_path_factory.mktemp("data")
     write_fixture(folder, "reports", patients=16, size=24)
     write_fixture(
         folder, "labelled", patients=10, size=24, labels=("edema", "Nodule"), reports=False
     )
+    write_fixture(folder, "histories", patients=30, size=16, splits=("train",), seed=3)
     every_code = ((1, 0), (0, -1), (-1, -2), (-2, 1), (1, 1), (0, 0), (0, -2), (-1, 0))
     for source in (Ward("ward", every_code), Ward("clinic", ((1, 1), (0, -2), (0, -2), (1, 1)))):
         build(source, folder, BuildOptions(runner=Runner(workers=1)))

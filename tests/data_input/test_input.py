@@ -203,8 +203,14 @@ def _several(batch):
 def test_required_keys_are_checked_at_the_start(source):
     with pytest.raises(ValueError, match="truth_boxes.*evaluators"):
         source(required=("frontal", "truth_boxes"))
-    with pytest.raises(ValueError, match="'prior_frontal' is not in the input"):
-        source(required=("prior_frontal",))
+    with pytest.raises(ValueError, match="'frontals' is not in the input"):
+        source(required=("frontals",))
+    ward, nothing = {"ward": {}}, "'ward'.*cannot give '{}'.*lacks=..{}"
+    for key, need in (("prior_frontal", "prior"), ("sequence_rows", "sequences")):
+        with pytest.raises(OptionError, match=nothing.format(key, need)):
+            source(ward, required=(key,))
+    with pytest.raises(OptionError, match="shuffle is 'windows'.*'sequence_rows'"):
+        source(shuffle="windows")
 
 
 def test_batch_that_does_not_divide_names_both(source):

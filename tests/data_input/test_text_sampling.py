@@ -30,7 +30,7 @@ def test_context_and_wordless_sentences_are_never_drawn(ward):
 
 def test_one_sentence_is_uniform_and_brings_its_own_labels(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
-    texts = [draw_report(study, columns, False, generator(0, "text", i)) for i in range(400)]
+    texts = [draw_report(study, columns, "one", generator(0, "text", i)) for i in range(400)]
     counts = collections.Counter(text.sentences for text in texts)
     assert set(counts) == {("there is edema.",), ("no mass.",)}
     assert min(counts.values()) > 150
@@ -41,7 +41,7 @@ def test_one_sentence_is_uniform_and_brings_its_own_labels(ward, columns):
 
 def test_whole_report_keeps_order_and_merges_labels_of_what_is_kept(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
-    text = draw_report(study, columns, True, generator(0, "text", 0))
+    text = draw_report(study, columns, "all", generator(0, "text", 0))
     assert text.sentences == ("there is edema.", "no mass.")
     assert text.kept_codes(2).tolist() == [0, 1, -3]
     assert text.kept_codes(1).tolist() == [-2, 1, -3]
@@ -49,7 +49,7 @@ def test_whole_report_keeps_order_and_merges_labels_of_what_is_kept(ward, column
 
 def test_study_without_usable_text_gives_none(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if not report_sentences(s))
-    assert draw_report(study, columns, False, generator(0, "text", 0)) is None
+    assert draw_report(study, columns, "one", generator(0, "text", 0)) is None
 
 
 def test_prompt_names_a_uniformly_drawn_positive():
