@@ -3,4 +3,19 @@
 
 from medst_jax.losses.bce import masked_bce_loss as masked_bce_loss
 from medst_jax.losses.clip import clip_loss as clip_loss
+from medst_jax.losses.convirt import convirt_loss as convirt_loss
+from medst_jax.losses.gaussian import gaussian_kl as gaussian_kl
+from medst_jax.losses.gloria import gloria_local_loss as gloria_local_loss
+from medst_jax.losses.masked_language import masked_language_loss as masked_language_loss
+from medst_jax.losses.mutual_information import donsker_varadhan_loss as donsker_varadhan_loss
+from medst_jax.losses.mutual_information import info_nce_loss as info_nce_loss
+from medst_jax.losses.pairwise import Pairwise as Pairwise
+from medst_jax.losses.prototype import prototype_loss as prototype_loss
+from medst_jax.losses.ranking import report_ranking_loss as report_ranking_loss
+from medst_jax.losses.siglip import siglip_loss as siglip_loss
+from medst_jax.losses.soft_target import soft_target_clip_loss as soft_target_clip_loss
+from medst_jax.losses.temporal import cycle_consistency_loss as cycle_consistency_loss
+from medst_jax.losses.temporal import forward_mapping_loss as forward_mapping_loss
+from medst_jax.losses.temporal import reverse_mapping_loss as reverse_mapping_loss
+from medst_jax.losses.token_alignment import token_alignment_loss as token_alignment_loss
 from medst_jax.losses.unicl import unicl_loss as unicl_loss

@@ -4,7 +4,7 @@
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses.shapes import masked_mean
+from medst_jax.losses.shapes import masked_mean, real
 
 
 def masked_bce_loss(logits: jax.Array, labels: jax.Array, label_mask: jax.Array) -> jax.Array:
@@ -36,7 +36,7 @@ def masked_bce_loss(logits: jax.Array, labels: jax.Array, label_mask: jax.Array)
             "must have one shape [B, C]"
         )
     known = label_mask.astype(bool)
-    logits, labels = logits.astype(jnp.float32), labels.astype(jnp.float32)
+    logits, labels = real(logits), real(labels)
     # Masked labels may hold any code, also NaN: replaced before the arithmetic, not after it.
     labels = jnp.where(known, labels, 0.0)
     each = jnp.where(known, jax.nn.softplus(logits) - labels * logits, 0.0)

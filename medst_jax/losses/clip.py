@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contrastive image-text loss with the matched pair as the only positive (CLIP)."""
 
-import jax
-import jax.numpy as jnp
+from typing import Any
 
-from medst_jax.losses.contrastive import contrastive_loss
+import jax
+from jax.typing import ArrayLike
+
+from medst_jax.losses.contrastive import Contrastive
+from medst_jax.losses.pairs import Block, Pairs, PairTask, Side, dense, matched, side, taking_part
+from medst_jax.losses.pairwise import Pairwise, operand
+from medst_jax.losses.shapes import check_pairs, real, similarities, valid_rows, zero_invalid
 
 
 def clip_loss(
     image: jax.Array,
     text: jax.Array,
-    scale: jax.Array | float,
+    scale: ArrayLike,
     *,
     mask: jax.Array | None = None,
-    negative_mask: jax.Array | None = None,
+    negative_mask: jax.Array | Pairwise | None = None,
 ) -> jax.Array:
     """Half the sum of image-to-text and text-to-image cross-entropy, means over valid rows.
 
@@ -39,5 +44,32 @@ def clip_loss(
     >>> round(float(clip_loss(jnp.eye(2), jnp.eye(2), 1.0)), 4)
     0.3133
     """
-    pair = jnp.eye(image.shape[0], dtype=bool)
-    return contrastive_loss(image, text, scale, pair, mask=mask, negative_mask=negative_mask)
+    return dense(clip_task(image, text, scale, mask=mask, negative_mask=negative_mask))
+
+
+def clip_task(
+    image: jax.Array,
+    text: jax.Array,
+    scale: ArrayLike,
+    *,
+    mask: jax.Array | None = None,
+    negative_mask: jax.Array | Pairwise | None = None,
+) -> PairTask:
+    """`clip_loss` as blocks."""
+    check_pairs(image, text, mask, negative_mask)
+    valid, negatives = valid_rows(image.shape[0], mask), operand(negative_mask)
+
+    def block(shared: Any, rows: Side, columns: Side, pairs: Pairs) -> Block:
+        pair = matched(rows, columns)
+        allowed = negatives.read(rows.facts, columns.facts, pairs.facts)
+        logits = shared * similarities(rows.values, columns.values)
+        return Block(logits, taking_part(rows, columns, pair, allowed), pair)
+
+    return PairTask(
+        Contrastive(0.5),
+        block,
+        real(scale),
+        side(zero_invalid(image, valid), negatives.rows, valid),
+        side(zero_invalid(text, valid), negatives.columns, valid),
+        Pairs(None, negatives.pairs),
+    )

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Contrastive loss with a fixed temperature and unequal weights of its directions (ConVIRT)."""
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from medst_jax.losses.shapes import (
+    check_pairs,
+    masked_mean,
+    real,
+    similarities,
+    valid_rows,
+    zero_invalid,
+)
+
+
+def convirt_loss(
+    image: jax.Array,
+    text: jax.Array,
+    temperature: ArrayLike,
+    image_weight: ArrayLike,
+    *,
+    mask: jax.Array | None = None,
+) -> jax.Array:
+    """Mean over pairs of w * (image to text) + (1 - w) * (text to image) cross-entropy.
+
+    Args:
+      image: [B, E] unit-norm image embeddings.
+      text: [B, E] unit-norm text embeddings.
+      temperature: scalar that divides the cosines, 0.1 in the paper.
+      image_weight: scalar w in [0, 1], the weight of the image's choice among texts; 0.75 in the
+        paper.
+      mask: bool [B], false where a row has no image or no text.
+
+    Returns:
+      A float32 scalar; 0 with zero gradient when no row is valid.
+
+    Raises:
+      ValueError: shapes disagree.
+
+    Reference: Zhang et al., "Contrastive Learning of Medical Visual Representations from Paired
+    Images and Text", arXiv:2010.00747, equations 2-4.
+    """
+    check_pairs(image, text, mask, None)
+    valid = valid_rows(image.shape[0], mask)
+    cosines = similarities(zero_invalid(image, valid), zero_invalid(text, valid))
+    logits = cosines / real(temperature)
+    # The diagonal of an invalid row stays, so that its log-sum-exp is finite.
+    where = (valid[:, None] & valid[None, :]) | jnp.eye(len(valid), dtype=bool)
+    to_text, to_image = (
+        masked_mean(jax.nn.logsumexp(logits, axis, where=where) - jnp.diagonal(logits), valid)
+        for axis in (1, 0)
+    )
+    weight = real(image_weight)
+    return weight * to_text + (1.0 - weight) * to_image

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycle consistency of image and report sequences over time (Med-ST)."""
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from medst_jax.losses.shapes import masked_mean, product, real, zero_invalid
+
+# Keeps the logarithm of a variance finite where one study takes all the weight.
+_VARIANCE_FLOOR = 1e-7
+
+
+def forward_mapping_loss(
+    source: jax.Array,
+    target: jax.Array,
+    study_mask: jax.Array,
+    *,
+    temperature: ArrayLike = 0.1,
+) -> jax.Array:
+    """Each study's source must pick its own target among its sequence's, by squared distance.
+
+    Args:
+      source: [N, T, E] unit norm, one row per study.
+      target: [N, T, E] unit norm, of the other modality.
+      study_mask: bool [N, T], false where a sequence has no study.
+      temperature: scalar that divides squared distances.
+
+    Returns:
+      A float32 scalar, the mean over valid studies; 0 with zero gradient when there is none.
+
+    Raises:
+      ValueError: shapes disagree.
+
+    Reference: Yang et al., "Unlocking the Power of Spatial and Temporal Information in Medical
+    Multimodal Pre-training", arXiv:2405.19654, forward mapping classification; distances are not
+    divided by the width.
+    """
+    source, target, study_mask = _checked(source, target, study_mask)
+    log_shares = _log_shares(source, target, study_mask, real(temperature))
+    own = jnp.diagonal(log_shares, axis1=1, axis2=2)
+    return masked_mean(-jnp.where(study_mask, own, 0.0), study_mask)
+
+
+def reverse_mapping_loss(
+    source: jax.Array,
+    target: jax.Array,
+    study_mask: jax.Array,
+    *,
+    times: jax.Array | None = None,
+    temperature: ArrayLike = 0.1,
+    variance_weight: ArrayLike = 0.001,
+    huber_delta: float = 2.0,
+) -> jax.Array:
+    """There and back: the way back from a study's soft target must end at the study's own time.
+
+    The soft target is the mean of the targets under the softmax over distances; from it the
+    softmax over the sources gives a distribution over the times, whose mean must be the study's.
+
+    Args:
+      source: [N, T, E] unit norm.
+      target: [N, T, E] unit norm.
+      study_mask: bool [N, T]; valid studies stand in time order.
+      times: [N, T] days, or None; see `study_times`.
+      temperature: scalar that divides squared distances.
+      variance_weight: scalar, of the log-variance term.
+      huber_delta: error beyond which the loss grows linearly; times lie in [0, 1), so that the
+        default never gets there.
+
+    Returns:
+      A float32 scalar, the mean over valid studies, possibly a little below zero; 0 with zero
+      gradient when there is none.
+
+    Raises:
+      ValueError: shapes disagree.
+
+    Reference: arXiv:2405.19654, reverse mapping regression; the variance-aware regression is
+    that of Dwibedi et al., "Temporal Cycle-Consistency Learning", arXiv:1904.07846, section 3.2.
+    """
+    source, target, study_mask = _checked(source, target, study_mask)
+    time = study_times(study_mask, times).astype(source.dtype)
+    return regression(
+        source, target, study_mask, time, real(temperature), real(variance_weight), huber_delta
+    )
+
+
+def cycle_consistency_loss(
+    image: jax.Array,
+    text: jax.Array,
+    study_mask: jax.Array,
+    *,
+    times: jax.Array | None = None,
+    temperature: ArrayLike = 0.1,
+    variance_weight: ArrayLike = 0.001,
+    huber_delta: float = 2.0,
+) -> jax.Array:
+    """Forward and reverse mapping from images to texts plus both from texts to images.
+
+    Args and returns as for `reverse_mapping_loss`; a sequence of one study has no order and
+    counts for nothing.
+    """
+    study_mask = jnp.asarray(study_mask).astype(bool)
+    several = study_mask & (jnp.sum(study_mask, axis=1, keepdims=True) > 1)
+    total = jnp.zeros(())
+    for source, target in ((image, text), (text, image)):
+        total += forward_mapping_loss(source, target, several, temperature=temperature)
+        total += reverse_mapping_loss(
+            source,
+            target,
+            several,
+            times=times,
+            temperature=temperature,
+            variance_weight=variance_weight,
+            huber_delta=huber_delta,
+        )
+    return total
+
+
+def study_times(study_mask: jax.Array, times: jax.Array | None) -> jax.Array:
+    """Times in [0, 1) of the valid studies of each sequence, [N, T]; 0 at the others.
+
+    Of n studies in order, the k-th from 0 has k / n, or with days d
+    (d_k - d_0) / (d_last - d_0) * (n - 1) / n. A sequence in which a day is unknown (NaN), or
+    does not come after the one before it, takes k / n.
+    """
+    study_mask = jnp.asarray(study_mask).astype(bool)
+    count = jnp.maximum(jnp.sum(study_mask, axis=1, keepdims=True), 1)
+    rank = jnp.cumsum(study_mask, axis=1) - 1
+    if times is None:
+        return jnp.where(study_mask, rank / count, 0.0)
+    days = real(times)
+    dated = jnp.all(~study_mask | jnp.isfinite(days), axis=1, keepdims=True)
+    days = jnp.where(study_mask & dated, days, 0.0)
+    # The latest day before each study, whatever gaps lie between.
+    before = jax.lax.cummax(jnp.where(study_mask, days, -jnp.inf), axis=1)[:, :-1]
+    rising = jnp.all((days[:, 1:] > before) | ~study_mask[:, 1:], axis=1, keepdims=True)
+    first = jnp.min(jnp.where(study_mask, days, jnp.inf), axis=1, keepdims=True)
+    last = jnp.max(jnp.where(study_mask, days, -jnp.inf), axis=1, keepdims=True)
+    usable = dated & rising & (count > 1)
+    span = jnp.where(usable, last - first, 1.0)
+    spread = jnp.where(usable, days - first, 0.0) / span * ((count - 1) / count)
+    return jnp.where(study_mask, jnp.where(usable, spread, rank / count), 0.0)
+
+
+def regression(
+    source: jax.Array,
+    target: jax.Array,
+    study_mask: jax.Array,
+    time: jax.Array,
+    temperature: jax.Array,
+    variance_weight: jax.Array,
+    huber_delta: float,
+) -> jax.Array:
+    """`reverse_mapping_loss` for given times [N, T]."""
+    shares = jnp.exp(_log_shares(source, target, study_mask, temperature))
+    found = product("ntu,nue->nte", shares, target)
+    back = jnp.exp(_log_shares(found, source, study_mask, temperature))
+    mean = product("ntk,nk->nt", back, time)
+    variance = jnp.sum(back * jnp.square(time[:, None, :] - mean[:, :, None]), axis=2)
+    log_variance = jnp.log(variance + _VARIANCE_FLOOR)
+    error = jnp.abs(time - mean)
+    near = jnp.exp(-log_variance) * jnp.square(error) + variance_weight * log_variance
+    far = huber_delta * (error - huber_delta / 2)
+    return masked_mean(jnp.where(error < huber_delta, near, far), study_mask)
+
+
+def _checked(
+    source: jax.Array, target: jax.Array, study_mask: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    if not (source.ndim == 3 and source.shape == target.shape):
+        raise ValueError(
+            f"source {source.shape} and target {target.shape} must have one shape [N, T, E]"
+        )
+    if study_mask.shape != source.shape[:2]:
+        raise ValueError(f"study_mask {study_mask.shape} must be [N, T] = {source.shape[:2]}")
+    study_mask = jnp.asarray(study_mask).astype(bool)
+    source, target = (real(zero_invalid(x, study_mask)) for x in (source, target))
+    return source, target, study_mask
+
+
+def _log_shares(
+    queries: jax.Array, keys: jax.Array, study_mask: jax.Array, temperature: jax.Array
+) -> jax.Array:
+    """Log-softmax [N, T, T] over keys of minus the squared distance over the temperature."""
+    distance = (
+        jnp.sum(jnp.square(queries), axis=2)[:, :, None]
+        + jnp.sum(jnp.square(keys), axis=2)[:, None, :]
+        - 2 * product("nte,nue->ntu", queries, keys)
+    )
+    scores = -jnp.maximum(distance, 0.0) / temperature
+    # Missing studies keep a share of their own, so that their rows stay finite.
+    own = jnp.eye(study_mask.shape[1], dtype=bool)
+    where = (study_mask[:, :, None] & study_mask[:, None, :]) | own
+    return jnp.where(
+        where, scores - jax.nn.logsumexp(scores, axis=2, keepdims=True, where=where), -jnp.inf
+    )

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alignment of words and patches inside each image-text pair (MGCA, Med-ST)."""
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from medst_jax.losses.gloria import check_local
+from medst_jax.losses.shapes import masked_mean, product, real, unit, zero_invalid
+
+
+def token_alignment_loss(
+    words: jax.Array,
+    patches: jax.Array,
+    word_mask: jax.Array,
+    patch_mask: jax.Array,
+    word_weights: jax.Array,
+    patch_weights: jax.Array,
+    *,
+    temperature: ArrayLike = 0.1,
+) -> tuple[jax.Array, jax.Array]:
+    """Word and patch terms: a token must find its own attended vector among its text's (image's).
+
+    Each word attends to the patches; the attended vector, of unit norm, is its positive, those
+    of the text's other words are its negatives, in both directions. Patches likewise, with
+    attended vectors as they come out of the attention. The releases let padding words compete
+    in the word term, and Med-ST the patches of missing laterals in both; masked tokens here
+    take no part.
+
+    Args:
+      words: [B, W, E] unit norm.
+      patches: [B, P, E] unit norm.
+      word_mask: bool [B, W], false at padding.
+      patch_mask: bool [B, P], false for patches of a missing view.
+      word_weights: [B, W], summing to 1 over each row's words; ignored where masked.
+      patch_weights: [B, P], likewise.
+      temperature: scalar, of the attention and of the cross-entropy.
+
+    Returns:
+      (word term, patch term), float32 scalars: means over the rows that have a word and a patch;
+      0 with zero gradient when no row has.
+
+    Raises:
+      ValueError: shapes disagree.
+
+    Reference: Wang et al., "Multi-Granularity Cross-modal Alignment for Generalized Medical
+    Visual Representation Learning", arXiv:2210.06044, equations 4-6; Med-ST, "Unlocking the
+    Power of Spatial and Temporal Information in Medical Multimodal Pre-training",
+    arXiv:2405.19654, learns the weights.
+    """
+    terms = alignment_terms(
+        words, patches, word_mask, patch_mask, word_weights, patch_weights, real(temperature)
+    )
+    return mean_terms(terms, word_mask, patch_mask)
+
+
+def mean_terms(
+    terms: tuple[jax.Array, jax.Array], word_mask: jax.Array, patch_mask: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Means of both terms [B] over the rows that have a word and a patch."""
+    valid = jnp.any(word_mask, axis=1) & jnp.any(patch_mask, axis=1)
+    return masked_mean(terms[0], valid), masked_mean(terms[1], valid)
+
+
+def check_alignment(
+    words: jax.Array,
+    patches: jax.Array,
+    word_mask: jax.Array,
+    patch_mask: jax.Array,
+    word_weights: jax.Array,
+    patch_weights: jax.Array,
+) -> None:
+    """Raise a ValueError naming the arrays whose shapes disagree."""
+    check_local(words, patches, word_mask)
+    if word_weights.shape != word_mask.shape:
+        raise ValueError(
+            f"word_weights {word_weights.shape} must be [B, W] = {word_mask.shape} as word_mask"
+        )
+    if not patch_weights.shape == patch_mask.shape == patches.shape[:2]:
+        raise ValueError(
+            f"patch_mask {patch_mask.shape} and patch_weights {patch_weights.shape} must be "
+            f"[B, P] = {patches.shape[:2]}"
+        )
+
+
+def alignment_terms(
+    words: jax.Array,
+    patches: jax.Array,
+    word_mask: jax.Array,
+    patch_mask: jax.Array,
+    word_weights: jax.Array,
+    patch_weights: jax.Array,
+    temperature: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Both terms of every row, [B] each."""
+    check_alignment(words, patches, word_mask, patch_mask, word_weights, patch_weights)
+    word_mask, patch_mask = (jnp.asarray(m).astype(bool) for m in (word_mask, patch_mask))
+    words = real(zero_invalid(words, word_mask))
+    patches = real(zero_invalid(patches, patch_mask))
+    word_weights = real(zero_invalid(word_weights, word_mask))
+    patch_weights = real(zero_invalid(patch_weights, patch_mask))
+    found_patches = unit(_attended(words, patches, patch_mask, temperature))
+    found_words = _attended(patches, words, word_mask, temperature)
+    return (
+        _own_among_all(words, found_patches, word_mask, word_weights, temperature),
+        _own_among_all(patches, found_words, patch_mask, patch_weights, temperature),
+    )
+
+
+def _attended(
+    queries: jax.Array, keys: jax.Array, mask: jax.Array, temperature: jax.Array
+) -> jax.Array:
+    """Softmax-weighted means [B, Q, E] of keys [B, K, E] for queries [B, Q, E]."""
+    scores = product("bqe,bke->bqk", queries, keys) / temperature
+    # A row without any key attends to zero vectors: a softmax over nothing is NaN.
+    mask = mask | ~jnp.any(mask, axis=1, keepdims=True)
+    return product("bqk,bke->bqe", jax.nn.softmax(scores, where=mask[:, None, :]), keys)
+
+
+def _own_among_all(
+    tokens: jax.Array,
+    attended: jax.Array,
+    mask: jax.Array,
+    weights: jax.Array,
+    temperature: jax.Array,
+) -> jax.Array:
+    """Weighted cross-entropy [B] of tokens to their attended vectors, mean of both directions."""
+    logits = product("bte,bue->btu", tokens, attended) / temperature
+    own = jnp.eye(mask.shape[1], dtype=bool)
+    where = (mask[:, :, None] & mask[:, None, :]) | own
+    both = sum(jax.nn.logsumexp(logits, axis, where=where) for axis in (2, 1))
+    return jnp.sum(weights * (0.5 * both - jnp.diagonal(logits, axis1=1, axis2=2)), axis=1)
