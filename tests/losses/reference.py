@@ -66,3 +66,44 @@ def numeric_gradient(function: Callable[..., float], arguments: list, index: int
             results.append(function(*[*arguments[:index], moved, *arguments[index + 1 :]]))
         gradient[at] = (results[0] - results[1]) / 2e-5
     return gradient
+
+
+def siglip(image, text, scale, bias, mask=None, negative_mask=None) -> float:
+    rows = [i for i in range(len(image)) if mask is None or mask[i]]
+    total = 0.0
+    for i in rows:
+        for j in rows:
+            logit = scale * float(np.dot(image[i], text[j])) + bias
+            if i == j:
+                total += np.log1p(np.exp(-logit))
+            elif negative_mask is None or negative_mask[i, j]:
+                total += np.log1p(np.exp(logit))
+    return total / max(len(rows), 1)
+
+
+def softmax(values: np.ndarray) -> np.ndarray:
+    powers = np.exp(values - np.max(values))
+    return powers / np.sum(powers)
+
+
+def soft_target_clip(image, text, scale, similarity, mask=None) -> float:
+    rows = [i for i in range(len(image)) if mask is None or mask[i]]
+    if not rows:
+        return 0.0
+    logits = scale * np.array([[np.dot(image[i], text[j]) for j in rows] for i in rows])
+    wanted = similarity[np.ix_(rows, rows)]
+    total = 0.0
+    for a in range(len(rows)):
+        total -= np.dot(softmax(wanted[a]), np.log(softmax(logits[a])))
+        total -= np.dot(softmax(wanted[:, a]), np.log(softmax(logits[:, a])))
+    return 0.5 * total / len(rows)
+
+
+def convirt(image, text, temperature, image_weight, mask=None) -> float:
+    rows = [i for i in range(len(image)) if mask is None or mask[i]]
+    total = 0.0
+    for a, i in enumerate(rows):
+        to_text = softmax(np.array([np.dot(image[i], text[j]) for j in rows]) / temperature)
+        to_image = softmax(np.array([np.dot(image[j], text[i]) for j in rows]) / temperature)
+        total -= image_weight * np.log(to_text[a]) + (1 - image_weight) * np.log(to_image[a])
+    return total / max(len(rows), 1)

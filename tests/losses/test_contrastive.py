@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""clip_loss and unicl_loss against a float64 numpy reading: value, gradient, masks, padding."""
+"""The losses over image-text pairs against numpy: value, gradient, masks, padding, bf16."""
 
 import jax
 import jax.numpy as jnp
@@ -8,108 +8,133 @@ import pytest
 
 from medst_jax import losses
 from tests.losses import reference
+from tests.losses.agreement import (
+    assert_agrees,
+    assert_bfloat16_is_computed_in_float32,
+    assert_silent,
+)
+from tests.losses.pair_cases import CASES, make, options
 
-ROWS, WIDTH, LABELS = 7, 5, 4
-
-
-def _inputs(seed: int = 0):
-    rng = np.random.default_rng(seed)
-    image, text = (reference.unit(rng.normal(size=(ROWS, WIDTH))) for _ in range(2))
-    image_labels, text_labels = ((rng.random((ROWS, LABELS)) < 0.3) * 1.0 for _ in range(2))
-    mask = np.array([True, True, False, True, True, False, True])
-    negatives = rng.random((ROWS, ROWS)) < 0.7
-    return image, text, image_labels, text_labels, mask, negatives
+ROWS = 7
 
 
-CASES = [(False, False), (True, False), (False, True), (True, True)]
+def _loss(case, extra=(), **given):
+    function = getattr(losses, f"{case.name}_loss")
+    return lambda *arguments: function(*arguments, *extra, **given)
 
 
-@pytest.mark.parametrize("masked,limited", CASES)
-@pytest.mark.parametrize("name", ["clip", "unicl"])
+@pytest.mark.parametrize(
+    "masked,limited", [(False, False), (True, False), (False, True), (True, True)]
+)
+@pytest.mark.parametrize("name", CASES)
 def test_value_and_gradient_match_numpy(name, masked, limited):
-    image, text, image_labels, text_labels, mask, negatives = _inputs()
-    labels = (image_labels, text_labels) if name == "unicl" else ()
-    options = {"mask": mask if masked else None, "negative_mask": negatives if limited else None}
-
-    def expected(image, text, scale):
-        return getattr(reference, name)(image, text, scale, *labels, **options)
-
-    def actual(image, text, scale):
-        return getattr(losses, f"{name}_loss")(image, text, scale, *labels, **options)
-
-    arguments = [image, text, np.float64(6.0)]
-    value, gradients = jax.jit(jax.value_and_grad(actual, argnums=(0, 1, 2)))(
-        *(jnp.asarray(a, jnp.float32) for a in arguments)
-    )
-    assert value.dtype == jnp.float32
-    np.testing.assert_allclose(value, expected(*arguments), rtol=2e-6)
-    for index, gradient in enumerate(gradients):
-        np.testing.assert_allclose(
-            gradient, reference.numeric_gradient(expected, arguments, index), atol=2e-6
-        )
+    case = CASES[name]
+    if limited and not case.negatives:
+        pytest.skip(f"{name}_loss takes no negative_mask")
+    arguments, extra, mask, negatives = make(case, ROWS)
+    given = options(case, mask if masked else None, negatives if limited else None)
+    reading = getattr(reference, name)
+    assert_agrees(_loss(case, extra, **given), lambda *a: reading(*a, *extra, **given), arguments)
 
 
-@pytest.mark.parametrize("name", ["clip", "unicl"])
+@pytest.mark.parametrize("name", CASES)
 def test_padding_rows_change_nothing(name):
-    image, text, image_labels, text_labels, _, _ = _inputs()
-    labels = (image_labels, text_labels) if name == "unicl" else ()
-    function = getattr(losses, f"{name}_loss")
-    full = function(jnp.asarray(image), jnp.asarray(text), 9.0, *labels)
-    # NaN in the padding: it must not reach the value or any gradient.
-    pad = [(0, 3), (0, 0)]
-    padded = [np.pad(a, pad, constant_values=np.nan) for a in (image, text)]
-    padded_labels = [np.pad(a, pad, constant_values=1.0) for a in labels]
-    mask = jnp.arange(ROWS + 3) < ROWS
+    case = CASES[name]
+    arguments, extra, mask, _ = make(case, ROWS)
+    full = _loss(case, extra, mask=mask)(*map(jnp.asarray, arguments))
 
-    def loss(image, text):
-        return function(image, text, 9.0, *padded_labels, mask=mask)
+    def padded(x):
+        # NaN in the padding: it must not reach the value or any gradient.
+        if np.ndim(x) == 0:
+            return jnp.float32(x)
+        width = 3 if x.shape == (ROWS, ROWS) else 0
+        return jnp.asarray(np.pad(x, [(0, 3), (0, width)], constant_values=np.nan))
 
-    value, gradients = jax.value_and_grad(loss, argnums=(0, 1))(*map(jnp.asarray, padded))
+    longer = np.pad(mask, (0, 3))
+    moved = [padded(a) for a in arguments]
+    value, gradients = jax.value_and_grad(
+        _loss(case, [padded(e) for e in extra], mask=longer), argnums=tuple(range(len(moved)))
+    )(*moved)
     np.testing.assert_allclose(value, full, rtol=1e-6)
     for gradient in gradients:
-        assert np.all(np.isfinite(gradient)) and not np.any(gradient[ROWS:])
+        assert np.all(np.isfinite(gradient))
+        assert gradient.ndim == 0 or not np.any(gradient[ROWS:])
 
 
-@pytest.mark.parametrize("name", ["clip", "unicl"])
+@pytest.mark.parametrize("name", CASES)
 def test_nothing_valid_is_zero_with_zero_gradient(name):
-    image, text, image_labels, text_labels, _, _ = _inputs()
-    labels = (image_labels, text_labels) if name == "unicl" else ()
-
-    def loss(image, text, scale):
-        mask = jnp.zeros(ROWS, bool)
-        return getattr(losses, f"{name}_loss")(image, text, scale, *labels, mask=mask)
-
-    value, gradients = jax.value_and_grad(loss, argnums=(0, 1, 2))(
-        jnp.asarray(image), jnp.asarray(text), jnp.float32(3.0)
-    )
-    assert value == 0
-    assert all(not np.any(g) for g in gradients)
+    case = CASES[name]
+    arguments, extra, mask, _ = make(case, ROWS)
+    assert_silent(_loss(case, extra, mask=mask & False), arguments)
 
 
-def test_batch_of_one_has_nothing_to_contrast():
-    one = jnp.ones((1, 1))
-    assert losses.clip_loss(one, one, 5.0) == 0
-    assert losses.unicl_loss(one, one, 5.0, jnp.zeros((1, 3)), jnp.zeros((1, 3))) == 0
+@pytest.mark.parametrize("name", CASES)
+def test_a_batch_of_one_has_nothing_to_contrast(name):
+    case = CASES[name]
+    arguments, extra, _, _ = make(case, 1)
+    value = _loss(case, extra)(*map(jnp.asarray, arguments))
+    expected = getattr(reference, name)(*arguments, *extra)
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-7)
+    assert name == "siglip" or expected == 0
 
 
-@pytest.mark.parametrize("name", ["clip", "unicl"])
+@pytest.mark.parametrize("name", CASES)
 def test_bfloat16_inputs_are_computed_in_float32(name):
-    image, text, image_labels, text_labels, mask, negatives = _inputs()
-    labels = (image_labels, text_labels) if name == "unicl" else ()
-    low = [jnp.asarray(a, jnp.bfloat16) for a in (image, text)]
-    rounded = [np.asarray(a, np.float64) for a in low]
-    value = getattr(losses, f"{name}_loss")(*low, 8.0, *labels, mask=mask, negative_mask=negatives)
-    expected = getattr(reference, name)(*rounded, 8.0, *labels, mask, negatives)
-    assert value.dtype == jnp.float32
-    np.testing.assert_allclose(value, expected, rtol=2e-6)
+    case = CASES[name]
+    arguments, extra, mask, negatives = make(case, ROWS)
+    loss = _loss(case, extra, **options(case, mask, negatives))
+    assert_bfloat16_is_computed_in_float32(loss, arguments)
+
+
+@pytest.mark.parametrize("name", ["clip", "unicl", "siglip"])
+def test_a_negative_mask_may_be_given_by_its_rows(name):
+    case = CASES[name]
+    arguments, extra, mask, _ = make(case, ROWS)
+    study = jnp.array([1, 1, 2, 3, 3, 3, 4])
+    lazy = losses.Pairwise(study, study, lambda r, c: r[:, None] != c[None, :])
+    assert lazy.shape == (ROWS, ROWS)
+    values = [
+        jax.jit(_loss(case, extra, mask=mask, negative_mask=given))(*map(jnp.asarray, arguments))
+        for given in (lazy, lazy.matrix())
+    ]
+    assert values[0] == values[1]
+
+
+def test_a_similarity_may_be_given_by_its_rows():
+    case = CASES["soft_target_clip"]
+    (image, text, scale, _), _, mask, _ = make(case, ROWS)
+    rng = np.random.default_rng(1)
+    labels = [jnp.asarray(rng.normal(size=(ROWS, 3))) for _ in range(2)]
+
+    def loss(matrix, *labels):
+        pairs = losses.Pairwise(*labels, lambda r, c: r @ c.T)
+        given = pairs.matrix() if matrix else pairs
+        return losses.soft_target_clip_loss(image, text, scale, given, mask=mask)
+
+    whole, lazy = (jax.value_and_grad(loss, argnums=(1, 2))(m, *labels) for m in (True, False))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), whole, lazy)
+
+
+def test_large_logits_stay_finite():
+    image = jnp.eye(3)
+    for value in (
+        losses.clip_loss(image, image, 1e4),
+        losses.siglip_loss(image, image, 1e4, -5e3),
+        losses.soft_target_clip_loss(image, image, 1e4, 1e4 * image),
+        losses.convirt_loss(image, image, 1e-4, 0.75),
+    ):
+        np.testing.assert_allclose(value, 0.0, atol=1e-5)
 
 
 def test_shapes_that_disagree_are_named():
+    three = jnp.zeros((3, 4))
     with pytest.raises(ValueError, match=r"image \(3, 4\) and text \(2, 4\)"):
-        losses.clip_loss(jnp.zeros((3, 4)), jnp.zeros((2, 4)), 1.0)
+        losses.clip_loss(three, jnp.zeros((2, 4)), 1.0)
     with pytest.raises(ValueError, match=r"negative_mask \(2, 3\)"):
-        losses.clip_loss(jnp.zeros((3, 4)), jnp.zeros((3, 4)), 1.0, negative_mask=jnp.zeros((2, 3)))
+        losses.clip_loss(three, three, 1.0, negative_mask=jnp.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"mask \(4,\)"):
+        losses.siglip_loss(three, three, 1.0, 0.0, mask=jnp.zeros(4))
+    with pytest.raises(ValueError, match=r"similarity \(3, 2\)"):
+        losses.soft_target_clip_loss(three, three, 1.0, jnp.zeros((3, 2)))
     with pytest.raises(ValueError, match="image_labels"):
-        losses.unicl_loss(
-            jnp.zeros((3, 4)), jnp.zeros((3, 4)), 1.0, jnp.zeros((3, 2)), jnp.zeros((2, 2))
-        )
+        losses.unicl_loss(three, three, 1.0, jnp.zeros((3, 2)), jnp.zeros((2, 2)))

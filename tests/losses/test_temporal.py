@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The losses on study sequences against numpy: value, gradient, gaps, days, sequences of one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from medst_jax import losses
+from medst_jax.losses.temporal import study_times
+from tests.losses import reference_temporal
+from tests.losses.agreement import (
+    assert_agrees,
+    assert_bfloat16_is_computed_in_float32,
+    assert_silent,
+)
+from tests.losses.reference import unit
+
+MASK = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [0, 1, 0, 0], [0, 0, 0, 0]], bool)
+DAYS = np.array([[0, 3, 10, 400], [5, np.nan, 6, 6.5], [np.nan, 1, 1, 1], [0, 0, 0, 0]])
+
+
+def _inputs():
+    rng = np.random.default_rng(4)
+    return [unit(rng.normal(size=(*MASK.shape, 3))) for _ in range(2)]
+
+
+def test_forward_matches_numpy():
+    def loss(a, b, tau):
+        return losses.forward_mapping_loss(a, b, MASK, temperature=tau)
+
+    assert_agrees(
+        loss,
+        lambda a, b, tau: reference_temporal.forward_mapping(a, b, MASK, tau),
+        [*_inputs(), np.float64(0.4)],
+    )
+
+
+@pytest.mark.parametrize("delta", [2.0, 0.2])
+@pytest.mark.parametrize("dated", [False, True])
+@pytest.mark.parametrize("name", ["reverse_mapping", "cycle_consistency"])
+def test_reverse_and_cycle_match_numpy(name, dated, delta):
+    days = DAYS if dated else None
+
+    def loss(a, b, tau, weight):
+        return getattr(losses, f"{name}_loss")(
+            a, b, MASK, times=days, temperature=tau, variance_weight=weight, huber_delta=delta
+        )
+
+    def reading(a, b, tau, weight):
+        return getattr(reference_temporal, name)(a, b, MASK, days, tau, weight, delta)
+
+    assert_agrees(loss, reading, [*_inputs(), np.float64(0.4), np.float64(0.01)])
+
+
+def test_a_sequence_of_one_study_counts_for_nothing_in_the_cycle():
+    image, text = (jnp.asarray(x) for x in _inputs())
+    without = MASK & (MASK.sum(1, keepdims=True) > 1)
+    assert losses.cycle_consistency_loss(image, text, MASK) == losses.cycle_consistency_loss(
+        image, text, without
+    )
+    assert losses.cycle_consistency_loss(image[2:3], text[2:3], MASK[2:3]) == 0
+
+
+def test_times_follow_days_unless_unknown_or_tied():
+    mask = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 0, 1], [1, 1, 0]], bool)
+    days = jnp.array([[0, 1, 4], [0, 0, 4], [0, np.nan, 4], [2, np.nan, 4], [7, 9, 0]])
+    expected = [[0, 1 / 6, 2 / 3], [0, 1 / 3, 2 / 3], [0, 1 / 3, 2 / 3], [0, 0, 1 / 2], [0, 0.5, 0]]
+    np.testing.assert_allclose(study_times(mask, days), expected, rtol=1e-6)
+    unordered = jnp.array([[4.0, 0.0, 1.0]])
+    np.testing.assert_allclose(study_times(mask[:1], unordered), [[0, 1 / 3, 2 / 3]], rtol=1e-6)
+
+
+def test_days_receive_a_finite_gradient():
+    image, text = (jnp.asarray(x) for x in _inputs())
+
+    def loss(days):
+        return losses.cycle_consistency_loss(image, text, MASK, times=days)
+
+    gradient = jax.grad(loss)(jnp.asarray(DAYS))
+    assert np.all(np.isfinite(gradient)) and np.any(gradient[0]) and not np.any(gradient[2:])
+
+
+NAMES = ("forward_mapping", "reverse_mapping", "cycle_consistency")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_missing_studies_are_never_read(name):
+    function = getattr(losses, f"{name}_loss")
+    clean = function(*map(jnp.asarray, _inputs()), MASK)
+    poisoned = [jnp.asarray(np.where(MASK[..., None], x, np.nan)) for x in _inputs()]
+    value, gradients = jax.value_and_grad(lambda a, b: function(a, b, MASK), argnums=(0, 1))(
+        *poisoned
+    )
+    assert value == clean
+    for gradient in gradients:
+        assert np.all(np.isfinite(gradient)) and not np.any(gradient[~MASK])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_valid_and_bfloat16(name):
+    function = getattr(losses, f"{name}_loss")
+    assert_silent(lambda a, b: function(a, b, MASK & False), _inputs())
+    assert_bfloat16_is_computed_in_float32(lambda a, b: function(a, b, MASK), _inputs())
+
+
+def test_shapes_that_disagree_are_named():
+    image, text = _inputs()
+    with pytest.raises(ValueError, match=r"target \(4, 3, 3\)"):
+        losses.forward_mapping_loss(image, text[:, 1:], MASK)
+    with pytest.raises(ValueError, match=r"study_mask \(3, 4\)"):
+        losses.cycle_consistency_loss(image, text, MASK[1:])
