@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heads of joint embedding systems: projection, class prototypes, temperature."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -52,18 +54,19 @@ class Prototypes(nnx.Module):
 
 
 class Temperature(nnx.Module):
-    """A learned logit scale exp(s), s clamped in value to [0, log 100].
+    """A learned logit scale exp(s), s clamped in value to [0, log highest].
 
     The gradient passes as if unclamped (the released codes clamp the data in place), so that
     a scale at its bound can come back.
     """
 
-    def __init__(self, initial: float = 1 / 0.07) -> None:
-        """`initial` is the scale itself, in [1, 100]."""
+    def __init__(self, initial: float = 1 / 0.07, *, highest: float = 100.0) -> None:
+        """`initial` is the scale itself, in [1, highest]; `highest` may be infinite."""
         self.log_scale = nnx.Param(jnp.log(jnp.float32(initial)), axes=())
+        self.highest = highest
 
     def __call__(self) -> jax.Array:
         """The scale, float32 scalar."""
         raw = self.log_scale[...]
-        clamped = jnp.clip(raw, 0.0, jnp.log(100.0))
+        clamped = jnp.clip(raw, 0.0, math.log(self.highest))
         return jnp.exp(raw + jax.lax.stop_gradient(clamped - raw))

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SigLIP: CLIP's encoders, every image-text pair a binary classification of its own.
+
+Reference: Zhai et al., "Sigmoid Loss for Language Image Pre-Training", arXiv:2303.15343. The
+logit of a pair is scale * cosine + bias, both learned; the scale starts at 10 and is not bounded
+from above, the bias at -10, so that the many negatives weigh little at the start.
+"""
+
+import dataclasses
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.losses import siglip_loss
+from medst_jax.models import Temperature
+from medst_jax.systems.clip import Clip
+from medst_jax.systems.options import ImageTextOptions
+from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.registry import register
+from medst_jax.systems.system import Batch, Metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class SiglipOptions(ImageTextOptions):
+    """bias: initial value of the logits' bias."""
+
+    temperature: float = 0.1
+    bias: float = -10.0
+
+
+@register("siglip")
+class Siglip(Clip):
+    """As CLIP, with a bias and the sigmoid loss."""
+
+    required_keys: ClassVar[tuple[str, ...]] = Clip.required_keys
+    Options = SiglipOptions
+
+    def __init__(self, options: SiglipOptions):
+        super().__init__(options)
+        self.scale = Temperature(1 / options.temperature, highest=math.inf)
+        self.bias = nnx.Param(jnp.float32(options.bias), axes=())
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        image, text = encoded["image"], encoded["text"]
+        mask = batch["has_frontal"] & (batch["text_source"] > 0)
+        scale, bias = self.scale(), self.bias[...]
+        loss = siglip_loss(image, text, scale, bias, mask=mask, negative_mask=negative_mask(batch))
+        metrics = {"scale": (scale, 1.0), "bias": (bias, 1.0)}
+        return loss, {**pair_metrics(image, text, mask), **metrics}
