@@ -6,27 +6,37 @@ is hedged or missed. Rates are the constants below. Sentence labels say what the
 (1 affirmed, -1 hedged, 0 denied), so they are right even where the reporter is wrong.
 """
 
-import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from data_pipelines.raw import RawSentence
-from data_pipelines.simulated_cxr import phrases
+from data_pipelines.simulated_cxr import phrases, phrases_absent, phrases_change, phrases_frame
 from data_pipelines.simulated_cxr.findings import OPACITIES
+from data_pipelines.simulated_cxr.mention_tiers import mention_chances
+from data_pipelines.simulated_cxr.phrases_extra import EXTRA_POSITIVE
+from data_pipelines.simulated_cxr.report import Draft, Labels, Report, assemble
 from data_pipelines.simulated_cxr.states import Finding, State
+from data_pipelines.simulated_cxr.styles import STYLES
+from data_pipelines.simulated_cxr.visibility import SEEN
+from data_pipelines.simulated_cxr.wording import Wording
 
-MISSED = 0.05  # of clearly visible findings; more as visibility falls
-INVENTED = 0.006  # of absent or invisible findings, each
-CITING = 0.4  # of follow-up reports
-WRONG_CHANGE = 0.03  # of comparison sentences
+__all__ = ["STEP", "Report", "Reporter"]
+
+MISSED = 0.05  # of clearly visible findings; `MISSED_HIDDEN` more as visibility falls to 0
+MISSED_HIDDEN = 0.3
+HEDGED = 0.04  # likewise
+HEDGED_HIDDEN = 0.7
+INVENTED = 0.024  # of absent or invisible findings, each; half of them hedged
+CITING = 0.5  # of follow-up reports
+CITING_ELSEWHERE = 0.3  # of first reports: the study they cite is not in the data
+WRONG_CHANGE = 0.03  # of comparison sentences; their direction is drawn blindly
+COPIED = 0.15  # of follow-up reports: a sentence of the report before, true or not
 STEP = 0.07  # change of severity that counts as one
 MENTIONED = {  # chance that the absence of a finding is stated
     "Enlarged Cardiomediastinum": 0.3,
     "Cardiomegaly": 0.6,
     "Lung Lesion": 0.12,
+    "Lung Opacity": 0.1,
     "Edema": 0.4,
     "Consolidation": 0.6,
     "Pneumonia": 0.25,
@@ -36,79 +46,23 @@ MENTIONED = {  # chance that the absence of a finding is stated
     "Pleural Other": 0.03,
     "Fracture": 0.25,
 }
-ORDER = (
-    "Support Devices",
-    "Consolidation",
-    "Edema",
-    "Atelectasis",
-    "Lung Lesion",
-    "Pleural Effusion",
-    "Pneumothorax",
-    "Pleural Other",
-    "Cardiomegaly",
-    "Enlarged Cardiomediastinum",
-    "Fracture",
-)
-Labels = dict[str, int]
-
-
-@dataclass
-class _Draft:
-    """Sentences of one section while it is written."""
-
-    name: str
-    parts: list[tuple[str, Labels]] = field(default_factory=list)
-
-    def say(self, text: str, labels: Mapping[str, int] | None = None) -> None:
-        text = re.sub(r"\s+([,.])", r"\1", re.sub(r"\s+", " ", text)).strip()
-        text = re.sub(r"\b([Aa]) (?=[aeiouAEIOU])", r"\1n ", text)
-        text = text[0].upper() + text[1:]
-        self.parts.append((text if text.endswith(".") else text + ".", dict(labels or {})))
-
-
-@dataclass(frozen=True)
-class Report:
-    """`mentions` holds one code per finding said anywhere; `progression` what was compared."""
-
-    sections: tuple[tuple[str, str], ...]
-    sentences: tuple[RawSentence, ...]
-    mentions: Labels
-    progression: Labels
+INVENTIBLE = tuple(name for name in MENTIONED if name not in ("Lung Opacity", "Pneumonia"))
+Said = dict[str, tuple[Finding, int]]
 
 
 class Reporter:
-    """Draws one report; `style` "m" prefers the first variants of a phrase, others the last."""
+    """Draws one report of a site, in its `style`; the cohort's seed deals what is mentioned."""
 
     def __init__(
         self, rng: np.random.Generator, style: str, *, site: str, cohort_seed: int
     ) -> None:
         self.rng = rng
-        self.site, self.cohort_seed = site, cohort_seed
-        self.backward = style != "m"
-
-    def pick(self, variants: Sequence[str]) -> str:
-        """Draws a variant: geometric weights give sites a phrasing of their own."""
-        # Inverse of the distribution of a geometric variable cut at the number of variants.
-        tail = 1 - 0.75 ** len(variants)
-        index = int(math.log(1 - tail * self.rng.random()) / math.log(0.75))
-        return variants[len(variants) - 1 - index if self.backward else index]
+        self.style = STYLES[style]
+        self.words = Wording(rng, style)
+        self.extras = mention_chances(cohort_seed, site)
 
     def chance(self, share: float) -> bool:
         return bool(self.rng.random() < share)
-
-    def fill(self, template: str, finding: Finding, degree: bool = True) -> str:
-        side = 3 if finding.right and finding.left else 1 if finding.right else 2
-        level = min(int(finding.severity * 3), 2)
-        words = phrases.SIZES if finding.name in phrases.BY_SIZE else phrases.GRADES
-        graded = degree and self.chance(0.8)
-        slots = {
-            "side": self.pick(phrases.SIDES[side]),
-            "place": self.pick(phrases.ZONES[finding.place]),
-            "sided": self.pick(phrases.SIDED[side]),
-            "degree": self.pick(words[level]) if graded else "",
-            "adverb": self.pick(phrases.ADVERBS[level]) if graded else "",
-        }
-        return template.format(**slots)
 
     def write(
         self,
@@ -129,151 +83,205 @@ class Reporter:
           views: of the study's images.
           previous: the report of the patient's previous study, if any.
         """
-        citing = prior is not None and self.chance(CITING)
-        body, impression = _Draft("FINDINGS"), _Draft("IMPRESSION")
+        citing = self.chance(CITING_ELSEWHERE if prior is None else CITING)
+        body = Draft("FINDINGS")
         progression: Labels = {}
-        said: dict[str, tuple[Finding, int]] = {}
-        for name in ORDER:
+        said: Said = {}
+        for name in self.style.order:
             finding = state.get(name)
             code = self._decide(visibility.get(name, 0.0))
             if finding is None or code == 0:
                 continue
             said[name] = (finding, code)
-            old = prior.get(name) if citing and prior is not None else None
-            if old is not None and name in seen_before and code == 1 and self.chance(0.8):
+            old = prior.get(name) if prior is not None and name in seen_before else None
+            compared = citing and code == 1 and (old is not None or prior is None)
+            if compared and self.chance(0.8 if old else 0.4):
                 self._compare(body, finding, old, progression)
             else:
-                self._state(body, finding, code, new=citing and name not in seen_before)
+                self._state(body, finding, code, new=citing and prior is not None and old is None)
         if citing and prior is not None:
-            for name in ORDER:
-                gone = name in seen_before and name not in state and name != "Support Devices"
-                if gone and self.chance(0.6):
-                    noun = self.fill(self.pick(phrases.NOUNS[name]), prior[name], degree=False)
-                    text = f"{self.pick(phrases.PRIORS)}the {noun} {self.pick(phrases.RESOLVED)}"
-                    body.say(text, {name: 0})
-                    progression[name] = -1
-        said = self._deny(body, said)
-        extra = self.rng.choice(len(phrases.BOILERPLATE), int(self.rng.integers(0, 3)), False)
-        for index in extra:
-            body.say(phrases.BOILERPLATE[int(index)])
-        self._impress(impression, said)
-        return _assemble([*self._heading(views, citing), body, impression], progression)
+            self._resolve(body, state, prior, seen_before, progression)
+        self._mention_extras(body, state, visibility)
+        if previous is not None and self.chance(COPIED):
+            self._copy(body, previous)
+        said |= self._invent(body, said)
+        visible = {name for name, value in visibility.items() if value >= SEEN}
+        if not said and not body.parts and self.chance(self.style.stock):
+            stock = phrases_absent.STOCK
+            for text, denied in stock[int(self.rng.integers(len(stock)))]:
+                body.say(text, dict.fromkeys(denied, 0))
+        else:
+            self._deny(body, said)
+        self._habits(body, visible)
+        impression = self._impress(said, body.affirmed())
+        return assemble([*self._heading(views, citing), body, impression], progression)
 
     def _decide(self, visibility: float) -> int:
         """Returns 1 affirmed, -1 hedged, 0 nothing said."""
-        if visibility < 0.5:
+        if visibility < SEEN:
             return 0
         hidden = 1 - visibility
-        if self.chance(MISSED + 0.35 * hidden):
+        if self.chance(MISSED + MISSED_HIDDEN * hidden):
             return 0
-        return -1 if self.chance(0.04 + 0.7 * hidden) else 1
+        return -1 if self.chance(HEDGED + HEDGED_HIDDEN * hidden) else 1
 
-    def _labels(self, finding: Finding, code: int) -> Labels:
-        labels = {finding.name: code}
-        if finding.name in OPACITIES:
-            labels["Lung Opacity"] = code
-        if finding.pneumonia:
-            labels["Pneumonia"] = code
-        return labels
-
-    def _topic(self, finding: Finding) -> str:
-        return "Pneumonia" if finding.pneumonia else finding.name
-
-    def _state(self, body: _Draft, finding: Finding, code: int, new: bool) -> None:
+    def _state(self, body: Draft, finding: Finding, code: int, new: bool) -> None:
         if finding.name == "Support Devices":
             for kind in finding.kind:
-                body.say(self.pick(phrases.DEVICE[kind]), {"Support Devices": 1})
+                body.say(self.words.pick(phrases.DEVICE[kind]), {"Support Devices": 1})
             return
-        table = phrases.POSITIVE if code == 1 else phrases.UNCERTAIN
-        text = self.fill(self.pick(table[self._topic(finding)]), finding)
+        text = self.words.state(finding, code)
         if new and self.chance(0.4):
-            text = f"{text}, new since the prior study"
-        body.say(text, self._labels(finding, code))
+            text = f"{text}, {self.words.pick(phrases_change.NEW)}"
+        body.say(text, labels_of(finding, code, text))
 
-    def _compare(self, body: _Draft, finding: Finding, old: Finding, progression: Labels) -> None:
-        change = finding.severity - old.severity
+    def _compare(
+        self, body: Draft, finding: Finding, old: Finding | None, progression: Labels
+    ) -> None:
+        """Compares with the previous study, or with one outside the data (`old` None)."""
+        change = finding.severity - old.severity if old else 0.0
         step = 1 if change > STEP else -1 if change < -STEP else 0
         if finding.name == "Support Devices":
             step = 0
-        elif self.chance(WRONG_CHANGE):
+        elif old is None or self.chance(WRONG_CHANGE):
             step = int(self.rng.integers(-1, 2))
-        noun = self.fill(self.pick(phrases.NOUNS[self._topic(finding)]), finding, degree=False)
-        changed = self.pick(phrases.CHANGES[step])
+        noun = self.words.noun(finding)
+        changed = self.words.pick(phrases_change.CHANGES[step])
         if finding.name == "Support Devices":
-            changed = "are unchanged"
-        body.say(f"{self.pick(phrases.PRIORS)}the {noun} {changed}", self._labels(finding, 1))
-        progression[finding.name] = step
+            changed = "is unchanged"
+        opening = self.words.pick(phrases_change.PRIORS)
+        body.say(f"{opening}the {noun} {changed}", labels_of(finding, 1, noun))
+        if old is not None:
+            progression[finding.name] = step
 
-    def _deny(
-        self, body: _Draft, said: Mapping[str, tuple[Finding, int]]
-    ) -> dict[str, tuple[Finding, int]]:
-        """Says what is absent, rarely what is not there; returns all that has been affirmed."""
-        present = set(said)
-        if any(finding.pneumonia for finding, _ in said.values()):
-            present.add("Pneumonia")
-        absent = [n for n, p in MENTIONED.items() if n not in present and self.chance(p)]
-        affirmed = dict(said)
-        for name in MENTIONED:
-            if name not in present and name != "Pneumonia" and self.chance(INVENTED):
-                key = int(self.rng.integers(2**31))
-                place = "lower" if name in (*OPACITIES, "Fracture") else ""
-                right = self.chance(0.5)
-                invented = Finding(name, 0.2 * right, 0.2 * (not right), place, (), key)
-                body.say(
-                    self.fill(self.pick(phrases.POSITIVE[name]), invented),
-                    self._labels(invented, 1),
-                )
-                absent = [other for other in absent if other != name]
-                affirmed[name] = (invented, 1)
-        if not any(name in affirmed for name in OPACITIES) and self.chance(0.5):
-            clear = {"Lung Opacity": 0, "Consolidation": 0}
-            if not any(label.get(n) for _, label in body.parts for n in clear):
-                body.say(self.pick(phrases.CLEAR), clear)
+    def _resolve(
+        self,
+        body: Draft,
+        state: State,
+        prior: State,
+        seen_before: Collection[str],
+        progression: Labels,
+    ) -> None:
+        for name in self.style.order:
+            gone = name in seen_before and name not in state and name != "Support Devices"
+            if gone and self.chance(0.6):
+                resolved = self.words.pick(phrases_change.RESOLVED)
+                opening = self.words.pick(phrases_change.PRIORS)
+                noun = self.words.noun(prior[name])
+                body.say(f"{opening}the {noun} {resolved}", labels_of(prior[name], 0, noun))
+                progression[name] = -1
+
+    def _mention_extras(self, body: Draft, state: State, visibility: Mapping[str, float]) -> None:
+        for name, share in self.extras.items():
+            if name in state and visibility[name] >= SEEN and self.chance(share):
+                template = self.words.pick(EXTRA_POSITIVE[name])
+                body.say(self.words.fill(template, state[name]))
+
+    def _copy(self, body: Draft, previous: Report) -> None:
+        """Carries a sentence forward unless this report has spoken about what it says."""
+        sentences = [
+            (text, labels)
+            for text, labels in previous.said("FINDINGS")
+            if labels and not any(body.mentions(name) for name in labels)
+        ]
+        if sentences:
+            body.say(*sentences[int(self.rng.integers(len(sentences)))])
+
+    def _invent(self, body: Draft, said: Said) -> Said:
+        """Sees, at the stated rate, what is not there."""
+        invented: Said = {}
+        for name in INVENTIBLE:
+            if name in said or body.mentions(name) or not self.chance(INVENTED):
+                continue
+            key = int(self.rng.integers(2**31))
+            place = "lower" if name in (*OPACITIES, "Fracture") else ""
+            right = self.chance(0.5)
+            finding = Finding(name, 0.2 * right, 0.2 * (not right), place, (), key)
+            code = 1 if self.chance(0.5) else -1
+            text = self.words.state(finding, code)
+            body.say(text, labels_of(finding, code, text))
+            invented[name] = (finding, code)
+        return invented
+
+    def _deny(self, body: Draft, said: Said) -> None:
+        """Says what is absent."""
+        opaque = any(name in said for name in OPACITIES) or body.mentions("Lung Opacity")
+        if not opaque and not body.mentions("Consolidation") and self.chance(self.style.clear):
+            body.say(self.words.pick(phrases_absent.CLEAR), {"Lung Opacity": 0, "Consolidation": 0})
+        absent = [
+            name
+            for name, share in MENTIONED.items()
+            if not body.mentions(name) and not (name == "Lung Opacity" and opaque)
+            if self.chance(share)
+        ]
         absent = [absent[int(i)] for i in self.rng.permutation(len(absent))]
-        listed = [n for n in absent if n in phrases.LISTED]
-        if len(listed) >= 2 and self.chance(0.65):
-            words = [phrases.LISTED[n] for n in listed]
-            start = self.pick(("there is no ", "no ", "no evidence of ", "negative for "))
+        listed = [name for name in absent if name in phrases_absent.LISTED]
+        if len(listed) >= 2 and self.chance(self.style.listing):
+            openings = phrases_absent.LIST_OPENINGS[: 4 if opaque else None]
+            words = [phrases_absent.LISTED[name] for name in listed]
             joined = ", ".join(words[:-1]) + (", or " if len(words) > 2 else " or ") + words[-1]
-            body.say(start + joined, dict.fromkeys(listed, 0))
-            absent = [n for n in absent if n not in listed]
+            body.say(self.words.pick(openings) + joined, dict.fromkeys(listed, 0))
+            absent = [name for name in absent if name not in listed]
         for name in absent:
-            body.say(self.pick(phrases.NEGATIVE[name]), {name: 0})
-        return affirmed
+            body.say(self.words.pick(phrases_absent.NEGATIVE[name]), {name: 0})
 
-    def _impress(self, draft: _Draft, said: Mapping[str, tuple[Finding, int]]) -> None:
+    def _habits(self, body: Draft, visible: Collection[str]) -> None:
+        """Adds what is said of habit, unless it is plainly untrue."""
+        for text, untrue_with in phrases_frame.BOILERPLATE.items():
+            share = self.style.boilerplate / len(phrases_frame.BOILERPLATE)
+            if self.chance(share) and not untrue_with & set(visible):
+                body.say(text)
+        if self.chance(self.style.incidental):
+            body.say(self.words.pick(phrases_frame.INCIDENTAL))
+        if self.chance(self.style.modalities):
+            body.say(self.words.pick(phrases_frame.OTHER_MODALITY))
+
+    def _impress(self, said: Said, affirmed: Collection[str]) -> Draft:
+        """Sums up; it does not call a report normal that has copied a finding."""
+        draft = Draft("IMPRESSION", numbered=self.chance(self.style.numbered))
         topics = [(f, c) for name, (f, c) in said.items() if name != "Support Devices"]
-        if not topics:
-            draft.say(self.pick(phrases.NORMAL), {"No Finding": 1})
-            return
         topics.sort(key=lambda pair: -pair[0].severity)
         for finding, code in topics[:3]:
-            table = phrases.POSITIVE if code == 1 else phrases.UNCERTAIN
-            text = self.fill(self.pick(table[self._topic(finding)]), finding)
-            draft.say(text, self._labels(finding, code))
+            text = self.words.state(finding, code)
+            draft.say(text, labels_of(finding, code, text))
+        if not topics and set(affirmed) - {"Support Devices"}:
+            draft.say(self.words.pick(phrases_change.SAME))
+        elif not topics:
+            draft.say(self.words.pick(phrases_absent.NORMAL), {"No Finding": 1})
+        urgent = "Pneumothorax" in said and said["Pneumothorax"][1] == 1
+        if self.chance(self.style.communication + 0.5 * urgent):
+            draft.say(self.words.pick(phrases_frame.COMMUNICATION))
+        return draft
 
-    def _heading(self, views: Sequence[str], citing: bool) -> list[_Draft]:
-        indication, technique = _Draft("INDICATION"), _Draft("TECHNIQUE")
-        comparison = _Draft("COMPARISON")
-        indication.say(self.pick(phrases.SUBJECTS) + self.pick(phrases.REASONS))
+    def _heading(self, views: Sequence[str], citing: bool) -> list[Draft]:
+        pick = self.words.pick
+        indication, technique = Draft("INDICATION"), Draft("TECHNIQUE")
+        comparison = Draft("COMPARISON")
+        indication.say(pick(phrases_frame.SUBJECTS) + pick(phrases_frame.REASONS))
         key = "both" if len(views) > 1 else views[0]
-        technique.say(self.pick(phrases.TECHNIQUES[key]))
-        none = self.pick(("None", "No prior", "None available"))
-        comparison.say("Chest radiograph from ___" if citing else none)
+        technique.say(pick(phrases_frame.TECHNIQUES[key]))
+        cited = phrases_frame.COMPARISON if citing else phrases_frame.NO_COMPARISON
+        other = self.chance(self.style.modalities)
+        if citing or not other:
+            comparison.say(pick(cited))
+        if other:
+            comparison.say(pick(phrases_frame.OTHER_COMPARISON))
         return [indication, technique, comparison]
 
 
-def _assemble(drafts: Sequence[_Draft], progression: Labels) -> Report:
-    sections, sentences = [], []
-    mentions: Labels = {}
-    strength = {1: 3, -1: 2, 0: 1}
-    for index, draft in enumerate(drafts):
-        position = 0
-        for text, labels in draft.parts:
-            sentences.append(RawSentence(index, position, position + len(text), labels))
-            position += len(text) + 1
-            for name, code in labels.items():
-                if name not in mentions or strength[code] > strength[mentions[name]]:
-                    mentions[name] = code
-        sections.append((draft.name, " ".join(text for text, _ in draft.parts)))
-    return Report(tuple(sections), tuple(sentences), mentions, progression)
+def labels_of(finding: Finding, code: int, text: str) -> Labels:
+    """What the words for a finding say about it, its parent and pneumonia.
+
+    Pneumonia is a consolidation, but not every wording calls it one; an opacity of a doubtful
+    kind is an opacity all the same.
+    """
+    labels = {}
+    if finding.pneumonia:
+        labels["Pneumonia"] = code
+    if not finding.pneumonia or "consolidation" in text:
+        labels[finding.name] = code
+    if "atelectasis versus" in text:
+        labels["Atelectasis"] = code
+    if finding.name in OPACITIES and code != 0:
+        labels["Lung Opacity"] = 1 if "opacit" in text else code
+    return labels

@@ -86,6 +86,9 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("almost resolved", "has not resolved", "have not resolved", "not resolved"),
         *("partial clearing of", "has partially resolved", "incompletely resolved"),
         *("may be due to technique", "has partially cleared", "not significantly"),
+        *(f"not {seen} on {a}prior" for seen in _SEEN for a in ("", "the ", "a ")),
+        *(f"not {seen} on {a}previous" for seen in _SEEN for a in ("", "the ", "a ")),
+        *("not previously seen", "not seen previously", "not seen before"),
         *("no interval increase", "no interval decrease", "no interval improvement"),
     ),
     # A clause ends here: cues do not reach across.

@@ -74,6 +74,7 @@ NO_NEGATION = [
     ("Nearly resolved pneumothorax.", {"Pneumothorax": 1}),
     ("Effusion has decreased.", {"Pleural Effusion": 1}),
     ("Not only edema, also effusion.", {"Edema": 1, "Pleural Effusion": 1}),
+    ("Effusion, not present on the prior radiograph.", {"Pleural Effusion": 1}),
     ("No prior study. Right effusion.", {"Pleural Effusion": 1}),
 ]
 

@@ -9,6 +9,7 @@ import pytest
 
 from data_pipelines.raw import RawStudy
 from data_pipelines.simulated_cxr.findings import FINDINGS, LABELS, OPACITIES, SINGLE_TARGETS
+from data_pipelines.simulated_cxr.reporter import INVENTED, INVENTIBLE
 from data_pipelines.simulated_cxr.source import sources
 
 SITES = {"simulated_cxr_m": 0, "simulated_cxr_c": 1, "simulated_cxr_e1": 2}
@@ -139,30 +140,25 @@ def test_half_of_the_enriched_studies_have_one_target_only() -> None:
 
 @pytest.mark.parametrize("site", ["simulated_cxr_m", "simulated_cxr_e1"])
 def test_sentences_agree_with_the_state(site: str) -> None:
-    affirmed, wrong, denied, wrongly_denied = 0, 0, 0, 0
+    unseen = affirmed = seen = denied = 0
     for study in cohort(site):
+        said: dict[str, int] = {}
         for sentence in study.sentences:
             text = study.sections[sentence.section][1][sentence.start : sentence.end]
             assert text.endswith(".") and text == text.strip() and "{" not in text
             for name, code in sentence.labels.items():
-                if name == "No Finding":
-                    continue
-                seen = study.truth["truth_visible_in"][FINDINGS.index(name)] > 0
-                affirmed, wrong = affirmed + (code != 0), wrong + (code != 0 and not seen)
-                denied += code == 0
-                wrongly_denied += code == 0 and bool(seen)
-    assert wrong / affirmed < 0.08
-    assert wrongly_denied / denied < 0.08
+                said[name] = max(said.get(name, 0), abs(code))
+        for name in INVENTIBLE:
+            if study.truth["truth_visible_in"][FINDINGS.index(name)] > 0:
+                seen, denied = seen + 1, denied + (said.get(name) == 0)
+            else:
+                unseen, affirmed = unseen + 1, affirmed + (said.get(name) == 1)
+    # A sentence copied from the report before may be out of date.
+    assert affirmed / unseen < 1.5 * INVENTED
+    assert denied / seen < 0.12
 
 
 def test_no_report_calls_itself_normal_and_names_a_finding() -> None:
     for study in cohort("simulated_cxr_m"):
         said = [name for s in study.sentences for name, code in s.labels.items() if code != 0]
         assert ("No Finding" in said) == (not set(said) - {"No Finding", "Support Devices"})
-
-
-def test_follow_ups_cite_priors_at_the_stated_rate() -> None:
-    follow_ups = [s for s in cohort("simulated_cxr_m") if s.study_index > 0]
-    cited = ["Chest radiograph from ___." == dict(s.sections)["COMPARISON"] for s in follow_ups]
-    assert 0.28 < np.mean(cited) < 0.55
-    assert all(not s.progression for s, c in zip(follow_ups, cited, strict=True) if not c)
