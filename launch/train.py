@@ -3,6 +3,11 @@
 
     python launch/train.py --config=configs/dlilp.py:smoke --workdir=/tmp/dlilp
 
+Several processes train together when each is started with --distributed, on TPU pods without
+further flags, elsewhere with the address of process 0, their number and an index of its own:
+
+    python launch/train.py ... --distributed --coordinator=host:1234 --num_processes=2 --process_id=0
+
 Exit codes: 0 trained to the last step, 75 stopped by SIGTERM after saving (run the same command
 again), 1 failed with a message.
 """
@@ -25,6 +30,7 @@ from medst_jax import systems
 from medst_jax.data.data_options import DataOptions
 from medst_jax.data.input import load_tokenizer, make_input
 from medst_jax.options import parse
+from medst_jax.parallel import all_well, join_processes
 from medst_jax.train.loop import Evaluators
 from medst_jax.train.options import TrainOptions
 from medst_jax.train.run import USER_ERRORS, RunInput, check_sections, run
@@ -33,6 +39,9 @@ from medst_jax.train.runtime import PREEMPTED_EXIT_CODE, enable_compilation_cach
 _CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; resumed when it has one.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One process of several, as on TPU pods.")
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0; none on TPU pods.")
+_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes there are.")
+_PROCESS = flags.DEFINE_integer("process_id", None, "Index of this process, from 0.")
 
 
 def main(_: list[str]) -> None:
@@ -41,11 +50,15 @@ def main(_: list[str]) -> None:
     # What this project has to say, not every file that the checkpoint writer renames.
     absl.logging.set_verbosity(absl.logging.WARNING)
     logging.getLogger("medst_jax").setLevel(logging.INFO)
-    if _DISTRIBUTED.value:
-        jax.distributed.initialize()
     # Through JSON, so that a first run and a resumed one see the same plain values.
     config = json.loads(json.dumps(_CONFIG.value.to_dict()))
     try:
+        if _DISTRIBUTED.value:
+            join_processes(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+        elif (_COORDINATOR.value, _PROCESSES.value, _PROCESS.value) != (None, None, None):
+            raise app.UsageError("--coordinator, --num_processes, --process_id need --distributed")
+        if jax.process_index() != 0:
+            logging.getLogger("medst_jax").setLevel(logging.WARNING)
         preempted = _train(config, _WORKDIR.value)
     except USER_ERRORS as error:
         raise SystemExit(f"error: {error}") from None
@@ -53,6 +66,21 @@ def main(_: list[str]) -> None:
 
 
 def _train(config: dict[str, Any], workdir: str) -> bool:
+    error: Exception | None = None
+    try:
+        system, source, evaluators = _open(config)
+    except USER_ERRORS as raised:
+        error = raised
+    # Data missing on one machine ends the run on all, before the others wait for it.
+    all_well(error)
+    try:
+        return run(workdir, config, system, source, evaluators).preempted
+    finally:
+        source.close()
+
+
+def _open(config: dict[str, Any]) -> tuple[dict[str, Any], RunInput, Evaluators]:
+    """What `run` takes: the system's description, the opened input, the evaluators."""
     check_sections(config)
     train = parse(TrainOptions, config["train"], "config.train")
     enable_compilation_cache(train.compilation_cache)
@@ -65,8 +93,6 @@ def _train(config: dict[str, Any], workdir: str) -> bool:
         seed=config["seed"],
         global_batch=train.batch_size,
         tokenizer=tokenizer,
-        mesh_process_index=jax.process_index(),
-        process_count=jax.process_count(),
         required_keys=systems.system_class(name).required_keys,
     )
     options |= {
@@ -75,12 +101,8 @@ def _train(config: dict[str, Any], workdir: str) -> bool:
         "seed": options.get("seed", config["seed"]),
     }
     evaluators = make_evaluators(config.get("evaluate", {}), tokenizer, data)
-    described = RunInput(source.batches, source.spec, source.stamp(), tokenizer)
-    try:
-        system = {"name": name, "options": options}
-        return run(workdir, config, system, described, evaluators).preempted
-    finally:
-        source.close()
+    described = RunInput(source.batches, source.spec, source.stamp(), tokenizer, source.close)
+    return {"name": name, "options": options}, described, evaluators
 
 
 def make_evaluators(entries: dict[str, Any], tokenizer: Any, data: DataOptions) -> Evaluators:

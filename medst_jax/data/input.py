@@ -19,7 +19,7 @@ from medst_jax.data.mixture import Corpus, mixture_labels, open_mixture
 from medst_jax.data.packs import PackMaker
 from medst_jax.data.requirements import NEEDS, check_shuffle
 from medst_jax.data.samples import SampleMaker, views_of
-from medst_jax.data.stream import check_divides, example_stream, pack_stream, process_batches
+from medst_jax.data.stream import check_rows, example_stream, pack_stream, process_batches
 from medst_jax.data.tokenizer import Tokenizer
 from medst_jax.options import OptionError
 
@@ -48,14 +48,14 @@ class TrainInput:
     tokenizer: Tokenizer | None
     corpora: tuple[Corpus, ...]
     exclusion: Exclusion
-    process: int
-    processes: int
     _open: list[Any] = dataclasses.field(default_factory=list, repr=False)
 
-    def batches(self, start_step: int = 0) -> Iterator[Batch]:
-        """This process' rows of the batches of `start_step`, `start_step + 1`, ... without end.
+    def batches(self, start_step: int = 0, rows: np.ndarray | None = None) -> Iterator[Batch]:
+        """Rows of the batches of `start_step`, `start_step + 1`, ... without end.
 
-        Rows are in the order of the global batch: process p holds the p-th of equal parts.
+        Args:
+          start_step: the first step.
+          rows: int [n], which rows of each global batch, from `local_rows`; all by default.
         """
         options, packed = self.options, "sequence_rows" in self.spec
         make = SampleMaker(
@@ -79,8 +79,7 @@ class TrainInput:
             process_batches(
                 stream,
                 self.global_batch,
-                self.process,
-                self.processes,
+                np.arange(self.global_batch) if rows is None else rows,
                 start_step,
                 workers=options.num_workers,
                 threads=options.threads,
@@ -148,8 +147,6 @@ def make_input(
     seed: int,
     global_batch: int,
     tokenizer: Tokenizer | None,
-    mesh_process_index: int = 0,
-    process_count: int = 1,
     required_keys: Sequence[str] = BASE_KEYS,
 ) -> TrainInput:
     """Open the data of a run and check it against what the system needs.
@@ -159,18 +156,18 @@ def make_input(
       seed: of all orders and draws, in [0, 2**32).
       global_batch: rows of a step over all processes.
       tokenizer: of the texts; None gives batches without text.
-      mesh_process_index: which part of each batch this process reads.
-      process_count: number of parts.
       required_keys: batch keys that the system reads (`System.required_keys`).
 
     Raises:
       MissingDataError: a data set is not prepared; the message holds the command for it.
-      OptionError: the batch does not divide, or the data cannot give a required key.
+      OptionError: the batch is empty or not whole packs, or the data cannot give a required key.
       ValueError: a required key that no input gives, such as a `truth_*` feature.
     """
     keys = keys_of(required_keys)
     check_shuffle(options.shuffle, keys)
-    check_divides(global_batch, process_count, options.pack_rows if "sequence_rows" in keys else 0)
+    check_rows(
+        np.arange(global_batch), global_batch, options.pack_rows if "sequence_rows" in keys else 0
+    )
     if not 0 <= seed < 2**32:
         raise OptionError(f"config.seed is {seed}; it must be in [0, 2**32)")
     wanted = [key for key in required_keys if key in FIELDS]
@@ -200,10 +197,8 @@ def make_input(
         tokenizer=tokenizer,
         corpora=corpora,
         exclusion=exclusion,
-        process=mesh_process_index,
-        processes=process_count,
     )
-    if mesh_process_index == 0:
+    if jax.process_index() == 0:
         print(made.describe(), flush=True)
     return made
 

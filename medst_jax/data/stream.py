@@ -2,9 +2,9 @@
 """The global stream of examples as a grain MapDataset, and one process' part of its batches.
 
 Position is arithmetic: the example at row r of step s is number `s * global_batch + r` of the
-stream, whatever the processes, workers and threads. Process p of n reads rows
-`p * B / n` to `(p + 1) * B / n` of every step, so a run goes on from any step, on any number of
-processes, without stored iterator state.
+stream, whatever the processes, workers and threads. A process reads the rows of every step that
+its devices hold, so a run goes on from any step, on any number of processes, without stored
+iterator state.
 """
 
 import sys
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grain
+import numpy as np
 
 from medst_jax.data.mixture import Corpus
 from medst_jax.data.packs import PackMaker, join_packs, placed
@@ -72,20 +73,15 @@ class _ProcessRows:
 
     stream: "grain.MapDataset[Any]"
     global_batch: int
-    process: int
-    processes: int
+    rows: np.ndarray
     pack_rows: int
 
-    @property
-    def rows(self) -> int:
-        return self.global_batch // self.processes
-
     def __len__(self) -> int:
-        return min(len(self.stream), sys.maxsize) // self.processes
+        return min(len(self.stream), sys.maxsize) // self.global_batch * len(self.rows)
 
     def __getitem__(self, k: int) -> Any:
-        step, row = divmod(int(k), self.rows)
-        row += self.process * self.rows
+        step, place = divmod(int(k), len(self.rows))
+        row = int(self.rows[place])
         element = self.stream[step * self.global_batch + row]
         return placed(element, row * self.pack_rows) if self.pack_rows else element
 
@@ -93,8 +89,7 @@ class _ProcessRows:
 def process_batches(
     stream: "grain.MapDataset[Any]",
     global_batch: int,
-    process: int,
-    processes: int,
+    rows: np.ndarray,
     start_step: int,
     *,
     workers: int,
@@ -106,16 +101,20 @@ def process_batches(
     Args:
       stream: endless examples, or packs.
       global_batch: rows of a step over all processes.
-      process: index of this process of `processes`.
+      rows: int [n], which of them this process reads, in this order.
       start_step: the first step.
       workers: worker processes, 0 for none; absl flags must be parsed if there are any.
       threads: reader threads of each process.
       pack_rows: rows of a pack; 0 where the elements of the stream are examples.
+
+    Raises:
+      OptionError: see `check_rows`.
     """
-    rows = check_divides(global_batch, processes, pack_rows)
+    check_rows(rows, global_batch, pack_rows)
     per_element = max(1, pack_rows)
-    own = _ProcessRows(stream, global_batch // per_element, process, processes, pack_rows)
-    batches = grain.MapDataset.source(own).batch(rows // per_element, drop_remainder=True)
+    elements = rows[::per_element] // per_element
+    own = _ProcessRows(stream, global_batch // per_element, elements, pack_rows)
+    batches = grain.MapDataset.source(own).batch(len(elements), drop_remainder=True)
     if pack_rows:
         batches = batches.map(join_packs)
     batches = batches[start_step:]
@@ -131,21 +130,22 @@ def process_batches(
     return iterable
 
 
-def check_divides(global_batch: int, processes: int, pack_rows: int = 0) -> int:
-    """Rows per process.
+def check_rows(rows: np.ndarray, global_batch: int, pack_rows: int = 0) -> None:
+    """Check which rows of a batch a process reads.
 
     Raises:
-      OptionError: the batch does not divide; names both numbers.
+      OptionError: none, not of this batch, or not whole packs; names the numbers.
     """
-    if global_batch < 1 or global_batch % processes:
+    if global_batch < 1:
+        raise OptionError(f"config.train.batch_size is {global_batch}; it must be at least 1")
+    if not len(rows) or np.min(rows) < 0 or np.max(rows) >= global_batch:
+        raise OptionError(f"rows {list(rows)[:8]} are not rows of a batch of {global_batch}")
+    if not pack_rows:
+        return
+    first = rows[::pack_rows]
+    whole = len(rows) % pack_rows == 0 and not np.any(first % pack_rows)
+    if not whole or np.any(rows != np.repeat(first, pack_rows) + np.arange(len(rows)) % pack_rows):
         raise OptionError(
-            f"config.train.batch_size={global_batch} is not a multiple of the {processes} "
-            "processes; choose a multiple"
+            f"config.train.batch_size={global_batch} gives this process {len(rows)} rows, which are "
+            f"not whole packs of config.data.pack_rows={pack_rows}; change one of them"
         )
-    rows = global_batch // processes
-    if pack_rows and rows % pack_rows:
-        raise OptionError(
-            f"config.train.batch_size={global_batch} gives each of {processes} processes {rows} "
-            f"rows, not a multiple of config.data.pack_rows={pack_rows}; change one of them"
-        )
-    return rows

@@ -9,6 +9,7 @@ from medst_jax.parallel.mesh import (
     check_batch_size,
     make_mesh,
 )
+from medst_jax.parallel.processes import all_well, join_processes, local_rows, local_shards
 from medst_jax.parallel.rules import RULES, Rules, constrain, get_rules, use_rules
 from medst_jax.parallel.sharding import (
     batch_sharding,
@@ -25,11 +26,15 @@ __all__ = [
     "RULES",
     "MeshError",
     "Rules",
+    "all_well",
     "batch_sharding",
     "batch_shards",
     "check_batch_size",
     "constrain",
     "get_rules",
+    "join_processes",
+    "local_rows",
+    "local_shards",
     "make_mesh",
     "param_shardings",
     "put_batch",

@@ -10,6 +10,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from medst_jax.parallel.mesh import BATCH_AXES, MeshError, batch_shards
+from medst_jax.parallel.processes import local_shards
 from medst_jax.parallel.rules import Rules, get_rules, partition_spec
 
 
@@ -60,7 +61,9 @@ def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Arra
     """Lay this process' rows of a global batch onto its devices.
 
     Args:
-      batch: arrays whose leading dimension holds the rows of this process.
+      batch: arrays whose leading dimension holds the rows of this process, in the order of
+        `local_rows`.
+      mesh: the mesh.
 
     Returns:
       Global arrays, sharded over the batch dimension.
@@ -68,19 +71,29 @@ def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Arra
     Raises:
       MeshError: names an array whose global leading dimension the mesh does not divide.
     """
-    sharding, shards = batch_sharding(mesh), batch_shards(mesh)
+    sharding, held = batch_sharding(mesh), local_shards(mesh)
     arrays = {}
     for key, local in batch.items():
-        rows = local.shape[0] * jax.process_count()
-        if rows % shards:
+        if local.shape[0] % len(held):
             raise MeshError(
-                f"batch[{key!r}] has {rows} rows, not divisible by the {shards} batch shards "
-                "of the mesh"
+                f"batch[{key!r}] has {local.shape[0]} rows on this process, not divisible by the "
+                f"{len(held)} batch shards of the mesh on it"
             )
-        arrays[key] = jax.make_array_from_process_local_data(
-            sharding, local, (rows, *local.shape[1:])
-        )
+        arrays[key] = _put(local, sharding, held, batch_shards(mesh))
     return arrays
+
+
+def _put(local: np.ndarray, sharding: NamedSharding, held: np.ndarray, shards: int) -> jax.Array:
+    size = local.shape[0] // len(held)
+    shape = (size * shards, *local.shape[1:])
+    places: dict[jax.Device, int] = {}
+    for device, index in sharding.addressable_devices_indices_map(shape).items():
+        start = index[0].start if index else None
+        places[device] = int(np.searchsorted(held, (start or 0) // max(size, 1)))
+    parts = [local[place * size : (place + 1) * size] for place in places.values()]
+    # One call that says where each part goes: the loop forbids transfers that nobody asked for.
+    on_devices = jax.device_put(parts, list(places))
+    return jax.make_array_from_single_device_arrays(shape, sharding, on_devices)
 
 
 def sharding_table(params: nnx.State, mesh: Mesh, rules: str | Rules) -> str:

@@ -157,8 +157,10 @@ class Trainer:
         for name, (every, evaluate) in self._evaluators.items():
             # A preempted run has seconds, not minutes.
             if not preempted and (step % every == 0 or last):
-                system = self._parts.system(state.params, state.model_state)
-                results |= {f"{name}/{k}": float(v) for k, v in evaluate(system).items()}
+                # On the mesh, where the arrays lie: every process embeds its share of the images.
+                with jax.set_mesh(self._step.mesh):
+                    system = self._parts.system(state.params, state.model_state)
+                    results |= {f"{name}/{k}": float(v) for k, v in evaluate(system).items()}
                 watchdog.alive()
         if results:
             log.write(step, results)

@@ -14,7 +14,13 @@ from etils import epath
 from medst_jax import systems
 from medst_jax.data.tokenizer import Tokenizer
 from medst_jax.options import OptionError, parse
-from medst_jax.parallel import MeshError, check_batch_size, make_mesh, sharding_table
+from medst_jax.parallel import (
+    MeshError,
+    check_batch_size,
+    local_rows,
+    make_mesh,
+    sharding_table,
+)
 from medst_jax.train import workdir as records
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
 from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
@@ -44,16 +50,18 @@ class RunInput:
     """What a run trains on.
 
     Attributes:
-      batches: this process' rows of each global batch, from a given step on.
+      batches: of a step and rows, those rows of each global batch from the step on.
       spec: shapes and dtypes of the global batch.
       stamp: what the input is made of; compared when the run resumes.
       tokenizer: kept in the workdir for evaluation and export.
+      close: stops the readers.
     """
 
-    batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]]
+    batches: Callable[[int, np.ndarray], Iterator[Mapping[str, np.ndarray]]]
     spec: Mapping[str, jax.ShapeDtypeStruct]
     stamp: Mapping[str, Any]
     tokenizer: Tokenizer | None = None
+    close: Callable[[], None] = lambda: None
 
 
 def check_sections(config: Mapping[str, Any]) -> None:
@@ -137,7 +145,8 @@ def run(
         if start < options.steps:
             step = _compiled(step, source.spec)
         trainer = Trainer(folder, options, step, skeleton(template), checkpoints, evaluators)
-        outcome = trainer.run(state, source.batches(start))
+        rows = local_rows(options.batch_size, mesh)
+        outcome = trainer.run(state, source.batches(start, rows))
     finally:
         checkpoints.close()
     if not outcome.preempted:

@@ -19,7 +19,7 @@ def source(options, tokenizer):
     """Makes an input; closes them all at the end."""
     made = []
 
-    def make(mixture=MIXTURE, *, seed=0, batch=8, process=0, processes=1, required=None, **changes):
+    def make(mixture=MIXTURE, *, seed=0, batch=8, required=None, **changes):
         keys = {} if required is None else {"required_keys": required}
         made.append(
             make_input(
@@ -27,8 +27,6 @@ def source(options, tokenizer):
                 seed=seed,
                 global_batch=batch,
                 tokenizer=tokenizer,
-                mesh_process_index=process,
-                process_count=processes,
                 **keys,
             )
         )
@@ -39,8 +37,8 @@ def source(options, tokenizer):
         each.close()
 
 
-def take(made, steps, start=0):
-    return list(itertools.islice(made.batches(start), steps))
+def take(made, steps, start=0, rows=None):
+    return list(itertools.islice(made.batches(start, rows), steps))
 
 
 def joined(batches):
@@ -73,12 +71,12 @@ def test_restart_gives_the_tail(source):
         assert_same(first, second)
 
 
-@pytest.mark.parametrize("processes", [2, 4])
-def test_processes_split_the_same_global_batch(source, processes):
+@pytest.mark.parametrize("parts", [[[0, 1, 2, 3], [4, 5, 6, 7]], [[0, 1, 4, 5], [2, 3, 6, 7]]])
+def test_rows_are_those_of_the_global_batch(source, parts):
     whole = take(source(), 3, start=2)
-    parts = [take(source(process=p, processes=processes), 3, start=2) for p in range(processes)]
-    for step, batch in enumerate(whole):
-        assert_same(batch, joined([part[step] for part in parts]))
+    for rows in parts:
+        for step, batch in enumerate(take(source(), 3, start=2, rows=np.array(rows))):
+            assert_same(batch, {key: value[rows] for key, value in whole[step].items()})
 
 
 def test_batch_size_moves_no_example(source):
@@ -213,9 +211,11 @@ def test_required_keys_are_checked_at_the_start(source):
         source(shuffle="windows")
 
 
-def test_batch_that_does_not_divide_names_both(source):
-    with pytest.raises(OptionError, match="batch_size=8 .* 3 processes"):
-        source(processes=3)
+def test_rows_outside_the_batch_are_refused(source):
+    with pytest.raises(OptionError, match="not rows of a batch of 8"):
+        source().batches(0, np.array([7, 8]))
+    with pytest.raises(OptionError, match="batch_size is 0"):
+        source(batch=0)
 
 
 def test_text_without_tokenizer(options):

@@ -19,7 +19,7 @@ HISTORIES = {"histories": {"sentences": "all"}}
 def source(options, tokenizer):
     made = []
 
-    def make(mixture=HISTORIES, *, batch=8, process=0, processes=1, required=SEQUENCES, **changes):
+    def make(mixture=HISTORIES, *, batch=8, required=SEQUENCES, **changes):
         values = {"sequence_length": 3, "pack_rows": 4, "text_length": 48, **changes}
         made.append(
             make_input(
@@ -27,8 +27,6 @@ def source(options, tokenizer):
                 seed=5,
                 global_batch=batch,
                 tokenizer=tokenizer,
-                mesh_process_index=process,
-                process_count=processes,
                 required_keys=required,
             )
         )
@@ -39,8 +37,8 @@ def source(options, tokenizer):
         each.close()
 
 
-def take(made, steps, start=0):
-    return list(itertools.islice(made.batches(start), steps))
+def take(made, steps, start=0, rows=None):
+    return list(itertools.islice(made.batches(start, rows), steps))
 
 
 def joined(batches):
@@ -73,7 +71,7 @@ def test_sequences_are_a_patients_studies_in_time_order(source):
 def test_processes_restarts_and_batch_sizes_move_no_row(source):
     whole = take(source(), 4)
     tail = take(source(), 2, start=2)
-    parts = [take(source(process=p, processes=2), 4) for p in range(2)]
+    parts = [take(source(), 4, rows=np.arange(4) + 4 * p) for p in range(2)]
     for step, batch in enumerate(whole):
         both = joined([part[step] for part in parts])
         for key in batch:
@@ -84,6 +82,13 @@ def test_processes_restarts_and_batch_sizes_move_no_row(source):
     for key, value in joined(whole).items():
         if key != "sequence_rows":  # counted from the start of each batch
             np.testing.assert_array_equal(value, other[key], err_msg=key)
+
+
+def test_a_process_reads_whole_packs(source):
+    with pytest.raises(OptionError, match=r"batch_size=8 gives .* 4 rows.*pack_rows=4"):
+        source().batches(0, np.array([0, 1, 4, 5]))
+    with pytest.raises(OptionError, match=r"2 rows, which are not whole packs"):
+        source().batches(0, np.arange(2))
 
 
 def test_a_pass_sees_no_study_twice_and_the_next_is_packed_anew(source):

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program: first step and twenty SGD steps of the toy system on several meshes, as JSON.
 
-Run with XLA_FLAGS=--xla_force_host_platform_device_count=8; the number of devices is fixed when
-the process starts, so the tests cannot do this themselves.
+    layouts.py WORKDIR [NAME ...]
+
+Devices and processes are fixed when a program starts, so the tests cannot do this themselves:
+JAX_NUM_CPU_DEVICES says how many devices a process has, JAX_COORDINATOR_ADDRESS,
+JAX_NUM_PROCESSES and JAX_PROCESS_ID join several. A mesh that does not take all devices runs on
+the first ones, in one process.
 """
 
+import hashlib
 import json
+import os
 import pathlib
 import sys
 
 import jax
 import numpy as np
 import optax
+from jax.experimental import multihost_utils
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "train"))
@@ -19,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tests" / "train"))
 import toy
 
 from medst_jax import systems
-from medst_jax.parallel import make_mesh, put_batch, sharding_table
+from medst_jax.parallel import join_processes, local_rows, make_mesh, put_batch, sharding_table
 from medst_jax.train.checkpoint import Checkpoints
 from medst_jax.train.state import abstract_system, init_state, split
 from medst_jax.train.step import make_train_step
@@ -30,51 +37,74 @@ LAYOUTS = {
     "data": ((8, 1, 1), "dp"),
     "fsdp": ((2, 4, 1), "fsdp"),
     "tensor": ((2, 2, 2), "fsdp_tp"),
+    "layers": ((1, 1, 8), "fsdp_tp"),
 }
+BATCH = 16
 
 
 def build() -> systems.System:
     return systems.build("toy", width=16)
 
 
-def main(workdir: str) -> None:
-    results = {}
-    for name, (sizes, rules) in LAYOUTS.items():
-        mesh = make_mesh(*sizes, devices=jax.devices()[: int(np.prod(sizes))])
-        # Plain SGD: adaptive methods amplify rounding.
-        optimizer = optax.sgd(0.05, momentum=0.9)
-        template = abstract_system(build)
-        step = make_train_step(template, optimizer, mesh, rules)
-        state = init_state(build, optimizer, mesh, rules)
-        shards = {
-            "params": state.params["first/kernel"].sharding.shard_shape((16, 16)),
-            "moments": state.opt_state[0].trace["first/kernel"].sharding.shard_shape((16, 16)),
-        }
-        saved = f"{workdir}/{name}"
-        checkpoints = Checkpoints(saved, keep=1)
+def main(workdir: str, *names: str) -> None:
+    if "JAX_NUM_PROCESSES" in os.environ:
+        join_processes()
+    results = {name: measure(workdir, name) for name in names or LAYOUTS}
+    if jax.process_index() == 0:
+        print(json.dumps(results))
+
+
+def measure(workdir: str, name: str) -> dict[str, object]:
+    sizes, rules = LAYOUTS[name]
+    mesh = make_mesh(*sizes, devices=jax.devices()[: int(np.prod(sizes))])
+    # Plain SGD: adaptive methods amplify rounding. Its first momentum is the first gradient.
+    optimizer = optax.sgd(0.05, momentum=0.9)
+    template = abstract_system(build)
+    step = make_train_step(template, optimizer, mesh, rules)
+    state = init_state(build, optimizer, mesh, rules)
+    shards = {
+        "params": state.params["first/kernel"].sharding.shard_shape((16, 16)),
+        "moments": state.opt_state[0].trace["first/kernel"].sharding.shard_shape((16, 16)),
+    }
+    # Every layout restores what the first one wrote.
+    checkpoints = Checkpoints(f"{workdir}/one", keep=1)
+    if not checkpoints.steps:
         checkpoints.save(0, state)
         checkpoints.wait()
-        # Every layout restores what the first one wrote.
-        first = Checkpoints(f"{workdir}/one", keep=1)
-        restored = first.restore(step.abstract)
-        matches = [state_checksum(state) == state_checksum(restored)]
-        losses, norms = [], []
-        for number in range(20):
-            state, metrics = step(state, put_batch(toy.batch(number, 16), mesh))
-            losses.append(float(metrics["loss"][0]))
-            norms.append(float(metrics["gradient_norm"][0]))
-        table = sharding_table(split(template)[1], mesh, rules)
-        results[name] = {
-            "shards": shards,
-            "losses": losses,
-            "norms": norms,
-            "restored": all(matches),
-            "table": table,
-        }
-        first.close()
-        checkpoints.close()
-    print(json.dumps(results))
+    restored = state_checksum(state) == state_checksum(checkpoints.restore(step.abstract))
+    checkpoints.close()
+    rows, losses, norms, seen = local_rows(BATCH, mesh), [], [], []
+    draws = hashlib.sha256()
+    draw = jax.jit(
+        jax.vmap(lambda n: jax.random.normal(jax.random.fold_in(jax.random.key(1), n), (4,)))
+    )
+    for number in range(20):
+        local = {key: value[rows] for key, value in toy.batch(number, BATCH).items()}
+        batch = put_batch(local, mesh)
+        seen.append(whole(batch["example"]))
+        draws.update(whole(draw(batch["example"])).tobytes())
+        state, metrics = step(state, batch)
+        losses.append(float(metrics["loss"][0]))
+        norms.append(float(metrics["gradient_norm"][0]))
+        if number == 0:
+            trace = state.opt_state[0].trace
+            gradient = np.concatenate([whole(trace[path]).reshape(-1) for path in sorted(trace)])
+    return {
+        "shards": shards,
+        "rows": rows.tolist(),
+        "losses": losses,
+        "norms": norms,
+        "gradient": gradient.tolist(),
+        "examples": np.concatenate(seen).tolist(),
+        "draws": draws.hexdigest(),
+        "restored": restored,
+        "table": sharding_table(split(template)[1], mesh, rules),
+    }
+
+
+def whole(array: jax.Array) -> np.ndarray:
+    return np.asarray(multihost_utils.process_allgather(array, tiled=True))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

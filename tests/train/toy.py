@@ -87,11 +87,11 @@ def batch(step: int, size: int, bad: int = -1) -> dict[str, np.ndarray]:
 def source(size: int, *, bad: int = -1, pause: float = 0.0, stamp: str = "a") -> RunInput:
     """Endless batches; `pause` seconds are slept before each."""
 
-    def batches(start: int) -> Iterator[dict[str, np.ndarray]]:
+    def batches(start: int, rows: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
         step = start
         while True:
             time.sleep(pause)
-            yield batch(step, size, bad)
+            yield {key: value[rows] for key, value in batch(step, size, bad).items()}
             step += 1
 
     spec = {k: jax.ShapeDtypeStruct(v.shape, v.dtype) for k, v in batch(0, size).items()}
