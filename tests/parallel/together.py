@@ -17,10 +17,14 @@ def start(
     devices: int,
     processes: int,
     *,
+    own: Sequence[Sequence[str]] = (),
     cwd: os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> list[Process]:
-    """Start `command` in so many processes of so many CPU devices each."""
+    """Start `command` in so many processes of so many CPU devices each.
+
+    own: further arguments of each process.
+    """
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -33,7 +37,7 @@ def start(
         }
         started.append(
             subprocess.Popen(
-                [str(part) for part in command],
+                [str(part) for part in (*command, *(own[index] if own else ()))],
                 cwd=cwd,
                 env={
                     **os.environ,

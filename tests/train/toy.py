@@ -6,6 +6,7 @@ python tests/train/toy.py WORKDIR [key=value ...]
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from medst_jax.parallel import constrain
+from medst_jax.parallel import constrain, join_processes
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import System
 from medst_jax.train.run import RunInput, run
@@ -125,6 +126,8 @@ def config(**changes: Any) -> dict[str, Any]:
 
 def main(workdir: str, *arguments: str) -> None:
     """Run with `key=value` changes of the configuration; `pause` and `width` are ours."""
+    if "JAX_NUM_PROCESSES" in os.environ:
+        join_processes()
     changes = {key: json.loads(value) for key, value in (a.split("=") for a in arguments)}
     pause, width = changes.pop("pause", 0.0), changes.pop("width", 8)
     values = config(**changes)
