@@ -34,7 +34,9 @@ def courses(style: str, count: int = COUNT) -> tuple[tuple[dict, dict, dict, Rep
     for _ in range(count):
         first = first_state(rng, PREVALENCE, 0.26)
         second = next_state(rng, first, PREVALENCE, 10.0)
-        visibility = {name: float(rng.uniform(0.3, 1.0)) for name in {*first, *second}}
+        visibility = {
+            name: float(rng.uniform(0.3, 1.0)) for name in dict.fromkeys((*first, *second))
+        }
         before = write(rng, first, visibility, style=style)
         seen = frozenset(name for name in first if visibility[name] >= 0.5)
         after = write(rng, second, visibility, first, seen, before, style)
