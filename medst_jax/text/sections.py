@@ -45,6 +45,10 @@ _HEADER = re.compile(
     rf"|(?:(?<![A-Za-z])(?P<inline>{_names})[ \t]*:)",
     re.MULTILINE,
 )
+# Sections that hold what is seen; in a report without them the last paragraph does.
+_SEEN = frozenset(("FINDINGS", "IMPRESSION", "FINDINGS AND IMPRESSION", "CONCLUSION"))
+_TITLE = re.compile(r"\A\s*(?:FINAL|PRELIMINARY|WET READ) REPORT[ \t]*(?:\n|\Z)")
+_EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 
 
 def split_sections(report: str) -> list[tuple[str, str]]:
@@ -53,18 +57,25 @@ def split_sections(report: str) -> list[tuple[str, str]]:
     A header is one of the usual section names before a colon (in any case at the start of a line,
     in capitals inside one), or other capitals before a colon at the start of a line. Names come
     back in capitals; text is stripped; empty sections are left out. Text before the first header,
-    and a report without headers, is the section "report".
+    and a report without headers, is the section "report"; so is what follows an empty line in the
+    last section when no section is for findings or impression (the rule of the MIMIC-CXR parser).
+    A title line "FINAL REPORT" is left out.
 
     >>> split_sections("FINDINGS: Clear lungs. IMPRESSION: Normal.")
     [('FINDINGS', 'Clear lungs.'), ('IMPRESSION', 'Normal.')]
     >>> split_sections("Clear lungs.")
     [('report', 'Clear lungs.')]
     """
+    report = _TITLE.sub("", report)
     headers = list(_HEADER.finditer(report))
     ends = [header.start() for header in headers[1:]] + [len(report)]
     found = [(DEFAULT_SECTION, report[: headers[0].start()] if headers else report)]
     for header, end in zip(headers, ends, strict=True) if headers else ():
         found.append((_name(header), report[header.end() : end]))
+    name, text = found[-1]
+    paragraph = _EMPTY_LINE.search(text.rstrip())
+    if headers and paragraph and not _SEEN & {name for name, _ in found}:
+        found[-1:] = [(name, text[: paragraph.start()]), (DEFAULT_SECTION, text[paragraph.end() :])]
     return [(name, text.strip()) for name, text in found if text.strip()]
 
 

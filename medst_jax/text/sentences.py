@@ -7,10 +7,11 @@ import re
 
 # An abbreviation, or an initial: the sentence goes on.
 _ABBREVIATION = re.compile(
-    r"dr|mr|mrs|ms|prof|st|vs|approx|ca|cf|e\.g|i\.e|eg|ie|fig|nr|resp|incl|a\.m|p\.m|ant|post|lat"
+    r"dr|pt|mr|mrs|ms|prof|st|vs|approx|ca|cf|e\.g|i\.e|eg|ie|fig|nr|resp|incl|ant|post|lat"
     r"|sup|inf|al|[a-z]"
 )
 # Units and "etc." end a sentence unless it visibly goes on in lower case.
+_TIME = re.compile(r"[ap]\.m")
 _UNIT = re.compile(r"etc|cm|mm|ml|mg|kg|hr|hrs|min|yr|yrs|no")
 
 _STOP = re.compile(r"[.!?]+[\"')\]]*")
@@ -55,6 +56,8 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str]) -> bool:
     if word.isdigit() and len(words) == 1:
         return False
     following = text[stop.end() :].lstrip()[:1]
+    if _TIME.fullmatch(word):
+        return not following or following.isupper()
     if _UNIT.fullmatch(word):
         return not following or not following.islower()
     return True
