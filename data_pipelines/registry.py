@@ -36,7 +36,7 @@ def _image_table(request: Request) -> tuple[Source, ...]:
 
     if not request.name or not request.source_dir:
         raise RequestError("--dataset=image_table needs --name=NAME and --source_dir=FOLDER")
-    return (ImageTable(request.name, request.source_dir, request.redistributable),)
+    return (ImageTable(request.source_dir, request.name, request.redistributable),)
 
 
 def _simulated_cxr(request: Request) -> tuple[Source, ...]:

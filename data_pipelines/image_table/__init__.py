@@ -32,6 +32,6 @@ others stay. A missing column, or a patient in two splits, is an error.
 """
 
 from data_pipelines.image_table.source import ImageTable
-from data_pipelines.image_table.table import TableError
+from data_pipelines.listing.csv_table import TableError
 
 __all__ = ["ImageTable", "TableError"]

@@ -1,47 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Meaning of the table's cells: views, labels, splits, days, ages."""
+"""Rows of `metadata.csv` to items, and its notation of labels."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from data_pipelines.listing import cells
+from data_pipelines.listing.cells import CellError
+from data_pipelines.listing.csv_table import TableRow, parse_rows
+from data_pipelines.listing.item import Item
+from data_pipelines.listing.splits import split_name
+from data_pipelines.raw import Reject
 from medst_jax.data import schema
 
-_LATERAL = frozenset(
-    ["LATERAL", "LAT", "L", "LEFT_LATERAL", "RIGHT_LATERAL", "RL", "XTABLE_LATERAL"]
-)
-_SPLITS = {"training": "train", "valid": "val", "validation": "val", "dev": "val"}
 _PREFIXES = {"-": schema.NEGATIVE, "?": schema.UNCERTAIN}
-_HASHED_SPLITS = ((80, "train"), (90, "val"), (100, "test"))
-
-
-class CellError(ValueError):
-    """A cell that makes its row unusable; the message is a reason without its content."""
-
-
-def view(name: str, kind: str) -> str:
-    """One of `schema.VIEWS` from the columns view and view_type."""
-    word = re.sub(r"[^A-Z]+", "_", name.upper()).strip("_")
-    if word in ("LL", "PA", "AP"):
-        return word
-    if word in _LATERAL or kind.lower() == "lateral":
-        return "LATERAL"
-    for direction in schema.FRONTAL_VIEWS:
-        if direction in word.split("_"):
-            return direction
-    # A frontal image of unknown direction counts as PA, the usual one.
-    return "PA" if kind.lower() == "frontal" or (not word and not kind) else "other"
 
 
 def parse_labels(cell: str) -> dict[str, int]:
     """Codes of the labels a cell lists: `a|-b|?c` -> a 1, b 0, c -1."""
     found = {}
-    for item in filter(None, map(str.strip, cell.split("|"))):
-        code = _PREFIXES.get(item[0], schema.POSITIVE)
-        label = item[1:].strip() if item[0] in _PREFIXES else item
+    for entry in filter(None, map(str.strip, cell.split("|"))):
+        code = _PREFIXES.get(entry[0], schema.POSITIVE)
+        label = entry[1:].strip() if entry[0] in _PREFIXES else entry
         if not label:
             raise CellError("malformed labels")
         found[label] = code
@@ -61,38 +41,45 @@ def complete_labels(found: dict[str, int], vocabulary: Sequence[str]) -> dict[st
     return {label: found.get(label, schema.NEGATIVE) for label in vocabulary}
 
 
-def number(cell: str, column: str) -> float:
-    """A finite number, NaN for an empty cell."""
-    if not cell:
-        return math.nan
-    try:
-        value = float(cell)
-    except ValueError as error:
-        raise CellError(f"{column} is not a number") from error
-    if not math.isfinite(value):
-        raise CellError(f"{column} is not a number")
-    return value
+def check_rows(
+    rows: Iterable[TableRow | Reject], fixed: Sequence[str] | None
+) -> tuple[list[Item], list[Reject], list[str]]:
+    """Items, rejects and the licences named; `fixed` is the vocabulary, if there is one."""
+    seen: set[str] = set()
+    licences: set[str] = set()
+
+    def parse(row: TableRow) -> Item:
+        licences.add(row.get("license"))
+        item = _parse(row)
+        if item.image_id in seen:
+            raise CellError("image_id occurs twice")
+        if fixed is not None:
+            complete_labels(dict(item.labels), fixed)
+        seen.add(item.image_id)
+        return item
+
+    items, rejects = parse_rows(rows, parse)
+    return items, rejects, sorted(licences - {""})
 
 
-def age(cell: str) -> float:
-    """Years from cells such as 58, 58.0, 58Y or 058Y; NaN when there is no number."""
-    match = re.match(r"\d+(?:\.\d+)?", cell)
-    return float(match[0]) if match else math.nan
-
-
-def split_name(cell: str) -> str:
-    """TFDS name of a split: "Validation" -> "val"."""
-    word = re.sub(r"[^a-z0-9]+", "_", cell.lower()).strip("_")
-    return _SPLITS.get(word, word)
-
-
-def hashed_split(patient_id: str) -> str:
-    """The split of a patient the table gives none: 80% train, 10% val, 10% test."""
-    digest = hashlib.sha256(f"split of patient {patient_id}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") % 100
-    return next(split for limit, split in _HASHED_SPLITS if place < limit)
-
-
-def sex(cell: str) -> str:
-    """M, F or empty."""
-    return cell[:1].upper() if cell[:1].upper() in ("M", "F") else ""
+def _parse(row: TableRow) -> Item:
+    patient, path, report = row.get("patient_id"), row.get("image_path"), row.get("report")
+    if not path and not report:
+        raise CellError("image_path and report are empty")
+    image_id = row.get("image_id") or path or f"line {row.line}"
+    return Item(
+        row=row.line,
+        patient_id=cells.needed(patient, "patient_id"),
+        study_id=row.get("study_id") or image_id,
+        image_id=image_id,
+        path=path,
+        order=cells.number(row.get("study_order"), "study_order"),
+        day=cells.number(row.get("day_offset"), "day_offset"),
+        view=cells.view(row.get("view"), row.get("view_type")),
+        report=report,
+        labels=parse_labels(row.get("labels")),
+        split=split_name(row.get("split")),
+        age=cells.age(row.get("age")),
+        sex=cells.sex(row.get("sex")),
+        language=row.get("language") or "en",
+    )

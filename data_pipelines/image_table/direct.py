@@ -8,22 +8,22 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from data_pipelines import image_files, intensity
-from data_pipelines.image_table.grouping import ImageRow, check_rows
-from data_pipelines.image_table.table import read_table
+from data_pipelines.image_table.columns import check_rows
+from data_pipelines.image_table.table import open_table
+from data_pipelines.listing.item import Item
 from data_pipelines.raw import Reject
 from medst_jax.data import pixels
 
 
-def image_rows(source_dir: str) -> tuple[list[ImageRow], list[Reject]]:
+def image_rows(source_dir: str) -> tuple[list[Item], list[Reject]]:
     """Rows that name an image, in the table's order, and the rejected others.
 
     Raises:
       TableError: no metadata.csv, or one without the required columns.
     """
-    table, rejects = read_table(source_dir)
-    rows, refused, _ = check_rows(table, None)
-    without = [Reject(row.line, "no image") for row in rows if not row.path]
-    return [row for row in rows if row.path], [*rejects, *refused, *without]
+    rows, rejects, _ = check_rows(open_table(source_dir).rows(), None)
+    without = [Reject(row.row, "no image") for row in rows if not row.path]
+    return [row for row in rows if row.path], [*rejects, *without]
 
 
 def read_square(
@@ -49,11 +49,11 @@ def read_square(
 
 
 def squares(
-    rows: Sequence[ImageRow], source_dir: str, size: int, fit: pixels.Fit, grey_values: str
-) -> Iterator[tuple[ImageRow, np.ndarray | Reject]]:
+    rows: Sequence[Item], source_dir: str, size: int, fit: pixels.Fit, grey_values: str
+) -> Iterator[tuple[Item, np.ndarray | Reject]]:
     """Each row with its image uint8 [S, S, 1], or with the reason why it has none."""
     for row in rows:
         try:
             yield row, read_square(source_dir, row.path, size, fit, grey_values)
         except (image_files.UnreadableImage, intensity.IntensityError) as error:
-            yield row, Reject(row.line, str(error))
+            yield row, Reject(row.row, str(error))

@@ -54,7 +54,7 @@ def build_table(
     folder: Path, data_dir: Path, *, max_reject_fraction: float = 0.01, **encoding: object
 ) -> BuildResult:
     """Builds the table in `folder` as data set "mine"."""
-    source = ImageTable("mine", str(folder))
+    source = ImageTable(str(folder), name="mine")
     chosen = {"intensity": source.card["intensity"], **encoding}
     options = BuildOptions(
         encoding=Encoding(**chosen),

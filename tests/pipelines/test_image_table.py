@@ -201,7 +201,7 @@ def test_missing_column_names_column_and_file(tmp_path, column):
 
 def test_missing_table(tmp_path):
     with pytest.raises(TableError, match="does not exist"):
-        ImageTable("mine", str(tmp_path)).units()
+        ImageTable(str(tmp_path), name="mine").units()
 
 
 def test_patient_in_two_splits_is_an_error_that_names_lines_only(tmp_path):

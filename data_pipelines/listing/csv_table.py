@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a CSV file so that one damaged row costs that row only."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from etils import epath
+
+from data_pipelines.listing.cells import CellError
+from data_pipelines.raw import Reject
+
+# A quoted cell may run over lines; a longer run is taken for a quote that was never closed.
+_MAX_LINES = 1000
+# Undecodable bytes are read as lone surrogates, which mark their rows.
+_UNDECODED = re.compile("[\ud800-\udfff]")
+
+Parsed = TypeVar("Parsed")
+
+
+class TableError(ValueError):
+    """A table that cannot be used at all; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """Cells by column name, stripped; `line` is the 1-based line of the file."""
+
+    line: int
+    cells: dict[str, str]
+
+    def get(self, column: str) -> str:
+        """The cell, or "" when the table has no such column."""
+        return self.cells.get(column, "")
+
+
+def find_table(source_dir: epath.PathLike, *names: str) -> epath.Path | None:
+    """The first of the files `names` in a folder, plain or with `.gz`; None without any."""
+    for name in names:
+        for candidate in (name, name + ".gz"):
+            path = epath.Path(source_dir) / candidate
+            if path.exists():
+                return path
+    return None
+
+
+def need_table(source_dir: epath.PathLike, *names: str) -> epath.Path:
+    """As `find_table`; raises TableError without any."""
+    found = find_table(source_dir, *names)
+    if found is None:
+        raise TableError(
+            f"{epath.Path(source_dir) / names[0]} does not exist: --source_dir must be a folder "
+            f"with {' or '.join(names)} (or the same with .gz)"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """A comma separated UTF-8 file with a header line, plain or gzipped.
+
+    Names and cells lose surrounding blanks. Unnamed columns are not read.
+    """
+
+    path: epath.Path
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Column names in their order.
+
+        Raises:
+          TableError: no readable header, or a name that occurs twice.
+        """
+        header = next(_records(self._lines), (0, None))[1]
+        if header is None:
+            raise TableError(f"{self.path} has no readable header line")
+        names = tuple(name.strip() for name in header)
+        repeated = sorted({name for name in names if name and names.count(name) > 1})
+        if repeated:
+            raise TableError(f"{self.path}: columns occur twice: {', '.join(repeated)}")
+        return names
+
+    def need(self, *columns: str) -> CsvTable:
+        """This table; raises TableError when it lacks one of the columns."""
+        for column in columns:
+            if column not in self.names:
+                close = difflib.get_close_matches(column, self.names, n=1)
+                hint = f"; did you mean to rename {close[0]!r}?" if close else ""
+                raise TableError(
+                    f"{self.path}: column {column!r} is missing{hint} "
+                    f"It has: {', '.join(filter(None, self.names))}"
+                )
+        return self
+
+    def rows(self) -> Iterator[TableRow | Reject]:
+        """The rows; a malformed one, or one that is not UTF-8, comes as a Reject."""
+        names = self.names
+        records = _records(self._lines)
+        next(records)
+        for line, cells in records:
+            if cells is None:
+                yield Reject(line, "malformed row")
+            elif any(map(_UNDECODED.search, cells)):
+                yield Reject(line, "not UTF-8")
+            else:
+                pairs = zip(names, cells, strict=True)
+                yield TableRow(line, {name: cell.strip() for name, cell in pairs if name})
+
+    def parse(self, row_parser: Callable[[TableRow], Parsed]) -> tuple[list[Parsed], list[Reject]]:
+        """Every row through `row_parser`, which raises CellError to reject its row."""
+        return parse_rows(self.rows(), row_parser)
+
+    @cached_property
+    def _lines(self) -> Sequence[str]:
+        data = self.path.read_bytes()
+        if self.path.suffix == ".gz":
+            try:
+                data = gzip.decompress(data)
+            except (OSError, EOFError, zlib.error) as error:
+                raise TableError(
+                    f"{self.path} is not a whole gzip file: download it again"
+                ) from error
+        text = data.decode("utf-8-sig", errors="surrogateescape")
+        return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def parse_rows(
+    rows: Iterable[TableRow | Reject], row_parser: Callable[[TableRow], Parsed]
+) -> tuple[list[Parsed], list[Reject]]:
+    """Parsed rows, and the rejects: those of the table and those of `row_parser`."""
+    parsed, rejects = [], []
+    for row in rows:
+        if isinstance(row, Reject):
+            rejects.append(row)
+            continue
+        try:
+            parsed.append(row_parser(row))
+        except CellError as error:
+            rejects.append(Reject(row.line, str(error)))
+    return parsed, rejects
+
+
+def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | None]]:
+    """(line, cells) of each record, the header first; cells None for a malformed one.
+
+    A record that does not come out with the header's number of cells loses its first line only:
+    reading goes on at the next, so an unclosed quote does not swallow the rows after it.
+    """
+    width: int | None = None
+    i = 0
+    while i < len(lines):
+        if not lines[i].strip():
+            i += 1
+            continue
+        cells, used = _record(lines, i)
+        if width is None:
+            width = len(cells) if cells else None
+        elif cells is not None:
+            cells = _fit(cells, width)
+            used = used if cells else 1
+        yield i + 1, cells
+        i += used
+
+
+def _fit(cells: list[str], width: int) -> list[str] | None:
+    """The cells without excess empty ones at the end; None when their number is wrong."""
+    if any(cell.strip() for cell in cells[width:]) or len(cells) < width:
+        return None
+    return cells[:width]
+
+
+def _record(lines: Sequence[str], start: int) -> tuple[list[str] | None, int]:
+    text = lines[start]
+    if '"' not in text:
+        return text.split(","), 1
+    for used in range(1, min(_MAX_LINES, len(lines) - start) + 1):
+        if used > 1:
+            text += "\n" + lines[start + used - 1]
+        if text.count('"') % 2:
+            continue
+        try:
+            return next(csv.reader([text], strict=True)), used
+        except csv.Error:
+            return None, 1
+    return None, 1

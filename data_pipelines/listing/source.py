@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A `Source` on top of a listing: units of patients, hashes, reports, studies."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import hashlib
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from data_pipelines import image_files
+from data_pipelines.listing import grouping
+from data_pipelines.listing.csv_table import TableError
+from data_pipelines.listing.grouping import Patient
+from data_pipelines.listing.item import Item, Listing
+from data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
+from medst_jax.text import split_sections, split_sentences
+
+_STUDIES_PER_UNIT = 1000
+STORED_SIZE = 512
+# [n, 6]: image of the study, column of the vocabulary, x0, y0, x1, y1 in source pixels.
+BOXES: Mapping[str, tuple[Any, tuple[int | None, ...]]] = {"truth_boxes": (np.float32, (None, 6))}
+
+
+@dataclass(frozen=True)
+class ListedSource(abc.ABC):
+    """A data set in `source_dir` whose tables `read` turns into a listing.
+
+    The tables are read when they are first needed, in every worker process for itself. A
+    subclass gives `read` and `facts`, and `complete` where only an image's own files tell its
+    view, date or mask.
+    """
+
+    source_dir: str
+    name: str = ""
+
+    truth_features: ClassVar[Mapping[str, Any]] = {}
+
+    @property
+    @abc.abstractmethod
+    def facts(self) -> Mapping[str, Any]:
+        """What the data card says: licence, redistributable, intensity, description, ..."""
+
+    @abc.abstractmethod
+    def read(self) -> Listing:
+        """Reads the tables; raises TableError when they cannot be used."""
+
+    def complete(self, item: Item) -> Item:
+        """The item with what its own files tell; called when its unit is built."""
+        return item
+
+    def truth(self, items: Sequence[Item]) -> dict[str, Any]:
+        """The `truth_*` features of a study, from the items that have an image, in order."""
+        if "truth_boxes" not in self.truth_features:
+            return {}
+        rows = [
+            (place, self.labels.index(box.finding), box.x0, box.y0, box.x1, box.y1)
+            for place, item in enumerate(items)
+            for box in item.boxes
+        ]
+        return {"truth_boxes": np.array(rows, np.float32).reshape(-1, 6)}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._listing.labels
+
+    @cached_property
+    def card(self) -> Mapping[str, Any]:
+        return {"stored_size": STORED_SIZE, **self.facts, **self._listing.card}
+
+    def units(self) -> Sequence[str]:
+        return [f"{k:05d}" for k in range(len(self._units))]
+
+    def unit_hash(self, unit: str) -> str:
+        """Over the unit's rows, its rejects, and the size and time of its files."""
+        state = hashlib.sha256()
+        for patient in self._units[int(unit)]:
+            state.update(repr((patient.patient_id, patient.split)).encode())
+            for item in patient.items:
+                files = [self._stamp(path) for path in (item.path, item.report_path) if path]
+                state.update(repr((item, files)).encode())
+        state.update(repr(self._rejects_of(unit)).encode())
+        return state.hexdigest()
+
+    def studies(self, unit: str) -> Iterator[RawStudy | Reject]:
+        yield from self._rejects_of(unit)
+        for patient in self._units[int(unit)]:
+            completed = []
+            for item in patient.items:
+                try:
+                    completed.append(self.complete(item))
+                except image_files.UnreadableImage as error:
+                    yield Reject(item.row, str(error))
+            studies = grouping.studies_in_order(completed)
+            first_day = grouping.first_known(item.day for item in studies[0]) if studies else 0
+            for place, items in enumerate(studies):
+                report, reject = self._report(items)
+                if reject is not None:
+                    yield reject
+                yield self._study(patient, place, items, report, first_day)
+
+    @cached_property
+    def _listing(self) -> Listing:
+        listing = self.read()
+        if not listing.items:
+            raise TableError(
+                f"{self.source_dir} has no usable row for {self.name}: "
+                f"{len(listing.rejects)} rejected"
+            )
+        return dataclasses.replace(
+            listing, rejects=sorted(listing.rejects, key=lambda reject: reject.row)
+        )
+
+    @cached_property
+    def _units(self) -> list[list[Patient]]:
+        units: list[list[Patient]] = [[]]
+        size = 0
+        for patient in grouping.group_patients(self._listing.items):
+            if size >= _STUDIES_PER_UNIT:
+                units.append([])
+                size = 0
+            units[-1].append(patient)
+            size += len({item.study_id for item in patient.items})
+        return units
+
+    def _rejects_of(self, unit: str) -> Sequence[Reject]:
+        """Rows that belong to no patient are reported with the first unit."""
+        return self._listing.rejects if int(unit) == 0 else []
+
+    def _stamp(self, path: str) -> tuple[int, int]:
+        try:
+            status = os.stat(image_files.resolve(self.source_dir, path))
+        except (OSError, image_files.UnreadableImage):
+            return (-1, -1)
+        return (status.st_size, status.st_mtime_ns)
+
+    def _report(self, items: Sequence[Item]) -> tuple[tuple[tuple[str, str], ...], Reject | None]:
+        """The sections of a study, each once, and a reject when its report cannot be read."""
+        sections: dict[tuple[str, str], None] = {}
+        reject = None
+        reports = dict.fromkeys(item.report for item in items if item.report)
+        for path, row in {item.report_path: item.row for item in items if item.report_path}.items():
+            try:
+                data = image_files.read_bytes(self.source_dir, path)
+                reports[data.decode("utf-8")] = None
+            except UnicodeDecodeError:
+                reject = Reject(row, "report is not UTF-8")
+            except image_files.UnreadableImage as error:
+                reject = Reject(row, f"report: {error}")
+        for item in items:
+            sections.update(dict.fromkeys(item.sections))
+        for report in reports:
+            sections.update(dict.fromkeys(split_sections(report)))
+        return tuple(sections), reject
+
+    def _study(
+        self,
+        patient: Patient,
+        place: int,
+        items: Sequence[Item],
+        sections: tuple[tuple[str, str], ...],
+        first_day: float,
+    ) -> RawStudy:
+        sentences = tuple(
+            RawSentence(k, start, end)
+            for k, (_, text) in enumerate(sections)
+            for start, end in split_sentences(text)
+        )
+        shown = [item for item in items if item.path]
+        graded = next((item for item in items if item.severity >= 0), items[0])
+        return RawStudy(
+            patient_id=patient.patient_id,
+            study_id=items[0].study_id,
+            study_index=place,
+            study_days=grouping.first_known(item.day for item in items) - first_day,
+            images=tuple(
+                RawImage(item.image_id, item.view, None, item.path, item.spacing, item.row)
+                for item in shown
+            ),
+            sections=sections,
+            sentences=sentences,
+            labels=next((item.labels for item in items if item.labels), {}),
+            split=patient.split,
+            severity=graded.severity,
+            severity_source=graded.severity_source,
+            age=next((item.age for item in items if not math.isnan(item.age)), math.nan),
+            sex=next((item.sex for item in items if item.sex), ""),
+            language=items[0].language,
+            source=self.name,
+            truth=self.truth(shown),
+            row=items[0].row,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Only the fields: a worker reads the tables itself rather than receive a pickled copy.
+        return {f.name: self.__dict__[f.name] for f in dataclasses.fields(self)}
