@@ -5,27 +5,16 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import simplejpeg
 from PIL import Image
 
-NAN = float("nan")
+from data_pipelines import dicom
+from data_pipelines.source_image import SourceImage, UnreadableImage, check_size
 
-
-class UnreadableImage(ValueError):
-    """An image that cannot be used; the message is a reason without names or ids."""
-
-
-@dataclass(frozen=True)
-class SourceImage:
-    """pixels: [H, W] uint8, uint16 or float32. jpeg: the file, when it is a grey JPEG."""
-
-    pixels: np.ndarray
-    jpeg: bytes | None = None
-    windowed: bool = False
-    spacing: tuple[float, float] = (NAN, NAN)
+__all__ = ["SourceImage", "UnreadableImage", "bit_depth", "decode", "read_bytes", "resolve"]
 
 
 def read_bytes(source_dir: str, path: str) -> bytes:
@@ -61,11 +50,13 @@ def decode(data: bytes, *, voi_lut: bool = False) -> SourceImage:
     for kind, matches, reader in (
         ("JPEG", data[:2] == b"\xff\xd8", _jpeg),
         ("PNG", data[:8] == b"\x89PNG\r\n\x1a\n", _png),
-        ("DICOM", data[128:132] == b"DICM", _dicom_voi if voi_lut else _dicom),
+        ("DICOM", data[128:132] == b"DICM", partial(dicom.read_pixels, voi_lut=voi_lut)),
     ):
         if matches:
             try:
                 return reader(data)
+            except UnreadableImage:
+                raise
             # Decoders raise whatever the damage leads to; one bad file must not end a build.
             except Exception as error:
                 raise UnreadableImage(f"unreadable {kind}") from error
@@ -80,46 +71,17 @@ def bit_depth(head: bytes) -> int:
 
 
 def _jpeg(data: bytes) -> SourceImage:
-    grey = simplejpeg.decode_jpeg_header(data)[2].lower() == "gray"
+    height, width, colours = simplejpeg.decode_jpeg_header(data)[:3]
+    check_size(height, width)
+    grey = colours.lower() == "gray"
     pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY")[:, :, 0]
     return SourceImage(pixels, jpeg=data if grey else None)
 
 
 def _png(data: bytes) -> SourceImage:
     with Image.open(io.BytesIO(data)) as image:
+        check_size(image.height, image.width)
         image.load()
         if image.mode in ("I;16", "I;16B", "I"):
             return SourceImage(np.asarray(image).astype(np.uint16))
         return SourceImage(np.asarray(image.convert("L")))
-
-
-def _dicom(data: bytes) -> SourceImage:
-    return _read_dicom(data, windowed=False)
-
-
-def _dicom_voi(data: bytes) -> SourceImage:
-    return _read_dicom(data, windowed=True)
-
-
-def _read_dicom(data: bytes, *, windowed: bool) -> SourceImage:
-    import pydicom
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
-
-    dataset = pydicom.dcmread(io.BytesIO(data))
-    pixels = dataset.pixel_array
-    if pixels.ndim != 2:
-        raise ValueError("not one grey frame")
-    values = apply_modality_lut(pixels, dataset)
-    if windowed:
-        values = apply_voi_lut(values, dataset)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        values = values.max() - values + values.min()
-    low = values.min()
-    if not windowed and np.issubdtype(pixels.dtype, np.integer):
-        # Stored bits, shifted to start at zero where the modality LUT makes them negative.
-        values = np.clip(values - min(low, 0), 0, 65535)
-        values = values.astype(np.uint8 if dataset.BitsStored <= 8 else np.uint16)
-    else:
-        values = values.astype(np.float32)
-    spacing = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing") or (NAN, NAN)
-    return SourceImage(values, windowed=windowed, spacing=(float(spacing[0]), float(spacing[1])))

@@ -73,7 +73,20 @@ def _write(task: Task) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    write_bank(task.source, task.bank, task.options)
+    write_bank(_shared(task.source), task.bank, task.options)
+
+
+# A worker's last sources. Each unit arrives with a copy of its source, which would read its tables
+# again; an equal one that has read them serves as well.
+_known: list[Source] = []
+
+
+def _shared(source: Source) -> Source:
+    for known in _known:
+        if known == source:
+            return known
+    _known[:] = [source, *_known[:1]]
+    return source
 
 
 @contextlib.contextmanager

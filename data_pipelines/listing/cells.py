@@ -22,6 +22,7 @@ _LATERAL = frozenset(
     ]
 )
 _DIRECTIONS = {"POSTEROANTERIOR": "PA", "ANTEROPOSTERIOR": "AP"}
+_SPELT = {"POSTERO_ANTERIOR": "PA", "ANTERO_POSTERIOR": "AP"}
 
 
 class CellError(ValueError):
@@ -36,6 +37,7 @@ def view(name: str, kind: str = "") -> str:
       kind: frontal, lateral or empty, which decides when the name does not.
     """
     word = re.sub(r"[^A-Z]+", "_", name.upper()).strip("_")
+    word = _SPELT.get(word, word)
     if word in ("LL", "PA", "AP"):
         return word
     if word in _LATERAL or kind.lower() == "lateral":
@@ -66,6 +68,14 @@ def needed(cell: str, column: str) -> str:
     if not cell:
         raise CellError(f"{column} is empty")
     return cell
+
+
+def digits(cell: str, column: str) -> str:
+    """The cell, a whole number; a trailing `.0` is dropped."""
+    word = re.sub(r"\.0*$", "", cell)
+    if not re.fullmatch(r"\d+", word, re.ASCII):
+        raise CellError(f"{column} is not a whole number")
+    return word
 
 
 def one_of(cell: str, allowed: tuple[str, ...], column: str) -> str:
