@@ -13,23 +13,8 @@ from data_pipelines.listing import cells
 from data_pipelines.listing.cells import CellError
 from data_pipelines.listing.csv_table import CsvTable, TableRow
 from medst_jax.data import schema
+from medst_jax.text.mentions import FINDINGS as CHEXPERT
 
-CHEXPERT = (
-    "No Finding",
-    "Enlarged Cardiomediastinum",
-    "Cardiomegaly",
-    "Lung Lesion",
-    "Lung Opacity",
-    "Edema",
-    "Consolidation",
-    "Pneumonia",
-    "Atelectasis",
-    "Pneumothorax",
-    "Pleural Effusion",
-    "Pleural Other",
-    "Fracture",
-    "Support Devices",
-)
 # The classes of the 5x200 evaluation sets (GLoRIA, Huang et al. 2021).
 FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 UNLABELLED: Mapping[str, int] = dict.fromkeys(CHEXPERT, schema.OUTSIDE)

@@ -20,8 +20,9 @@ from data_pipelines.listing import grouping
 from data_pipelines.listing.csv_table import TableError
 from data_pipelines.listing.grouping import Patient
 from data_pipelines.listing.item import Item, Listing
+from data_pipelines.listing.sentences import sentences_of
 from data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
-from medst_jax.text import split_sections, split_sentences
+from medst_jax.text import split_sections
 
 _STUDIES_PER_UNIT = 1000
 STORED_SIZE = 512
@@ -168,10 +169,11 @@ class ListedSource(abc.ABC):
         sections: tuple[tuple[str, str], ...],
         first_day: float,
     ) -> RawStudy:
+        language = items[0].language
         sentences = tuple(
-            RawSentence(k, start, end)
-            for k, (_, text) in enumerate(sections)
-            for start, end in split_sentences(text)
+            RawSentence(k, *span, labels)
+            for k, (title, text) in enumerate(sections)
+            for span, labels in sentences_of(title, text, language, self.labels)
         )
         shown = [item for item in items if item.path]
         graded = next((item for item in items if item.severity >= 0), items[0])
@@ -192,7 +194,7 @@ class ListedSource(abc.ABC):
             severity_source=graded.severity_source,
             age=next((item.age for item in items if not math.isnan(item.age)), math.nan),
             sex=next((item.sex for item in items if item.sex), ""),
-            language=items[0].language,
+            language=language,
             source=self.name,
             truth=self.truth(shown),
             row=items[0].row,

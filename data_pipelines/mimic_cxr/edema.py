@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The MIMIC-CXR studies with a grade of pulmonary edema, for training and judging severity.
+
+Put the tables of `data_pipelines.mimic_cxr.severity` into a MIMIC-CXR-JPG folder. Patients with a
+consensus grade are the test set; 10% of the others, by hash, are for validation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data_pipelines.listing import splits
+from data_pipelines.listing.csv_table import TableError
+from data_pipelines.listing.item import Listing
+from data_pipelines.mimic_cxr.jpg import MimicCxrJpg
+from data_pipelines.mimic_cxr.severity import CONSENSUS
+
+
+@dataclass(frozen=True)
+class MimicEdema(MimicCxrJpg):
+    """All graded studies."""
+
+    name: str = "mimic_edema"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {
+            **super().facts,
+            "description": "MIMIC-CXR studies with grades of pulmonary edema (Liao et al., "
+            "arXiv:1902.10785; Horng et al., arXiv:2008.05975)",
+        }
+
+    def read(self) -> Listing:
+        listing = super().read()
+        graded = [item for item in listing.items if item.severity >= 0]
+        if not graded:
+            raise TableError(
+                f"{self.source_dir} has no grades: put regex_report_, expert_report_ or "
+                "consensus_image_edema_severity.csv beside the other tables"
+            )
+        judged = {item.patient_id for item in graded if item.severity_source == CONSENSUS}
+        items = [
+            dataclasses.replace(
+                item,
+                split="test" if item.patient_id in judged else splits.hold_out(item.patient_id),
+            )
+            for item in graded
+        ]
+        return dataclasses.replace(listing, items=items)
