@@ -9,6 +9,7 @@ Pixel padding becomes the darkest value.
 from __future__ import annotations
 
 import io
+import logging
 import math
 import warnings
 from dataclasses import dataclass
@@ -71,7 +72,6 @@ def read_pixels(data: bytes, *, voi_lut: bool) -> SourceImage:
     """
     try:
         with warnings.catch_warnings():
-            # Warnings quote header values, which may name a patient.
             warnings.simplefilter("ignore")
             return _image(_parse(data), voi_lut)
     except UnreadableImage:
@@ -84,6 +84,8 @@ def _parse(data: bytes, **options: Any) -> Any:
     import pydicom
 
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    # The library's remarks quote header values, which may name a patient.
+    pydicom.config.logger.setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pydicom.dcmread(io.BytesIO(data), **options)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -50,9 +51,45 @@ def _simulated_cxr(request: Request) -> tuple[Source, ...]:
         raise RequestError(f"--dataset=simulated_cxr: {error}") from error
 
 
+def _listed(module: str, source: str, **options: str) -> Callable[[Request], tuple[Source, ...]]:
+    """A data set of `data_pipelines.<module>` whose one need is the folder of its files."""
+
+    def make(request: Request) -> tuple[Source, ...]:
+        if not request.source_dir:
+            raise RequestError("this data set needs --source_dir=FOLDER, its official download")
+        made = getattr(importlib.import_module(f"data_pipelines.{module}"), source)
+        return (made(request.source_dir, **options),)
+
+    return make
+
+
 DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "image_table": _image_table,
     "simulated_cxr": _simulated_cxr,
+    "mimic_cxr_jpg": _listed("mimic_cxr.jpg", "MimicCxrJpg"),
+    "mimic_cxr": _listed("mimic_cxr.dicom_release", "MimicCxr"),
+    "mimic_5x200": _listed("mimic_cxr.jpg", "Mimic5x200"),
+    "mimic_edema": _listed("mimic_cxr.edema", "MimicEdema"),
+    "chexpert": _listed("chexpert.source", "CheXpert"),
+    "chexpert_visualchexbert": _listed(
+        "chexpert.source",
+        "CheXpert",
+        name="chexpert_visualchexbert",
+        train_table="train_visualCheXbert.csv",
+    ),
+    "chexpert_5x200": _listed("chexpert.source", "CheXpert5x200"),
+    "nih_chestxray14": _listed("nih_chestxray14.source", "NihChestXray14"),
+    "nih_lt": _listed("nih_chestxray14.long_tail", "NihLongTail"),
+    "nih_lt_balanced": _listed("nih_chestxray14.long_tail", "NihLongTailBalanced"),
+    "open_i": _listed("open_i.source", "OpenI"),
+    "rsna_pneumonia": _listed("rsna_pneumonia.source", "RsnaPneumonia"),
+    "siim_pneumothorax": _listed("siim_pneumothorax.source", "SiimPneumothorax"),
+    "padchest": _listed("padchest.source", "PadChest"),
+    "vindr_cxr": _listed("vindr.source", "VinDrCxr"),
+    "vindr_pcxr": _listed("vindr.source", "VinDrPcxr"),
+    "covid_radiography": _listed("covid.radiography", "CovidRadiography"),
+    "covidx": _listed("covid.covidx", "CovidX"),
+    "covid_chestxray": _listed("covid.chestxray", "CovidChestXray"),
 }
 
 

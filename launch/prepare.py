@@ -23,7 +23,7 @@ from data_pipelines import registry
 from data_pipelines.assemble import PatientSplitError
 from data_pipelines.build import BuildOptions, BuildResult, RejectedInputError, build_all
 from data_pipelines.encode import Encoding
-from data_pipelines.image_table import TableError
+from data_pipelines.listing.csv_table import TableError
 from data_pipelines.raw import Source
 from data_pipelines.run_banks import Runner
 from medst_jax.data import schema
@@ -33,12 +33,12 @@ FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", None, sorted(registry.DATASETS), "what to prepare")
 flags.DEFINE_string("data_dir", "data", "folder of prepared data")
 flags.DEFINE_string("name", None, "name of the data set to write (image_table)")
-flags.DEFINE_string("source_dir", None, "folder of the raw files (image_table)")
+flags.DEFINE_string("source_dir", None, "folder of the raw files")
 flags.DEFINE_integer("patients", None, "patients of a simulated cohort", lower_bound=1)
 flags.DEFINE_integer("size", None, "image side of a simulated cohort, pixels", lower_bound=16)
 flags.DEFINE_integer("seed", None, "seed of a simulated cohort")
 flags.DEFINE_integer(
-    "stored_size", None, "longest stored side, 0 = the source's (image_table: 512)", lower_bound=0
+    "stored_size", None, "longest stored side, 0 = the source's (512 for real data)", lower_bound=0
 )
 flags.DEFINE_enum("intensity", None, schema.INTENSITIES, "grey values; default by data set")
 flags.DEFINE_enum("encoding", "jpeg", schema.ENCODINGS, "stored bytes: 8-bit JPEG or 16-bit PNG")

@@ -70,6 +70,13 @@ def needed(cell: str, column: str) -> str:
     return cell
 
 
+def file_stem(cell: str, column: str) -> str:
+    """The cell, which names a file: letters, digits, dots, dashes and underscores."""
+    if not re.fullmatch(r"\w[\w.-]*", cell, re.ASCII):
+        raise CellError(f"{column} is not the name of a file")
+    return cell
+
+
 def digits(cell: str, column: str) -> str:
     """The cell, a whole number; a trailing `.0` is dropped."""
     word = re.sub(r"\.0*$", "", cell)

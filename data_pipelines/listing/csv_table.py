@@ -162,6 +162,9 @@ def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | None]]:
             continue
         cells, used = _record(lines, i)
         if width is None:
+            # NIH's header of boxes ends in commas that its rows lack.
+            while cells and not cells[-1].strip():
+                cells.pop()
             width = len(cells) if cells else None
         elif cells is not None:
             cells = _fit(cells, width)

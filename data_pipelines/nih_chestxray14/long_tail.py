@@ -19,6 +19,7 @@ from data_pipelines.listing import cells
 from data_pipelines.listing.cells import CellError
 from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from data_pipelines.listing.item import Item, Listing
+from data_pipelines.listing.one_split import keep_last_split
 from data_pipelines.nih_chestxray14 import tables
 from data_pipelines.nih_chestxray14.source import NihChestXray14
 from data_pipelines.raw import Reject
@@ -62,8 +63,7 @@ class NihLongTail(NihChestXray14):
         by_name = {item.image_id: item for item in known}
         path_of = tables.folders(self.source_dir)
         items: list[Item] = []
-        owner: dict[str, str] = {}
-        for file, split in reversed(self.files):
+        for file, split in self.files:
             rows, refused = self._read_file(file)
             rejects += [Reject(r.row, f"{file} table: {r.reason}") for r in refused]
             for line, name, labels in rows:
@@ -71,16 +71,14 @@ class NihLongTail(NihChestXray14):
                 if item is None:
                     rejects.append(Reject(line, f"{file} table: image is not in the data entries"))
                     continue
-                if owner.setdefault(item.patient_id, split) != split:
-                    rejects.append(Reject(line, f"{file} table: patient of another split"))
-                    continue
                 path = path_of.get(name, f"images/{name}")
                 items.append(
                     dataclasses.replace(
                         item, row=line, path=path, labels=labels, split=split, boxes=()
                     )
                 )
-        return Listing(items, rejects, CLASSES)
+        items, torn = keep_last_split(items, ("train", "val", "test"))
+        return Listing(items, [*rejects, *torn], CLASSES)
 
     def _read_file(
         self, file: str

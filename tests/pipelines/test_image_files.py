@@ -1,51 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Source formats, grey values and stored bytes."""
 
-import io
-
 import cv2
 import numpy as np
-import pydicom
 import pytest
 import simplejpeg
-from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from official import RAMP, dicom, png
 from tables import build_table, jpeg, picture, rows, write_table
 
 from data_pipelines import image_files
 from data_pipelines.encode import Encoding, encode_image
 from data_pipelines.raw import RawImage
 from medst_jax.data.studies import open_studies
-
-RAMP = np.linspace(100, 4000, 24 * 16).reshape(24, 16).astype(np.uint16)
-
-
-def dicom(pixels: np.ndarray, photometric: str = "MONOCHROME2", **tags: object) -> bytes:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
-    data.SOPClassUID = meta.MediaStorageSOPClassUID
-    data.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    data.Rows, data.Columns = pixels.shape
-    data.SamplesPerPixel, data.PixelRepresentation = 1, 0
-    data.PhotometricInterpretation = photometric
-    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
-    data.PixelSpacing = [0.2, 0.3]
-    for tag, value in tags.items():
-        setattr(data, tag, value)
-    data.PixelData = pixels.tobytes()
-    buffer = io.BytesIO()
-    data.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
-
-
-def png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def test_png_of_both_depths_and_colour():

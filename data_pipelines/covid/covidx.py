@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""COVIDx of COVID-Net, version 4 to 9.
+
+The folder holds train.txt, test.txt and, since version 8, val.txt (or the same names with a
+version, such as train_COVIDx9A.txt), one `patient_id file class source` per line, and the images
+in train/, test/ and val/. Classes are normal, pneumonia and COVID-19, or, since version 8,
+positive and negative. Without a val.txt, 10% of the training patients, by hash, are for validation
+(published work holds out images, not patients). A patient of several lists stays with the last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etils import epath
+
+from data_pipelines.listing import cells, splits
+from data_pipelines.listing.cells import CellError
+from data_pipelines.listing.csv_table import TableError, TableRow, parse_rows
+from data_pipelines.listing.item import Item, Listing
+from data_pipelines.listing.one_split import keep_last_split
+from data_pipelines.listing.source import ListedSource
+from data_pipelines.raw import Reject
+
+THREE = ("normal", "pneumonia", "COVID-19")
+_BINARY = {"positive": {"COVID-19": 1}, "negative": {"COVID-19": 0}}
+_SPLITS = ("train", "val", "test")
+# The patient's id may itself hold blanks.
+_LINE = re.compile(r"(?P<patient>.+?)\s+(?P<file>\S+\.\w+)\s+(?P<kind>[\w-]+)\s+(?P<source>\S+)")
+
+
+@dataclass(frozen=True)
+class CovidX(ListedSource):
+    """The images of the lists."""
+
+    name: str = "covidx"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {
+            "licence": "collected from sources with their own licences; not for commercial use",
+            "redistributable": False,
+            "intensity": "none",
+            "description": "COVIDx of COVID-Net (Wang et al., arXiv:2003.09871)",
+        }
+
+    def read(self) -> Listing:
+        root = epath.Path(self.source_dir)
+        items: list[Item] = []
+        rejects: list[Reject] = []
+        lists = {split: path for split in _SPLITS if (path := _list_of(root, split)) is not None}
+        if not {"train", "test"} <= lists.keys():
+            raise TableError(f"{root} has no train.txt and test.txt of COVIDx")
+        for split, path in lists.items():
+            found, refused = _read_list(path, split, held_out="val" in lists)
+            items += found
+            rejects += [Reject(r.row, f"{path.name}: {r.reason}") for r in refused]
+        items, torn = keep_last_split(items, _SPLITS)
+        labels = tuple(name for name in THREE if any(name in item.labels for item in items))
+        return Listing(items, [*rejects, *torn], labels)
+
+
+def _list_of(root: epath.Path, split: str) -> epath.Path | None:
+    if (root / f"{split}.txt").exists():
+        return root / f"{split}.txt"
+    return next(iter(sorted(root.glob(f"{split}_*.txt"), key=str)), None)
+
+
+def _read_list(path: epath.Path, split: str, *, held_out: bool) -> tuple[list[Item], list[Reject]]:
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    rows = [
+        TableRow(number, {"line": line.strip()})
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip()
+    ]
+    seen: set[str] = set()
+
+    def parse(row: TableRow) -> Item:
+        item = _item(row, split, held_out)
+        if item.image_id in seen:
+            raise CellError("file occurs twice")
+        seen.add(item.image_id)
+        return item
+
+    return parse_rows(rows, parse)
+
+
+def _item(row: TableRow, split: str, held_out: bool) -> Item:
+    match = _LINE.fullmatch(row.get("line"))
+    if match is None:
+        raise CellError("line is not: patient_id file class source")
+    kind = match["kind"]
+    if kind not in (*THREE, *_BINARY):
+        raise CellError("class is unknown")
+    labels = _BINARY.get(kind) or {name: int(name == kind) for name in THREE}
+    # Ids are unique within a source only.
+    patient = f"{match['source']} {match['patient']}"
+    if split == "train" and not held_out:
+        place = splits.hold_out(patient)
+    else:
+        place = split
+    return Item(
+        row=row.line,
+        patient_id=patient,
+        study_id=match["file"],
+        image_id=match["file"],
+        path=f"{split}/{match['file']}",
+        view=cells.view("", "frontal"),
+        labels=labels,
+        split=place,
+    )

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RSNA Pneumonia Detection Challenge, stage 2, as on Kaggle.
+
+| file | content |
+|---|---|
+| stage_2_train_labels.csv | patientId, x, y, width, height, Target: one row per box |
+| stage_2_detailed_class_info.csv | patientId, class; optional, rows repeat |
+| stage_2_train_images/PATIENTID.dcm | 1024 x 1024, 8 bit |
+
+The test images of the challenge have no labels and are not read. Splits follow the recipe of
+GLoRIA and MGCA (`listing.splits.seventy_fifteen_fifteen`). The images are a part of NIH
+ChestX-ray14.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data_pipelines.listing import cells
+from data_pipelines.listing.cells import CellError
+from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
+from data_pipelines.listing.dicom_items import from_header
+from data_pipelines.listing.item import Box, Item, Listing
+from data_pipelines.listing.source import BOXES, ListedSource
+from data_pipelines.listing.splits import seventy_fifteen_fifteen
+from data_pipelines.raw import Reject
+from medst_jax.data import schema
+
+PNEUMONIA = "Pneumonia"
+CLASSES = ("Normal", "No Lung Opacity / Not Normal", "Lung Opacity")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    patient: str
+    target: int
+    box: Box | None
+
+
+@dataclass(frozen=True)
+class RsnaPneumonia(ListedSource):
+    """The training images of the challenge."""
+
+    name: str = "rsna_pneumonia"
+
+    truth_features = BOXES
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {
+            "licence": "RSNA challenge terms of use (Kaggle)",
+            "redistributable": False,
+            "intensity": "mimic_jpg",
+            "description": "RSNA pneumonia challenge: radiographs of NIH ChestX-ray14 with boxes "
+            "of radiologists (Shih et al., Radiology: AI 2019)",
+        }
+
+    def read(self) -> Listing:
+        table = CsvTable(need_table(self.source_dir, "stage_2_train_labels.csv"))
+        rows, rejects = table.need("patientId", "x", "y", "width", "height", "Target").parse(_parse)
+        classes, refused = self._classes()
+        by_patient: dict[str, list[_Row]] = defaultdict(list)
+        for row in rows:
+            by_patient[row.patient].append(row)
+        split = seventy_fifteen_fifteen(by_patient)
+        items = []
+        for patient, group in by_patient.items():
+            named = classes.get(patient)
+            labels = {PNEUMONIA: max(row.target for row in group)}
+            labels |= {c: int(c == named) if named else schema.OUTSIDE for c in CLASSES}
+            items.append(
+                Item(
+                    row=group[0].line,
+                    patient_id=patient,
+                    study_id=patient,
+                    image_id=patient,
+                    path=f"stage_2_train_images/{patient}.dcm",
+                    labels=labels,
+                    split=split[patient],
+                    boxes=tuple(row.box for row in group if row.box is not None),
+                )
+            )
+        return Listing(items, [*rejects, *refused], (PNEUMONIA, *CLASSES))
+
+    def complete(self, item: Item) -> Item:
+        return from_header(self.source_dir, item)
+
+    def _classes(self) -> tuple[dict[str, str], list[Reject]]:
+        path = find_table(self.source_dir, "stage_2_detailed_class_info.csv")
+        if path is None:
+            return {}, []
+
+        def parse(row: TableRow) -> tuple[str, str]:
+            name = cells.one_of(row.get("class"), CLASSES, "class")
+            return cells.needed(row.get("patientId"), "patientId"), name
+
+        pairs, rejects = CsvTable(path).need("patientId", "class").parse(parse)
+        return dict(pairs), [Reject(r.row, f"class table: {r.reason}") for r in rejects]
+
+
+def _parse(row: TableRow) -> _Row:
+    patient = cells.file_stem(row.get("patientId"), "patientId")
+    target = cells.flag(row.get("Target"), "Target")
+    sides = [cells.number(row.get(c), c) for c in ("x", "y", "width", "height")]
+    known = [not math.isnan(side) for side in sides]
+    if any(known) != bool(target) or any(known) != all(known):
+        raise CellError("box and Target disagree")
+    if not target:
+        return _Row(row.line, patient, 0, None)
+    x, y, width, height = sides
+    return _Row(row.line, patient, 1, Box(PNEUMONIA, x, y, x + width, y + height))
