@@ -6,39 +6,13 @@ written anywhere.
 """
 
 import hashlib
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree import ElementTree
 
-ARCHIVE = "data/iu_reports_text/NLMCXR_reports.tgz"
+from data_pipelines.open_i import mesh, reports
 
-# MeSH tags of the collection as observations; a tag matches when it begins with one of these.
-TAGS: dict[str, tuple[str, ...]] = {
-    "No Finding": ("normal",),
-    "Enlarged Cardiomediastinum": (
-        *("Mediastinum/prominent", "Mediastinum/enlarged", "Mediastinum/widened"),
-    ),
-    "Cardiomegaly": ("Cardiomegaly", "Cardiac Shadow/enlarged", "Heart/enlarged"),
-    "Lung Lesion": ("Nodule/lung", "Nodule", "Mass/lung", "Mass", "Neoplasm", "Lung Neoplasms"),
-    "Lung Opacity": (
-        *("Opacity", "Airspace Disease", "Infiltrate", "Markings/lung/interstitial"),
-        *("Cicatrix/lung", "Density/lung", "Lung Diseases, Interstitial", "Markings/interstitial"),
-    ),
-    "Edema": ("Pulmonary Edema", "Pulmonary Congestion", "Heart Failure"),
-    "Consolidation": ("Consolidation",),
-    "Pneumonia": ("Pneumonia", "Bronchopneumonia"),
-    "Atelectasis": ("Pulmonary Atelectasis",),
-    "Pneumothorax": ("Pneumothorax", "Hydropneumothorax"),
-    "Pleural Effusion": ("Pleural Effusion", "Hydropneumothorax", "Hemothorax"),
-    "Pleural Other": ("Thickening/pleura", "Cicatrix/pleura", "Pleura/", "Calcinosis/pleura"),
-    "Fracture": ("Fractures, Bone",),
-    "Support Devices": (
-        *("Catheters, Indwelling", "Tube, Inserted", "Implanted Medical Device", "Medical Device"),
-        *("Stents", "Spinal Fusion"),
-    ),
-}
+ARCHIVE = f"data/iu_reports_text/{reports.ARCHIVE}"
 
 
 class TaggedReport(NamedTuple):
@@ -56,27 +30,12 @@ class TaggedReport(NamedTuple):
     @property
     def findings(self) -> frozenset[str]:
         """The observations its tags stand for."""
-        return frozenset(
-            name for name, starts in TAGS.items() if any(t.startswith(starts) for t in self.tags)
-        )
+        return mesh.findings(self.tags)
 
 
 def read_reports(shared: Path) -> Iterator[TaggedReport]:
     """Yields all reports with any findings or impression."""
-    with tarfile.open(shared / ARCHIVE) as archive:
-        for member in archive:
-            file = archive.extractfile(member) if member.name.endswith(".xml") else None
-            if file is None:
-                continue
-            root = ElementTree.fromstring(file.read())
-            identity = root.find("uId")
-            sections = tuple(
-                (part.get("Label") or "", part.text or "")
-                for part in root.iter("AbstractText")
-                if (part.text or "").strip()
-            )
-            if identity is None or not {"FINDINGS", "IMPRESSION"} & {name for name, _ in sections}:
-                continue
-            digest = hashlib.sha256((identity.get("id") or "").encode()).digest()
-            tags = tuple(tag.text or "" for tag in root.iter("major"))
-            yield TaggedReport(sections, tags, held_out=digest[0] % 2 == 1)
+    for report in reports.read_reports((shared / ARCHIVE).parent)[0]:
+        if {"FINDINGS", "IMPRESSION"} & {name for name, _ in report.sections}:
+            digest = hashlib.sha256(f"CXR{report.number}".encode()).digest()
+            yield TaggedReport(report.sections, report.tags, held_out=digest[0] % 2 == 1)

@@ -17,6 +17,7 @@ not published.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from typing import Any
 from etils import epath
 
 from data_pipelines.listing import cells, chexpert_labels
+from data_pipelines.listing.about import About
 from data_pipelines.listing.cells import CellError
 from data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE
 from data_pipelines.listing.class_balance import one_class_each
@@ -45,16 +47,16 @@ class CheXpert(ListedSource):
     name: str = "chexpert"
     train_table: str = "train.csv"
 
+    about = About(
+        licence="Stanford University Dataset Research Use Agreement",
+        namespace=NAMESPACE,
+        description="CheXpert: radiographs of Stanford Hospital with labels mined from "
+        "reports (Irvin et al., arXiv:1901.07031)",
+    )
+
     @property
     def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": "Stanford University Dataset Research Use Agreement",
-            "redistributable": False,
-            "intensity": "none",
-            "namespace": NAMESPACE,
-            "description": "CheXpert: radiographs of Stanford Hospital with labels mined from "
-            f"reports (Irvin et al., arXiv:1901.07031); training labels of {self.train_table}",
-        }
+        return {"train_table": self.train_table}
 
     def read(self) -> Listing:
         root = release_folder(self.source_dir)
@@ -88,16 +90,7 @@ def release_folder(source_dir: str) -> epath.Path:
 def read_table(path: epath.Path, split: str, prefix: str) -> tuple[list[Item], list[Reject]]:
     """Items of one table; `prefix` leads from the source folder to the release."""
     table = chexpert_labels.need_columns(CsvTable(path).need("Path"))
-    seen: set[str] = set()
-
-    def parse(row: TableRow) -> Item:
-        item = _item(row, split, prefix)
-        if item.image_id in seen:
-            raise CellError("Path occurs twice")
-        seen.add(item.image_id)
-        return item
-
-    return table.parse(parse)
+    return table.parse(lambda row: _item(row, split, prefix), unique="Path")
 
 
 def _item(row: TableRow, split: str, prefix: str) -> Item:
@@ -127,14 +120,12 @@ class CheXpert5x200(CheXpert):
 
     name: str = "chexpert_5x200"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            **super().facts,
-            "evaluation_only": True,
-            "description": "CheXpert-5x200, rebuilt by rule: 200 frontal training images for "
-            "each of five classes with no other of the five",
-        }
+    about = dataclasses.replace(
+        CheXpert.about,
+        evaluation_only=True,
+        description="CheXpert-5x200, rebuilt by rule: 200 frontal training images for "
+        "each of five classes with no other of the five",
+    )
 
     def read(self) -> Listing:
         listing = super().read()

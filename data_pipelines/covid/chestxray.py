@@ -12,11 +12,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from data_pipelines.listing import cells
+from data_pipelines.listing.about import About
 from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from data_pipelines.listing.item import Item, Listing
 from data_pipelines.listing.source import ListedSource
@@ -39,14 +38,10 @@ class CovidChestXray(ListedSource):
 
     name: str = "covid_chestxray"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "redistributable": False,
-            "intensity": "none",
-            "description": "covid-chestxray-dataset: published COVID-19 and other pneumonia "
-            "cases (Cohen et al., arXiv:2006.11988)",
-        }
+    about = About(
+        description="covid-chestxray-dataset: published COVID-19 and other pneumonia cases "
+        "(Cohen et al., arXiv:2006.11988)"
+    )
 
     def read(self) -> Listing:
         table = CsvTable(need_table(self.source_dir, "metadata.csv"))

@@ -11,13 +11,12 @@ positive and negative. Without a val.txt, 10% of the training patients, by hash,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from etils import epath
 
 from data_pipelines.listing import cells, splits
+from data_pipelines.listing.about import About
 from data_pipelines.listing.cells import CellError
 from data_pipelines.listing.csv_table import TableError, TableRow, parse_rows
 from data_pipelines.listing.item import Item, Listing
@@ -38,14 +37,10 @@ class CovidX(ListedSource):
 
     name: str = "covidx"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": "collected from sources with their own licences; not for commercial use",
-            "redistributable": False,
-            "intensity": "none",
-            "description": "COVIDx of COVID-Net (Wang et al., arXiv:2003.09871)",
-        }
+    about = About(
+        licence="collected from sources with their own licences; not for commercial use",
+        description="COVIDx of COVID-Net (Wang et al., arXiv:2003.09871)",
+    )
 
     def read(self) -> Listing:
         root = epath.Path(self.source_dir)
@@ -71,33 +66,24 @@ def _list_of(root: epath.Path, split: str) -> epath.Path | None:
 
 def _read_list(path: epath.Path, split: str, *, held_out: bool) -> tuple[list[Item], list[Reject]]:
     text = path.read_bytes().decode("utf-8", errors="replace")
-    rows = [
-        TableRow(number, {"line": line.strip()})
-        for number, line in enumerate(text.splitlines(), 1)
-        if line.strip()
-    ]
-    seen: set[str] = set()
-
-    def parse(row: TableRow) -> Item:
-        item = _item(row, split, held_out)
-        if item.image_id in seen:
-            raise CellError("file occurs twice")
-        seen.add(item.image_id)
-        return item
-
-    return parse_rows(rows, parse)
+    lines = [(k, line.strip()) for k, line in enumerate(text.splitlines(), 1) if line.strip()]
+    rows: list[TableRow | Reject] = []
+    for number, line in lines:
+        match = _LINE.fullmatch(line)
+        if match is None:
+            rows.append(Reject(number, "line is not: patient_id file class source"))
+        else:
+            rows.append(TableRow(number, match.groupdict()))
+    return parse_rows(rows, lambda row: _item(row, split, held_out), unique="file")
 
 
 def _item(row: TableRow, split: str, held_out: bool) -> Item:
-    match = _LINE.fullmatch(row.get("line"))
-    if match is None:
-        raise CellError("line is not: patient_id file class source")
-    kind = match["kind"]
+    kind, file = row.get("kind"), row.get("file")
     if kind not in (*THREE, *_BINARY):
         raise CellError("class is unknown")
     labels = _BINARY.get(kind) or {name: int(name == kind) for name in THREE}
     # Ids are unique within a source only.
-    patient = f"{match['source']} {match['patient']}"
+    patient = f"{row.get('source')} {row.get('patient')}"
     if split == "train" and not held_out:
         place = splits.hold_out(patient)
     else:
@@ -105,9 +91,9 @@ def _item(row: TableRow, split: str, held_out: bool) -> Item:
     return Item(
         row=row.line,
         patient_id=patient,
-        study_id=match["file"],
-        image_id=match["file"],
-        path=f"{split}/{match['file']}",
+        study_id=file,
+        image_id=file,
+        path=f"{split}/{file}",
         view=cells.view("", "frontal"),
         labels=labels,
         split=place,

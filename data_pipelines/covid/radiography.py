@@ -8,12 +8,12 @@ in the first releases. Patients are not named: every image is one, and the split
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from etils import epath
 
+from data_pipelines.listing.about import About
 from data_pipelines.listing.csv_table import TableError
 from data_pipelines.listing.item import Item, Listing
 from data_pipelines.listing.source import ListedSource
@@ -34,15 +34,11 @@ class CovidRadiography(ListedSource):
 
     name: str = "covid_radiography"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": "collected from sources with their own licences; not for commercial use",
-            "redistributable": False,
-            "intensity": "none",
-            "description": "COVID-19 Radiography Database (Chowdhury et al., arXiv:2003.13145; "
-            "Rahman et al., arXiv:2012.02238)",
-        }
+    about = About(
+        licence="collected from sources with their own licences; not for commercial use",
+        description="COVID-19 Radiography Database (Chowdhury et al., arXiv:2003.13145; "
+        "Rahman et al., arXiv:2012.02238)",
+    )
 
     def read(self) -> Listing:
         root = epath.Path(self.source_dir)

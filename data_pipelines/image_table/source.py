@@ -13,6 +13,7 @@ from etils import epath
 
 from data_pipelines import image_files
 from data_pipelines.image_table import columns, table
+from data_pipelines.listing.about import About
 from data_pipelines.listing.item import Item, Listing
 from data_pipelines.listing.source import ListedSource
 
@@ -25,6 +26,8 @@ class ImageTable(ListedSource):
     """A folder with `metadata.csv`; see the package's docstring for the columns."""
 
     redistributable: bool = False
+
+    about = About("any folder with a table of images")
 
     @cached_property
     def facts(self) -> Mapping[str, Any]:

@@ -114,9 +114,11 @@ class CsvTable:
                 pairs = zip(names, cells, strict=True)
                 yield TableRow(line, {name: cell.strip() for name, cell in pairs if name})
 
-    def parse(self, row_parser: Callable[[TableRow], Parsed]) -> tuple[list[Parsed], list[Reject]]:
-        """Every row through `row_parser`, which raises CellError to reject its row."""
-        return parse_rows(self.rows(), row_parser)
+    def parse(
+        self, row_parser: Callable[[TableRow], Parsed], unique: str = ""
+    ) -> tuple[list[Parsed], list[Reject]]:
+        """As `parse_rows`, of all rows."""
+        return parse_rows(self.rows(), row_parser, unique)
 
     @cached_property
     def _lines(self) -> Sequence[str]:
@@ -133,16 +135,26 @@ class CsvTable:
 
 
 def parse_rows(
-    rows: Iterable[TableRow | Reject], row_parser: Callable[[TableRow], Parsed]
+    rows: Iterable[TableRow | Reject], row_parser: Callable[[TableRow], Parsed], unique: str = ""
 ) -> tuple[list[Parsed], list[Reject]]:
-    """Parsed rows, and the rejects: those of the table and those of `row_parser`."""
+    """Parsed rows, and the rejects: those of the table and those of `row_parser`.
+
+    Args:
+      rows: of a table.
+      row_parser: raises CellError to reject its row.
+      unique: a column whose cell may name an accepted row once only; empty for none.
+    """
     parsed, rejects = [], []
+    seen: set[str] = set()
     for row in rows:
         if isinstance(row, Reject):
             rejects.append(row)
             continue
         try:
+            if unique and row.get(unique) in seen:
+                raise CellError(f"{unique} occurs twice")
             parsed.append(row_parser(row))
+            seen.add(row.get(unique))
         except CellError as error:
             rejects.append(Reject(row.line, str(error)))
     return parsed, rejects

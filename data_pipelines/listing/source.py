@@ -17,6 +17,7 @@ import numpy as np
 
 from data_pipelines import image_files
 from data_pipelines.listing import grouping
+from data_pipelines.listing.about import About
 from data_pipelines.listing.csv_table import TableError
 from data_pipelines.listing.grouping import Patient
 from data_pipelines.listing.item import Item, Listing
@@ -35,19 +36,20 @@ class ListedSource(abc.ABC):
     """A data set in `source_dir` whose tables `read` turns into a listing.
 
     The tables are read when they are first needed, in every worker process for itself. A
-    subclass gives `read` and `facts`, and `complete` where only an image's own files tell its
+    subclass gives `read` and `about`, and `complete` where only an image's own files tell its
     view, date or mask.
     """
 
     source_dir: str
     name: str = ""
 
+    about: ClassVar[About]
     truth_features: ClassVar[Mapping[str, Any]] = {}
 
     @property
-    @abc.abstractmethod
     def facts(self) -> Mapping[str, Any]:
-        """What the data card says: licence, redistributable, intensity, description, ..."""
+        """What the card says beside `about` and the listing's card."""
+        return {}
 
     @abc.abstractmethod
     def read(self) -> Listing:
@@ -74,7 +76,12 @@ class ListedSource(abc.ABC):
 
     @cached_property
     def card(self) -> Mapping[str, Any]:
-        return {"stored_size": STORED_SIZE, **self.facts, **self._listing.card}
+        return {
+            "stored_size": STORED_SIZE,
+            **self.about.card(),
+            **self.facts,
+            **self._listing.card,
+        }
 
     def units(self) -> Sequence[str]:
         return [f"{k:05d}" for k in range(len(self._units))]

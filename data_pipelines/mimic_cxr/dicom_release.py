@@ -9,9 +9,7 @@ are used when present. Without the metadata, view, date and time come from the f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from data_pipelines import dicom, image_files
 from data_pipelines.listing import cells
@@ -29,14 +27,12 @@ class MimicCxr(MimicCxrJpg):
 
     suffix = ".dcm"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            **super().facts,
-            "intensity": "mimic_jpg",
-            "description": "MIMIC-CXR: radiographs (DICOM) and reports of Beth Israel Deaconess "
-            "Medical Center (Johnson et al., Scientific Data 2019)",
-        }
+    about = dataclasses.replace(
+        MimicCxrJpg.about,
+        intensity="mimic_jpg",
+        description="MIMIC-CXR: radiographs (DICOM) and reports of Beth Israel Deaconess "
+        "Medical Center (Johnson et al., Scientific Data 2019)",
+    )
 
     def read(self) -> Listing:
         names = tables.METADATA if self._has_metadata else tables.RECORDS

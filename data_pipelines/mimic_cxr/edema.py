@@ -8,9 +8,7 @@ consensus grade are the test set; 10% of the others, by hash, are for validation
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from data_pipelines.listing import splits
 from data_pipelines.listing.csv_table import TableError
@@ -25,13 +23,11 @@ class MimicEdema(MimicCxrJpg):
 
     name: str = "mimic_edema"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            **super().facts,
-            "description": "MIMIC-CXR studies with grades of pulmonary edema (Liao et al., "
-            "arXiv:1902.10785; Horng et al., arXiv:2008.05975)",
-        }
+    about = dataclasses.replace(
+        MimicCxrJpg.about,
+        description="MIMIC-CXR studies with grades of pulmonary edema (Liao et al., "
+        "arXiv:1902.10785; Horng et al., arXiv:2008.05975)",
+    )
 
     def read(self) -> Listing:
         listing = super().read()

@@ -8,11 +8,12 @@ time; a study without a row in the label table has every label outside its vocab
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from data_pipelines.listing import cells
+from data_pipelines.listing.about import About
 from data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE, UNLABELLED
 from data_pipelines.listing.class_balance import one_class_each
 from data_pipelines.listing.csv_table import TableError
@@ -34,16 +35,12 @@ class MimicCxrJpg(ListedSource):
 
     suffix = ".jpg"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": LICENCE,
-            "redistributable": False,
-            "intensity": "none",
-            "namespace": NAMESPACE,
-            "description": "MIMIC-CXR-JPG: radiographs and reports of Beth Israel Deaconess "
-            "Medical Center (Johnson et al., arXiv:1901.07042)",
-        }
+    about = About(
+        licence=LICENCE,
+        namespace=NAMESPACE,
+        description="MIMIC-CXR-JPG: radiographs and reports of Beth Israel Deaconess "
+        "Medical Center (Johnson et al., arXiv:1901.07042)",
+    )
 
     def read(self) -> Listing:
         films, rejects = tables.read_films(self.source_dir, *tables.METADATA)
@@ -100,14 +97,12 @@ class Mimic5x200(MimicCxrJpg):
 
     name: str = "mimic_5x200"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            **super().facts,
-            "evaluation_only": True,
-            "description": "MIMIC-5x200, rebuilt by rule: 200 frontal images for each of five "
-            "classes with no other of the five",
-        }
+    about = dataclasses.replace(
+        MimicCxrJpg.about,
+        evaluation_only=True,
+        description="MIMIC-5x200, rebuilt by rule: 200 frontal images for each of five "
+        "classes with no other of the five",
+    )
 
     def read(self) -> Listing:
         listing = super().read()

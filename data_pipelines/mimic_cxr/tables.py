@@ -55,16 +55,7 @@ class Film:
 def read_films(source_dir: epath.PathLike, *names: str) -> tuple[list[Film], list[Reject]]:
     """Images by the metadata, or by the DICOM release's record list."""
     table = CsvTable(need_table(source_dir, *names)).need("dicom_id", "subject_id", "study_id")
-    seen: set[str] = set()
-
-    def parse(row: TableRow) -> Film:
-        film = _film(row)
-        if film.dicom in seen:
-            raise CellError("dicom_id occurs twice")
-        seen.add(film.dicom)
-        return film
-
-    return table.parse(parse)
+    return table.parse(_film, unique="dicom_id")
 
 
 def _film(row: TableRow) -> Film:

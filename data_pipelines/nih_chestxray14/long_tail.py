@@ -50,13 +50,11 @@ class NihLongTail(NihChestXray14):
         ("test", "test"),
     )
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            **super().facts,
-            "description": "NIH-CXR-LT: ChestX-ray14 with 20 long-tailed classes, one per image "
-            "(Holste et al., arXiv:2208.13365)",
-        }
+    about = dataclasses.replace(
+        NihChestXray14.about,
+        description="NIH-CXR-LT: ChestX-ray14 with 20 long-tailed classes, one per image "
+        "(Holste et al., arXiv:2208.13365)",
+    )
 
     def read(self) -> Listing:
         known, rejects = tables.read_images(self.source_dir)
@@ -109,6 +107,4 @@ class NihLongTailBalanced(NihLongTail):
 
     files: ClassVar[tuple[tuple[str, str], ...]] = (("balanced-test", "test"),)
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {**super().facts, "evaluation_only": True}
+    about = dataclasses.replace(NihLongTail.about, evaluation_only=True)

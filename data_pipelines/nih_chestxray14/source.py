@@ -8,10 +8,9 @@ by hash of the patient.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from data_pipelines.listing.about import About
 from data_pipelines.listing.item import Listing
 from data_pipelines.listing.source import BOXES, ListedSource
 from data_pipelines.nih_chestxray14 import tables
@@ -27,16 +26,13 @@ class NihChestXray14(ListedSource):
 
     truth_features = BOXES
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": "no restrictions; credit the NIH Clinical Center",
-            "redistributable": True,
-            "intensity": "none",
-            "namespace": NAMESPACE,
-            "description": "NIH ChestX-ray14: radiographs of the NIH Clinical Center with labels "
-            "mined from reports (Wang et al., CVPR 2017)",
-        }
+    about = About(
+        licence="no restrictions; credit the NIH Clinical Center",
+        redistributable=True,
+        namespace=NAMESPACE,
+        description="NIH ChestX-ray14: radiographs of the NIH Clinical Center with labels "
+        "mined from reports (Wang et al., CVPR 2017)",
+    )
 
     def read(self) -> Listing:
         items, rejects = tables.read_images(self.source_dir)

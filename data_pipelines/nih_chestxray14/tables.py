@@ -53,16 +53,7 @@ def read_images(source_dir: epath.PathLike) -> tuple[list[Item], list[Reject]]:
     boxes, rejects = read_boxes(source_dir)
     table = CsvTable(need_table(source_dir, "Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv"))
     table.need("Image Index", "Finding Labels", "Follow-up #", "Patient ID")
-    seen: set[str] = set()
-
-    def parse(row: TableRow) -> Item:
-        item = _item(row, boxes)
-        if item.image_id in seen:
-            raise CellError("Image Index occurs twice")
-        seen.add(item.image_id)
-        return item
-
-    items, refused = table.parse(parse)
+    items, refused = table.parse(lambda row: _item(row, boxes), unique="Image Index")
     return items, [*refused, *rejects]
 
 

@@ -22,6 +22,7 @@ from etils import epath
 
 from data_pipelines import dicom, image_files
 from data_pipelines.listing import cells
+from data_pipelines.listing.about import About
 from data_pipelines.listing.chexpert_labels import CHEXPERT, UNLABELLED
 from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
 from data_pipelines.listing.item import Item, Listing
@@ -40,16 +41,16 @@ class OpenI(ListedSource):
 
     name: str = "open_i"
 
+    about = About(
+        licence="CC BY-NC-ND 4.0",
+        description="Open-i: reports and radiographs of Indiana University with manual "
+        "MeSH tags (Demner-Fushman et al., JAMIA 2016)",
+    )
+
     @property
     def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": "CC BY-NC-ND 4.0",
-            "redistributable": False,
-            # PNG files are 8-bit already; DICOM ones are not.
-            "intensity": "mimic_jpg" if self._has_dicom else "none",
-            "description": "Open-i: reports and radiographs of Indiana University with manual "
-            "MeSH tags (Demner-Fushman et al., JAMIA 2016)",
-        }
+        # PNG files are 8-bit already; DICOM ones are not.
+        return {"intensity": "mimic_jpg" if self._has_dicom else "none"}
 
     def read(self) -> Listing:
         found, rejects = reports.read_reports(self.source_dir)

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from etils import epath
 
 from data_pipelines.listing import cells
-from data_pipelines.listing.cells import CellError
+from data_pipelines.listing.about import About
 from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from data_pipelines.listing.item import Item, Listing
 from data_pipelines.listing.source import ListedSource
@@ -48,27 +47,16 @@ class PadChest(ListedSource):
 
     name: str = "padchest"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": "PadChest Dataset Research Use Agreement",
-            "redistributable": False,
-            "intensity": "mimic_jpg",
-            "description": "PadChest: radiographs and Spanish reports of the San Juan hospital, "
-            "Alicante (Bustos et al., arXiv:1901.07441)",
-        }
+    about = About(
+        licence="PadChest Dataset Research Use Agreement",
+        intensity="mimic_jpg",
+        description="PadChest: radiographs and Spanish reports of the San Juan hospital, "
+        "Alicante (Bustos et al., arXiv:1901.07441)",
+    )
 
     def read(self) -> Listing:
-        seen: set[str] = set()
-
-        def parse(row: TableRow) -> _Row:
-            parsed = _parse(row)
-            if parsed.item.image_id in seen:
-                raise CellError("ImageID occurs twice")
-            seen.add(parsed.item.image_id)
-            return parsed
-
-        rows, rejects = CsvTable(need_table(self.source_dir, TABLE)).need(*_NEEDED).parse(parse)
+        table = CsvTable(need_table(self.source_dir, TABLE)).need(*_NEEDED)
+        rows, rejects = table.parse(_parse, unique="ImageID")
         left_out = Counter(row.projection for row in rows if row.projection == _EXCLUDED)
         kept = [row for row in rows if row.projection != _EXCLUDED]
         vocabulary = tuple(sorted(set().union(*(row.found or () for row in kept))))

@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from data_pipelines.listing import cells
+from data_pipelines.listing.about import About
 from data_pipelines.listing.cells import CellError
 from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
 from data_pipelines.listing.dicom_items import from_header
@@ -50,15 +49,12 @@ class RsnaPneumonia(ListedSource):
 
     truth_features = BOXES
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": "RSNA challenge terms of use (Kaggle)",
-            "redistributable": False,
-            "intensity": "mimic_jpg",
-            "description": "RSNA pneumonia challenge: radiographs of NIH ChestX-ray14 with boxes "
-            "of radiologists (Shih et al., Radiology: AI 2019)",
-        }
+    about = About(
+        licence="RSNA challenge terms of use (Kaggle)",
+        intensity="mimic_jpg",
+        description="RSNA pneumonia challenge: radiographs of NIH ChestX-ray14 with boxes "
+        "of radiologists (Shih et al., Radiology: AI 2019)",
+    )
 
     def read(self) -> Listing:
         table = CsvTable(need_table(self.source_dir, "stage_2_train_labels.csv"))

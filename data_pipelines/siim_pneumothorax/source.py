@@ -25,6 +25,7 @@ import numpy as np
 from etils import epath
 
 from data_pipelines.listing import cells
+from data_pipelines.listing.about import About
 from data_pipelines.listing.csv_table import CsvTable, TableError, TableRow, need_table
 from data_pipelines.listing.dicom_items import from_header
 from data_pipelines.listing.item import Item, Listing
@@ -46,15 +47,12 @@ class SiimPneumothorax(ListedSource):
 
     truth_features: ClassVar[Mapping[str, Any]] = {"truth_mask": (np.uint8, (None,))}
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": "SIIM-ACR challenge terms of use (Kaggle)",
-            "redistributable": False,
-            "intensity": "mimic_jpg",
-            "description": "SIIM-ACR pneumothorax challenge: radiographs of NIH ChestX-ray14 "
-            "with masks of radiologists",
-        }
+    about = About(
+        licence="SIIM-ACR challenge terms of use (Kaggle)",
+        intensity="mimic_jpg",
+        description="SIIM-ACR pneumothorax challenge: radiographs of NIH ChestX-ray14 "
+        "with masks of radiologists",
+    )
 
     def read(self) -> Listing:
         table = CsvTable(need_table(self.source_dir, "train-rle.csv", "stage_2_train.csv"))

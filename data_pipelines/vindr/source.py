@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from etils import epath
 
 from data_pipelines.listing import splits
+from data_pipelines.listing.about import About
 from data_pipelines.listing.csv_table import find_table, need_table
 from data_pipelines.listing.dicom_items import from_header
 from data_pipelines.listing.item import Box, Item, Listing
@@ -118,15 +118,12 @@ class VinDrCxr(VinDr):
 
     name: str = "vindr_cxr"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": _LICENCE,
-            "redistributable": False,
-            "intensity": "mimic_jpg",
-            "description": "VinDr-CXR: radiographs of two hospitals in Hanoi with labels and "
-            "boxes of radiologists (Nguyen et al., arXiv:2012.15029)",
-        }
+    about = About(
+        licence=_LICENCE,
+        intensity="mimic_jpg",
+        description="VinDr-CXR: radiographs of two hospitals in Hanoi with labels and "
+        "boxes of radiologists (Nguyen et al., arXiv:2012.15029)",
+    )
 
     def read(self) -> Listing:
         path = find_table(self.source_dir, "train.csv")
@@ -143,12 +140,9 @@ class VinDrPcxr(VinDr):
 
     name: str = "vindr_pcxr"
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        return {
-            "licence": _LICENCE,
-            "redistributable": False,
-            "intensity": "mimic_jpg",
-            "description": "VinDr-PCXR: radiographs of children with labels and boxes of "
-            "radiologists (Pham et al., Scientific Data 2023)",
-        }
+    about = About(
+        licence=_LICENCE,
+        intensity="mimic_jpg",
+        description="VinDr-PCXR: radiographs of children with labels and boxes of "
+        "radiologists (Pham et al., Scientific Data 2023)",
+    )
