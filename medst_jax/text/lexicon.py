@@ -53,7 +53,11 @@ class Lexicon:
             known = (word,) if word in exact else ()
             return (*known, *(stem + "*" for stem in stems if word.startswith(stem)))
 
-        self._keys = keys
+        @lru_cache(maxsize=_CACHED_WORDS)
+        def openings(word: str) -> tuple[_Node, ...]:
+            return tuple(self._root[key] for key in keys(word) if key in self._root)
+
+        self._keys, self._openings = keys, openings
 
     def _add(self, phrase: str, meaning: tuple[str, str]) -> None:
         node = self._root
@@ -65,28 +69,26 @@ class Lexicon:
 
     def find(self, words: Sequence[str]) -> list[Match]:
         """Returns the matches in order, none overlapping; at each word the longest wins."""
-        keys = [self._keys(word) for word in words]
-        found, position, count = [], 0, len(words)
-        while position < count:
-            best = None
-            if keys[position]:
-                best = self._longest(keys, position)
-            if best is None:
-                position += 1
-            else:
-                found.append(best)
-                position = best.end
+        found, free = [], 0
+        for position, word in enumerate(words):
+            nodes = self._openings(word)
+            if nodes and position >= free:
+                match = self._longest(words, position, nodes)
+                if match is not None:
+                    found.append(match)
+                    free = match.end
         return found
 
-    def _longest(self, keys: Sequence[tuple[str, ...]], start: int) -> Match | None:
-        best = None
-        nodes = [self._root]
-        for end in range(start, len(keys)):
-            nodes = [node[key] for node in nodes for key in keys[end] if key in node]
-            if not nodes:
-                break
+    def _longest(self, words: Sequence[str], start: int, nodes: tuple[_Node, ...]) -> Match | None:
+        best, end = None, start
+        while nodes:
+            end += 1
             for node in nodes:
                 # Of equally long phrases the first stays: words themselves come before stems.
-                if node.meaning is not None and (best is None or best.end <= end):
-                    best = Match(start, end + 1, *node.meaning)
+                if node.meaning is not None and (best is None or best.end < end):
+                    best = Match(start, end, *node.meaning)
+            if end == len(words):
+                break
+            following = self._keys(words[end])
+            nodes = tuple(node[key] for node in nodes for key in following if key in node)
         return best

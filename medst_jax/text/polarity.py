@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decides for each mention in a sentence whether it is affirmed, denied or doubted."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from medst_jax.text.cues import ALTERNATIVES, DEGREES, SEPARATORS, VERBS
@@ -62,11 +63,8 @@ def reach(words: Sequence[str], found: Sequence[Match]) -> tuple[list[bool], lis
 
 def _clauses(words: Sequence[str], found: Sequence[Match]) -> list[int]:
     """Returns the number of its clause for each word."""
-    clauses, current, starts = [], 0, {m.start for m in found if m.value == "break"}
-    for position in range(len(words)):
-        current += position in starts
-        clauses.append(current)
-    return clauses
+    starts = {m.start for m in found if m.value == "break"}
+    return list(itertools.accumulate(position in starts for position in range(len(words))))
 
 
 def _forward(

@@ -49,18 +49,18 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str]) -> bool:
     if after and not after[0].isspace():
         # "clear.No effusion" lacks a space; "2.5" and "e.g." are inside a word.
         return before[-2:].isalpha() and before[-1:].islower() and after[0].isupper()
-    words = before.split()
+    words = before.rsplit(None, 1)
     word = words[-1].lstrip("(").lower() if words else ""
     if _ABBREVIATION.fullmatch(word):
         return False
     if word.isdigit() and len(words) == 1:
         return False
+    if not (_TIME.fullmatch(word) or _UNIT.fullmatch(word)):
+        return True
     following = text[stop.end() :].lstrip()[:1]
     if _TIME.fullmatch(word):
         return not following or following.isupper()
-    if _UNIT.fullmatch(word):
-        return not following or not following.islower()
-    return True
+    return not following or not following.islower()
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
