@@ -24,23 +24,6 @@ def test_png_of_both_depths_and_colour():
     assert image_files.bit_depth(png(grey)) == 8
 
 
-def test_dicom_inversion_window_and_spacing():
-    plain = image_files.decode(dicom(RAMP))
-    np.testing.assert_array_equal(plain.pixels, RAMP)
-    assert plain.spacing == (0.2, 0.3)
-    inverted = image_files.decode(dicom(RAMP, "MONOCHROME1")).pixels.astype(int)
-    np.testing.assert_array_equal(inverted, 4100 - RAMP.astype(int))
-    window = {"WindowCenter": 2000, "WindowWidth": 1000}
-    seen = image_files.decode(dicom(RAMP, **window), voi_lut=True).pixels
-    assert (seen[RAMP < 1400] == seen.min()).all()
-    assert (seen[RAMP > 2600] == seen.max()).all()
-
-
-def test_truncated_dicom():
-    with pytest.raises(image_files.UnreadableImage, match="unreadable DICOM"):
-        image_files.decode(dicom(RAMP)[:-100])
-
-
 def stored(pixels: np.ndarray, intensity: str, encoding: str) -> np.ndarray:
     image = RawImage("i", "PA", pixels)
     data = encode_image(image, "", Encoding(0, intensity, encoding))["data"]
