@@ -19,18 +19,18 @@ CEILING = 0.95  # of the chance to mention what is visible
 
 # Share of site M's studies in which each is visible.
 VISIBLE: Mapping[str, float] = {
-    "Hiatal Hernia": 0.059,
-    "Emphysema": 0.080,
-    "Calcified Granuloma": 0.047,
-    "Scoliosis": 0.068,
-    "Tortuous Aorta": 0.013,
-    "Pneumoperitoneum": 0.072,
-    "Subcutaneous Emphysema": 0.070,
-    "Elevated Hemidiaphragm": 0.075,
-    "Hilar Lymphadenopathy": 0.069,
-    "Fibrosis": 0.072,
-    "Cavity": 0.062,
-    "Compression Fracture": 0.019,
+    "Hiatal Hernia": 0.074,
+    "Emphysema": 0.076,
+    "Calcified Granuloma": 0.069,
+    "Scoliosis": 0.063,
+    "Tortuous Aorta": 0.051,
+    "Pneumoperitoneum": 0.079,
+    "Subcutaneous Emphysema": 0.056,
+    "Elevated Hemidiaphragm": 0.072,
+    "Hilar Lymphadenopathy": 0.064,
+    "Fibrosis": 0.067,
+    "Cavity": 0.059,
+    "Compression Fracture": 0.043,
 }
 
 
