@@ -224,7 +224,7 @@ KEYWORDS = {
     "Pneumoperitoneum": "pneumoperitoneum",
     "Subcutaneous Emphysema": "soft tissue",
     "Elevated Hemidiaphragm": "elevat",
-    "Hilar Lymphadenopathy": "hilar",
+    "Hilar Lymphadenopathy": "adenopathy",
     "Fibrosis": "fibro",
     "Cavity": "cavit",
     "Compression Fracture": "compression",
