@@ -126,6 +126,7 @@ def write_tfds_metadata(
     lengths: Mapping[str, list[int]],
     description: str,
     licence: str,
+    config: str = schema.CONFIG,
 ) -> None:
     """`dataset_info.json` and `features.json`, with which `tfds.builder_from_directory` reads."""
     import tensorflow_datasets as tfds
@@ -136,7 +137,7 @@ def write_tfds_metadata(
         version=tfds.core.Version(schema.VERSION),
         data_dir=os.fspath(directory),
         module_name="data_pipelines",
-        config_name=schema.CONFIG,
+        config_name=config,
     )
     info = tfds.core.DatasetInfo(
         builder=identity,

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from data_pipelines import assemble, card, exclusion
+from data_pipelines import annotate, assemble, card, exclusion
 from data_pipelines.bank import Bank, bank_of
 from data_pipelines.encode import Encoding
-from data_pipelines.raw import Source
+from data_pipelines.folders import replace_folder
+from data_pipelines.raw import AnnotatedSource, Source
 from data_pipelines.run_banks import Runner, Task, run_banks
 from medst_jax.data import schema
 from medst_jax.data.studies import check_local, dataset_dir
@@ -45,12 +46,16 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build left: `info` is dataset.json; `built` is False when it was there already."""
+    """What a build left: `info` is dataset.json; `built` is False when it was there already.
+
+    `annotations` are the dataset.json of the configs beside the studies, by config.
+    """
 
     directory: epath.Path
     info: Mapping[str, Any]
     built: bool
     banks_built: int
+    annotations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ def build_all(
             leftover.unlink(missing_ok=True)
     run_banks(tasks, runner)
     for plan in plans:
-        yield _finish(plan)
+        yield _finish(plan, data_dir)
 
 
 def _plan(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> _Plan:
@@ -101,13 +106,24 @@ def _plan(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> _P
     return _Plan(source, options, directory, banks, build_hash, pending, existing)
 
 
-def _finish(plan: _Plan) -> BuildResult:
-    if plan.existing is not None:
-        return BuildResult(plan.directory, plan.existing, built=False, banks_built=0)
-    rejects = [reject for bank in plan.banks for reject in bank.rejects()]
-    _check_rejects(plan.source.name, plan.banks, rejects, plan.options.max_reject_fraction)
-    info = _assemble(plan, rejects)
-    return BuildResult(plan.directory, info, built=True, banks_built=len(plan.pending))
+def _finish(plan: _Plan, data_dir: epath.PathLike) -> BuildResult:
+    source, options = plan.source, plan.options
+    info: Mapping[str, Any] = plan.existing or {"name": source.name, "splits": {}}
+    if plan.existing is None and plan.banks:
+        rejects = [reject for bank in plan.banks for reject in bank.rejects()]
+        _check_rejects(source.name, plan.banks, rejects, options.max_reject_fraction)
+        info = _assemble(plan, rejects)
+    annotations = {}
+    if isinstance(source, AnnotatedSource):
+        made_from = str(info.get("fingerprint", plan.build_hash))
+        annotations = annotate.annotate(source, data_dir, info, made_from, options.arguments)
+    return BuildResult(
+        directory=plan.directory,
+        info=info,
+        built=plan.existing is None,
+        banks_built=len(plan.pending),
+        annotations=annotations,
+    )
 
 
 def _build_hash(source: Source, banks: Sequence[Bank]) -> str:
@@ -185,14 +201,5 @@ def _assemble(plan: _Plan, rejects: Sequence[Mapping[str, Any]]) -> dict[str, An
     exclusion.write(fresh / "exclude.json", info, table)
     (fresh / "dataset.json").write_text(json.dumps(info, indent=1))
     card.write(fresh, info, {**summary, **source.card}, options.include_restricted)
-    _replace_folder(fresh, directory)
+    replace_folder(fresh, directory)
     return info
-
-
-def _replace_folder(fresh: epath.Path, directory: epath.Path) -> None:
-    old = directory.parent / f"{directory.name}.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if directory.exists():
-        directory.rename(old)
-    fresh.rename(directory)
-    shutil.rmtree(old, ignore_errors=True)

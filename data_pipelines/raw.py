@@ -8,11 +8,14 @@ A pipeline implements `Source`; the banks (`data_pipelines/bank.py`) and the TFD
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+from medst_jax.data.annotations import Annotation
+from medst_jax.data.studies import Studies
 
 NAN = float("nan")
 
@@ -109,3 +112,18 @@ class Source(Protocol):
     def unit_hash(self, unit: str) -> str: ...
 
     def studies(self, unit: str) -> Iterator[RawStudy | Reject]: ...
+
+
+@runtime_checkable
+class AnnotatedSource(Source, Protocol):
+    """A source that also has records beside its studies, of the configs of `annotations`.
+
+    It may have no units at all: then it has only those. `annotations` maps splits to records of
+    one config; `open_split` opens the studies as built, truth included, and `splits` are theirs.
+    """
+
+    def annotation_configs(self) -> Sequence[str]: ...
+
+    def annotations(
+        self, config: str, splits: Sequence[str], open_split: Callable[[str], Studies]
+    ) -> Mapping[str, Iterable[Annotation]]: ...

@@ -119,6 +119,11 @@ def _report(result: BuildResult) -> None:
             f"  {split}: {count['patients']} patients, {count['studies']} studies, "
             f"{count['images']} images, {count['studies_with_text']} with text"
         )
+    for config, made in result.annotations.items():
+        counts = ", ".join(f"{split} {n['records']}" for split, n in made["splits"].items())
+        print(f"  {config}: {counts}")
+    if "fingerprint" not in info:
+        return  # a data set without studies
     rejects = Counter(info["rejects"])
     for reason, count in rejects.most_common():
         print(f"  rejected {count}: {reason}")
