@@ -50,7 +50,8 @@ class DataOptions:
     data_dir: the folder given to `prepare.py`.
     size: side S of the batch's square images, pixels.
     text_length: tokens L of a text, special ones included.
-    vocabulary: name of the tokenizer, `data_dir/vocabulary/<name>.model`; "" for none.
+    vocabulary: name of the tokenizer, `data_dir/vocabulary/<name>.model`, or the folder of an
+      imported checkpoint (with a slash) that has one; "" for none.
     fit: how an image becomes a square, "pad" or "crop".
     shuffle: broken controls: "pairs" gives every image the text of another study, "labels" the
       labels of another study of its data set, "both" both; "within_patient" permutes the texts

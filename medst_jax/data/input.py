@@ -20,7 +20,8 @@ from medst_jax.data.packs import PackMaker
 from medst_jax.data.requirements import NEEDS, check_shuffle
 from medst_jax.data.samples import SampleMaker, views_of
 from medst_jax.data.stream import check_rows, example_stream, pack_stream, process_batches
-from medst_jax.data.tokenizer import Tokenizer
+from medst_jax.data.text_tokenizer import TextTokenizer
+from medst_jax.data.tokenizer_files import find_tokenizer, load_tokenizer_file
 from medst_jax.options import OptionError
 
 Batch = dict[str, np.ndarray]
@@ -45,7 +46,7 @@ class TrainInput:
     options: DataOptions
     seed: int
     global_batch: int
-    tokenizer: Tokenizer | None
+    tokenizer: TextTokenizer | None
     corpora: tuple[Corpus, ...]
     exclusion: Exclusion
     _open: list[Any] = dataclasses.field(default_factory=list, repr=False)
@@ -146,7 +147,7 @@ def make_input(
     *,
     seed: int,
     global_batch: int,
-    tokenizer: Tokenizer | None,
+    tokenizer: TextTokenizer | None,
     required_keys: Sequence[str] = BASE_KEYS,
 ) -> TrainInput:
     """Open the data of a run and check it against what the system needs.
@@ -203,14 +204,21 @@ def make_input(
     return made
 
 
-def load_tokenizer(options: DataOptions) -> Tokenizer | None:
+def load_tokenizer(options: DataOptions) -> TextTokenizer | None:
     """The tokenizer that `config.data.vocabulary` names, None if it names none.
+
+    A name with a slash is the folder of an imported checkpoint, whose tokenizer is taken.
 
     Raises:
       FileNotFoundError: it has not been trained; the message holds the command for it.
     """
     if not options.vocabulary:
         return None
+    if "/" in options.vocabulary:
+        found = find_tokenizer(options.vocabulary, {})
+        if found is None:
+            raise FileNotFoundError(f"the folder {options.vocabulary} holds no tokenizer files")
+        return found
     path = epath.Path(options.data_dir) / "vocabulary" / f"{options.vocabulary}.model"
     if not path.exists():
         names = {chosen.dataset or name: None for name, chosen in options.mixture.items()}
@@ -220,4 +228,4 @@ def load_tokenizer(options: DataOptions) -> Tokenizer | None:
             f"  python launch/prepare.py --vocabulary={options.vocabulary} --datasets={datasets} "
             f"--data_dir={options.data_dir}"
         )
-    return Tokenizer.load(path)
+    return load_tokenizer_file(path)

@@ -23,7 +23,7 @@ from medst_jax.data.text_sampling import (
     section_sentences,
     text_of,
 )
-from medst_jax.data.tokenizer import PAD, Tokenizer
+from medst_jax.data.text_tokenizer import PAD, TextTokenizer
 
 Example = dict[str, Any]  # numpy arrays and scalars
 NO_TEXT = -1
@@ -41,7 +41,7 @@ class SampleMaker:
 
     corpora: tuple[Corpus, ...]
     union: tuple[str, ...]
-    tokenizer: Tokenizer | None
+    tokenizer: TextTokenizer | None
     views: tuple[str, ...]
     severity: bool
     sections: bool
@@ -105,6 +105,9 @@ class SampleMaker:
             ) from error
         return {view: fit_square(pixels, self.size, self.fit), flag: np.bool_(True)}
 
+    def _mask(self, tokens: np.ndarray) -> np.ndarray:
+        return tokens != PAD if self.tokenizer is None else self.tokenizer.mask(tokens)
+
     def _words(self, tokens: np.ndarray) -> np.ndarray:
         if self.tokenizer is None:
             return np.full_like(tokens, -1)
@@ -121,7 +124,7 @@ class SampleMaker:
                 whole = in_order(study, chosen, "all" if order == "one" else order, draws)
                 tokens, _ = self.tokenizer.encode_sentences(text_of(study, whole), self.length)
             example[f"{name}_tokens"] = tokens
-            example[f"{name}_mask"] = tokens != PAD
+            example[f"{name}_mask"] = self._mask(tokens)
         return example
 
     def _text(self, corpus: Corpus, study: Study, row: int, position: int) -> Example:
@@ -137,7 +140,7 @@ class SampleMaker:
         labels, mask = corpus.policy.apply(text.kept_codes(kept))
         return {
             "tokens": tokens,
-            "token_mask": tokens != PAD,
+            "token_mask": self._mask(tokens),
             "sentence_index": sentence_index,
             "text_source": np.int8(text.source),
             "text_labels": labels,

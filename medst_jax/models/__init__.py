@@ -3,15 +3,11 @@
 
 from medst_jax.models.bert import Bert, BertOptions, BertOutput
 from medst_jax.models.heads import Projection, Prototypes, Temperature, unit_norm
-from medst_jax.models.pretrained import (
-    LAYOUTS,
-    PretrainedError,
-    from_pretrained,
-    load_pretrained,
-    save_pretrained,
-)
+from medst_jax.models.layouts import LAYOUTS
+from medst_jax.models.pretrained import from_pretrained, load_pretrained, save_pretrained
 from medst_jax.models.resnet import ResNet, ResNetOptions, ResNetOutput
 from medst_jax.models.vit import ViT, ViTOptions, ViTOutput
+from medst_jax.models.weights_file import PretrainedError
 
 __all__ = [
     "LAYOUTS",

@@ -2,7 +2,7 @@
 """How one foreign tensor corresponds to (a slice of) one variable of a module."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -30,6 +30,8 @@ class Slot:
       form: change of layout.
       index: which slice of the variable it holds, such as (layer,) of a stack; () for all.
       input_axis: foreign axis of the image channels, for the first convolution; else None.
+      resize: for position embeddings: (foreign array, wanted shape) to one of that shape, or
+        None where it cannot be had.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Slot:
     form: Form
     index: tuple[Any, ...] = ()
     input_axis: int | None = None
+    resize: Callable[[np.ndarray, tuple[int, ...]], np.ndarray | None] | None = None
 
 
 SAME = Form(lambda a: a, lambda f, shape: f.reshape(shape))
@@ -63,6 +66,24 @@ def patch_kernel(patch: int) -> Form:
     return Form(outward, lambda f, shape: f.transpose(2, 3, 1, 0).reshape(shape))
 
 
+# A kernel that sums over its last dimension, against a PyTorch embedding or prototype table.
+TRANSPOSED = Form(lambda a: a.T, lambda f, shape: f.T.reshape(shape))
+
+
+def reshaped(*shape: int) -> Form:
+    """The same numbers in the same order under the foreign `shape`."""
+    return Form(lambda a: a.reshape(shape), lambda f, own: f.reshape(own))
+
+
+def point_kernel(dimensions: int) -> Form:
+    """A linear kernel [in, out] against a PyTorch convolution [out, in, 1, ...]."""
+
+    def outward(a: np.ndarray) -> np.ndarray:
+        return a.T.reshape(*a.T.shape, *(1,) * dimensions)
+
+    return Form(outward, lambda f, shape: f.reshape(f.shape[:2]).T)
+
+
 def variables(module: nnx.Module) -> dict[Path, nnx.Variable]:
     """Parameters and batch statistics of a module by path."""
     state = nnx.state(module, (nnx.Param, nnx.BatchStat))
@@ -85,7 +106,30 @@ def assign(module: nnx.Module, values: dict[Path, np.ndarray]) -> None:
         node.set_value(jnp.asarray(value))
 
 
+def under(slots: Iterable[Slot], name: str, path: Path) -> Iterator[Slot]:
+    """The slots of a part, seen from the whole: foreign prefix `name`, own prefix `path`."""
+    for slot in slots:
+        yield dataclasses.replace(slot, name=f"{name}{slot.name}", path=(*path, *slot.path))
+
+
+def linear_slots(
+    name: str, path: Path, index: tuple[Any, ...] = (), *, inputs: int = 1, bias: bool = True
+) -> Iterator[Slot]:
+    """Weight and bias of a linear layer, possibly a slice of a stack."""
+    yield Slot(f"{name}.weight", (*path, "kernel"), matrix(inputs), index)
+    if bias:
+        yield Slot(f"{name}.bias", (*path, "bias"), FLAT, index)
+
+
 def norm_slots(name: str, path: Path, index: tuple[Any, ...] = ()) -> Iterator[Slot]:
     """Weight and bias of a layer normalisation."""
     yield Slot(f"{name}.weight", (*path, "scale"), SAME, index)
     yield Slot(f"{name}.bias", (*path, "bias"), SAME, index)
+
+
+def batch_norm_slots(name: str, path: Path, *, affine: bool = True) -> Iterator[Slot]:
+    """Parameters and running statistics of a batch normalisation."""
+    if affine:
+        yield from norm_slots(name, path)
+    yield Slot(f"{name}.running_mean", (*path, "mean"), SAME)
+    yield Slot(f"{name}.running_var", (*path, "var"), SAME)

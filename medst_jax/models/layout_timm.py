@@ -2,21 +2,23 @@
 """timm's names of a vision transformer (cls_token, blocks.0.attn.qkv, norm, ...)."""
 
 import math
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-import numpy as np
 from flax import nnx
 
 from medst_jax.models.foreign import FLAT, SAME, Slot, matrix, norm_slots, patch_kernel
+from medst_jax.models.kinds import OptionsKind, Settings, Shapes, count, heads
+from medst_jax.models.positions import resize_grid
 from medst_jax.models.vit import ViT, ViTOptions
 
 
-class Timm:
+class Timm(OptionsKind):
     """Layout "timm" of `ViT`; the classifier `head` has no counterpart here."""
 
     module: type[nnx.Module] = ViT
     options_class: type[Any] = ViTOptions
+    mark = "patch_embed.proj.weight"
 
     def slots(self, module: nnx.Module) -> list[Slot]:
         """One slot per timm tensor; those of block N are slices N of the stacked layers."""
@@ -24,7 +26,7 @@ class Timm:
         patch = patch_kernel(module.options.patch)
         found = [
             Slot("cls_token", ("cls_token",), SAME),
-            Slot("pos_embed", ("pos_embed",), SAME),
+            Slot("pos_embed", ("pos_embed",), SAME, resize=partial(resize_grid, leading=1)),
             Slot("patch_embed.proj.weight", ("patch_embed", "kernel"), patch, input_axis=1),
             Slot("patch_embed.proj.bias", ("patch_embed", "bias"), SAME),
             *norm_slots("norm", ("norm",)),
@@ -48,19 +50,15 @@ class Timm:
         """Tensors of a timm file that carry nothing for the encoder."""
         return name.startswith("head.")
 
-    def extra(self, module: nnx.Module) -> dict[str, np.ndarray]:
-        """Nothing beyond the slots."""
-        return {}
-
-    def options(self, shapes: Mapping[str, tuple[int, ...]]) -> ViTOptions:
-        """Sizes read from the tensors; heads, which leave no trace, are 64 wide as in timm."""
+    def options(self, shapes: Shapes, settings: Settings) -> ViTOptions:
+        """Sizes read from the tensors; heads from the settings, else 64 wide as in timm."""
         width, channels, patch, _ = shapes["patch_embed.proj.weight"]
         hidden = shapes["blocks.0.mlp.fc1.weight"][0]
         return ViTOptions(
             patch=patch,
             width=width,
-            depth=sum(name.endswith(".norm1.weight") for name in shapes),
-            heads=width // 64,
+            depth=count(shapes, ".norm1.weight"),
+            heads=heads(width, settings),
             mlp_ratio=hidden / width,
             image_size=math.isqrt(shapes["pos_embed"][1] - 1) * patch,
             channels=channels,

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """torchvision's names of a ResNet (conv1, bn1, layer1.0.conv1, downsample.0, ...)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from flax import nnx
 
 from medst_jax.models.foreign import CONVOLUTION, SAME, Slot, variables
+from medst_jax.models.kinds import OptionsKind, Settings, Shapes
 from medst_jax.models.resnet import ResNet, ResNetOptions
 
 _LEAVES = {
@@ -19,11 +19,12 @@ _LEAVES = {
 }
 
 
-class Torchvision:
+class Torchvision(OptionsKind):
     """Layout "torchvision" of `ResNet`; the ImageNet classifier `fc` has no counterpart here."""
 
     module: type[nnx.Module] = ResNet
     options_class: type[Any] = ResNetOptions
+    mark = "conv1.weight"
 
     def slots(self, module: nnx.Module) -> list[Slot]:
         """The module's paths are torchvision's names up to the leaf."""
@@ -47,7 +48,7 @@ class Torchvision:
             for name in norms
         }
 
-    def options(self, shapes: Mapping[str, tuple[int, ...]]) -> ResNetOptions:
+    def options(self, shapes: Shapes, settings: Settings) -> ResNetOptions:
         """Sizes read from the tensors; strides, which leave no trace, are torchvision's."""
         stages = 0
         while f"layer{stages + 1}.0.conv1.weight" in shapes:

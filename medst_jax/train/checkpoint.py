@@ -14,7 +14,8 @@ from etils import epath
 from orbax.checkpoint import v1 as ocp
 
 from medst_jax import systems
-from medst_jax.data.tokenizer import Tokenizer
+from medst_jax.data.text_tokenizer import TextTokenizer
+from medst_jax.data.tokenizer_files import load_tokenizer_file
 from medst_jax.systems.system import System
 from medst_jax.train import workdir as records
 from medst_jax.train.state import TrainState, abstract_system, arrays, skeleton
@@ -145,7 +146,7 @@ class LoadedSystem:
     """
 
     system: System
-    tokenizer: Tokenizer | None
+    tokenizer: TextTokenizer | None
     config: dict[str, Any]
     stamp: dict[str, Any]
     step: int
@@ -191,7 +192,7 @@ def load_system(
     tokenizer = folder / records.TOKENIZER
     return LoadedSystem(
         system=skeleton(template).system(values, loaded["model"]["model_state"]),
-        tokenizer=Tokenizer.load(tokenizer) if tokenizer.exists() else None,
+        tokenizer=load_tokenizer_file(tokenizer) if tokenizer.exists() else None,
         config=records.read_json(folder / records.CONFIG),
         stamp=records.read_json(folder / records.INPUT),
         step=chosen,

@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 
 from medst_jax import systems
-from medst_jax.data.tokenizer import Tokenizer
+from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel import (
     MeshError,
@@ -60,7 +60,7 @@ class RunInput:
     batches: Callable[[int, np.ndarray], Iterator[Mapping[str, np.ndarray]]]
     spec: Mapping[str, jax.ShapeDtypeStruct]
     stamp: Mapping[str, Any]
-    tokenizer: Tokenizer | None = None
+    tokenizer: TextTokenizer | None = None
     close: Callable[[], None] = lambda: None
 
 

@@ -11,7 +11,8 @@ import pytest
 from flax import nnx
 
 from medst_jax.models import Bert, BertOptions, ResNet, ResNetOptions, ViT, ViTOptions, foreign
-from medst_jax.models.pretrained import LAYOUTS, load_pretrained
+from medst_jax.models.layouts import kind_of_module
+from medst_jax.models.pretrained import load_pretrained
 from tests.models.compiled import build, run
 
 DATA = pathlib.Path(__file__).parent.parent / "data"
@@ -45,7 +46,7 @@ def gradients(module, loss):
 def compare(module, layout, expected, prefix, wanted, tolerance):
     values = foreign.arrays(module)
     compared = 0
-    for slot in LAYOUTS[layout].slots(module):
+    for slot in kind_of_module(layout, module).slots(module):
         if f"{prefix}/{slot.name}" in expected and slot.path[-1] in wanted:
             found = slot.form.outward(values[slot.path][slot.index])
             reference = expected[f"{prefix}/{slot.name}"]
