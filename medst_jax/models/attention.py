@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Multi-head self-attention and the two-layer MLP of a transformer layer."""
 
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -8,6 +10,21 @@ from flax import nnx
 from medst_jax.models.dropout import dropout
 
 _MASKED = -1e9  # exp of it is exactly 0, and a row without any valid key stays finite
+
+Activation = Literal["gelu", "quick_gelu"]
+
+
+def gelu(x: jax.Array) -> jax.Array:
+    """x times the normal distribution function of x (Hendrycks and Gimpel, arXiv:1606.08415)."""
+    return jax.nn.gelu(x, approximate=False)
+
+
+def quick_gelu(x: jax.Array) -> jax.Array:
+    """x times sigmoid(1.702 x), the approximation that OpenAI's CLIP was trained with."""
+    return x * jax.nn.sigmoid(1.702 * x)
+
+
+_ACTIVATIONS = {"gelu": gelu, "quick_gelu": quick_gelu}
 
 
 class SelfAttention(nnx.Module):
@@ -22,19 +39,26 @@ class SelfAttention(nnx.Module):
         heads: int,
         *,
         dropout: float = 0.0,
+        causal: bool = False,
+        qkv_bias: bool = True,
         kernel_init: nnx.Initializer,
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ) -> None:
-        """Raises ValueError when `heads` does not divide `width`."""
+        """`causal`: a token attends to itself and those before it; `qkv_bias`: of the inputs.
+
+        Raises ValueError when `heads` does not divide `width`.
+        """
         if width % heads:
             raise ValueError(f"width {width} is not divisible by heads {heads}")
         size = width // heads
         self.scale = size**-0.5
         self.dropout = dropout
+        self.causal = causal
         self.qkv = nnx.LinearGeneral(
             width,
             (3, heads, size),
+            use_bias=qkv_bias,
             kernel_init=kernel_init,
             dtype=dtype,
             kernel_metadata={"axes": ("embed", None, "heads", None)},
@@ -63,25 +87,38 @@ class SelfAttention(nnx.Module):
           keys: [B] PRNG keys for dropout of attention weights (site 0), or None.
         """
         query, key, value = jnp.moveaxis(self.qkv(x), 2, 0)
+        weights = self._weights(query, key, mask).astype(value.dtype)
+        weights = dropout(weights, self.dropout, keys, 0)
+        return self.out(jnp.einsum("bhlm,bmhd->blhd", weights, value))
+
+    def maps(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """What each token attends to, float32 [B, H, L, L], for inputs as of the call."""
+        query, key, _ = jnp.moveaxis(self.qkv(x), 2, 0)
+        return self._weights(query, key, mask)
+
+    def _weights(self, query: jax.Array, key: jax.Array, mask: jax.Array | None) -> jax.Array:
         scores = jnp.einsum("blhd,bmhd->bhlm", query * self.scale, key).astype(jnp.float32)
         if mask is not None:
             scores = jnp.where(mask[:, None, None, :], scores, _MASKED)
-        weights = dropout(jax.nn.softmax(scores).astype(value.dtype), self.dropout, keys, 0)
-        return self.out(jnp.einsum("bhlm,bmhd->blhd", weights, value))
+        if self.causal:
+            scores = jnp.where(jnp.tri(scores.shape[-1], dtype=bool), scores, _MASKED)
+        return jax.nn.softmax(scores)
 
 
 class Mlp(nnx.Module):
-    """Linear, exact (erf) GELU, linear."""
+    """Linear, activation, linear; "gelu" is the exact one (erf), "quick_gelu" OpenAI CLIP's."""
 
     def __init__(
         self,
         width: int,
         hidden: int,
         *,
+        activation: Activation = "gelu",
         kernel_init: nnx.Initializer,
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ) -> None:
+        self.activation = _ACTIVATIONS[activation]
         self.fc1 = nnx.Linear(
             width,
             hidden,
@@ -103,7 +140,7 @@ class Mlp(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """[B, L, D] -> [B, L, D]."""
-        return self.fc2(jax.nn.gelu(self.fc1(x), approximate=False))
+        return self.fc2(self.activation(self.fc1(x)))
 
 
 def layer_norm(width: int, epsilon: float, dtype: str, rngs: nnx.Rngs) -> nnx.LayerNorm:

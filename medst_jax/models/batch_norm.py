@@ -15,11 +15,18 @@ class BatchNorm(nnx.Module):
     Source: Ioffe and Szegedy 2015 (arXiv:1502.03167); momentum and epsilon of torchvision.
     """
 
-    def __init__(self, features: int, *, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
-        """`momentum` is the weight of the new batch, in [0, 1]."""
+    def __init__(
+        self,
+        features: int,
+        *,
+        momentum: float = 0.1,
+        epsilon: float = 1e-5,
+        affine: bool = True,
+    ) -> None:
+        """`momentum` is the weight of the new batch, in [0, 1]; `affine`: learn scale and bias."""
         axes = ("conv_out",)
-        self.scale = nnx.Param(jnp.ones(features), axes=axes)
-        self.bias = nnx.Param(jnp.zeros(features), axes=axes)
+        self.scale = nnx.Param(jnp.ones(features), axes=axes) if affine else None
+        self.bias = nnx.Param(jnp.zeros(features), axes=axes) if affine else None
         self.mean = nnx.BatchStat(jnp.zeros(features), axes=axes)
         self.var = nnx.BatchStat(jnp.ones(features), axes=axes)
         self.momentum = momentum
@@ -29,8 +36,10 @@ class BatchNorm(nnx.Module):
         """[..., D] -> [..., D] in the dtype of `x`; `train` uses and records the batch."""
         values = x.astype(jnp.float32)
         mean, var = self._batch_statistics(values) if train else (self.mean[...], self.var[...])
-        slope = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
-        return ((values - mean) * slope + self.bias[...]).astype(x.dtype)
+        slope = jax.lax.rsqrt(var + self.epsilon)
+        if self.scale is None or self.bias is None:
+            return ((values - mean) * slope).astype(x.dtype)
+        return ((values - mean) * (self.scale[...] * slope) + self.bias[...]).astype(x.dtype)
 
     def _batch_statistics(self, values: jax.Array) -> tuple[jax.Array, jax.Array]:
         axes = tuple(range(values.ndim - 1))

@@ -125,3 +125,16 @@ class Bert(nnx.Module):
 
         _, outputs = scan_layers(self.layers, apply, x, remat=options.remat, unroll=options.unroll)
         return BertOutput((x, *(outputs[i] for i in range(options.depth))))
+
+    def attention(self, output: BertOutput, token_mask: jax.Array, layer: int = -1) -> jax.Array:
+        """What each token attended to in one layer: float32 [B, H, L, L].
+
+        Args:
+          output: of the call, made without dropout.
+          token_mask: as of the call.
+          layer: in [-depth, depth).
+        """
+        number = range(self.options.depth)[layer]
+        graphdef, parameters = nnx.split(self.layers.attn)
+        attn = nnx.merge(graphdef, jax.tree.map(lambda x: x[number], parameters))
+        return attn.maps(output.hidden_states[number], token_mask)

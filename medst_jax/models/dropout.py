@@ -29,3 +29,22 @@ def dropout(x: jax.Array, rate: float, keys: jax.Array | None, site: int) -> jax
         return x
     keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1.0 - rate, x.shape[1:]))(keys)
     return jnp.where(keep, x / (1.0 - rate), jnp.zeros_like(x))
+
+
+def drop_path(x: jax.Array, rate: float, keys: jax.Array | None, site: int) -> jax.Array:
+    """Zero whole examples of a residual branch with probability `rate` and rescale the rest.
+
+    Args:
+      x: [B, ...].
+      rate: in [0, 1).
+      keys: as for `dropout`.
+      site: as for `dropout`.
+
+    Source: Huang et al. 2016 (arXiv:1603.09382).
+    """
+    keys = fold_keys(keys, site)
+    if keys is None or rate == 0.0:
+        return x
+    keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1.0 - rate))(keys)
+    keep = keep.reshape(-1, *(1,) * (x.ndim - 1))
+    return jnp.where(keep, x / (1.0 - rate), jnp.zeros_like(x))

@@ -24,10 +24,14 @@ class ResNetOptions:
       blocks: number of blocks of each stage.
       strides: stride of the first block of each stage.
       block: "basic" (two 3 x 3) or "bottleneck" (1 x 1, 3 x 3, 1 x 1).
-      stem: "imagenet" (7 x 7 stride 2, then 3 x 3 max pooling stride 2) or "small" (3 x 3
-        stride 2).
+      stem: "imagenet" (7 x 7 stride 2, then 3 x 3 max pooling stride 2), "small" (3 x 3
+        stride 2), "half" (7 x 7 stride 2), "wide" (7 x 7 stride 4) or "full" (3 x 3 stride 1).
       stem_width: channels of the stem.
       channels: of the input image.
+      dilate_last: the last stage keeps the size of the one before; its further blocks look two
+        pixels apart instead (torchvision's replace_stride_with_dilation of the last stage).
+      resize: side to which images are resized inside the network, bilinear with the corners
+        aligned, as GLoRIA and MGCA do (299); 0 takes them as they come.
       convolution: which instruction runs the convolutions; see `Convolution`.
       dtype: of the arithmetic; parameters and statistics are float32.
       remat: "full" recomputes every block in the backward pass.
@@ -37,9 +41,11 @@ class ResNetOptions:
     blocks: tuple[int, ...] = (3, 4, 6, 3)
     strides: tuple[int, ...] = (1, 2, 2, 2)
     block: BlockName = "bottleneck"
-    stem: Literal["imagenet", "small"] = "imagenet"
+    stem: Literal["imagenet", "small", "half", "wide", "full"] = "imagenet"
     stem_width: int = 64
     channels: int = 3
+    dilate_last: bool = False
+    resize: int = 0
     convolution: ConvolutionForm = "xla"
     dtype: str = "float32"
     remat: Literal["none", "full"] = "none"
@@ -71,6 +77,9 @@ class ResNetOptions:
         return cls(**{**sizes, **changes})
 
 
+_STEMS = {"imagenet": (7, 2), "small": (3, 2), "half": (7, 2), "wide": (7, 4), "full": (3, 1)}
+
+
 class ResNetOutput(NamedTuple):
     """stages: of each stage [B, h, w, D_stage] in the compute dtype; pooled: float32 [B, D]."""
 
@@ -96,16 +105,19 @@ class ResNet(nnx.Module):
         convolution = functools.partial(
             Convolution, form=options.convolution, dtype=options.dtype, rngs=rngs
         )
-        kernel = {"imagenet": 7, "small": 3}[options.stem]
-        self.conv1 = convolution(options.channels, options.stem_width, kernel, stride=2)
+        kernel, stride = _STEMS[options.stem]
+        self.conv1 = convolution(options.channels, options.stem_width, kernel, stride=stride)
         self.bn1 = BatchNorm(options.stem_width)
         block = BLOCKS[options.block]
         features = options.stem_width
         sizes = zip(options.widths, options.blocks, options.strides, strict=True)
         for number, (width, count, stride) in enumerate(sizes, start=1):
+            dilated = options.dilate_last and number == len(options.widths)
             layer = []
             for index in range(count):
-                layer.append(block(convolution, features, width, stride if index == 0 else 1))
+                step = stride if index == 0 and not dilated else 1
+                reach = stride if index > 0 and dilated else 1
+                layer.append(block(convolution, features, width, step, reach))
                 features = width * block.expansion
             setattr(self, f"layer{number}", nnx.List(layer))
         self.features = features
@@ -129,6 +141,8 @@ class ResNet(nnx.Module):
                 f"images have {images.shape[-1]} channels; this ResNet takes "
                 f"{self.options.channels}"
             )
+        if self.options.resize:
+            images = resize_aligned(images, self.options.resize)
         x = jax.nn.relu(self.bn1(self.conv1(images), train=train))
         if self.options.stem == "imagenet":
             x = _max_pool(x)
@@ -144,3 +158,18 @@ def _max_pool(x: jax.Array) -> jax.Array:
     """3 x 3 maximum with stride 2 and a padding of one."""
     padding = ((0, 0), (1, 1), (1, 1), (0, 0))
     return jax.lax.reduce_window(x, -math.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), padding)
+
+
+def resize_aligned(images: jax.Array, size: int) -> jax.Array:
+    """Bilinear resize of [B, h, w, c] that maps corner pixels on corner pixels."""
+    batch, height, width, channels = images.shape
+    scale = jnp.array([(size - 1) / (height - 1), (size - 1) / (width - 1)])
+    return jax.image.scale_and_translate(
+        images,
+        (batch, size, size, channels),
+        (1, 2),
+        scale,
+        0.5 - 0.5 * scale,  # pixel centres are at halves there
+        "linear",
+        antialias=False,
+    )

@@ -19,10 +19,12 @@ class BasicBlock(nnx.Module):
 
     expansion: ClassVar[int] = 1
 
-    def __init__(self, make: MakeConvolution, features: int, width: int, stride: int) -> None:
-        self.conv1 = make(features, width, 3, stride=stride)
+    def __init__(
+        self, make: MakeConvolution, features: int, width: int, stride: int, dilation: int
+    ) -> None:
+        self.conv1 = make(features, width, 3, stride=stride, dilation=dilation)
         self.bn1 = BatchNorm(width)
-        self.conv2 = make(width, width, 3)
+        self.conv2 = make(width, width, 3, dilation=dilation)
         self.bn2 = BatchNorm(width)
         self.downsample = _downsample(make, features, width, stride)
 
@@ -38,11 +40,13 @@ class BottleneckBlock(nnx.Module):
 
     expansion: ClassVar[int] = 4
 
-    def __init__(self, make: MakeConvolution, features: int, width: int, stride: int) -> None:
+    def __init__(
+        self, make: MakeConvolution, features: int, width: int, stride: int, dilation: int
+    ) -> None:
         out = width * self.expansion
         self.conv1 = make(features, width, 1)
         self.bn1 = BatchNorm(width)
-        self.conv2 = make(width, width, 3, stride=stride)
+        self.conv2 = make(width, width, 3, stride=stride, dilation=dilation)
         self.bn2 = BatchNorm(width)
         self.conv3 = make(width, out, 1)
         self.bn3 = BatchNorm(out)

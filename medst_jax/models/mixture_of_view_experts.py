@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A ViT over a frontal and a lateral image: attention is shared, each view has its own MLP."""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.models.attention import Mlp, SelfAttention, layer_norm
+from medst_jax.models.dropout import dropout, fold_keys
+from medst_jax.models.stack import scan_layers, stack_layers
+from medst_jax.models.vit import ViTOptions, patchify
+
+View = Literal["frontal", "lateral"]
+_init = nnx.initializers.truncated_normal(0.02)
+
+
+class ViewExpertsOutput(NamedTuple):
+    """tokens after the final norm, in the compute dtype: class token, frontal, lateral patches.
+
+    [B, 1 + 2P, D] of two views, [B, 1 + P, D] of one.
+    """
+
+    tokens: jax.Array
+
+    @property
+    def pooled(self) -> jax.Array:
+        """The class token, float32 [B, D]."""
+        return self.tokens[:, 0].astype(jnp.float32)
+
+    @property
+    def patches(self) -> jax.Array:
+        """The patch tokens, frontal first, [B, 2P, D] or [B, P, D]."""
+        return self.tokens[:, 1:]
+
+
+class ViewExpertsLayer(nnx.Module):
+    """Shared pre-norm attention, then the norm and MLP of each token's view."""
+
+    def __init__(self, options: ViTOptions, *, rngs: nnx.Rngs) -> None:
+        width, dtype = options.width, options.dtype
+        hidden = round(width * options.mlp_ratio)
+        self.dropout = options.dropout
+        self.norm1 = layer_norm(width, options.epsilon, dtype, rngs)
+        self.attn = SelfAttention(
+            width,
+            options.heads,
+            dropout=options.dropout,
+            kernel_init=_init,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        self.norm2 = layer_norm(width, options.epsilon, dtype, rngs)
+        self.mlp = Mlp(width, hidden, kernel_init=_init, dtype=dtype, rngs=rngs)
+        self.norm2_l = layer_norm(width, options.epsilon, dtype, rngs)
+        self.mlp_l = Mlp(width, hidden, kernel_init=_init, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self,
+        x: jax.Array,
+        mask: jax.Array | None,
+        frontal: int,
+        *,
+        keys: jax.Array | None = None,
+    ) -> jax.Array:
+        """[B, L, D] -> [B, L, D], of which the first `frontal` tokens take the frontal expert."""
+        x = x + dropout(self.attn(self.norm1(x), mask, keys=keys), self.dropout, keys, 1)
+        ahead, behind = x[:, :frontal], x[:, frontal:]
+        parts = [self.mlp(self.norm2(ahead)), self.mlp_l(self.norm2_l(behind))]
+        return x + dropout(jnp.concatenate(parts, axis=1), self.dropout, keys, 2)
+
+
+class MixtureOfViewExperts(nnx.Module):
+    """One or two views of a study to tokens.
+
+    Both views share patch embedding, positions and attention; there is no embedding of the
+    view. The tokens of an absent lateral image are not attended to, but stay in the output.
+
+    Source: Yang et al. 2024, "Unlocking the Power of Spatial and Temporal Information in
+    Medical Multimodal Pre-training" (Med-ST, arXiv:2405.19654), as in its release.
+    """
+
+    def __init__(self, options: ViTOptions, *, rngs: nnx.Rngs) -> None:
+        self.options = options
+        self.features = options.width
+        pixels = options.patch**2 * options.channels
+        self.patch_embed = nnx.Linear(
+            pixels,
+            options.width,
+            dtype=options.dtype,
+            kernel_metadata={"axes": ("conv_in", "embed")},
+            bias_metadata={"axes": ("embed",)},
+            rngs=rngs,
+        )
+        self.cls_token = nnx.Param(
+            _init(rngs.params(), (1, 1, options.width), jnp.float32), axes=(None, None, "embed")
+        )
+        shape = (1, 1 + options.patches, options.width)
+        self.pos_embed = nnx.Param(
+            _init(rngs.params(), shape, jnp.float32), axes=(None, "position", "embed")
+        )
+        self.blocks = stack_layers(lambda r: ViewExpertsLayer(options, rngs=r), options.depth, rngs)
+        self.norm = layer_norm(options.width, options.epsilon, options.dtype, rngs)
+
+    def __call__(
+        self,
+        frontal: jax.Array,
+        lateral: jax.Array | None = None,
+        has_lateral: jax.Array | None = None,
+        *,
+        view: View = "frontal",
+        keys: jax.Array | None = None,
+        train: bool = False,
+    ) -> ViewExpertsOutput:
+        """Encode normalised images.
+
+        Args:
+          frontal: float32 [B, image_size, image_size, channels].
+          lateral: the same of the lateral view; None encodes one view alone.
+          has_lateral: bool [B], false where `lateral` is absent; None for all present.
+          view: which expert encodes an image that comes alone.
+          keys: [B] typed PRNG keys, one per example, for dropout; None switches it off.
+          train: accepted for the interface shared with ResNet.
+
+        Raises:
+          ValueError: the images have another size or number of channels.
+        """
+        del train
+        x = self._embed(frontal)
+        first = jnp.broadcast_to(self.cls_token[...], (x.shape[0], 1, x.shape[-1]))
+        first = (first + self.pos_embed[:, :1]).astype(x.dtype)
+        x = jnp.concatenate([first, x], axis=1)
+        single = x.shape[1]
+        count, mask = (single if view == "frontal" else 0), None
+        if lateral is not None:
+            x = jnp.concatenate([x, self._embed(lateral)], axis=1)
+            count = single
+            if has_lateral is not None:
+                mask = (jnp.arange(x.shape[1]) < single) | has_lateral[:, None]
+        x = dropout(x, self.options.dropout, keys, 0)
+
+        def apply(
+            layer: ViewExpertsLayer, index: jax.Array, x: jax.Array
+        ) -> tuple[jax.Array, None]:
+            return layer(x, mask, count, keys=fold_keys(keys, index + 1)), None
+
+        options = self.options
+        x, _ = scan_layers(self.blocks, apply, x, remat=options.remat, unroll=options.unroll)
+        return ViewExpertsOutput(self.norm(x))
+
+    def _embed(self, images: jax.Array) -> jax.Array:
+        options = self.options
+        expected = (options.image_size, options.image_size, options.channels)
+        if images.shape[1:] != expected:
+            raise ValueError(f"images are {images.shape[1:]}; this encoder takes {expected}")
+        x = self.patch_embed(patchify(images, options.patch))
+        return x + self.pos_embed[:, 1:].astype(x.dtype)

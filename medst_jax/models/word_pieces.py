@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Word pieces to words, on the device: a word is the sum of its pieces."""
+
+import jax
+import jax.numpy as jnp
+
+
+def word_numbers(continues: jax.Array, token_mask: jax.Array) -> jax.Array:
+    """Which word each token belongs to: int32 [B, L], counted from 0; -1 on padding.
+
+    Args:
+      continues: bool [B, L], true where a token continues the word of the one before it, such
+        as a piece that begins with ## (`TextTokenizer.continues` at the tokens).
+      token_mask: bool [B, L], false on padding.
+
+    >>> word_numbers(jnp.array([[False, False, True, False]]), jnp.array([[True] * 3 + [False]]))
+    Array([[ 0,  1,  1, -1]], dtype=int32)
+    """
+    starts = token_mask & ~continues
+    # A first token that claims to continue a word has none before it.
+    numbers = jnp.maximum(jnp.cumsum(starts, axis=1, dtype=jnp.int32) - 1, 0)
+    return jnp.where(token_mask, numbers, -1)
+
+
+def aggregate_words(values: jax.Array, numbers: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Sum what belongs to one word.
+
+    The released GLoRIA, MGCA and Med-ST do this in Python, token by token; the latter two lose
+    the last word of a report that fills all tokens, which is kept here. [CLS] is word 0, [SEP]
+    the last word.
+
+    Args:
+      values: [B, L, ...] of tokens, such as hidden states [B, L, D] or attention [B, L].
+      numbers: int32 [B, L] of `word_numbers`.
+
+    Returns:
+      [B, L, ...] of words, zero behind the last one, in the dtype of `values`; and the mask
+      bool [B, L] of words.
+    """
+    length = numbers.shape[1]
+    # A product with 0 and 1 instead of a scatter: accelerators run it as one batched product.
+    member = numbers[:, None, :] == jnp.arange(length)[None, :, None]  # [B, word, token]
+    summed = jnp.einsum("bwl,bl...->bw...", member.astype(values.dtype), values)
+    return summed, member.any(-1)
