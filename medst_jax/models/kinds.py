@@ -81,9 +81,9 @@ class OptionsKind:
 class Within:
     """A kind found behind a fixed prefix of a larger checkpoint; the rest is left out."""
 
-    def __init__(self, kind: Kind, prefix: str):
+    def __init__(self, kind: Kind, prefix: str, prefixes: tuple[str, ...] = ("",)):
         self.kind, self.prefix = kind, prefix
-        self.module, self.prefixes = kind.module, ("",)
+        self.module, self.prefixes = kind.module, prefixes
         self.mark = prefix + kind.mark
 
     def slots(self, module: nnx.Module) -> list[Slot]:
@@ -103,6 +103,12 @@ def stored_options(settings: Settings) -> Settings | None:
     """`architecture.options` of a config.json that an export of this package wrote."""
     described = settings.get("architecture")
     return described.get("options") if isinstance(described, Mapping) else None
+
+
+def section(settings: Settings, name: str) -> Settings:
+    """The settings of one encoder, `name` "image" or "text", where a file has them apart."""
+    found: Settings = settings.get(f"{name}_config", settings)
+    return found
 
 
 def part_of(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:

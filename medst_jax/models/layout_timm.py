@@ -7,7 +7,7 @@ from typing import Any
 
 from flax import nnx
 
-from medst_jax.models.foreign import FLAT, SAME, Slot, matrix, norm_slots, patch_kernel
+from medst_jax.models.foreign import SAME, Slot, linear_slots, norm_slots, patch_kernel
 from medst_jax.models.kinds import OptionsKind, Settings, Shapes, count, heads
 from medst_jax.models.positions import resize_grid
 from medst_jax.models.vit import ViT, ViTOptions
@@ -23,27 +23,9 @@ class Timm(OptionsKind):
     def slots(self, module: nnx.Module) -> list[Slot]:
         """One slot per timm tensor; those of block N are slices N of the stacked layers."""
         assert isinstance(module, ViT)
-        patch = patch_kernel(module.options.patch)
-        found = [
-            Slot("cls_token", ("cls_token",), SAME),
-            Slot("pos_embed", ("pos_embed",), SAME, resize=partial(resize_grid, leading=1)),
-            Slot("patch_embed.proj.weight", ("patch_embed", "kernel"), patch, input_axis=1),
-            Slot("patch_embed.proj.bias", ("patch_embed", "bias"), SAME),
-            *norm_slots("norm", ("norm",)),
-        ]
-        linears = (
-            ("attn.qkv", "attn", "qkv", 1),
-            ("attn.proj", "attn", "out", 2),
-            ("mlp.fc1", "mlp", "fc1", 1),
-            ("mlp.fc2", "mlp", "fc2", 1),
-        )
+        found = stem_slots(module.options.patch)
         for layer in range(module.options.depth):
-            for norm in ("norm1", "norm2"):
-                found += norm_slots(f"blocks.{layer}.{norm}", ("blocks", norm), (layer,))
-            for name, part, linear, inputs in linears:
-                name, path = f"blocks.{layer}.{name}", ("blocks", part, linear)
-                found.append(Slot(f"{name}.weight", (*path, "kernel"), matrix(inputs), (layer,)))
-                found.append(Slot(f"{name}.bias", (*path, "bias"), FLAT, (layer,)))
+            found += block_slots(f"blocks.{layer}", layer)
         return found
 
     def ignored(self, name: str) -> bool:
@@ -63,3 +45,33 @@ class Timm(OptionsKind):
             image_size=math.isqrt(shapes["pos_embed"][1] - 1) * patch,
             channels=channels,
         )
+
+
+def stem_slots(patch: int) -> list[Slot]:
+    """Everything before and behind the blocks, for patches of `patch` pixels."""
+    return [
+        Slot("cls_token", ("cls_token",), SAME),
+        Slot("pos_embed", ("pos_embed",), SAME, resize=partial(resize_grid, leading=1)),
+        Slot(
+            "patch_embed.proj.weight", ("patch_embed", "kernel"), patch_kernel(patch), input_axis=1
+        ),
+        Slot("patch_embed.proj.bias", ("patch_embed", "bias"), SAME),
+        *norm_slots("norm", ("norm",)),
+    ]
+
+
+def block_slots(name: str, layer: int) -> list[Slot]:
+    """The tensors of one pre-norm layer, slices `layer` of the stack."""
+    linears = (
+        ("attn.qkv", "attn", "qkv", 1),
+        ("attn.proj", "attn", "out", 2),
+        ("mlp.fc1", "mlp", "fc1", 1),
+        ("mlp.fc2", "mlp", "fc2", 1),
+    )
+    found: list[Slot] = []
+    for norm in ("norm1", "norm2"):
+        found += norm_slots(f"{name}.{norm}", ("blocks", norm), (layer,))
+    for foreign_name, part, linear, inputs in linears:
+        path = ("blocks", part, linear)
+        found += linear_slots(f"{name}.{foreign_name}", path, (layer,), inputs=inputs)
+    return found

@@ -5,17 +5,72 @@ from collections.abc import Collection
 
 from flax import nnx
 
-from medst_jax.models.kinds import Kind, LayoutError
+from medst_jax.models import (
+    layout_cxr_clip,
+    layout_dlilp,
+    layout_gloria,
+    layout_mgca,
+    layout_open_clip,
+)
+from medst_jax.models.kinds import Kind, LayoutError, Within
+from medst_jax.models.layout_biovil import BioVil, BioVilT, CxrBert, Hybrid
+from medst_jax.models.layout_cxr_clip import CxrClip
+from medst_jax.models.layout_dlilp import Dlilp
+from medst_jax.models.layout_gloria import Gloria
 from medst_jax.models.layout_hf_bert import HuggingFaceBert
+from medst_jax.models.layout_hf_swin import HuggingFaceSwin
+from medst_jax.models.layout_masked_language import HuggingFaceMaskedLanguage
+from medst_jax.models.layout_mgca import MedSt, Mgca, MgcaBert
+from medst_jax.models.layout_open_clip import ClipLanguage, ClipVision, OpenClip
 from medst_jax.models.layout_timm import Timm
 from medst_jax.models.layout_torchvision import Torchvision
+from medst_jax.models.layout_view_experts import ViewExperts
+
+_RESNET, _BERT = Torchvision(), HuggingFaceBert()
 
 # The first kind whose mark a file has is what `from_pretrained` builds; the others let one part
 # of a checkpoint be loaded alone.
 LAYOUTS: dict[str, tuple[Kind, ...]] = {
-    "torchvision": (Torchvision(),),
+    "torchvision": (_RESNET,),
     "timm": (Timm(),),
-    "hf-bert": (HuggingFaceBert(),),
+    "hf-bert": (HuggingFaceMaskedLanguage(), _BERT),
+    "hf-swin": (HuggingFaceSwin(),),
+    "biovil": (BioVil(), CxrBert(), Within(_RESNET, "encoder.encoder."), Within(_BERT, "bert.")),
+    "biovil-t": (
+        BioVilT(),
+        CxrBert(),
+        Within(Hybrid(), "encoder."),
+        Within(_RESNET, "encoder.encoder."),
+        Within(_BERT, "bert."),
+    ),
+    "mgca": (
+        Mgca(),
+        Within(Timm(), layout_mgca.IMAGE),
+        Within(_RESNET, layout_mgca.IMAGE),
+        Within(MgcaBert(), layout_mgca.TEXT),
+    ),
+    "medst": (
+        MedSt(),
+        ViewExperts(),
+        Within(ViewExperts(), layout_mgca.IMAGE),
+        Within(MgcaBert(), layout_mgca.TEXT),
+    ),
+    "gloria": (
+        Gloria(),
+        Within(_RESNET, layout_gloria.IMAGE, Gloria.prefixes),
+        Within(_BERT, layout_gloria.TEXT, Gloria.prefixes),
+    ),
+    "dlilp": (Dlilp(), Within(_RESNET, layout_dlilp.IMAGE), Within(_BERT, layout_dlilp.TEXT)),
+    "cxr-clip": (
+        CxrClip(),
+        *(Within(kind, prefix) for prefix, kind in layout_cxr_clip.IMAGES),
+        Within(_BERT, layout_cxr_clip.TEXT),
+    ),
+    "open-clip": (
+        OpenClip(),
+        Within(ClipVision(), layout_open_clip.IMAGE, OpenClip.prefixes),
+        ClipLanguage(),
+    ),
 }
 
 
@@ -30,18 +85,24 @@ def kinds_of(layout: str) -> tuple[Kind, ...]:
     return LAYOUTS[layout]
 
 
-def kind_of_module(layout: str, module: nnx.Module) -> Kind:
+def kind_of_module(layout: str, module: nnx.Module, names: Collection[str] = ()) -> Kind:
     """The kind of the layout that names this module's tensors.
+
+    Args:
+      layout: a key of `LAYOUTS`.
+      module: the module.
+      names: of a file, which decides between a bare module and one inside a larger checkpoint.
 
     Raises:
       LayoutError: an unknown layout, or one that has no names for such a module.
     """
     kinds = kinds_of(layout)
-    for kind in kinds:
-        if type(module) is kind.module:
-            return kind
-    known = ", ".join(sorted({kind.module.__name__ for kind in kinds}))
-    raise LayoutError(f"layout {layout!r} is for {known}, not {type(module).__name__}")
+    fitting = [kind for kind in kinds if type(module) is kind.module]
+    if not fitting:
+        known = ", ".join(sorted({kind.module.__name__ for kind in kinds}))
+        raise LayoutError(f"layout {layout!r} is for {known}, not {type(module).__name__}")
+    marked = (k for k in fitting if any(p + k.mark in names for p in k.prefixes))
+    return next(marked, fitting[0])
 
 
 def kind_of_tensors(layout: str, names: Collection[str]) -> tuple[Kind, str]:

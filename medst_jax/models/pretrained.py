@@ -15,7 +15,7 @@ from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.data.tokenizer_files import find_tokenizer
 from medst_jax.models import foreign, weights_file
 from medst_jax.models.kinds import Kind, LayoutError
-from medst_jax.models.layouts import kind_of_module, kind_of_tensors
+from medst_jax.models.layouts import kind_of_module, kind_of_tensors, kinds_of
 from medst_jax.models.weights_file import Carried, PretrainedError
 
 Channels = Literal["exact", "sum"]
@@ -58,7 +58,10 @@ def save_pretrained(module: nnx.Module, path: epath.PathLike, layout: str) -> No
     came with, and in the file's precision where that loses nothing; any other is float32.
     """
     kind = _kind(layout, module)
-    carried = getattr(module, "carried", Carried(kind.prefixes[0], kind.extra(module), {}))
+    carried = getattr(module, "carried", None)
+    if carried is None or carried.kind not in kinds_of(layout):
+        carried = Carried(kind, kind.prefixes[0], kind.extra(module), {})
+    kind = carried.kind
     values, tensors = foreign.arrays(module), dict(carried.tensors)
     for slot in kind.slots(module):
         name = carried.prefix + slot.name
@@ -123,8 +126,8 @@ def _load(
     positions: Positions,
     layers: Layers,
 ) -> None:
-    kind = _kind(layout, module)
     tensors = weights_file.read(file)
+    kind = _kind(layout, module, tensors)
     prefix = next((p for p in kind.prefixes if p + kind.mark in tensors), "")
     tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     slots, values = kind.slots(module), foreign.arrays(module)
@@ -172,7 +175,7 @@ def _carried(
     names = {prefix + slot.name for slot in kind.slots(module)}
     beyond = {name: tensor for name, tensor in tensors.items() if name not in names}
     dtypes = {n: t.dtype for n, t in tensors.items() if n in names and t.dtype != np.float32}
-    return Carried(prefix, beyond, dtypes)
+    return Carried(kind, prefix, beyond, dtypes)
 
 
 def _unfilled(make: Any) -> Any:
@@ -183,9 +186,9 @@ def _unfilled(make: Any) -> Any:
     )
 
 
-def _kind(layout: str, module: nnx.Module) -> Kind:
+def _kind(layout: str, module: nnx.Module, names: Collection[str] = ()) -> Kind:
     try:
-        return kind_of_module(layout, module)
+        return kind_of_module(layout, module, names)
     except LayoutError as error:
         raise PretrainedError(str(error)) from None
 

@@ -25,7 +25,7 @@ class ResNetOptions:
       strides: stride of the first block of each stage.
       block: "basic" (two 3 x 3) or "bottleneck" (1 x 1, 3 x 3, 1 x 1).
       stem: "imagenet" (7 x 7 stride 2, then 3 x 3 max pooling stride 2), "small" (3 x 3
-        stride 2), "half" (7 x 7 stride 2), "wide" (7 x 7 stride 4) or "full" (3 x 3 stride 1).
+        stride 2), "half" (5 x 5 stride 2), "wide" (7 x 7 stride 4) or "full" (3 x 3 stride 1).
       stem_width: channels of the stem.
       channels: of the input image.
       dilate_last: the last stage keeps the size of the one before; its further blocks look two
@@ -77,7 +77,7 @@ class ResNetOptions:
         return cls(**{**sizes, **changes})
 
 
-_STEMS = {"imagenet": (7, 2), "small": (3, 2), "half": (7, 2), "wide": (7, 4), "full": (3, 1)}
+_STEMS = {"imagenet": (7, 2), "small": (3, 2), "half": (5, 2), "wide": (7, 4), "full": (3, 1)}
 
 
 class ResNetOutput(NamedTuple):

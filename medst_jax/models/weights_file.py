@@ -11,6 +11,8 @@ import safetensors
 import safetensors.numpy
 from etils import epath
 
+from medst_jax.models.kinds import Kind
+
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 _INDEX = "model.safetensors.index.json"
 
@@ -24,11 +26,13 @@ class Carried:
     """What a file has beyond the module built from it, so that it leaves as it came.
 
     Attributes:
+      kind: of the layout that the file was read as.
       prefix: what stood before every name.
       tensors: classifiers, counters and buffers that the module does not have, by full name.
       dtypes: of the tensors that were not float32, by full name.
     """
 
+    kind: Kind
     prefix: str
     tensors: Mapping[str, np.ndarray]
     dtypes: Mapping[str, np.dtype]
@@ -81,7 +85,7 @@ def settings(file: epath.Path) -> dict[str, Any]:
 
 def write(file: epath.Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Write tensors with the metadata that PyTorch's readers ask for."""
-    contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     file.write_bytes(safetensors.numpy.save(contiguous, {"format": "pt"}))
 
 
