@@ -45,17 +45,12 @@ class Hybrid(OptionsKind):
 
     def slots(self, module: nnx.Module) -> list[Slot]:
         assert isinstance(module, HybridTemporalEncoder)
-        options = module.options
-        found = [
+        return [
             *under(_RESNET.slots(module.backbone), "encoder.", ("backbone",)),
             Slot("backbone_to_vit.weight", ("reduce", "kernel"), point_kernel(2)),
             Slot("missing_previous_emb", ("missing_prior",), reshaped(1, -1, 1, 1)),
-            Slot("vit_pooler.type_embed", ("pooler", "type_embed"), SAME),
-            *norm_slots("vit_pooler.norm_post", ("pooler", "norm")),
+            *under(pooler_slots(module.options.depth), "vit_pooler.", ("pooler",)),
         ]
-        for layer in range(options.depth):
-            found += _pooler_layer(f"vit_pooler.blocks.{layer}", layer)
-        return found
 
     def ignored(self, name: str) -> bool:
         return name == "vit_pooler.pos_embed" or (
@@ -76,17 +71,24 @@ class Hybrid(OptionsKind):
         )
 
 
-def _pooler_layer(name: str, layer: int) -> list[Slot]:
-    path = ("pooler", "blocks")
-    found = []
-    for part, key in enumerate("qkv"):
-        kernel, index = (*path, "attn", "qkv", "kernel"), (layer, slice(None), part)
-        found.append(Slot(f"{name}.attn.proj_{key}.weight", kernel, matrix(1), index))
-    found += linear_slots(f"{name}.attn.proj", (*path, "attn", "out"), (layer,), inputs=2)
-    for linear in ("fc1", "fc2"):
-        found += linear_slots(f"{name}.mlp.{linear}", (*path, "mlp", linear), (layer,))
-    for norm in ("norm1", "norm2"):
-        found += norm_slots(f"{name}.{norm}", (*path, norm), (layer,))
+def pooler_slots(depth: int) -> list[Slot]:
+    """hi-ml's VisionTransformerPooler, `depth` layers."""
+    found = [
+        Slot("type_embed", ("type_embed",), SAME),
+        *norm_slots("norm_post", ("norm",)),
+    ]
+    path = ("blocks",)
+    for layer in range(depth):
+        name, index = f"blocks.{layer}", (layer,)
+        for part, key in enumerate("qkv"):
+            kernel = (*path, "attn", "qkv", "kernel")
+            place = (layer, slice(None), part)
+            found.append(Slot(f"{name}.attn.proj_{key}.weight", kernel, matrix(1), place))
+        found += linear_slots(f"{name}.attn.proj", (*path, "attn", "out"), index, inputs=2)
+        for linear in ("fc1", "fc2"):
+            found += linear_slots(f"{name}.mlp.{linear}", (*path, "mlp", linear), index)
+        for norm in ("norm1", "norm2"):
+            found += norm_slots(f"{name}.{norm}", (*path, norm), index)
     return found
 
 
