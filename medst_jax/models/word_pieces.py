@@ -10,7 +10,7 @@ def word_numbers(continues: jax.Array, token_mask: jax.Array) -> jax.Array:
 
     Args:
       continues: bool [B, L], true where a token continues the word of the one before it, such
-        as a piece that begins with ## (`TextTokenizer.continues` at the tokens).
+        as a piece that begins with ##.
       token_mask: bool [B, L], false on padding.
 
     >>> word_numbers(jnp.array([[False, False, True, False]]), jnp.array([[True] * 3 + [False]]))
