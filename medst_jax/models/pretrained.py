@@ -48,6 +48,7 @@ def load_pretrained(
     Raises:
       PretrainedError: a missing, unexpected or misshapen tensor; the module is then untouched.
     """
+    _kind(layout, module)  # a layout that has no such module is said before its file is read
     _load(module, weights_file.find(path), layout, input_channels, positions, layers)
 
 
