@@ -67,7 +67,7 @@ def draw_sheet(file: str, size: int = 224) -> None:
                 view, posture = draw_view(rng, view_name, size)
                 scanner = SITES["m"].scanner
                 picture = render(rng, anatomy, {name: finding}, view, posture, scanner)
-                sight = see(picture.deltas[name], view.pixel)
+                sight = see(picture.deltas[name] * picture.clarity, view.pixel)
                 image = cv2.cvtColor(picture.pixels, cv2.COLOR_GRAY2BGR)
                 if sight.visibility > 0:
                     x0, y0, x1, y1 = (int(v) for v in sight.box)

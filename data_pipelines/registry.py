@@ -20,8 +20,8 @@ class RequestError(ValueError):
 class Request:
     """What the user asked for; None leaves the choice to the data set.
 
-    name: of the data set to write. source_dir: folder of the raw files. patients, size, seed:
-    of a simulated cohort. redistributable: whether data cards and exports may show pixels.
+    name: of the data set to write. source_dir: folder of the raw files. patients, size, seed,
+    confounding: of a simulated cohort. redistributable: whether data cards and exports may show pixels.
     """
 
     name: str | None = None
@@ -29,6 +29,7 @@ class Request:
     patients: int | None = None
     size: int | None = None
     seed: int | None = None
+    confounding: float | None = None
     redistributable: bool = False
 
 
@@ -43,7 +44,8 @@ def _image_table(request: Request) -> tuple[Source, ...]:
 def _simulated_cxr(request: Request) -> tuple[Source, ...]:
     from data_pipelines.simulated_cxr.source import sources
 
-    chosen = {"patients": request.patients, "size": request.size, "seed": request.seed}
+    names = ("patients", "size", "seed", "confounding")
+    chosen = {name: getattr(request, name) for name in names}
     given = {key: value for key, value in chosen.items() if value is not None}
     try:
         return sources(**{**SIMULATED_DEFAULTS, **given})

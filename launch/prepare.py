@@ -37,6 +37,9 @@ flags.DEFINE_string("source_dir", None, "folder of the raw files")
 flags.DEFINE_integer("patients", None, "patients of a simulated cohort", lower_bound=1)
 flags.DEFINE_integer("size", None, "image side of a simulated cohort, pixels", lower_bound=16)
 flags.DEFINE_integer("seed", None, "seed of a simulated cohort")
+flags.DEFINE_float(
+    "confounding", None, "0 to 1: technique and devices go with disease in a simulated cohort"
+)
 flags.DEFINE_integer(
     "stored_size", None, "longest stored side, 0 = the source's (512 for real data)", lower_bound=0
 )
@@ -84,6 +87,7 @@ def _prepare_dataset() -> None:
         patients=FLAGS.patients,
         size=FLAGS.size,
         seed=FLAGS.seed,
+        confounding=FLAGS.confounding,
         redistributable=FLAGS.redistributable,
     )
     sources = registry.make_sources(FLAGS.dataset, request)
@@ -96,7 +100,8 @@ def _options(source: Source) -> BuildOptions:
     stored_size = FLAGS.stored_size
     if stored_size is None:
         stored_size = int(source.card.get("stored_size", 0))
-    names = ("dataset", "source_dir", "patients", "size", "seed", "max_reject_fraction")
+    names: tuple[str, ...] = ("dataset", "source_dir", "patients", "size", "seed", "confounding")
+    names += ("max_reject_fraction",)
     return BuildOptions(
         encoding=Encoding(
             size=stored_size,

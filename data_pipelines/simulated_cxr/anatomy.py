@@ -26,6 +26,7 @@ class Anatomy:
     heart: float  # scale of the heart
     heart_tilt: float  # radians, long axis of the heart below the horizontal
     domes: tuple[float, float]  # peak of the right and left diaphragm
+    vessels: float  # calibre of the pulmonary vessels, relative
     rib_slope: float
     rib_width: float
     clavicle: float  # height above the apex region
@@ -43,24 +44,26 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     female = float(sex == "F")
     age = float(np.clip(rng.normal(60, 17), 18, 95))
     size = rng.normal(1.0, 0.05) * (1 - 0.07 * female)
-    right = rng.normal(14, 6)
+    right = rng.normal(12, 7)
     return Anatomy(
         sex=sex,
         age=round(age),
         chest=size * rng.normal(142, 6),
         depth=size * rng.normal(94, 7),
-        height=size * rng.normal(228, 13),
-        fat=float(np.clip(rng.gamma(4.0, 5.0), 6, 55)),
-        medial=float(np.clip(rng.normal(27, 4), 18, 40)),
-        heart=size * rng.normal(0.97, 0.075),
+        height=size * rng.normal(212, 15),
+        fat=float(np.clip(rng.gamma(2.6, 8.5), 5, 65)),
+        medial=float(np.clip(rng.normal(26, 4), 18, 38)),
+        # Above this range a heart is enlarged, which is a finding.
+        heart=size * float(np.clip(rng.normal(0.97, 0.08), 0.84, 1.08)),
         heart_tilt=rng.normal(0.55, 0.12),
-        domes=(right, right - rng.normal(12, 4)),
+        domes=(right, right - rng.normal(11, 5)),
+        vessels=float(np.exp(rng.normal(0, 0.2))),
         rib_slope=rng.normal(0.34, 0.06),
         rib_width=rng.normal(6.4, 0.7),
         clavicle=rng.normal(6, 7),
         knob=rng.normal(15, 2) + 0.06 * (age - 50),
         bone=float(np.clip(rng.normal(1.0, 0.15) - 0.004 * (age - 60), 0.5, 1.5)),
-        lung_density=float(np.clip(rng.normal(0.27, 0.04), 0.18, 0.38)),
+        lung_density=float(np.clip(rng.normal(0.28, 0.055), 0.17, 0.42)),
         breast=female * rng.normal(56, 9),
         gastric=float(rng.random() < 0.6) * rng.uniform(12, 32),
         key=int(rng.integers(2**31)),

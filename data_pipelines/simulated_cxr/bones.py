@@ -11,7 +11,7 @@ from data_pipelines.simulated_cxr.rays import View, window
 
 SUBPIXEL = 4  # fractional bits of cv2's coordinates
 RIBS = 10
-SPACING = 23.5  # mm between ribs at the spine
+SPACING = 0.103  # between ribs at the spine, of the height of the lungs
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def rib_curves(
     anatomy: Anatomy, height: float, signs: np.ndarray, ribs: np.ndarray, angles: np.ndarray
 ) -> np.ndarray:
     """Returns points [k, n, 3] of k ribs at n angles from the spine (0) to the sternum (pi)."""
-    start = (height + 8 - ribs * SPACING)[:, None]
+    start = (height + 8 - ribs * SPACING * height)[:, None]
     t = np.clip((start - 20) / height, 0, 1)
     half = anatomy.chest * (1.0 - 0.06 * t - 0.40 * t**3) + 3
     x = 16 + (half - 16) * np.sin(angles) ** 0.8
@@ -56,21 +56,45 @@ def fill(canvas: np.ndarray, outlines: np.ndarray, value: int) -> None:
         cv2.fillPoly(canvas, [outline], value, cv2.LINE_AA, SUBPIXEL)
 
 
-def ribs(view: View, anatomy: Anatomy, height: float, fracture: Break | None = None) -> np.ndarray:
+def ribs(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
     """Returns the attenuation [H, W] of the rib cage."""
+    signs = np.repeat((-1, 1), RIBS)
+    return _drawn(view, anatomy, height, signs, np.tile(np.arange(RIBS), 2), None)
+
+
+def fracture(view: View, anatomy: Anatomy, height: float, broken: Break) -> np.ndarray:
+    """Returns the attenuation [H, W] that a displaced rib and the callus at the break add."""
+    sign, rib = np.array([broken.sign]), np.array([broken.rib])
+    shifted = _drawn(view, anatomy, height, sign, rib, broken)
+    return (
+        shifted
+        - _drawn(view, anatomy, height, sign, rib, None)
+        + _callus(view, anatomy, height, broken)
+    )
+
+
+def _drawn(
+    view: View,
+    anatomy: Anatomy,
+    height: float,
+    signs: np.ndarray,
+    numbers: np.ndarray,
+    broken: Break | None,
+) -> np.ndarray:
+    """Attenuation of the ribs of the given sides and numbers; bands of one canvas do not add."""
     total = np.zeros((view.size, view.size), np.float32)
     width = anatomy.rib_width / view.pixel
-    for first, last, count, strength in ((0.12, 1.75, RIBS, 0.20), (1.75, 2.55, RIBS - 3, 0.13)):
+    for first, last, count, strength in ((0.12, 1.75, RIBS, 0.24), (1.75, 2.55, RIBS - 3, 0.14)):
         angles = np.linspace(first, last, 12)
-        for signs in ((-1,), (1,)) if view.lateral else ((-1, 1),):
-            sign = np.repeat(signs, count)
-            number = np.tile(np.arange(count), len(signs))
-            points = rib_curves(anatomy, height, sign, number, angles)
-            if fracture is not None:
-                broken = (sign == fracture.sign) & (number == fracture.rib)
-                points[..., 2] -= fracture.displacement * np.outer(broken, angles > fracture.angle)
-            flat = view.to_pixels(points.reshape(-1, 3)).reshape(len(sign), -1, 2)
-            half = width * np.where(number == 0, 0.62, 1.0)[:, None]
+        for chosen in ((-1,), (1,)) if view.lateral else ((-1, 1),):
+            keep = np.isin(signs, chosen) & (numbers < count)
+            if not keep.any():
+                continue
+            points = rib_curves(anatomy, height, signs[keep], numbers[keep], angles)
+            if broken is not None:
+                points[..., 2] -= broken.displacement * (angles > broken.angle)
+            flat = view.to_pixels(points.reshape(-1, 3)).reshape(len(points), -1, 2)
+            half = width * np.where(numbers[keep] == 0, 0.62, 1.0)[:, None]
             canvas = np.zeros((view.size, view.size), np.uint8)
             fill(canvas, bands(flat, half), 150)
             fill(canvas, bands(flat, 0.62 * half), 88)
@@ -78,15 +102,15 @@ def ribs(view: View, anatomy: Anatomy, height: float, fracture: Break | None = N
     return total
 
 
-def callus(view: View, anatomy: Anatomy, height: float, fracture: Break) -> np.ndarray:
-    """Returns the attenuation [H, W] of callus and haematoma around a break."""
-    sign, rib = np.array([fracture.sign]), np.array([fracture.rib])
-    point = rib_curves(anatomy, height, sign, rib, np.array([fracture.angle]))[0]
+def _callus(view: View, anatomy: Anatomy, height: float, broken: Break) -> np.ndarray:
+    """Attenuation of callus and haematoma around a break."""
+    sign, rib = np.array([broken.sign]), np.array([broken.rib])
+    point = rib_curves(anatomy, height, sign, rib, np.array([broken.angle]))[0]
     column, row = np.round(view.to_pixels(point)[0] * 2**SUBPIXEL).astype(int).tolist()
     canvas = np.zeros((view.size, view.size), np.uint8)
-    radius = round((5 + 0.4 * fracture.displacement) / view.pixel * 2**SUBPIXEL)
+    radius = round((7 + 0.45 * broken.displacement) / view.pixel * 2**SUBPIXEL)
     cv2.circle(canvas, (column, row), radius, 255, -1, cv2.LINE_AA, SUBPIXEL)
-    return canvas * np.float32(anatomy.bone * 0.4 / 255)
+    return canvas * np.float32(anatomy.bone * 0.75 / 255)
 
 
 def girdle(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
@@ -107,6 +131,11 @@ def girdle(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
         corners = np.array([[1.3, 1.02], [1.0 - inward, 0.92], [0.9 - inward, 0.3], [1.06, 0.5]])
         blade = [[sign * u * anatomy.chest, -80.0, v * height] for u, v in corners]
         fill(flat, view.to_pixels(np.array(blade))[None], 90)
+        shoulder = sign * (anatomy.chest + 34 + 0.3 * anatomy.fat)
+        arm = np.array([[shoulder, -30.0, height + rise - 8], [shoulder + sign * 22, -30.0, 20.0]])
+        steps_down = arm[0] + (arm[1] - arm[0]) * steps[:, None]
+        thick = np.where(steps < 0.12, 24.0, 12.0) / view.pixel
+        fill(canvas, bands(view.to_pixels(steps_down)[None], thick), 120)
     total += canvas * np.float32(anatomy.bone * 0.42 / 150)
     total += flat * np.float32(anatomy.bone * 0.14 / 90)
     return total
@@ -123,18 +152,18 @@ def spine(
     grid, z = view.grid(0.0 if view.lateral else -70.0)
     number, loss = wedge
     turn = 2 * np.pi * z / 22.0 + anatomy.key % 7
-    phase = np.cos(turn)
+    body = 0.76 + 0.24 * np.clip(2.2 * np.cos(turn) + 0.9, -1, 1)
     if loss:
+        # The body of the vertebra shrinks towards its lower plate; what is left is denser.
         at = (2 * np.pi * number - anatomy.key % 7) * 22.0 / (2 * np.pi)
-        inside = np.clip(1.6 - np.abs(z - at) / 9, 0, 1)
-        phase -= 2.2 * loss * inside * (np.abs(z - at) / 9) ** 2
-    body = 0.78 + 0.22 * np.clip(2.2 * phase + 0.9, -1, 1)
+        off = (z - at) / 11
+        body = np.where(np.abs(off) < 1, np.where(off > 1 - 2 * loss, 0.2, 1.5), body)
     if view.lateral:
         middle = -0.66 * anatomy.depth - 12 * np.cos((z - 90) / 110)
         off = np.square((grid - middle) / 17)
         core = np.sqrt(np.maximum(1 - off * off, 0))
         rear = np.maximum(1 - np.square((grid - middle + 30) / 16), 0)
-        return (0.5 * anatomy.bone * (core * body + 0.45 * rear)).astype(np.float32)
+        return (0.7 * anatomy.bone * (core * body + 0.4 * rear)).astype(np.float32)
     middle = curvature * np.sin((z + 40) / 95)
     total = np.zeros((view.size, view.size), np.float32)
     near = window(np.abs(grid[0]) < 20 + abs(curvature))

@@ -6,25 +6,7 @@ import numpy as np
 
 from data_pipelines.simulated_cxr.anatomy import Anatomy
 from data_pipelines.simulated_cxr.rays import View
-
-
-def _curve(points: list[list[float]]) -> np.ndarray:
-    """Returns a smooth curve [n, 3] through control points, corners cut twice (Chaikin)."""
-    curve = np.array(points, float)
-    for _ in range(3):
-        inner = np.stack(
-            [0.75 * curve[:-1] + 0.25 * curve[1:], 0.25 * curve[:-1] + 0.75 * curve[1:]], axis=1
-        )
-        curve = np.concatenate([curve[:1], inner.reshape(-1, 3), curve[-1:]])
-    return curve
-
-
-def _tube(view: View, points: list[list[float]], width: float, strength: float) -> np.ndarray:
-    canvas = np.zeros((view.size, view.size), np.uint8)
-    flat = np.round(view.to_pixels(_curve(points)) * 16).astype(np.int32)
-    drawn = max(round(width / view.pixel), 1)
-    cv2.polylines(canvas, [flat], False, 255, drawn, cv2.LINE_AA, 4)
-    return canvas * np.float32(strength / 255 * min(1.0, width / (drawn * view.pixel)))
+from data_pipelines.simulated_cxr.strokes import smooth_curve, stroke
 
 
 def _box(view: View, centre: list[float], half: float, strength: float) -> np.ndarray:
@@ -49,27 +31,27 @@ def draw_devices(
     front = anatomy.depth
     if "ett" in kinds:
         tip = carina + 35 + 2 * jitter[0]
-        total += _tube(view, [[0, -14, top], [jitter[1] / 3, -20, tip]], 6.5, 0.75)
+        stroke(total, view, smooth_curve([[0, -14, top], [jitter[1] / 3, -20, tip]]), 6.5, 0.75)
     if "enteric" in kinds:
         path = [[4, -24, top], [2, -30, carina], [8 + jitter[2], -34, 40], [40, 0, -40]]
-        total += _tube(view, [*path, [70.0 + jitter[3], 20.0, -70.0]], 4.0, 0.8)
+        stroke(total, view, smooth_curve([*path, [70.0 + jitter[3], 20.0, -70.0]]), 4.0, 0.8)
     if "line" in kinds:
         end = [-20 + jitter[4] / 2, 10, 0.42 * height + 2 * jitter[5]]
         start = [[side * 150, 40, height - 20], [side * 75, 45, height + 2]]
         if rng.random() < 0.5:
             start = [[side * 42, 10, top], [side * 40, 15, height + 25]]
-        total += _tube(view, [*start, [-12, 20, 0.78 * height], end], 3.2, 0.9)
+        stroke(total, view, smooth_curve([*start, [-12, 20, 0.78 * height], end]), 3.2, 0.9)
     if "pacemaker" in kinds:
         place = [100.0 + jitter[6], front + 8, 0.72 * height + jitter[7]]
         total += _box(view, place, 24.0, 1.6)
         lead = [place, [70, 40, height - 8], [-8, 22, 0.75 * height], [-26, 20, 75]]
-        total += _tube(view, [*lead, [2, 50, 26], [48 + jitter[1], 60, 22]], 2.6, 1.0)
+        stroke(total, view, smooth_curve([*lead, [2, 50, 26], [48 + jitter[1], 60, 22]]), 2.6, 1.0)
     if "wires" in kinds:
         for step in range(5):
             z = 0.72 * height - 26 * step
             loop = [[-8, front, z + 5], [8, front, z - 5], [-8, front, z - 5], [8, front, z + 5]]
-            total += _tube(view, loop, 2.4, 1.0)
+            stroke(total, view, smooth_curve(loop), 2.4, 1.0)
     if "chest_tube" in kinds:
         path = [[side * 150, 0, 50], [side * 110, -30, 70], [side * 70, -30, 0.8 * height]]
-        total += _tube(view, path, 6.0, 0.6)
+        stroke(total, view, smooth_curve(path), 6.0, 0.6)
     return total

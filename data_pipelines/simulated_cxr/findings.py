@@ -43,6 +43,18 @@ EXTRA: tuple[str, ...] = (
     "Compression Fracture",
 )
 FINDINGS = LABELS + EXTRA
+# The labels of site P; the four other findings outside the 14 are labels nowhere.
+WIDE_LABELS: tuple[str, ...] = (
+    *LABELS,
+    "Hiatal Hernia",
+    "Emphysema",
+    "Calcified Granuloma",
+    "Scoliosis",
+    "Tortuous Aorta",
+    "Elevated Hemidiaphragm",
+    "Fibrosis",
+    "Compression Fracture",
+)
 
 OPACITIES = ("Lung Lesion", "Edema", "Consolidation", "Atelectasis")
 
@@ -76,18 +88,18 @@ MIDLINE = (
 
 # Where a finding may lie, with the share of each place; all others have the one place "".
 PLACES: Mapping[str, tuple[tuple[str, float], ...]] = {
-    "Consolidation": (("upper", 0.22), ("mid", 0.27), ("lower", 0.38), ("retrocardiac", 0.13)),
+    "Consolidation": (("upper", 0.22), ("mid", 0.27), ("lower", 0.33), ("retrocardiac", 0.18)),
     "Lung Lesion": (
-        ("upper", 0.36),
-        ("mid", 0.24),
+        ("upper", 0.34),
+        ("mid", 0.22),
         ("lower", 0.2),
-        ("retrocardiac", 0.1),
-        ("retrosternal", 0.1),
+        ("retrocardiac", 0.12),
+        ("retrosternal", 0.12),
     ),
     "Calcified Granuloma": (("upper", 0.4), ("mid", 0.3), ("lower", 0.3)),
     "Cavity": (("upper", 0.6), ("mid", 0.2), ("lower", 0.2)),
-    "Atelectasis": (("lower", 0.72), ("mid", 0.14), ("retrocardiac", 0.14)),
-    "Pleural Effusion": (("", 0.86), ("posterior", 0.14)),
+    "Atelectasis": (("lower", 0.68), ("mid", 0.14), ("retrocardiac", 0.18)),
+    "Pleural Effusion": (("", 0.78), ("posterior", 0.22)),
     "Pleural Other": (("apical", 0.5), ("lateral", 0.5)),
     "Fracture": (("upper", 0.3), ("mid", 0.4), ("lower", 0.3)),
 }

@@ -11,7 +11,7 @@ from data_pipelines.simulated_cxr.lungs import LungShape, dome
 from data_pipelines.simulated_cxr.rays import View, length
 from data_pipelines.simulated_cxr.states import Finding
 from data_pipelines.simulated_cxr.texture import smooth_noise
-from data_pipelines.simulated_cxr.thorax import MU, trunk
+from data_pipelines.simulated_cxr.thorax import MU
 
 
 def pneumoperitoneum(
@@ -33,15 +33,16 @@ def pneumoperitoneum(
     return total.astype(np.float32)
 
 
-def subcutaneous(view: View, anatomy: Anatomy, finding: Finding, height: float) -> np.ndarray:
-    """Dark streaks in the chest wall and the neck."""
+def subcutaneous(view: View, anatomy: Anatomy, finding: Finding, soft: np.ndarray) -> np.ndarray:
+    """Dark streaks in the chest wall and the neck; `soft` is the trunk's attenuation [S, S]."""
     grid, z = view.grid()
+    height = anatomy.height
     rng = np.random.default_rng((finding.key, 6))
     streaks = np.maximum(smooth_noise(rng, (view.size, view.size), 36) - 0.1, 0)
     if view.lateral:
         where = np.exp(-(((z - 0.9 * height) / 50) ** 2)) * (np.abs(grid) < anatomy.depth)
         air = (6 + 14 * finding.severity) * streaks * where
-        return -np.minimum(MU * air, 0.6 * trunk(view, anatomy, height)).astype(np.float32)
+        return -np.minimum(MU * air, 0.6 * soft).astype(np.float32)
     total = np.zeros((view.size, view.size), np.float32)
     for sign, severity in ((-1, finding.right), (1, finding.left)):
         middle = anatomy.chest + 6 + 0.5 * anatomy.fat - 0.25 * np.maximum(z - 0.6 * height, 0)
@@ -49,4 +50,4 @@ def subcutaneous(view: View, anatomy: Anatomy, finding: Finding, height: float) 
         where = where * np.clip((z - 20) / 80, 0, 1)
         total += severity * where
     air = 44 * np.sqrt(total) * streaks
-    return -np.minimum(MU * air, 0.6 * trunk(view, anatomy, height)).astype(np.float32)
+    return -np.minimum(MU * air, 0.6 * soft).astype(np.float32)

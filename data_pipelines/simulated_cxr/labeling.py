@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Study labels: from the report or from the visible truth, with the site's noise."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from data_pipelines.simulated_cxr.findings import (
     POSITIVE,
     UNCERTAIN,
 )
-from data_pipelines.simulated_cxr.sites import LabelNoise
+from data_pipelines.simulated_cxr.reporter import Report
+from data_pipelines.simulated_cxr.sites import LabelNoise, Site
 from data_pipelines.simulated_cxr.states import Finding
 
 
@@ -29,24 +30,33 @@ def implied(findings: Mapping[str, Finding]) -> frozenset[str]:
     return frozenset(names)
 
 
-def visible_labels(present: Collection[str]) -> dict[str, int]:
-    """Returns 1 or 0 for each label."""
-    return {name: int(name in present) for name in LABELS}
+def study_labels(
+    rng: np.random.Generator, site: Site, report: Report | None, visible: frozenset[str]
+) -> dict[str, int]:
+    """Returns the label codes of a study: mined from its report, or the visible truth.
+
+    Where there is no report the truth has the noise of the site; sites for evaluation have none.
+    """
+    truth = {name: int(name in visible) for name in site.labels}
+    if site.evaluation_only:
+        return truth
+    if report is not None:
+        return {name: report.mentions.get(name, BLANK) for name in site.labels}
+    return with_noise(rng, truth, site.noise)
 
 
 def with_noise(
-    rng: np.random.Generator, labels: Mapping[str, int], noise: LabelNoise
+    rng: np.random.Generator, truth: Mapping[str, int], noise: LabelNoise
 ) -> dict[str, int]:
     """Flips, hedges and blanks labels at the site's rates; "No Finding" follows the others."""
     noisy = {}
-    for name in LABELS:
-        code = labels.get(name, BLANK)
+    for name, code in truth.items():
         draw, other = rng.random(2)
         if name == "No Finding":
             continue
-        if code in (POSITIVE, UNCERTAIN):
+        if code == POSITIVE:
             if draw < noise.missed:
-                code = NEGATIVE if noise.blank == 0 and code == POSITIVE else BLANK
+                code = BLANK if noise.blank else NEGATIVE
             elif other < noise.uncertain:
                 code = UNCERTAIN
         elif draw < noise.false:
@@ -55,6 +65,8 @@ def with_noise(
             code = BLANK
         noisy[name] = code
     found = any(
-        code in (POSITIVE, UNCERTAIN) for name, code in noisy.items() if name != "Support Devices"
+        code in (POSITIVE, UNCERTAIN) and name in LABELS
+        for name, code in noisy.items()
+        if name != "Support Devices"
     )
     return {"No Finding": NEGATIVE if found else POSITIVE, **noisy}

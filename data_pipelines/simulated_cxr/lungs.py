@@ -24,6 +24,7 @@ class LungShape:
     curve: float  # height of the dome relative to normal
     widening: float = 0.0  # mm, of the upper mediastinum
     effusion: float = 0.0
+    effusion_posterior: bool = False  # a thin layer behind the diaphragm only
     supine: bool = False
     pneumothorax: float = 0.0
     thickening: float = 0.0
@@ -143,9 +144,20 @@ def _above_fluid(
     middle_x, half_x, middle_y, half_y = profile(anatomy, shape, z)
     if view.lateral:
         middle_x, half_x, middle_y, half_y = middle_y, half_y, middle_x, half_x
+    if shape.effusion_posterior:
+        if view.lateral:
+            start = middle_x - half_x + (7 + 9 * shape.effusion)
+            behind = (across < start) & (z < shape.peak - 2)
+            return Interval(
+                np.where(behind, EMPTY, -EMPTY).astype(np.float32),
+                np.where(behind, -EMPTY, EMPTY).astype(np.float32),
+            )
+        layer = (7 + 9 * shape.effusion) * np.clip((shape.peak - 2 - z) / 8, 0, 1)
+        back = (middle_y - half_y + layer).astype(np.float32)
+        return Interval(back, np.full_like(back, EMPTY))
     severity = shape.effusion * (0.45 if shape.supine else 1.0)
-    level = -58 + 150 * severity
-    climb = 26 + 26 * severity
+    level = -52 + 150 * severity
+    climb = 34 + 46 * severity
     rise = np.clip((z - level) / climb, 0, 1)
     radius = np.where(rise >= 1, 9.0, 1.5 * np.sqrt(rise))
     ratio = (across - middle_x) / np.maximum(half_x, 0.5)

@@ -1,73 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 """All studies of one patient: anatomy, states, images with truth, report and labels."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from data_pipelines.raw import RawImage, RawStudy
+from data_pipelines.simulated_cxr import progression
 from data_pipelines.simulated_cxr.anatomy import Anatomy, draw_anatomy
-from data_pipelines.simulated_cxr.findings import (
-    FINDINGS,
-    LABELS,
-    MIDLINE,
-    OPACITIES,
-    SIDE_BOTH,
-    SIDE_LEFT,
-    SIDE_MIDLINE,
-    SIDE_RIGHT,
-    SINGLE_TARGETS,
-)
-from data_pipelines.simulated_cxr.labeling import implied, visible_labels, with_noise
+from data_pipelines.simulated_cxr.blocks import CONFOUNDED, ENRICHED, PROGRESSION, enriched_state
+from data_pipelines.simulated_cxr.confounding import Tie, tie, with_devices
+from data_pipelines.simulated_cxr.grades import grade
+from data_pipelines.simulated_cxr.labeling import study_labels
 from data_pipelines.simulated_cxr.render import draw_view, render
 from data_pipelines.simulated_cxr.reporter import STEP, Report, Reporter
-from data_pipelines.simulated_cxr.seeds import stream, uniform_hash
-from data_pipelines.simulated_cxr.sites import ENRICHED, Site
-from data_pipelines.simulated_cxr.states import (
-    Finding,
-    State,
-    edema_grade,
-    enriched_state,
-    first_state,
-    next_state,
-)
-from data_pipelines.simulated_cxr.visibility import SEEN, see
+from data_pipelines.simulated_cxr.seeds import opaque, stream, uniform_hash
+from data_pipelines.simulated_cxr.sites import Site
+from data_pipelines.simulated_cxr.states import Finding, State, first_state, next_state
+from data_pipelines.simulated_cxr.truth import CHILDREN, Sightings, Truth
 
-TRUTH_FEATURES: Mapping[str, tuple[np.dtype, tuple[int | None, ...]]] = {
-    "truth_findings": (np.dtype(np.int8), (len(FINDINGS),)),
-    "truth_severity": (np.dtype(np.float32), (len(FINDINGS),)),
-    "truth_side": (np.dtype(np.int8), (len(FINDINGS),)),
-    "truth_visible_in": (np.dtype(np.int8), (len(FINDINGS),)),
-    "truth_boxes": (np.dtype(np.float32), (None, 6)),
-    "truth_edema": (np.dtype(np.int8), ()),
-}
 MAX_STUDIES = 6
-CHILDREN: Mapping[str, tuple[str, ...]] = {
-    "Lung Opacity": OPACITIES,
-    "Pneumonia": ("Consolidation",),
-}
 
 
 @dataclass(frozen=True)
-class _Case:
-    """A patient to be generated, and the source of its random streams."""
+class Case:
+    """A patient to be generated, and the source of its random streams.
+
+    `number` is of the patient in its block; `split` "" leaves the split to a hash of the id;
+    `confounding` is the strength of the cohort's dial, 0 to 1.
+    """
 
     site: Site
     seed: int
     number: int
     size: int
-    split: str
+    split: str = ""
+    confounding: float = 0.0
 
     def stream(self, *purpose: str | int) -> np.random.Generator:
         return stream(self.seed, self.site.name, self.number, self.split, *purpose)
 
+    @property
+    def patient_id(self) -> str:
+        """Opaque: it tells neither the split nor the order of generation."""
+        return self.site.name + opaque(
+            "patient", self.seed, self.site.name, self.split, self.number
+        )
 
-@dataclass(frozen=True)
-class _Truth:
-    features: Mapping[str, np.ndarray]
-    visibility: Mapping[str, float]
-    visible: frozenset[str]
+    @property
+    def strength(self) -> float:
+        """Of the tie between technique and findings in this patient's studies."""
+        if not self.site.evaluation_only:
+            return self.confounding
+        return self.confounding * CONFOUNDED.get(self.split, 0)
 
 
 def patient_split(site: Site, seed: int, patient_id: str) -> str:
@@ -80,33 +66,27 @@ def patient_split(site: Site, seed: int, patient_id: str) -> str:
     return site.splits[-1][0]
 
 
-def patient_studies(
-    site: Site, seed: int, number: int, size: int, split: str
-) -> Iterator[RawStudy]:
-    """Yields the studies of a patient in time order.
-
-    Args:
-      site: the site.
-      seed: of the cohort.
-      number: of the patient at the site.
-      size: of the images, pixels.
-      split: "" to derive it from the patient's id; "enriched" also changes the states.
-    """
-    case = _Case(site, seed, number, size, split)
+def patient_studies(case: Case) -> Iterator[RawStudy]:
+    """Yields the studies of a patient in time order."""
+    site = case.site
     rng = case.stream("patient")
     anatomy = draw_anatomy(rng)
-    patient_id = f"{site.name}{'x' if split == 'enriched' else ''}{number:07d}"
-    days, prior, seen, previous = 0.0, None, frozenset[str](), None
-    state = _opening(rng, site, split)
-    for index in range(_count(rng, site, split)):
-        if index:
-            gap = float(np.ceil(rng.lognormal(2.6, 1.5)))
-            days += gap
-            prior, state = state, next_state(rng, state, site.prevalence, gap)
-        views = _views(rng, site)
-        images, truth = _images(case, index, views, anatomy, state)
-        report, labels = _text(case, index, views, state, truth, prior, seen, previous)
-        severity, severity_source = _grade(rng, site, state, truth, labels)
+    patient_id = case.patient_id
+    prior, seen, previous = None, frozenset[str](), None
+    for index, (days, state) in enumerate(_course(rng, case)):
+        tied = tie(case.stream("tie", index), case.strength, state) if case.strength else None
+        if tied:
+            state = with_devices(case.stream("tied devices", index), state, tied.devices)
+        views = _views(rng, site, tied)
+        images, truth = _images(case, index, views, anatomy, state, tied)
+        report = None
+        if site.reports:
+            reporter = Reporter(
+                case.stream("report", index), site.style, site=site.name, cohort_seed=case.seed
+            )
+            report = reporter.write(state, truth.visibility, prior, seen, views, previous)
+        labels = study_labels(case.stream("labels", index), site, report, truth.visible)
+        severity, source = grade(case.stream("grade", index), site, state, truth.visible, report)
         yield RawStudy(
             patient_id=patient_id,
             study_id=f"{patient_id}s{index + 1}",
@@ -119,141 +99,81 @@ def patient_studies(
             sections=report.sections if report else (),
             sentences=report.sentences if report else (),
             labels=labels,
-            split=split or patient_split(site, seed, patient_id),
+            split=case.split or patient_split(site, case.seed, patient_id),
             severity=severity,
-            severity_source=severity_source,
+            severity_source=source,
             progression=_progression(site, state, prior, truth, seen, report),
             age=anatomy.age,
             sex=anatomy.sex,
             source=f"simulated_cxr_{site.name}",
             truth=truth.features,
         )
-        seen, previous = truth.visible, report
+        prior, seen, previous = state, truth.visible, report
 
 
-def _opening(rng: np.random.Generator, site: Site, split: str) -> dict[str, Finding]:
-    if split != "enriched":
-        return first_state(rng, site.prevalence, site.healthy)
-    draw = rng.random()
-    if draw < ENRICHED.single:
-        target = SINGLE_TARGETS[int(rng.integers(len(SINGLE_TARGETS)))]
-    elif draw < ENRICHED.single + ENRICHED.none:
-        target = "No Finding"
+def _course(rng: np.random.Generator, case: Case) -> Iterator[tuple[float, dict[str, Finding]]]:
+    """Yields days since the first study and the state, study by study."""
+    prevalence = case.site.prevalence
+    if case.split == PROGRESSION:
+        first, second = progression.pair(rng, prevalence)
+        yield 0.0, first
+        yield _gap(rng), second
+        return
+    enriched = case.split == ENRICHED
+    if enriched:
+        state = enriched_state(rng, prevalence)
     else:
-        target = ENRICHED.others[int(rng.integers(len(ENRICHED.others)))]
-    return enriched_state(rng, site.prevalence, target)
-
-
-def _count(rng: np.random.Generator, site: Site, split: str) -> int:
-    further = 0.15 if split == "enriched" else site.more_studies
+        state = first_state(rng, prevalence, case.site.healthy)
+    further = 0.15 if enriched else case.site.more_studies
     count = 1
     while count < MAX_STUDIES and rng.random() < further:
         count += 1
-    return count
+    days = 0.0
+    yield days, state
+    for _ in range(1, count):
+        gap = _gap(rng)
+        days += gap
+        state = next_state(rng, state, prevalence, gap)
+        yield days, state
 
 
-def _views(rng: np.random.Generator, site: Site) -> tuple[str, ...]:
-    if rng.random() < site.portable:
+def _gap(rng: np.random.Generator) -> float:
+    return float(np.ceil(rng.lognormal(2.6, 1.5)))
+
+
+def _views(rng: np.random.Generator, site: Site, tied: Tie | None) -> tuple[str, ...]:
+    portable, lateral = rng.random(2)
+    if tied.portable if tied else portable < site.portable:
         return ("AP",)
-    return ("PA", "LATERAL") if rng.random() < site.lateral else ("PA",)
+    return ("PA", "LATERAL") if lateral < site.lateral else ("PA",)
 
 
 def _images(
-    case: _Case, index: int, views: Sequence[str], anatomy: Anatomy, state: State
-) -> tuple[list[tuple[str, np.ndarray, float]], _Truth]:
-    images, boxes = [], []
-    visibility = dict.fromkeys(state, 0.0)
-    where = dict.fromkeys(state, 0)
+    case: Case,
+    index: int,
+    views: Sequence[str],
+    anatomy: Anatomy,
+    state: State,
+    tied: Tie | None,
+) -> tuple[list[tuple[str, np.ndarray, float]], Truth]:
+    images, sightings = [], Sightings(state)
     for k, name in enumerate(views):
         rng = case.stream("image", index, k)
         view, posture = draw_view(rng, name, case.size)
-        picture = render(rng, anatomy, state, view, posture, case.site.scanner)
+        exposure = float(rng.normal()) if tied is None else tied.exposure
+        picture = render(rng, anatomy, state, view, posture, case.site.scanner, exposure)
         images.append((name, picture.pixels, view.pixel))
-        for finding, delta in picture.deltas.items():
-            sight = see(delta, view.pixel)
-            visibility[finding] = max(visibility[finding], sight.visibility)
-            if sight.visibility >= SEEN:
-                where[finding] |= 2 if view.lateral else 1
-                boxes.append((k, FINDINGS.index(finding), *sight.box))
-    return images, _truth(state, visibility, where, boxes)
-
-
-def _truth(
-    state: State,
-    visibility: Mapping[str, float],
-    where: dict[str, int],
-    boxes: Sequence[tuple[float, ...]],
-) -> _Truth:
-    present = implied(state)
-    seen = implied({name: f for name, f in state.items() if where[name]})
-    side = np.zeros(len(FINDINGS), np.int8)
-    severity = np.zeros(len(FINDINGS), np.float32)
-    visible_in = np.zeros(len(FINDINGS), np.int8)
-    for i, name in enumerate(FINDINGS):
-        parts = [p for p in CHILDREN.get(name, (name,)) if p in state]
-        if name not in present or not parts:
-            continue
-        right = max(state[p].right for p in parts)
-        left = max(state[p].left for p in parts)
-        severity[i] = max(right, left)
-        side[i] = SIDE_BOTH if right and left else SIDE_RIGHT if right else SIDE_LEFT
-        if name in MIDLINE:
-            side[i] = SIDE_MIDLINE
-        visible_in[i] = np.bitwise_or.reduce([where[p] for p in parts])
-    features: dict[str, np.ndarray] = {
-        "truth_findings": np.array([name in present for name in FINDINGS], np.int8),
-        "truth_severity": severity,
-        "truth_side": side,
-        "truth_visible_in": visible_in,
-        "truth_boxes": np.array(boxes, np.float32).reshape(-1, 6),
-        "truth_edema": np.array(edema_grade(state), np.int8),
-    }
-    return _Truth(features, visibility, seen)
-
-
-def _text(
-    case: _Case,
-    index: int,
-    views: Sequence[str],
-    state: State,
-    truth: _Truth,
-    prior: State | None,
-    seen: frozenset[str],
-    previous: Report | None,
-) -> tuple[Report | None, dict[str, int]]:
-    site = case.site
-    rng = case.stream("report", index)
-    report = None
-    if site.reports:
-        reporter = Reporter(rng, site.style, site=site.name, cohort_seed=case.seed)
-        report = reporter.write(state, truth.visibility, prior, seen, views, previous)
-    source = visible_labels(truth.visible)
-    if report is not None and not site.evaluation_only:
-        source = report.mentions
-    noise = case.stream("labels", index)
-    if site.evaluation_only:
-        return report, source
-    return report, with_noise(noise, source, site.noise)
-
-
-def _grade(
-    rng: np.random.Generator, site: Site, state: State, truth: _Truth, labels: Mapping[str, int]
-) -> tuple[int, str]:
-    """Edema grades: consensus at evaluation sites, mined from 3% of the reports elsewhere."""
-    grade = edema_grade(state) if "Edema" in truth.visible else 0
-    draw = rng.random()
-    if site.evaluation_only:
-        return grade, "consensus"
-    if not site.reports or draw > 0.03 or (labels["Edema"] == 1) != (grade > 0):
-        return -1, ""
-    return grade, "mined"
+        where = (view.pixel, *view.shift, view.twist, view.tilt)
+        technique = (*where, posture.breath, posture.supine, exposure)
+        sightings.add(view, picture.deltas, picture.clarity, technique)
+    return images, sightings.truth()
 
 
 def _progression(
     site: Site,
     state: State,
     prior: State | None,
-    truth: _Truth,
+    truth: Truth,
     seen: frozenset[str],
     report: Report | None,
 ) -> dict[str, int]:
@@ -263,8 +183,9 @@ def _progression(
     if prior is None:
         return {}
     changes = {}
-    for name in LABELS:
-        if name in state and name in prior and name in truth.visible and name in seen:
-            change = state[name].severity - prior[name].severity
+    for name in site.labels:
+        part = CHILDREN["Pneumonia"][0] if name == "Pneumonia" else name
+        if part in state and part in prior and name in truth.visible and name in seen:
+            change = state[part].severity - prior[part].severity
             changes[name] = 1 if change > STEP else -1 if change < -STEP else 0
     return changes

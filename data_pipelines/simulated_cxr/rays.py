@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-CENTRE = 95.0  # height of the central ray, mm
+CENTRE = 88.0  # height of the central ray, mm
 EMPTY = np.float32(1e6)
 
 

@@ -25,3 +25,8 @@ def uniform_hash(*parts: str | int) -> float:
     """Returns a number in [0, 1) that depends on the parts alone."""
     digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2.0**64
+
+
+def opaque(*parts: str | int) -> str:
+    """Returns 12 hexadecimal digits that depend on the parts alone and tell nothing of them."""
+    return hashlib.sha256("/".join(str(part) for part in parts).encode()).hexdigest()[:12]

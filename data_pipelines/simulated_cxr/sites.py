@@ -2,26 +2,28 @@
 """The sites of the cohort: prevalence, views, scanner, phrasing and label noise of each.
 
 M has reports and labels mined from them and is rich in portable AP images; C has labels only,
-with asymmetric noise and blanks; E1 is for evaluation, with labels that are the visible truth,
-as a split of natural prevalence and an enriched one.
+with asymmetric noise and blanks; P has no reports either but a wider vocabulary; E1 and E2 are for
+evaluation, with labels that are the visible truth, and differ from the others and from each other.
+To change a prevalence, a scanner or the noise of labels, change it here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from data_pipelines.simulated_cxr.detector import Scanner
+from data_pipelines.simulated_cxr.findings import LABELS, WIDE_LABELS
 
 PREVALENCE: Mapping[str, float] = {
     "Enlarged Cardiomediastinum": 0.07,
     "Cardiomegaly": 0.20,
-    "Lung Lesion": 0.08,
+    "Lung Lesion": 0.10,
     "Edema": 0.17,
-    "Consolidation": 0.15,
+    "Consolidation": 0.16,
     "Atelectasis": 0.19,
-    "Pneumothorax": 0.07,
+    "Pneumothorax": 0.08,
     "Pleural Effusion": 0.22,
-    "Pleural Other": 0.04,
-    "Fracture": 0.05,
+    "Pleural Other": 0.05,
+    "Fracture": 0.06,
     "Support Devices": 0.28,
     "Hiatal Hernia": 0.07,
     "Emphysema": 0.08,
@@ -54,22 +56,30 @@ class LabelNoise:
 
 @dataclass(frozen=True)
 class Site:
-    """One site. `portable` is the share of AP studies, `lateral` of the others with a lateral."""
+    """One site.
+
+    `patients` is per patient of the cohort; `healthy` the share of patients with next to no
+    finding; `prevalence` of first studies, over all patients; `portable` the share of AP studies,
+    `lateral` of the others with a lateral; `more_studies` the chance of each further study, up to
+    six. Labels are mined from the reports where there are `reports`, and are the visible truth
+    with `noise` where there are none; at a site for evaluation they are the visible truth.
+    """
 
     name: str
-    patients: float  # per patient of the cohort
+    patients: float
     healthy: float
     prevalence: Mapping[str, float]
     portable: float
     lateral: float
     scanner: Scanner
-    reports: bool
-    style: str
-    noise: LabelNoise
+    description: str
+    reports: bool = False
+    style: str = ""
+    noise: LabelNoise = LabelNoise()
+    labels: tuple[str, ...] = LABELS
     evaluation_only: bool = False
     splits: tuple[tuple[str, float], ...] = ()
-    description: str = ""
-    more_studies: float = 0.55  # chance of each further study, up to six
+    more_studies: float = 0.55
 
 
 def _scaled(factor: float, **changes: float) -> dict[str, float]:
@@ -84,12 +94,11 @@ SITES: Mapping[str, Site] = {
         patients=1.0,
         healthy=0.26,
         prevalence=PREVALENCE,
-        portable=0.6,
-        lateral=0.8,
+        portable=0.5,
+        lateral=0.88,
         scanner=Scanner(),
         reports=True,
         style="m",
-        noise=LabelNoise(missed=0.05, false=0.015),
         splits=SPLITS,
         description="reports, labels mined from them, mostly portable AP images",
     ),
@@ -101,45 +110,49 @@ SITES: Mapping[str, Site] = {
         portable=0.7,
         lateral=0.45,
         scanner=Scanner(scatter=0.5, dose=4000.0, gamma=0.85, high=0.95, margin=0.2, blur=0.9),
-        reports=False,
-        style="",
-        noise=LabelNoise(missed=0.2, false=0.02, uncertain=0.06, blank=0.5),
+        noise=LabelNoise(missed=0.15, false=0.03, uncertain=0.06, blank=0.5),
         splits=SPLITS,
         description="no reports; labels with asymmetric noise and blanks",
+    ),
+    "p": Site(
+        name="p",
+        patients=0.4,
+        healthy=0.3,
+        prevalence=_scaled(0.9, Support_Devices=0.18, Scoliosis=0.11, Tortuous_Aorta=0.12),
+        portable=0.25,
+        lateral=0.9,
+        scanner=Scanner(scatter=0.3, dose=8000.0, gamma=1.05, low=0.04, blur=0.5),
+        noise=LabelNoise(missed=0.12, false=0.02, blank=0.7),
+        labels=WIDE_LABELS,
+        splits=SPLITS,
+        description="no reports; a wider label vocabulary, mostly PA and lateral images",
     ),
     "e1": Site(
         name="e1",
         patients=0.3,
         healthy=0.32,
-        prevalence=_scaled(0.85, Lung_Lesion=0.1),
+        prevalence=_scaled(0.85, Lung_Lesion=0.12),
         portable=0.35,
         lateral=0.85,
         scanner=Scanner(scatter=0.28, dose=9000.0, gamma=1.15, margin=0.4, blur=0.4),
         reports=True,
         style="e1",
-        noise=LabelNoise(),
         evaluation_only=True,
         description="evaluation only; labels are the visible truth",
     ),
+    "e2": Site(
+        name="e2",
+        patients=0.2,
+        healthy=0.2,
+        prevalence=_scaled(1.2, Edema=0.28, Support_Devices=0.5, Lung_Lesion=0.06),
+        portable=0.9,
+        lateral=0.5,
+        scanner=Scanner(
+            scatter=0.6, dose=2500.0, gamma=0.9, high=0.96, margin=0.25, blur=1.1, spread=1.4
+        ),
+        reports=True,
+        style="e2",
+        evaluation_only=True,
+        description="evaluation only, a ward of portable images; labels are the visible truth",
+    ),
 }
-
-
-@dataclass(frozen=True)
-class Enriched:
-    """The enriched split of an evaluation site: patients per patient of the cohort."""
-
-    patients: float = 0.4
-    single: float = 0.62  # share of patients with exactly one of the single targets
-    none: float = 0.12  # share without any finding
-    others: tuple[str, ...] = field(
-        default=(
-            "Enlarged Cardiomediastinum",
-            "Pneumonia",
-            "Pleural Other",
-            "Fracture",
-            "Support Devices",
-        )
-    )
-
-
-ENRICHED = Enriched()

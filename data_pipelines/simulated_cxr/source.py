@@ -15,10 +15,13 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.raw import RawStudy
-from data_pipelines.simulated_cxr.findings import EXTRA, FINDINGS, LABELS
-from data_pipelines.simulated_cxr.patients import TRUTH_FEATURES, patient_studies
+from data_pipelines.simulated_cxr import blocks
+from data_pipelines.simulated_cxr.findings import EXTRA, FINDINGS
+from data_pipelines.simulated_cxr.masks import GRID
+from data_pipelines.simulated_cxr.patients import Case, patient_studies
 from data_pipelines.simulated_cxr.seeds import VERSION
-from data_pipelines.simulated_cxr.sites import ENRICHED, SITES
+from data_pipelines.simulated_cxr.sites import SITES
+from data_pipelines.simulated_cxr.truth import TECHNIQUE, TRUTH_FEATURES
 
 UNIT = 400  # patients, about 1,000 studies
 
@@ -34,6 +37,7 @@ class SimulatedSite:
     blocks: tuple[tuple[str, int], ...]
     size: int
     seed: int
+    confounding: float = 0.0
 
     @property
     def name(self) -> str:
@@ -41,7 +45,7 @@ class SimulatedSite:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return LABELS
+        return SITES[self.site].labels
 
     @property
     def truth_features(self) -> Mapping[str, tuple[np.dtype, tuple[int | None, ...]]]:
@@ -61,6 +65,9 @@ class SimulatedSite:
             "cohort_seed": self.seed,
             "truth_finding_names": list(FINDINGS),
             "outside_the_labels": list(EXTRA),
+            "truth_technique_names": list(TECHNIQUE),
+            "truth_mask_grid": GRID,
+            "confounding": self.confounding,
             "label_noise": asdict(site.noise),
             "prevalence_of_first_studies": dict(site.prevalence),
         }
@@ -75,7 +82,7 @@ class SimulatedSite:
 
     def unit_hash(self, unit: str) -> str:
         """Returns a hash of everything the unit's studies depend on."""
-        key = json.dumps([VERSION, self.site, self.size, self.seed, unit])
+        key = json.dumps([VERSION, self.site, self.size, self.seed, self.confounding, unit])
         return hashlib.sha256(key.encode()).hexdigest()
 
     def studies(self, unit: str) -> Iterator[RawStudy]:
@@ -83,29 +90,34 @@ class SimulatedSite:
         split, first, last = unit.rsplit("-", 2)
         split = "" if split == "hashed" else split
         for number in range(int(first), int(last)):
-            yield from patient_studies(SITES[self.site], self.seed, number, self.size, split)
+            yield from patient_studies(
+                Case(SITES[self.site], self.seed, number, self.size, split, self.confounding)
+            )
 
 
-def sources(*, patients: int, size: int, seed: int) -> tuple[SimulatedSite, ...]:
+def sources(
+    *, patients: int, size: int, seed: int, confounding: float = 0.0
+) -> tuple[SimulatedSite, ...]:
     """Returns the sites of a cohort.
 
     Args:
       patients: of site M; the other sites have a fixed share of it.
       size: of the square images, pixels.
       seed: of the cohort.
+      confounding: 0 to 1, how strongly technique and devices go with disease at the training
+        sites; above 0 the sites for evaluation get splits where they do, do not, and do the
+        other way round.
 
     Raises:
-      ValueError: patients below 1, or a size outside 32..1024.
+      ValueError: patients below 1, a size outside 32..1024, or confounding outside 0..1.
     """
     if patients < 1:
         raise ValueError(f"patients is {patients}: give at least 1")
     if not 32 <= size <= 1024:
         raise ValueError(f"size is {size}: give 32 to 1024 pixels")
-    made = []
-    for key, site in SITES.items():
-        count = max(round(site.patients * patients), 1)
-        blocks: tuple[tuple[str, int], ...] = (("", count),)
-        if site.evaluation_only:
-            blocks = (("test", count), ("enriched", max(round(ENRICHED.patients * patients), 1)))
-        made.append(SimulatedSite(site=key, blocks=blocks, size=size, seed=seed))
-    return tuple(made)
+    if not 0 <= confounding <= 1:
+        raise ValueError(f"confounding is {confounding}: give 0 to 1")
+    return tuple(
+        SimulatedSite(key, blocks.blocks(site, patients, confounding), size, seed, confounding)
+        for key, site in SITES.items()
+    )

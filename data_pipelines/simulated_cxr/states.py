@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_pipelines.simulated_cxr.findings import MIDLINE, PLACES, RENDERED, SINGLE_TARGETS
+from data_pipelines.simulated_cxr.findings import MIDLINE, PLACES, RENDERED
 
 CHRONIC = frozenset(
     {"Cardiomegaly", "Pleural Other", "Hiatal Hernia", "Emphysema", "Calcified Granuloma"}
@@ -89,20 +89,6 @@ def first_state(
         if rng.random() < prevalence[name] * factor:
             state[name] = candidate
     return state
-
-
-def enriched_state(
-    rng: np.random.Generator, prevalence: Mapping[str, float], target: str
-) -> dict[str, Finding]:
-    """Draws a state with `target`; a target of `SINGLE_TARGETS` is the only one of them present."""
-    state = first_state(rng, prevalence, 0.3)
-    if target == "No Finding":
-        return {k: v for k, v in state.items() if k == "Support Devices"}
-    if target in SINGLE_TARGETS:
-        state = {name: f for name, f in state.items() if name not in SINGLE_TARGETS}
-    finding = onset(rng, "Consolidation" if target == "Pneumonia" else target, severe=0.25)
-    state[finding.name] = replace(finding, pneumonia=finding.pneumonia or target == "Pneumonia")
-    return {name: state[name] for name in RENDERED if name in state}
 
 
 def next_state(

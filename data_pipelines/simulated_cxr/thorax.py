@@ -10,7 +10,15 @@ import cv2
 import numpy as np
 
 from data_pipelines.simulated_cxr.anatomy import Anatomy
-from data_pipelines.simulated_cxr.rays import EMPTY, Interval, View, ellipsoid, hull, rotation
+from data_pipelines.simulated_cxr.rays import (
+    EMPTY,
+    Interval,
+    View,
+    ellipsoid,
+    hull,
+    length,
+    rotation,
+)
 
 MU = 0.0165
 
@@ -63,9 +71,11 @@ def heart(view: View, anatomy: Anatomy, base: float, scale: float, shift: float)
     turn = rotation(anatomy.heart_tilt)
     left = (22 * scale + shift, 30.0, base + 24 * size)
     right = (-14 + shift, 22.0, base + 34 * size)
-    ventricle = _full(view, left, np.array([66.0, 48.0, 45.0]) * size, turn)
-    atrium = _full(view, right, np.array([38.0, 40.0, 50.0]) * size, np.eye(3))
-    return hull(ventricle, atrium)
+    trunk_of_artery = (12 + 4 * scale + shift, 18.0, base + 78 * size)
+    ventricle = _full(view, left, np.array([68.0, 48.0, 46.0]) * size, turn)
+    atrium = _full(view, right, np.array([40.0, 40.0, 52.0]) * size, np.eye(3))
+    outflow = _full(view, trunk_of_artery, np.array([31.0, 30.0, 44.0]) * size, rotation(0.35))
+    return hull(hull(ventricle, atrium), outflow)
 
 
 def _full(
@@ -106,12 +116,12 @@ def _tree(key: int) -> tuple[np.ndarray, np.ndarray]:
         [0.62 * np.cos(angle), rng.normal(0, 0.45, count), 0.52 * np.sin(angle)], axis=1
     )
     middle = start + 0.45 * reach + rng.normal(0, 0.03, (count, 3))
-    segments, widths = [np.stack([start, middle], axis=1)], [rng.uniform(3.5, 7, count)]
+    segments, widths = [np.stack([start, middle], axis=1)], [rng.uniform(6, 11, count)]
     for _ in range(3):
         tip = start + reach * rng.uniform(0.75, 1.05, (count, 1)) + rng.normal(0, 0.1, (count, 3))
         bend = (middle + tip) / 2 + rng.normal(0, 0.03, (count, 3))
         segments += [np.stack([middle, bend], axis=1), np.stack([bend, tip], axis=1)]
-        widths += [rng.uniform(2, 3.5, count), rng.uniform(1, 2, count)]
+        widths += [rng.uniform(2.4, 4.4, count), rng.uniform(1.2, 2.4, count)]
     mirrored = np.concatenate(segments)
     mirrored[..., 0] *= np.tile(sign, (len(segments), 1))
     return mirrored, np.concatenate(widths)
@@ -124,11 +134,37 @@ def vessels(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
     ends = view.to_pixels((segments * scale).reshape(-1, 3)).reshape(-1, 2, 2)
     fixed = np.round(ends * 16).astype(np.int32)
     total = np.zeros((view.size, view.size), np.float32)
-    for low, high in ((0, 2), (2, 3.5), (3.5, 5.2), (5.2, 9)):
+    for low, high in ((0, 2), (2, 3.2), (3.2, 5), (5, 8), (8, 12)):
         chosen = (widths >= low) & (widths < high)
-        width = widths[chosen].mean()
+        width = widths[chosen].mean() * anatomy.vessels
         drawn = max(round(width / view.pixel), 1)
         canvas = np.zeros((view.size, view.size), np.uint8)
         cv2.polylines(canvas, list(fixed[chosen]), False, 200, drawn, cv2.LINE_AA, 4)
         total += canvas * np.float32(width / 200 * min(width / (drawn * view.pixel), 1.0))
+    return total
+
+
+def aorta(view: View, anatomy: Anatomy, tortuous: float) -> np.ndarray:
+    """Returns the attenuation of knob and descending aorta."""
+    total = np.zeros((view.size, view.size), np.float32)
+    radius = anatomy.knob * (1 + 0.35 * tortuous)
+    bodies = [
+        ((16.0 + 8 * tortuous, -15.0, 0.72 * anatomy.height), (radius, 30.0, radius)),
+        ((14.0 + 14 * tortuous, -45.0, 0.40 * anatomy.height), (13.0, 13.0, 90.0)),
+    ]
+    for centre, axes in bodies:
+        body, rows, columns = ellipsoid(view, centre, np.array(axes), np.eye(3))
+        total[rows, columns] += 0.55 * MU * length(body)
+    return total
+
+
+def stomach(view: View, anatomy: Anatomy, peak: float) -> np.ndarray:
+    """Returns the attenuation that the gastric bubble takes away, [H, W]."""
+    total = np.zeros((view.size, view.size), np.float32)
+    if anatomy.gastric:
+        radius = anatomy.gastric
+        body, rows, columns = ellipsoid(
+            view, (62.0, 8.0, peak - radius - 9), radius * np.array([1.4, 1.1, 0.8]), np.eye(3)
+        )
+        total[rows, columns] = MU * length(body)
     return total

@@ -14,7 +14,7 @@ import numpy as np
 SEEN = 0.5
 SHARE = 0.25  # of the peak difference
 FLOOR = 0.015  # attenuation below which nothing is marked
-NOISE = 2.0  # contrast times root extent (mm^0.5) at which visibility is 1 - 1/e
+NOISE = 1.5  # contrast times root extent (mm^0.5) at which visibility is 1 - 1/e
 SMALLEST = 4.0  # mm^2, area of the smallest mask that counts
 
 

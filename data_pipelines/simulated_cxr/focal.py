@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings that add attenuation to an image: opacities inside the lungs and calcifications.
+"""Findings at one place: opacities, masses, cavities, nodes, plates of collapse, a hernia.
 
 Each function returns [H, W] attenuation of one finding alone, so that the image without it
 costs one subtraction. Shapes are drawn from the finding's key in body coordinates, hence the
@@ -141,18 +141,6 @@ def lymph_nodes(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) ->
     return soften(total * (1.1 * MU), 1.5 / view.pixel)
 
 
-def fibrosis(view: View, finding: Finding, lungs: Lungs, air: np.ndarray) -> np.ndarray:
-    """A coarse net in the outer and lower lung."""
-    shape = lungs[1][0]
-    _, z = view.grid()
-    base = np.clip(1.15 - z / (0.62 * shape.height), 0, 1)
-    rng = np.random.default_rng((finding.key, 5))
-    net = np.maximum(0.55 - np.abs(smooth_noise(rng, air.shape, 44)), 0) / 0.55
-    outer = np.clip(air / 60, 0, 1)
-    total = MU * (18 + 60 * finding.severity) * net * base * outer
-    return soften(total.astype(np.float32), 1.0 / view.pixel)
-
-
 def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
     """Plates and a basal wedge; the loss of volume is in the lung's shape."""
     total = np.zeros((view.size, view.size), np.float32)
@@ -169,31 +157,6 @@ def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) ->
         axes = np.array([46.0, 50.0, 12 + 30 * severity])
         _add_blob(total, 0.55 * severity, view, lungs[sign][1], wedge, axes, np.eye(3))
     return soften(total * (0.5 * MU), 2.5 / view.pixel)
-
-
-def edema(
-    view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs, blood: np.ndarray, air: np.ndarray
-) -> np.ndarray:
-    """Grade 1 fuller vessels, 2 interstitial haze, 3 alveolar opacity around both hila.
-
-    `blood` is mm of vessel and `air` mm of aerated lung, [H, W].
-    """
-    severity = finding.severity
-    grid, z = view.grid()
-    shape = lungs[1][0]
-    hilum = 0.40 * shape.height
-    spread = 60 + 35 * severity
-    if view.lateral:
-        near = np.exp(-((grid + 12) ** 2 + (z - hilum) ** 2) / (2 * spread**2))
-    else:
-        near = np.exp(-((np.abs(grid) - 48) ** 2 + (z - hilum) ** 2) / (2 * spread**2))
-    rng = np.random.default_rng((finding.key, 4))
-    patchy = 1 + 0.4 * smooth_noise(rng, air.shape, 12)
-    lines = np.abs(smooth_noise(rng, air.shape, 48)) * min(severity * 1.5, 1.0)
-    haze = MU * air * near * (0.02 + 0.17 * severity**1.3) * np.clip(patchy, 0.1, 2)
-    mesh = MU * air * 0.045 * lines * (0.4 + 0.6 * near)
-    full = MU * blood * np.clip(air / 50, 0, 1) * (0.4 + 0.9 * severity) * (0.5 + (z > hilum))
-    return soften((haze + mesh + full).astype(np.float32), 1.5 / view.pixel)
 
 
 def hernia(view: View, finding: Finding) -> np.ndarray:

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How hard the simulated cohort is: AUC per finding of nuisances, linear pixels and a small net.
+
+    python benchmarks/cohort_difficulty.py --patients=2000 --output=difficulty.json
+
+Targets are what is visible in the frontal image of a study at site M; the judged findings are the
+labels with a rendering of their own. Patients of the test set have numbers from a million on, so
+that they are the same whatever the number of training patients. Ranges: a linear model of pixels
+0.55-0.75, the net 0.75-0.88 from 2,000 patients and at least 0.92 from 20,000, a nuisance below
+0.6. `--cache=DIR` keeps the generated arrays; a net of 2,000 patients takes minutes on two cores.
+"""
+
+import itertools
+import json
+import multiprocessing
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from absl import app, flags
+from flax import nnx
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data_pipelines.simulated_cxr.findings import EXTRA, FINDINGS, LABELS, RENDERED
+from data_pipelines.simulated_cxr.patients import Case, patient_studies
+from data_pipelines.simulated_cxr.seeds import VERSION
+from data_pipelines.simulated_cxr.sites import SITES
+from medst_jax.data.augment import Augment
+from medst_jax.evaluate.metrics import auroc
+from medst_jax.models import ResNet, ResNetOptions
+
+PATIENTS = flags.DEFINE_integer("patients", 2000, "training patients", lower_bound=20)
+TEST_PATIENTS = flags.DEFINE_integer("test_patients", 1000, "test patients", lower_bound=20)
+SIZE = flags.DEFINE_integer("size", 96, "image side, pixels")
+SEED = flags.DEFINE_integer("seed", 0, "seed of the cohort")
+SITE = flags.DEFINE_enum("site", "m", sorted(SITES), "site")
+STEPS = flags.DEFINE_integer("steps", 2000, "training steps of the net, 0 = no net")
+BATCH = flags.DEFINE_integer("batch", 64, "batch of the net")
+WORKERS = flags.DEFINE_integer("workers", 1, "processes that generate")
+CACHE = flags.DEFINE_string("cache", "", "folder of generated arrays, empty = none")
+OUTPUT = flags.DEFINE_string("output", "", "JSON file of the result")
+
+TEST_START = 1_000_000
+JUDGED = tuple(name for name in LABELS if name in RENDERED)
+NAMES = JUDGED + EXTRA
+AUGMENT = Augment(rotate=5.0, translate=0.05, scale=(0.94, 1.06), contrast=0.15, brightness=0.05)
+RANGES = {"linear": (0.55, 0.75), "net_2000": (0.75, 0.88), "net_20000": (0.92, 1.0)}
+
+Data = dict[str, np.ndarray]
+
+
+def generate(first: int, last: int, *, site: str, seed: int, size: int) -> Data:
+    """The frontal images [n, S, S], visible truth [n, F] and nuisances of patients [first, last)."""
+    columns = [FINDINGS.index(name) for name in NAMES]
+    rows: dict[str, list] = {"image": [], "truth": [], "view": [], "subject": []}
+    for number in range(first, last):
+        for study in patient_studies(Case(SITES[site], seed, number, size)):
+            image = study.images[0]
+            rows["image"].append(image.pixels)
+            rows["truth"].append((study.truth["truth_visible_in"][columns] & 1) > 0)
+            rows["view"].append([image.view == "AP", image.spacing[0]])
+            rows["subject"].append([study.age, study.sex == "F"])
+    return {name: np.stack(values) for name, values in rows.items()}
+
+
+def cohort(first: int, last: int) -> Data:
+    """`generate` in processes, or from the cache."""
+    options = dict(site=SITE.value, seed=SEED.value, size=SIZE.value)
+    name = "-".join(map(str, (VERSION, *options.values(), first, last)))
+    file = Path(CACHE.value) / f"{name}.npz"
+    if CACHE.value and file.exists():
+        with np.load(file) as stored:
+            return dict(stored)
+    edges = np.linspace(first, last, max(4 * WORKERS.value, 2) + 1).astype(int).tolist()
+    blocks = list(itertools.pairwise(edges))
+    if WORKERS.value > 1:
+        with multiprocessing.get_context("spawn").Pool(WORKERS.value) as pool:
+            parts = pool.starmap(partial(generate, **options), blocks)
+    else:
+        parts = [generate(*block, **options) for block in blocks]
+    data = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    if CACHE.value:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(file, **data)  # type: ignore[arg-type]
+    return data
+
+
+def areas(truth: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """AUC of each finding; scores [n, F]."""
+    ones = np.ones((1, len(truth)))
+    columns = zip(NAMES, truth.T, scores.T, strict=True)
+    return {name: float(auroc(t, s, ones)[0]) for name, t, s in columns}
+
+
+def logistic(train: np.ndarray, truth: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Scores [m, F] of ridge logistic regressions; a fifth of the training rows picks the ridge."""
+    mean, spread = train.mean(0), train.std(0) + 1e-6
+    x, y = jnp.asarray((train - mean) / spread), jnp.asarray(truth, jnp.float32)
+    held = len(x) * 4 // 5
+    best, best_area = 0.0, np.full(len(NAMES), -np.inf)
+    chosen = np.zeros(len(NAMES))
+    for ridge in (3e-4, 3e-3, 3e-2, 0.3):
+        scores = np.asarray(_fit(x[:held], y[:held], ridge)(x[held:]))
+        found = np.array(list(areas(truth[held:], scores).values()))
+        better = found > best_area
+        chosen[better], best_area[better] = ridge, found[better]
+    del best
+    columns = jnp.asarray((test - mean) / spread)
+    fits = {ridge: np.asarray(_fit(x, y, ridge)(columns)) for ridge in set(chosen.tolist())}
+    return np.stack([fits[ridge][:, k] for k, ridge in enumerate(chosen.tolist())], axis=1)
+
+
+def _fit(x: jax.Array, y: jax.Array, ridge: float):
+    """All findings' logistic regressions at once, by L-BFGS."""
+
+    def loss(p):
+        logits = x @ p["w"] + p["b"]
+        fit = optax.sigmoid_binary_cross_entropy(logits, y).mean(0).sum()
+        return fit + 0.5 * ridge * jnp.square(p["w"]).sum()
+
+    solver = optax.lbfgs()
+
+    @jax.jit
+    def solve(p):
+        value_and_grad = optax.value_and_grad_from_state(loss)
+
+        def step(_, carry):
+            p, state = carry
+            value, grad = value_and_grad(p, state=state)
+            update, state = solver.update(grad, state, p, value=value, grad=grad, value_fn=loss)
+            return optax.apply_updates(p, update), state
+
+        return jax.lax.fori_loop(0, 120, step, (p, solver.init(p)))[0]
+
+    p = solve({"w": jnp.zeros((x.shape[1], y.shape[1])), "b": jnp.zeros(y.shape[1])})
+    return lambda rows: rows @ p["w"] + p["b"]
+
+
+class Net(nnx.Module):
+    """A small ResNet and one logit per finding."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        options = ResNetOptions.small(widths=(24, 48, 96, 128), stem_width=16, channels=1)
+        self.trunk = ResNet(options, rngs=rngs)
+        self.head = nnx.Linear(self.trunk.features, len(NAMES), rngs=rngs)
+
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        pooled = self.trunk(images, train=train).stages[-1].astype(jnp.float32)
+        return self.head(pooled.mean((1, 2)) + 0.5 * pooled.max((1, 2)))
+
+
+def supervised(train: Data, test: Data) -> np.ndarray:
+    """Scores [m, F] of the net trained on the visible truth."""
+    net = Net(nnx.Rngs(0))
+    graph, params, rest = nnx.split(net, nnx.Param, ...)
+    schedule = optax.warmup_cosine_decay_schedule(0.0, 3e-3, 100, STEPS.value)
+    optimizer = optax.adamw(schedule, weight_decay=2e-2)
+
+    def objective(params, rest, images, truth, keys):
+        net = nnx.merge(graph, params, rest, copy=True)
+        logits = net(AUGMENT(_normalised(images), keys), train=True)
+        value = optax.sigmoid_binary_cross_entropy(logits, truth).sum(1).mean()
+        return value, nnx.state(net, nnx.Not(nnx.Param))
+
+    @partial(jax.jit, donate_argnums=(0, 1, 2))
+    def step(params, rest, state, images, truth, key):
+        keys = jax.random.split(key, len(images))
+        (value, rest), grad = jax.value_and_grad(objective, has_aux=True)(
+            params, rest, images, truth, keys
+        )
+        update, state = optimizer.update(grad, state, params)
+        return optax.apply_updates(params, update), rest, state, value
+
+    rng, key = np.random.default_rng(0), jax.random.key(0)
+    state = optimizer.init(params)
+    order: list[int] = []
+    for number in range(STEPS.value):
+        if len(order) < BATCH.value:
+            order += rng.permutation(len(train["image"])).tolist()
+        rows, order = order[: BATCH.value], order[BATCH.value :]
+        truth = train["truth"][rows].astype(np.float32)
+        images = train["image"][rows]
+        params, rest, state, value = step(
+            params, rest, state, images, truth, jax.random.fold_in(key, number)
+        )
+        if number % 500 == 0:
+            print(f"step {number} loss {float(value):.3f}", file=sys.stderr, flush=True)
+    net = nnx.merge(graph, params, rest)
+    predict = nnx.jit(lambda net, images: net(_normalised(images), train=False))
+    blocks = range(0, len(test["image"]), 128)
+    return np.concatenate([np.asarray(predict(net, test["image"][i : i + 128])) for i in blocks])
+
+
+def _normalised(images: jax.Array) -> jax.Array:
+    return (jnp.asarray(images)[..., None].astype(jnp.float32) / 255 - 0.5) / 0.25
+
+
+def pixels(data: Data, side: int) -> np.ndarray:
+    """The images averaged to `side` pixels, as rows."""
+    images = data["image"].astype(np.float32)
+    step = images.shape[1] // side
+    images = images[:, : side * step, : side * step]
+    return images.reshape(len(images), side, step, side, step).mean((2, 4)).reshape(len(images), -1)
+
+
+def nuisances(data: Data) -> dict[str, np.ndarray]:
+    """Feature rows of each nuisance: none of them holds the lungs."""
+    size = data["image"].shape[1]
+    inner = slice(size // 12, -(size // 12))
+    frame = data["image"].astype(np.float32).copy()
+    frame[:, inner, inner] = 0
+    return {
+        "view": data["view"][:, :1].astype(np.float32),
+        "magnification": data["view"][:, 1:].astype(np.float32),
+        "age and sex": np.nan_to_num(data["subject"]).astype(np.float32),
+        "frame": pixels({"image": frame}, 24),
+    }
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
+    started = time.perf_counter()
+    train = cohort(0, PATIENTS.value)
+    test = cohort(TEST_START, TEST_START + TEST_PATIENTS.value)
+    seconds = {"generate": time.perf_counter() - started}
+    rows = {
+        "linear": areas(
+            test["truth"], logistic(pixels(train, 32), train["truth"], pixels(test, 32))
+        )
+    }
+    others = nuisances(test)
+    for name, features in nuisances(train).items():
+        scores = logistic(features, train["truth"], others[name])
+        rows[name] = areas(test["truth"], scores)
+    seconds["linear"] = time.perf_counter() - started - sum(seconds.values())
+    if STEPS.value:
+        rows["net"] = areas(test["truth"], supervised(train, test))
+        seconds["net"] = time.perf_counter() - started - sum(seconds.values())
+    result = {
+        "version": VERSION,
+        "site": SITE.value,
+        "seed": SEED.value,
+        "patients": PATIENTS.value,
+        "images": len(train["image"]),
+        "test_images": len(test["image"]),
+        "judged": list(JUDGED),
+        "ranges": RANGES,
+        "positives": dict(zip(NAMES, test["truth"].sum(0).tolist(), strict=True)),
+        "auc": rows,
+        "macro": {key: float(np.mean([row[n] for n in JUDGED])) for key, row in rows.items()},
+        "seconds": {key: round(value, 1) for key, value in seconds.items()},
+    }
+    if OUTPUT.value:
+        Path(OUTPUT.value).write_text(json.dumps(result, indent=1) + "\n")
+    print(table(result))
+
+
+def table(result: dict) -> str:
+    """The figures as text, a finding a row."""
+    rows = result["auc"]
+    lines = [f"{'':26s}{'n+':>5s} " + "".join(f"{key[:9]:>10s}" for key in rows)]
+    for name in NAMES:
+        values = "".join(f"{row[name]:10.3f}" for row in rows.values())
+        mark = " " if name in JUDGED else "+"
+        lines.append(f"{mark}{name:25s}{result['positives'][name]:5d} {values}")
+    lines.append(
+        f" {'macro of the labels':30s} " + "".join(f"{v:10.3f}" for v in result["macro"].values())
+    )
+    lines.append(json.dumps(result["seconds"]))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    app.run(main)
