@@ -157,7 +157,7 @@ def spine(
         # The body of the vertebra shrinks towards its lower plate; what is left is denser.
         at = (2 * np.pi * number - anatomy.key % 7) * 22.0 / (2 * np.pi)
         off = (z - at) / 11
-        body = np.where(np.abs(off) < 1, np.where(off > 1 - 2 * loss, 0.2, 1.5), body)
+        body = np.where(np.abs(off) < 1, np.where(off > 1 - 2 * loss, 0.0, 1.9), body)
     if view.lateral:
         middle = -0.66 * anatomy.depth - 12 * np.cos((z - 90) / 110)
         off = np.square((grid - middle) / 17)
@@ -168,5 +168,5 @@ def spine(
     total = np.zeros((view.size, view.size), np.float32)
     near = window(np.abs(grid[0]) < 20 + abs(curvature))
     off = np.square((grid[:, near] - middle) / 18)
-    total[:, near] = 0.40 * anatomy.bone * np.sqrt(np.maximum(1 - off * off, 0)) * body
+    total[:, near] = 0.48 * anatomy.bone * np.sqrt(np.maximum(1 - off * off, 0)) * body
     return total

@@ -99,7 +99,7 @@ PLACES: Mapping[str, tuple[tuple[str, float], ...]] = {
     "Calcified Granuloma": (("upper", 0.4), ("mid", 0.3), ("lower", 0.3)),
     "Cavity": (("upper", 0.6), ("mid", 0.2), ("lower", 0.2)),
     "Atelectasis": (("lower", 0.68), ("mid", 0.14), ("retrocardiac", 0.18)),
-    "Pleural Effusion": (("", 0.78), ("posterior", 0.22)),
+    "Pleural Effusion": (("", 0.66), ("posterior", 0.34)),
     "Pleural Other": (("apical", 0.5), ("lateral", 0.5)),
     "Fracture": (("upper", 0.3), ("mid", 0.4), ("lower", 0.3)),
 }

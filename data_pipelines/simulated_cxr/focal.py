@@ -34,7 +34,7 @@ def _spot(
     x = shape.sign * (across + spread * half_x * rng.uniform(-1, 1))
     y = middle_y + spread * half_y * rng.uniform(-1, 1)
     if place == "retrocardiac":
-        x, y = shape.sign * rng.uniform(28, 48), middle_y - half_y * rng.uniform(0.35, 0.6)
+        x, y = shape.sign * rng.uniform(20, 38), middle_y - half_y * rng.uniform(0.35, 0.6)
     elif place == "retrosternal":
         x, y = shape.sign * rng.uniform(22, 40), middle_y + half_y * rng.uniform(0.6, 0.8)
     return x, y, z
@@ -68,12 +68,12 @@ def _sides(finding: Finding) -> list[tuple[int, float]]:
 
 
 def consolidation(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
-    """A cluster of soft blobs in one zone, patchy, with blurred edges."""
+    """A cluster of soft blobs in one zone, patchy, with blurred edges; small behind the heart."""
     total = np.zeros((view.size, view.size), np.float32)
     for sign, severity in _sides(finding):
         rng = np.random.default_rng((finding.key, sign + 1))
         spot = _spot(rng, anatomy, lungs[sign][0], finding.place, 0.35)
-        radius = 24 + 30 * severity
+        radius = (24 + 30 * severity) * (0.5 if finding.place == "retrocardiac" else 1.0)
         for _ in range(5):
             centre = np.array(spot) + rng.normal(0, 0.42 * radius, 3)
             axes = radius * rng.uniform(0.5, 1.0, 3)
@@ -96,6 +96,7 @@ def lesion(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.n
         for index in range(1 + int(rng.integers(0, 3)) * int(severity > 0.5)):
             spot = _spot(rng, anatomy, lungs[sign][0], finding.place if index == 0 else "", 0.6)
             radius = (10 + 22 * severity) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
+            radius *= 0.75 if finding.place.startswith("retro") else 1.0
             axes = radius * rng.uniform(0.85, 1.15, 3)
             turn = rotation(rng.uniform(-1, 1))
             _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, turn)
@@ -110,7 +111,7 @@ def granuloma(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> n
         spot = _spot(rng, anatomy, lungs[sign][0], finding.place, 0.6)
         axes = np.full(3, 4 + 4 * severity)
         _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, np.eye(3))
-    return total * (5 * MU)
+    return total * (8 * MU)
 
 
 def cavity(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
@@ -162,8 +163,8 @@ def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) ->
 def hernia(view: View, finding: Finding) -> np.ndarray:
     """A retrocardiac mass with an air bubble."""
     total = np.zeros((view.size, view.size), np.float32)
-    size = 24 + 26 * finding.severity
-    for radius, strength in ((size, 0.6 * MU), (0.6 * size, -1.1 * MU)):
+    size = 27 + 27 * finding.severity
+    for radius, strength in ((size, 0.8 * MU), (0.6 * size, -1.6 * MU)):
         lift = 12 if strength < 0 else 0
         body, rows, columns = ellipsoid(
             view, (14.0, -38.0, 34.0 + lift), radius * np.array([1.1, 0.8, 0.9]), np.eye(3)

@@ -11,8 +11,9 @@ import numpy as np
 from data_pipelines.simulated_cxr.reporter import Report
 from data_pipelines.simulated_cxr.sites import Site
 from data_pipelines.simulated_cxr.states import State, edema_grade
+from medst_jax.text import edema_severity
 
-MINED = 0.03  # share of reports
+MINED = 0.03  # share of reports that are read; some of them state no grade
 EXPERT = 0.5  # share of evaluation studies; the others have the consensus
 WRONG = 0.05  # of the expert's grades are one off
 UNKNOWN = (-1, "")
@@ -29,9 +30,10 @@ def grade(
     seen = edema_grade(state) if "Edema" in visible else 0
     draw, slip, up = rng.random(3)
     if not site.evaluation_only:
-        if report is None or draw >= MINED or (report.mentions.get("Edema") == 1) != (seen > 0):
+        if report is None or draw >= MINED:
             return UNKNOWN
-        return seen, "mined"
+        mined = edema_severity("\n".join(f"{name}: {text}" for name, text in report.sections))
+        return (mined, "mined") if mined >= 0 else UNKNOWN
     if draw >= EXPERT:
         return seen, "consensus"
     if slip < WRONG:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masks of findings as bits on a coarse grid: one row of bytes per box.
 
-`GRID` x `GRID` cells cover the image; a cell is set when at least half of it belongs to the mask,
+`GRID` x `GRID` cells cover the image; a cell is set when at least a quarter of it belongs to the mask,
 and the fullest cell always is. Rows are in the order of `truth_boxes`, which name the image and
 the finding. Images smaller than the grid repeat their pixels.
 """
@@ -18,7 +18,7 @@ def pack(mask: np.ndarray) -> np.ndarray:
     size = mask.shape[0]
     how = cv2.INTER_AREA if size > GRID else cv2.INTER_NEAREST
     share = cv2.resize(mask.astype(np.float32), (GRID, GRID), interpolation=how)
-    return np.packbits(share >= min(0.5, float(share.max())))
+    return np.packbits(share >= min(0.25, float(share.max())))
 
 
 def unpack(rows: np.ndarray) -> np.ndarray:

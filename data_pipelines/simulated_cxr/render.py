@@ -82,7 +82,7 @@ def render(
     chest = _blood(lungs, blood) - lungs.saved
     total += chest
     total -= MU * thorax.airways(view, anatomy.height, 0.0)
-    total -= thorax.stomach(view, anatomy, lungs.shapes[1].peak)
+    total -= thorax.stomach(view, anatomy, anatomy.domes[1] - posture.breath)
     deltas = {}
     for name, term in added.items():
         total += term

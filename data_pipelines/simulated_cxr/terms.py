@@ -54,7 +54,7 @@ def _compression(scene: Scene, finding: Finding) -> np.ndarray:
 
 
 def _scoliosis(scene: Scene, finding: Finding) -> np.ndarray:
-    bend = (12 + 26 * finding.severity) * (1 if finding.key % 2 else -1)
+    bend = (20 + 36 * finding.severity) * (1 if finding.key % 2 else -1)
     bent = bones.spine(scene.view, scene.anatomy, bend)
     return bent - bones.spine(scene.view, scene.anatomy, 0.0)
 

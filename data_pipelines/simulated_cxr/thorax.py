@@ -147,14 +147,14 @@ def vessels(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
 def aorta(view: View, anatomy: Anatomy, tortuous: float) -> np.ndarray:
     """Returns the attenuation of knob and descending aorta."""
     total = np.zeros((view.size, view.size), np.float32)
-    radius = anatomy.knob * (1 + 0.35 * tortuous)
+    radius = anatomy.knob * (1 + 0.5 * tortuous)
     bodies = [
-        ((16.0 + 8 * tortuous, -15.0, 0.72 * anatomy.height), (radius, 30.0, radius)),
-        ((14.0 + 14 * tortuous, -45.0, 0.40 * anatomy.height), (13.0, 13.0, 90.0)),
+        ((16.0 + 16 * tortuous, -15.0, 0.72 * anatomy.height), (radius, 30.0, radius)),
+        ((14.0 + 34 * tortuous, -45.0, 0.40 * anatomy.height), (13.0, 13.0, 90.0)),
     ]
     for centre, axes in bodies:
         body, rows, columns = ellipsoid(view, centre, np.array(axes), np.eye(3))
-        total[rows, columns] += 0.55 * MU * length(body)
+        total[rows, columns] += 1.0 * MU * length(body)
     return total
 
 
