@@ -240,6 +240,7 @@ def main(argv: list[str]) -> None:
         rows[name] = areas(test["truth"], scores)
     seconds["linear"] = time.perf_counter() - started - sum(seconds.values())
     if STEPS.value:
+        print({key: round(value, 3) for key, value in rows["linear"].items()}, flush=True)
         rows["net"] = areas(test["truth"], supervised(train, test))
         seconds["net"] = time.perf_counter() - started - sum(seconds.values())
     result = {

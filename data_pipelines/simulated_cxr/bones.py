@@ -103,13 +103,14 @@ def _drawn(
 
 
 def _callus(view: View, anatomy: Anatomy, height: float, broken: Break) -> np.ndarray:
-    """Attenuation of callus and haematoma around a break."""
+    """Attenuation of callus and haematoma around a break: a spindle between the two ends."""
     sign, rib = np.array([broken.sign]), np.array([broken.rib])
-    point = rib_curves(anatomy, height, sign, rib, np.array([broken.angle]))[0]
-    column, row = np.round(view.to_pixels(point)[0] * 2**SUBPIXEL).astype(int).tolist()
+    angles = broken.angle + np.linspace(-0.2, 0.2, 9)
+    points = rib_curves(anatomy, height, sign, rib, angles)[0]
+    points[:, 2] -= 0.5 * broken.displacement
+    bulge = (4 + 0.4 * broken.displacement) * np.sin(np.linspace(0.15, np.pi - 0.15, 9))
     canvas = np.zeros((view.size, view.size), np.uint8)
-    radius = round((7 + 0.45 * broken.displacement) / view.pixel * 2**SUBPIXEL)
-    cv2.circle(canvas, (column, row), radius, 255, -1, cv2.LINE_AA, SUBPIXEL)
+    fill(canvas, bands(view.to_pixels(points)[None], bulge / view.pixel), 255)
     return canvas * np.float32(anatomy.bone * 0.75 / 255)
 
 

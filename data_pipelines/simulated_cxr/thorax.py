@@ -154,7 +154,7 @@ def aorta(view: View, anatomy: Anatomy, tortuous: float) -> np.ndarray:
     ]
     for centre, axes in bodies:
         body, rows, columns = ellipsoid(view, centre, np.array(axes), np.eye(3))
-        total[rows, columns] += 1.0 * MU * length(body)
+        total[rows, columns] += (0.5 + 0.6 * tortuous) * MU * length(body)
     return total
 
 
