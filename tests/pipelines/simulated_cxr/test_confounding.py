@@ -28,7 +28,8 @@ def correlation(studies: list[RawStudy] | tuple[RawStudy, ...]) -> dict[str, flo
 def test_training_sites_are_confounded_as_told(name: str) -> None:
     free, tied = (correlation(cohort(name, confounding=r)) for r in (0.0, 0.8))
     for nuisance in free:
-        assert abs(free[nuisance]) < 0.22
+        # Patients with one finding have more of the others, devices among them.
+        assert abs(free[nuisance]) < (0.4 if nuisance == "devices" else 0.2)
         assert tied[nuisance] > 0.5
 
 
@@ -39,7 +40,7 @@ def test_evaluation_sites_get_three_splits() -> None:
     found = {k: correlation([s for s in studies if s.split == k]) for k in splits}
     for nuisance in ("view", "devices", "exposure"):
         assert found["aligned"][nuisance] > 0.5
-        assert abs(found["neutral"][nuisance]) < 0.25
+        assert abs(found["neutral"][nuisance]) < (0.4 if nuisance == "devices" else 0.2)
         assert found["reversed"][nuisance] < -0.5
     free = {s.split for s in cohort("simulated_cxr_e1")}
     assert free == {"test", "enriched", "progression"}
