@@ -44,7 +44,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     female = float(sex == "F")
     age = float(np.clip(rng.normal(60, 17), 18, 95))
     size = rng.normal(1.0, 0.05) * (1 - 0.07 * female)
-    right = rng.normal(12, 7)
+    right = rng.normal(12, 11)
     return Anatomy(
         sex=sex,
         age=round(age),
@@ -52,18 +52,18 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         depth=size * rng.normal(94, 7),
         height=size * rng.normal(212, 15),
         fat=float(np.clip(rng.gamma(2.6, 8.5), 5, 65)),
-        medial=float(np.clip(rng.normal(26, 4), 18, 38)),
+        medial=float(np.clip(rng.normal(26, 6), 15, 42)),
         # Above this range a heart is enlarged, which is a finding.
-        heart=size * float(np.clip(rng.normal(0.97, 0.08), 0.84, 1.08)),
+        heart=size * float(np.clip(rng.normal(0.97, 0.1), 0.8, 1.1)),
         heart_tilt=rng.normal(0.55, 0.12),
         domes=(right, right - rng.normal(11, 5)),
-        vessels=float(np.exp(rng.normal(0, 0.2))),
+        vessels=float(np.exp(rng.normal(0, 0.32))),
         rib_slope=rng.normal(0.34, 0.06),
         rib_width=rng.normal(6.4, 0.7),
         clavicle=rng.normal(6, 7),
         knob=rng.normal(15, 2) + 0.06 * (age - 50),
         bone=float(np.clip(rng.normal(1.0, 0.15) - 0.004 * (age - 60), 0.5, 1.5)),
-        lung_density=float(np.clip(rng.normal(0.28, 0.055), 0.17, 0.42)),
+        lung_density=float(np.clip(rng.normal(0.28, 0.07), 0.15, 0.46)),
         breast=female * rng.normal(56, 9),
         gastric=float(rng.random() < 0.6) * rng.uniform(12, 32),
         key=int(rng.integers(2**31)),

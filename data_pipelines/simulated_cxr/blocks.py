@@ -20,8 +20,18 @@ NATURAL = "test"
 ENRICHED = "enriched"
 PROGRESSION = "progression"
 CONFOUNDED: Mapping[str, int] = {"aligned": 1, "neutral": 0, "reversed": -1}
-SIZES = {ENRICHED: 0.9, PROGRESSION: 0.45}  # patients per patient of the cohort
+SIZES = {ENRICHED: 1.15, PROGRESSION: 0.55}  # patients per patient of the cohort
 
+# Seldom seen where present, hence drawn more often and more severe.
+SELDOM_SEEN = {
+    "Compression Fracture": 2.5,
+    "Calcified Granuloma": 2.2,
+    "Subcutaneous Emphysema": 1.6,
+    "Tortuous Aorta": 1.4,
+    "Hiatal Hernia": 1.3,
+    "Scoliosis": 1.2,
+}
+WEIGHTS = np.array([SELDOM_SEEN.get(name, 1.0) for name in EXTRA])
 OTHERS = tuple(n for n in RENDERED if n not in SINGLE_TARGETS and n not in EXTRA)
 
 
@@ -35,12 +45,12 @@ class Enrichment:
     number of findings outside the labels of a mixed one.
     """
 
-    single: float = 0.56
-    none: float = 0.12
+    single: float = 0.55
+    none: float = 0.1
     target: float = 0.36
     other: float = 0.4
     further: float = 0.75
-    extras: int = 3
+    extras: int = 4
 
 
 SHARES = Enrichment()
@@ -68,14 +78,17 @@ def enriched_state(rng: np.random.Generator, prevalence: Mapping[str, float]) ->
     if kind < SHARES.none + SHARES.single:
         chosen.append(SINGLE_TARGETS[int(rng.integers(len(SINGLE_TARGETS)))])
         if rng.random() < SHARES.further:
-            pool = OTHERS + EXTRA
-            chosen.append(pool[int(rng.integers(len(pool)))])
+            weights = np.concatenate([np.ones(len(OTHERS)), WEIGHTS])
+            index = rng.choice(len(weights), p=weights / weights.sum())
+            chosen.append((OTHERS + EXTRA)[int(index)])
     else:
         chosen += [name for name in SINGLE_TARGETS if rng.random() < SHARES.target]
         chosen += [name for name in OTHERS if rng.random() < SHARES.other]
-        chosen += [EXTRA[int(k)] for k in rng.choice(len(EXTRA), SHARES.extras, replace=False)]
+        shares = WEIGHTS / WEIGHTS.sum()
+        drawn = rng.choice(len(EXTRA), SHARES.extras, replace=False, p=shares)
+        chosen += [EXTRA[int(k)] for k in drawn]
     for name in chosen:
-        state[name] = onset(rng, name, severe=0.25)
+        state[name] = onset(rng, name, severe=0.25 if name in SINGLE_TARGETS else 0.5)
     if "Consolidation" in state:
         pneumonia = bool(rng.random() < 0.8)
         state["Consolidation"] = replace(state["Consolidation"], pneumonia=pneumonia)

@@ -158,7 +158,7 @@ def spine(
         # The body of the vertebra shrinks towards its lower plate; what is left is denser.
         at = (2 * np.pi * number - anatomy.key % 7) * 22.0 / (2 * np.pi)
         off = (z - at) / 11
-        body = np.where(np.abs(off) < 1, np.where(off > 1 - 2 * loss, 0.0, 1.9), body)
+        body = np.where(np.abs(off) < 1, np.where(off > 1 - 2 * loss, -0.1, 2.15), body)
     if view.lateral:
         middle = -0.66 * anatomy.depth - 12 * np.cos((z - 90) / 110)
         off = np.square((grid - middle) / 17)

@@ -54,21 +54,21 @@ def expose(
     image = -np.log(np.maximum(signal, np.float32(2e-3)))
     image = soften(image, scanner.blur / pixel)
     # The anode's heel and a grid off its focus: one side of the image is darker.
-    slope = (0.16 * spread * rng.normal(size=2)).astype(np.float32)
+    slope = (0.2 * spread * rng.normal(size=2)).astype(np.float32)
     ramp = np.linspace(-1, 1, len(image), dtype=np.float32)
     image += slope[0] * ramp[None, :] + 0.5 * slope[1] * ramp[:, None]
     # The window is set on the middle of the image, where lungs and mediastinum are.
     edge = len(image) // 6
     low, high = np.quantile(image[edge:-edge:3, edge:-edge:3], [scanner.low, scanner.high])
     reach = high - low
-    low -= reach * (scanner.margin + 0.1 * spread * exposure)
+    low -= reach * (scanner.margin + 0.12 * spread * exposure)
     low = max(low, float(np.quantile(image[::4, ::4], 0.005)))
-    high += 0.09 * spread * reach * rng.normal()
+    high += 0.11 * spread * reach * rng.normal()
     scale = np.float32((LEVELS - 1) / max(high - low, 0.1))
     index = np.clip((image - np.float32(low)) * scale, 0, LEVELS - 1).astype(np.uint16)
     unit = np.linspace(0, 1, LEVELS)
     # A smooth shoulder and toe, as of film and of vendors' look-up tables.
     curve = (0.5 * unit + 0.5 * unit * unit * (3 - 2 * unit)) ** (
-        scanner.gamma * np.exp(0.2 * spread * rng.normal())
+        scanner.gamma * np.exp(0.22 * spread * rng.normal())
     )
     return np.round(255 * curve).astype(np.uint8)[index], clarity

@@ -164,10 +164,12 @@ def hernia(view: View, finding: Finding) -> np.ndarray:
     """A retrocardiac mass with an air bubble."""
     total = np.zeros((view.size, view.size), np.float32)
     size = 27 + 27 * finding.severity
+    rng = np.random.default_rng(finding.key)
+    x, y, z = rng.uniform(-2, 30), rng.uniform(-52, -30), rng.uniform(22, 48)
     for radius, strength in ((size, 0.8 * MU), (0.6 * size, -1.6 * MU)):
         lift = 12 if strength < 0 else 0
         body, rows, columns = ellipsoid(
-            view, (14.0, -38.0, 34.0 + lift), radius * np.array([1.1, 0.8, 0.9]), np.eye(3)
+            view, (x, y, z + lift), radius * np.array([1.1, 0.8, 0.9]), np.eye(3)
         )
         total[rows, columns] += strength * length(body)
     return total

@@ -124,7 +124,7 @@ def _course(rng: np.random.Generator, case: Case) -> Iterator[tuple[float, dict[
         state = enriched_state(rng, prevalence)
     else:
         state = first_state(rng, prevalence, case.site.healthy)
-    further = 0.15 if enriched else case.site.more_studies
+    further = 0.05 if enriched else case.site.more_studies
     count = 1
     while count < MAX_STUDIES and rng.random() < further:
         count += 1

@@ -39,19 +39,19 @@ class Rendering:
 
 def draw_view(rng: np.random.Generator, name: str, size: int) -> tuple[View, Posture]:
     """Draws the position of patient and detector for one image."""
-    field = (310 if name == "LATERAL" else 332) * np.exp(rng.normal(0.0, 0.075))
+    field = (310 if name == "LATERAL" else 332) * np.exp(rng.normal(0.0, 0.085))
     spread = 1.6 if name == "AP" else 1.0
     supine = name == "AP" and rng.random() < 0.4
     view = View(
         name=name,
         size=size,
         pixel=field / size,
-        shift=(spread * rng.normal(0, 11), spread * rng.normal(0, 12)),
+        shift=(spread * rng.normal(0, 13), spread * rng.normal(0, 14)),
         twist=spread * rng.normal(0, 0.045) + (0.12 if name == "LATERAL" else 0.0),
-        tilt=spread * rng.normal(0, 0.035),
+        tilt=spread * rng.normal(0, 0.042),
         distance=950.0 if name == "AP" else 1700.0,
     )
-    breath = rng.normal(0, 9) - (10 if name == "AP" else 0) - (8 if supine else 0)
+    breath = rng.normal(0, 12) - (10 if name == "AP" else 0) - (8 if supine else 0)
     return view, Posture(breath=breath, supine=supine)
 
 

@@ -94,7 +94,7 @@ SITES: Mapping[str, Site] = {
         patients=1.0,
         healthy=0.26,
         prevalence=PREVALENCE,
-        portable=0.36,
+        portable=0.33,
         lateral=0.95,
         scanner=Scanner(),
         reports=True,
@@ -145,10 +145,10 @@ SITES: Mapping[str, Site] = {
         patients=0.2,
         healthy=0.2,
         prevalence=_scaled(1.2, Edema=0.28, Support_Devices=0.5, Lung_Lesion=0.06),
-        portable=0.9,
-        lateral=0.5,
+        portable=0.7,
+        lateral=0.6,
         scanner=Scanner(
-            scatter=0.6, dose=2500.0, gamma=0.9, high=0.96, margin=0.25, blur=1.1, spread=1.4
+            scatter=0.42, dose=2500.0, gamma=0.9, high=0.96, margin=0.25, blur=1.1, spread=1.4
         ),
         reports=True,
         style="e2",
