@@ -57,7 +57,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         heart=size * float(np.clip(rng.normal(0.97, 0.1), 0.8, 1.1)),
         heart_tilt=rng.normal(0.55, 0.12),
         domes=(right, right - rng.normal(11, 5)),
-        vessels=float(np.exp(rng.normal(0, 0.32))),
+        vessels=float(np.exp(rng.normal(0, 0.24))),
         rib_slope=rng.normal(0.34, 0.06),
         rib_width=rng.normal(6.4, 0.7),
         clavicle=rng.normal(6, 7),

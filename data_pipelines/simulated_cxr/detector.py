@@ -61,9 +61,9 @@ def expose(
     edge = len(image) // 6
     low, high = np.quantile(image[edge:-edge:3, edge:-edge:3], [scanner.low, scanner.high])
     reach = high - low
-    low -= reach * (scanner.margin + 0.12 * spread * exposure)
+    low -= reach * (scanner.margin + 0.1 * spread * exposure)
     low = max(low, float(np.quantile(image[::4, ::4], 0.005)))
-    high += 0.11 * spread * reach * rng.normal()
+    high += 0.09 * spread * reach * rng.normal()
     scale = np.float32((LEVELS - 1) / max(high - low, 0.1))
     index = np.clip((image - np.float32(low)) * scale, 0, LEVELS - 1).astype(np.uint16)
     unit = np.linspace(0, 1, LEVELS)

@@ -116,7 +116,7 @@ def _tree(key: int) -> tuple[np.ndarray, np.ndarray]:
         [0.62 * np.cos(angle), rng.normal(0, 0.45, count), 0.52 * np.sin(angle)], axis=1
     )
     middle = start + 0.45 * reach + rng.normal(0, 0.03, (count, 3))
-    segments, widths = [np.stack([start, middle], axis=1)], [rng.uniform(6, 11, count)]
+    segments, widths = [np.stack([start, middle], axis=1)], [rng.uniform(5, 9, count)]
     for _ in range(3):
         tip = start + reach * rng.uniform(0.75, 1.05, (count, 1)) + rng.normal(0, 0.1, (count, 3))
         bend = (middle + tip) / 2 + rng.normal(0, 0.03, (count, 3))
@@ -134,8 +134,10 @@ def vessels(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
     ends = view.to_pixels((segments * scale).reshape(-1, 3)).reshape(-1, 2, 2)
     fixed = np.round(ends * 16).astype(np.int32)
     total = np.zeros((view.size, view.size), np.float32)
-    for low, high in ((0, 2), (2, 3.2), (3.2, 5), (5, 8), (8, 12)):
+    for low, high in ((0, 2), (2, 3.2), (3.2, 5), (5, 7), (7, 9)):
         chosen = (widths >= low) & (widths < high)
+        if not chosen.any():
+            continue
         width = widths[chosen].mean() * anatomy.vessels
         drawn = max(round(width / view.pixel), 1)
         canvas = np.zeros((view.size, view.size), np.uint8)
@@ -154,7 +156,7 @@ def aorta(view: View, anatomy: Anatomy, tortuous: float) -> np.ndarray:
     ]
     for centre, axes in bodies:
         body, rows, columns = ellipsoid(view, centre, np.array(axes), np.eye(3))
-        total[rows, columns] += (0.5 + 0.6 * tortuous) * MU * length(body)
+        total[rows, columns] += (0.45 + 0.5 * tortuous) * MU * length(body)
     return total
 
 
