@@ -37,7 +37,8 @@ def test_evaluation_sites_get_three_splits() -> None:
     studies = cohort("simulated_cxr_e1", patients=200, confounding=0.8)
     splits = {s.split for s in studies}
     assert splits == {"test", "enriched", "progression", "aligned", "neutral", "reversed"}
-    found = {k: correlation([s for s in studies if s.split == k]) for k in splits}
+    three = ("aligned", "neutral", "reversed")
+    found = {k: correlation([s for s in studies if s.split == k]) for k in three}
     for nuisance in ("view", "devices", "exposure"):
         assert found["aligned"][nuisance] > 0.5
         assert abs(found["neutral"][nuisance]) < (0.4 if nuisance == "devices" else 0.2)
