@@ -64,6 +64,20 @@ def image_features(
     return output.pooled, output.patches
 
 
+def regions(output: Any, stage: int | None = None) -> jax.Array:
+    """Features [B, P, D] of an image encoder's output, in row order.
+
+    Args:
+      output: of a ResNet or a ViT.
+      stage: number of the ResNet's stage whose map is cut into its cells, negative from the
+        end; None and encoders without stages give the last map or the patch tokens.
+    """
+    if stage is None or not hasattr(output, "stages"):
+        return output.patches
+    cells = output.stages[stage]
+    return cells.reshape(len(cells), -1, cells.shape[-1])
+
+
 def text_features(
     encoder: Any, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:

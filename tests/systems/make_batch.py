@@ -37,6 +37,8 @@ def make_batch(rows: int = 6, seed: int = 0, size: int = 32, length: int = 12):
         "text_labels": (rng.random((rows, len(LABELS))) < 0.4).astype(np.float32),
         "text_label_mask": rng.random((rows, len(LABELS))) < 0.7,
         "example": np.arange(rows, dtype=np.int32) + 40,
+        "severity": np.array([0, -1, 3, 1, -1, 2], np.int8)[np.arange(rows) % 6],
+        "sentence_index": np.where(mask, np.arange(length) // 4, -1).astype(np.int32),
         "study": study,
         "text": text,
     }
