@@ -9,6 +9,7 @@ from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.linear_probe import LinearProbeOptions, linear_probe
 from medst_jax.evaluate.outcome import Outcome
 from medst_jax.evaluate.retrieval import RetrievalOptions, retrieval
+from medst_jax.evaluate.severity import SeverityOptions, severity
 from medst_jax.evaluate.zero_shot import ZeroShotOptions, zero_shot
 from medst_jax.options import OptionError, parse
 
@@ -25,6 +26,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "base_new": Protocol(BaseNewOptions, base_new),
     "linear_probe": Protocol(LinearProbeOptions, linear_probe),
     "retrieval": Protocol(RetrievalOptions, retrieval),
+    "severity": Protocol(SeverityOptions, severity),
 }
 
 

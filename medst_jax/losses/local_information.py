@@ -50,10 +50,11 @@ def local_info_nce_loss(
     Args and errors as `local_donsker_varadhan_loss`; 0 with zero gradient without a sentence.
     """
     values, matched, negatives = _select(scores, sentence_mask, negative_mask)
-    normaliser = jax.nn.logsumexp(values, axis=2, where=negatives | matched, initial=-jnp.inf)
-    own = jnp.sum(jnp.where(matched, values, 0.0), axis=2)
     known = jnp.any(matched, axis=2)
-    losses = jnp.where(known, jnp.where(known, normaliser, 0.0) - own, 0.0)
+    # An absent sentence keeps its zeroed scores, so that its logarithm stays finite.
+    where = negatives | matched | ~known[..., None]
+    own = jnp.sum(jnp.where(matched, values, 0.0), axis=2)
+    losses = jnp.where(known, jax.nn.logsumexp(values, axis=2, where=where) - own, 0.0)
     return jnp.sum(losses) / jnp.maximum(jnp.sum(known), 1)
 
 

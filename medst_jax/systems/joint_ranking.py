@@ -109,9 +109,7 @@ class JointRanking(System):
             mask=paired,
         )
         by_image = self.image_severity.loss(encoded["image_severity"], graded)
-        by_text = self.text_severity.loss(
-            encoded["text_severity"], jnp.where(paired, graded, -1)
-        )
+        by_text = self.text_severity.loss(encoded["text_severity"], jnp.where(paired, graded, -1))
         metrics = {
             "ranking_loss": (image_term + text_term, 1.0),
             "image_severity_loss": (by_image, 1.0),

@@ -93,6 +93,7 @@ class FakeStudies:
             sections=(("FINDINGS", report),) if report else (),
             sentences=(),
             truth=self.truth[i] if self.truth else {},
+            severity_source="consensus" if i % 2 else "expert",
         )
 
 
@@ -107,6 +108,7 @@ def studies(
     split: str = "test",
     redistributable: bool = True,
     truth: tuple[dict, ...] = (),
+    severity: np.ndarray | None = None,
 ) -> FakeStudies:
     """Studies with the given images uint8 [n, S, S, 1] and label codes [n, C]."""
     count = len(pictures)
@@ -116,6 +118,8 @@ def studies(
         has_frontal=np.ones(count, bool),
         labels=np.asarray(codes, np.int8),
         patient_key=people.astype(np.uint64),
+        severity=np.full(count, -1, np.int8) if severity is None else np.asarray(severity),
+        study_index=np.arange(count),
     )
     info = {"redistributable": redistributable, "intensity": "minmax", "licence": "CC0"}
     return FakeStudies(name, split, labels, index, pictures, reports or ("",) * count, info, truth)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from medst_jax import systems
+from medst_jax.losses import info_nce_loss
+from medst_jax.systems.mutual_information import DonskerVaradhan, MutualInformationOptions
+from medst_jax.systems.pairs import negative_mask
+from tests.systems.make_batch import OPTIONS, TEXT, make_batch
+
+CRITIC = dict(hidden=(8, 6), rank=4, chunk=4)
+
+
+def build(name, **changes):
+    return systems.build(name, **{**OPTIONS, **TEXT, "critic": CRITIC, **changes})
+
+
+def test_the_two_estimators_have_different_gradients():
+    # In the release they differ by a constant only.
+    batch, gradients = make_batch(), []
+    for estimator in ("infonce", "dv"):
+        system = build("mutual_information", estimator=estimator)
+        encoded = system.encode(batch, rngs=None)
+        gradients.append(jax.grad(lambda e, s=system: s.objective(e, batch)[0])(encoded))
+    image, other = (g["image"] / jnp.linalg.norm(g["image"]) for g in gradients)
+    assert np.max(np.abs(image - other)) > 0.05
+
+
+def test_the_objective_is_the_bound_of_the_critics_scores():
+    batch = make_batch()
+    system = build("mutual_information")
+    encoded = system.encode(batch, rngs=None)
+    texts, images = encoded["text"], encoded["image"]
+    scores = jnp.array(
+        [
+            [
+                system.critic.combine(*_sides(system, image[None, None], text[None]))[0, 0, 0]
+                for image in images
+            ]
+            for text in texts
+        ]
+    )
+    mask = batch["has_frontal"] & (batch["text_source"] > 0)
+    expected = info_nce_loss(scores, negative_mask(batch), mask=mask)
+    np.testing.assert_allclose(system.objective(encoded, batch)[0], expected, rtol=1e-4)
+
+
+def _sides(system, images, texts):
+    return system.critic.sides(images, texts)
+
+
+def test_the_running_mean_mixes_batches_and_skips_those_without_negatives():
+    bound = DonskerVaradhan(MutualInformationOptions(image={}, moving_average=0.25))
+    mask, off = jnp.ones(2, bool), ~jnp.eye(2, dtype=bool)
+    first, second = (jnp.array([[0.0, a], [a, 0.0]]) for a in (1.0, 3.0))
+    bound(first, off, mask)
+    np.testing.assert_allclose(bound.log_mean[...], 1.0, rtol=1e-6)
+    bound(second, off, jnp.array([True, False]))
+    np.testing.assert_allclose(bound.log_mean[...], 1.0, rtol=1e-6)
+    bound(second, off, mask)
+    expected = np.log(0.75 * np.exp(1) + 0.25 * np.exp(3))
+    np.testing.assert_allclose(bound.log_mean[...], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ["infonce", "dv"])
+def test_local_ignores_padding_and_rows_without_text(estimator):
+    batch = make_batch()
+    system = build("local_mutual_information", estimator=estimator, sentence_length=6)
+    value = system.loss(batch, rngs=None)[0]
+    longer = {
+        **batch,
+        "tokens": jnp.pad(batch["tokens"], ((0, 0), (0, 5))),
+        "token_mask": jnp.pad(batch["token_mask"], ((0, 0), (0, 5))),
+        "sentence_index": jnp.pad(batch["sentence_index"], ((0, 0), (0, 5)), constant_values=-1),
+    }
+    np.testing.assert_allclose(system.loss(longer, rngs=None)[0], value, rtol=1e-5)
+    without = batch["text_source"] == 0
+    assert without.any()
+    encoded = system.encode(batch, rngs=None)
+    spoiled = {**encoded, "sentences": jnp.where(without[:, None, None], 9.0, encoded["sentences"])}
+    np.testing.assert_allclose(system.objective(spoiled, batch)[0], value, rtol=1e-5)
+
+
+def test_region_scores_have_one_value_per_region_of_the_stage():
+    system = build("local_mutual_information", stage=-2)
+    batch = make_batch(2)
+    scores = system.region_scores(batch["frontal"], batch["tokens"], batch["token_mask"])
+    assert scores.shape == (2, 64)  # 32 px, stem and first stage halve it twice
+    alone = system.region_scores(batch["frontal"][1:], batch["tokens"][1:], batch["token_mask"][1:])
+    np.testing.assert_allclose(scores[1:], alone, atol=1e-5)
