@@ -166,9 +166,7 @@ def plot(result: dict[str, Any], path: pathlib.Path) -> None:
     axes.axhline(result["log_batch"], color="0.6", linestyle=":", label="log batch")
     for name in LOSSES:
         rows = [row for row in result["estimates"] if row["estimator"] == name]
-        truth, mean, spread = (
-            [row[key] for row in rows] for key in ("truth", "mean", "deviation")
-        )
+        truth, mean, spread = ([row[key] for row in rows] for key in ("truth", "mean", "deviation"))
         axes.errorbar(truth, mean, spread, marker="o", capsize=3, label=name)
     axes.set_xlabel("mutual information, nats")
     axes.set_ylabel("estimate on a batch of 128, nats")

@@ -44,7 +44,9 @@ def donsker_varadhan_loss(
     some = jnp.any(valid) & (count > 0)
     # Without negatives the diagonal stands in, so that the logarithm stays finite.
     where = jnp.where(some, negatives, jnp.eye(len(valid), dtype=bool))
-    batch = jax.nn.logsumexp(scores, where=where) - jnp.log(jnp.maximum(count, 1).astype(scores))
+    batch = jax.nn.logsumexp(scores, where=where) - jnp.log(
+        jnp.maximum(count, 1).astype(scores.dtype)
+    )
     if log_mean is not None:
         average = jax.lax.stop_gradient(real(log_mean))
         above = jnp.where(negatives, scores - average, -jnp.inf)

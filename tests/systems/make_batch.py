@@ -4,6 +4,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 LABELS = ("Edema", "Fracture", "No Finding")
 OPTIONS = dict(
@@ -43,3 +44,14 @@ def make_batch(rows: int = 6, seed: int = 0, size: int = 32, length: int = 12):
         "text": text,
     }
     return jax.tree.map(jnp.asarray, batch)
+
+
+def call(system, method, *arguments, **options):
+    """A method of a system as one compiled program; the system itself stays as it is."""
+    graph, state = nnx.split(system)
+
+    @jax.jit
+    def run(state, arguments):
+        return getattr(nnx.merge(graph, state, copy=True), method)(*arguments, **options)
+
+    return run(state, arguments)

@@ -7,14 +7,14 @@ import pytest
 from medst_jax import systems
 from medst_jax.losses import report_ranking_loss
 from medst_jax.systems.severity_head import HEADS, QUESTIONS
-from tests.systems.make_batch import OPTIONS, TEXT, make_batch
+from tests.systems.make_batch import OPTIONS, TEXT, call, make_batch
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_image_only_answers_the_cumulative_questions(head):
     system = systems.build("image_only", **OPTIONS, head=head)
     assert system.labels == QUESTIONS
-    logits = system.class_logits(make_batch(3)["frontal"])
+    logits = call(system, "class_logits", make_batch(3)["frontal"])
     assert logits.shape == (3, 3)
 
 
@@ -42,7 +42,7 @@ def test_rows_without_grade_or_image_teach_image_only_nothing():
 def test_joint_ranking_is_the_sum_of_its_four_terms():
     system = systems.build("joint_ranking", **OPTIONS, **TEXT)
     batch = make_batch()
-    encoded = system.encode(batch, rngs=None)
+    encoded = call(system, "encode", batch, rngs=None)
     total, metrics = system.objective(encoded, batch)
     paired = batch["text_source"] > 0
     terms = report_ranking_loss(
