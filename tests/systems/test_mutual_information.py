@@ -37,7 +37,8 @@ def test_the_two_estimators_have_different_gradients():
         )
     # On the diagonal MINE pulls every matched pair alike, CPC those it still confuses.
     first, second = (np.diagonal(g) for g in gradients)
-    assert np.ptp(second) < 1e-6 < 0.05 < np.ptp(first)
+    assert np.ptp(second) < 1e-6
+    assert np.ptp(first) > 0.01
 
 
 def test_the_objective_is_the_bound_of_the_critics_scores():
