@@ -199,15 +199,14 @@ class LocalMutualInformation(_Information):
 
     def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
         keys = example_keys(rngs, batch["example"])
-        cut = cut_sentences(
-            batch["tokens"], batch["sentence_index"], self.sentences, self.sentence_length
-        )
+        length = min(self.sentence_length, batch["tokens"].shape[1])  # no sentence is longer
+        cut = cut_sentences(batch["tokens"], batch["sentence_index"], self.sentences, length)
         text_keys = purpose_keys(keys, "text")
         if text_keys is not None:
             number = jnp.arange(self.sentences)
             fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
             text_keys = fold(text_keys, number).reshape(-1)
-        flat = (-1, self.sentence_length)
+        flat = (-1, length)
         pooled = self._pooled(cut.tokens.reshape(flat), cut.token_mask.reshape(flat), text_keys)
         return {
             "regions": regions(self._image(batch, keys), self.stage),
