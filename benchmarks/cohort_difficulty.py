@@ -188,7 +188,7 @@ def supervised(train: Data, test: Data) -> np.ndarray:
         params, rest, state, value = step(
             params, rest, state, images, truth, jax.random.fold_in(key, number)
         )
-        if number % 500 == 0:
+        if number % 100 == 0:
             print(f"step {number} loss {float(value):.3f}", file=sys.stderr, flush=True)
     net = nnx.merge(graph, params, rest)
     predict = nnx.jit(lambda net, images: net(_normalised(images), train=False))
