@@ -9,7 +9,13 @@ from medst_jax.parallel.mesh import (
     check_batch_size,
     make_mesh,
 )
-from medst_jax.parallel.processes import all_well, join_processes, local_rows, local_shards
+from medst_jax.parallel.processes import (
+    all_well,
+    join_processes,
+    local_rows,
+    local_shards,
+    wait_for_all,
+)
 from medst_jax.parallel.rules import RULES, Rules, constrain, get_rules, use_rules
 from medst_jax.parallel.sharding import (
     batch_sharding,
@@ -42,4 +48,5 @@ __all__ = [
     "sharding_table",
     "use_rules",
     "variables_by_path",
+    "wait_for_all",
 ]

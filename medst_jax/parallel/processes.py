@@ -98,6 +98,18 @@ def local_rows(batch_size: int, mesh: Mesh) -> np.ndarray:
     return (local_shards(mesh)[:, None] * size + np.arange(size)).reshape(-1)
 
 
+def wait_for_all(name: str, seconds: int = 1800) -> None:
+    """Return when every process of the run has come here; `name` must be new each time.
+
+    Processes start collectives together only as long as none is far behind (compiling, opening
+    files): the CPU's library waits 30 seconds for its peers.
+    """
+    if jax.process_count() > 1:
+        from orbax.checkpoint import multihost
+
+        multihost.get_barrier_sync_fn()(key=f"medst_jax {name}", timeout_ms=seconds * 1000)
+
+
 def all_well(error: Exception | None) -> None:
     """Let every process of the run stop where one cannot start; collective.
 
@@ -106,6 +118,7 @@ def all_well(error: Exception | None) -> None:
     """
     failed = [error is not None]
     if jax.process_count() > 1:
+        wait_for_all("start")
         failed = multihost_utils.process_allgather(np.array(failed)).reshape(-1).tolist()
     if error is not None:
         raise error

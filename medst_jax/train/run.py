@@ -20,6 +20,7 @@ from medst_jax.parallel import (
     local_rows,
     make_mesh,
     sharding_table,
+    wait_for_all,
 )
 from medst_jax.train import workdir as records
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
@@ -146,6 +147,7 @@ def run(
             step = _compiled(step, source.spec)
         trainer = Trainer(folder, options, step, skeleton(template), checkpoints, evaluators)
         rows = local_rows(options.batch_size, mesh)
+        wait_for_all("first step")
         outcome = trainer.run(state, source.batches(start, rows))
     finally:
         checkpoints.close()

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delete the slices and their request; wait until they are gone, and no longer charged.
+
+python launch/pod/delete.py --name=medst --zone=us-west4-a [--dry_run]
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from launch.pod import command, queued
+from launch.pod.gcloud import Gcloud
+from launch.pod.slice import Slice
+
+
+def delete(gcloud: Gcloud, wanted: Slice, arguments: list[str]) -> None:
+    if not queued.delete(gcloud, wanted, command.POLL.value):
+        command.say(f"{wanted.name} does not exist")
+
+
+if __name__ == "__main__":
+    command.run(delete)

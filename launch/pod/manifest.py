@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The GKE JobSet of a run, rendered from jobset.yaml."""
+
+import dataclasses
+import json
+import math
+import pathlib
+import re
+import string
+from collections.abc import Sequence
+
+from launch.pod.slice import PodError
+from launch.pod.watching import AGAIN
+
+TEMPLATE = pathlib.Path(__file__).with_name("jobset.yaml")
+# GKE's name of a generation; hosts of a slice hold four chips.
+ACCELERATORS = {
+    "v4": "tpu-v4-podslice",
+    "v5e": "tpu-v5-lite-podslice",
+    "v5p": "tpu-v5p-slice",
+    "v6e": "tpu-v6e-slice",
+    "tpu7x": "tpu7x",
+}
+_CHIPS_PER_HOST = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a JobSet needs to know.
+
+    Attributes:
+      name: of the JobSet.
+      image: container image with the repository as its working directory.
+      topology: generation and chips of a slice, as the planner writes it: "v5e:4x4".
+      program: words of the program, `launch/train.py` first.
+      data_from: folder of prepared data in a bucket.
+      data_to: where the pods see it.
+      slices: how many.
+      spot: run on spot nodes.
+      max_restarts: of the whole JobSet.
+      grace_seconds: from SIGTERM to SIGKILL.
+      service_account: Kubernetes account that may read the bucket.
+    """
+
+    name: str
+    image: str
+    topology: str
+    program: Sequence[str]
+    data_from: str
+    data_to: str = "/data"
+    slices: int = 1
+    spot: bool = False
+    max_restarts: int = 100
+    grace_seconds: int = 120
+    service_account: str = "default"
+
+    def render(self) -> str:
+        """The manifest as YAML.
+
+        Raises:
+          PodError: a name Kubernetes refuses, an unknown topology, no bucket, no program.
+        """
+        if not re.fullmatch(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", self.name):
+            raise PodError(f"--name={self.name}: use lower case letters, digits and -, at most 40")
+        if not self.program or not self.image:
+            raise PodError("--image and, after --, the program are required")
+        bucket, _, folder = self.data_from.removeprefix("gs://").partition("/")
+        if not self.data_from.startswith("gs://") or not bucket:
+            raise PodError(f"--data_from={self.data_from} is not a bucket; give gs://BUCKET/FOLDER")
+        generation, _, shape = self.topology.partition(":")
+        if generation not in ACCELERATORS or not re.fullmatch(r"\d+(x\d+){1,2}", shape):
+            raise PodError(
+                f"--topology={self.topology}; give GENERATION:CHIPS such as v5e:4x4, of "
+                f"{', '.join(ACCELERATORS)}"
+            )
+        chips = math.prod(int(side) for side in shape.split("x"))
+        per_host = min(chips, _CHIPS_PER_HOST)
+        options = ["implicit-dirs", *([f"only-dir={folder.rstrip('/')}"] if folder else ())]
+        values = {
+            "name": self.name,
+            "max_restarts": self.max_restarts,
+            "slices": self.slices,
+            "hosts": chips // per_host,
+            "chips": per_host,
+            "again": sorted(AGAIN),
+            "grace_seconds": self.grace_seconds,
+            "service_account": self.service_account,
+            "accelerator": ACCELERATORS[generation],
+            "topology": shape,
+            "image": self.image,
+            "command": _command(self.program),
+            "data_to": self.data_to,
+            "bucket": bucket,
+            "mount_options": ",".join(options),
+        }
+        # JSON is YAML: quoting is left to it.
+        quoted = {key: json.dumps(value) for key, value in values.items()}
+        quoted["spot_selector"] = 'cloud.google.com/gke-spot: "true"' if self.spot else ""
+        return string.Template(TEMPLATE.read_text()).substitute(quoted)
+
+
+def _command(program: Sequence[str]) -> list[str]:
+    words = ["python", *program] if program[0].endswith(".py") else list(program)
+    distributed = "launch/train.py" in words and "--distributed" not in words
+    return [*words, *(["--distributed"] if distributed else ())]

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start a program on all workers of all slices, detached; watch it with log.py or status.py.
+
+    python launch/pod/run.py --name=medst --zone=us-west4-a [--slices=2] [--dry_run] --
+        launch/train.py --config=configs/dlilp.py --workdir=gs://BUCKET/runs/dlilp
+        --config.data.data_dir=~/data
+
+launch/train.py gets --distributed of itself.
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from launch.pod import command, workers
+from launch.pod.gcloud import Gcloud
+from launch.pod.slice import Slice
+
+
+def start(gcloud: Gcloud, wanted: Slice, program: list[str]) -> None:
+    workers.start(gcloud, wanted, program)
+
+
+if __name__ == "__main__":
+    command.run(start)

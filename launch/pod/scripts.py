@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shell scripts that run on each worker.
+
+A run leaves three files in ~/medst_pod: `pid` of its session, `log.txt`, and `exit` with its exit
+code once it has ended. Training outlives the ssh connection that started it.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+HOME = "~/medst_jax"
+ARCHIVE = "medst_jax.tar.gz"
+_STATUS = re.compile(
+    r"^medst-worker (\S+) (bare|idle|running|lost|ended)(?: (\d+))?$", re.MULTILINE
+)
+
+# Python 3.11 is not on every machine image; uv brings it.
+INSTALL = f"""set -e
+mkdir -p {HOME} ~/medst_pod
+tar -xzf ~/{ARCHIVE} -C {HOME}
+cd {HOME}
+python3 -m pip install --quiet --user uv
+[ -x .venv/bin/python ] || ~/.local/bin/uv venv --quiet --python 3.11 .venv
+~/.local/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt -e '.[tpu]'"""
+
+# Last, when the data are there as well.
+READY = "touch ~/medst_pod/ready"
+
+STATUS = """cd ~/medst_pod 2>/dev/null || { echo medst-worker $(hostname) bare; exit 0; }
+if [ ! -f ready ]; then echo medst-worker $(hostname) bare
+elif [ -f exit ]; then echo medst-worker $(hostname) ended $(cat exit)
+elif [ ! -f pid ]; then echo medst-worker $(hostname) idle
+elif kill -0 $(cat pid) 2>/dev/null; then echo medst-worker $(hostname) running
+else echo medst-worker $(hostname) lost; fi"""
+
+# To the whole session: the program saves and ends, its shell notes the exit code.
+STOP = """cd ~/medst_pod 2>/dev/null && [ -f pid ] && [ ! -f exit ] && kill -TERM -- -$(cat pid) || true"""
+
+
+def start(program: Sequence[str], *, keep: bool) -> str:
+    """Start a program of the repository, detached.
+
+    keep: where one runs already, let it; otherwise that is an error.
+    """
+    words = list(program)
+    if words[0].endswith(".py"):
+        words.insert(0, ".venv/bin/python")
+    if "launch/train.py" in words and "--distributed" not in words:
+        words.append("--distributed")
+    called = " ".join(_word(word) for word in words)
+    # The trap keeps the shell alive through a SIGTERM to its session; the program sees the signal.
+    body = (
+        f"trap : TERM; {called}; echo $? > ~/medst_pod/code; mv ~/medst_pod/code ~/medst_pod/exit"
+    )
+    running = "exit 0" if keep else "echo 'a run is going on already' >&2; exit 3"
+    return f"""set -e
+cd {HOME}
+pid=~/medst_pod/pid
+if [ -f $pid ] && [ ! -f ~/medst_pod/exit ] && kill -0 $(cat $pid) 2>/dev/null; then {running}; fi
+rm -f ~/medst_pod/exit
+nohup setsid bash -c {shlex.quote(body)} >> ~/medst_pod/log.txt 2>&1 < /dev/null &
+echo $! > $pid"""
+
+
+def log(lines: int, follow: bool = False) -> str:
+    """Print the end of the log."""
+    return f"tail -n {lines} {'-F ' if follow else ''}~/medst_pod/log.txt"
+
+
+def stage(source: str, data_dir: str, datasets: Sequence[str], vocabulary: str) -> str:
+    """Copy what a run reads from a bucket to the worker's disk; what is there already stays.
+
+    Exclusion lists of all data sets come along: a run leaves out the patients they name.
+    """
+    copy = "gcloud storage rsync --recursive"
+    place = _path(data_dir)
+    lines = ["set -e", f"mkdir -p {place}"]
+    lists = shlex.quote(r"^(?!.*/exclude\.json$).*$")
+    lines.append(f"{copy} --exclude={lists} {shlex.quote(source)} {place}")
+    for name in datasets:
+        folder = shlex.quote(f"{source}/{name}")
+        lines += [f"mkdir -p {place}/{name}"]
+        lines += [f"{copy} --exclude={shlex.quote('^banks/.*')} {folder} {place}/{name}"]
+    if vocabulary:
+        file = shlex.quote(f"{source}/vocabulary/{vocabulary}.model")
+        lines += [f"mkdir -p {place}/vocabulary", f"gcloud storage cp {file} {place}/vocabulary/"]
+    return "\n".join(lines)
+
+
+def mount(source: str, data_dir: str) -> str:
+    """Mount a bucket's folder read-only; the first listing fills the cache of names."""
+    bucket, _, folder = source.removeprefix("gs://").partition("/")
+    place = _path(data_dir)
+    only = f"--only-dir={shlex.quote(folder)} " if folder else ""
+    return f"""set -e
+mkdir -p {place}
+if ! mountpoint -q {place}; then
+  gcsfuse --implicit-dirs -o ro {only}{shlex.quote(bucket)} {place}
+fi
+ls -R {place} > /dev/null"""
+
+
+def read_status(output: str) -> list[tuple[str, str, int | None]]:
+    """(worker, state, exit code or None) of each worker that answered `STATUS`."""
+    found = _STATUS.findall(output)
+    return [(name, state, int(code) if code else None) for name, state, code in found]
+
+
+def _word(word: str) -> str:
+    """One word of a call; --flag=~/folder is below the worker's home."""
+    flag, tilde, folder = word.partition("=~/")
+    return f"{shlex.quote(flag)}=$HOME/{shlex.quote(folder)}" if tilde else shlex.quote(word)
+
+
+def _path(folder: str) -> str:
+    """A folder for the shell; a leading ~ is the worker's home."""
+    if folder.startswith("~/"):
+        return f"~/{shlex.quote(folder[2:])}"
+    return shlex.quote(folder)

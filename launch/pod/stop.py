@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stop the run on all workers with SIGTERM: training saves its state first.
+
+python launch/pod/stop.py --name=medst --zone=us-west4-a [--slices=2] [--dry_run]
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from launch.pod import command, scripts, workers
+from launch.pod.gcloud import Gcloud
+from launch.pod.slice import Slice
+
+
+def stop(gcloud: Gcloud, wanted: Slice, arguments: list[str]) -> None:
+    workers.everywhere(gcloud, wanted, scripts.STOP)
+
+
+if __name__ == "__main__":
+    command.run(stop)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All workers of all slices: copy the repository, run scripts, read how they are."""
+
+import pathlib
+import subprocess
+import tempfile
+from collections.abc import Sequence
+
+from launch.pod import scripts
+from launch.pod.gcloud import CallError, Gcloud, Result
+from launch.pod.slice import PodError, Slice
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def ssh(wanted: Slice, node: str, script: str, worker: str = "all") -> tuple[str, ...]:
+    """Arguments of `gcloud` that run a script on workers of a node.
+
+    A program that starts on one worker alone waits for the others for ever: `all` is the rule.
+    """
+    verb = ("compute", "tpus", "tpu-vm", "ssh", node)
+    return (*verb, f"--worker={worker}", *wanted.place, "--quiet", f"--command={script}")
+
+
+def everywhere(gcloud: Gcloud, wanted: Slice, script: str, check: bool = True) -> list[Result]:
+    """Run a script on all workers of all slices, one slice after the other."""
+    return [gcloud(*ssh(wanted, node, script), check=check) for node in wanted.nodes]
+
+
+def install(gcloud: Gcloud, wanted: Slice, staging: str = "") -> None:
+    """Copy the committed repository to every worker and set it up there, then stage its data."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = pathlib.Path(folder) / scripts.ARCHIVE
+        if not gcloud.dry_run:
+            _pack(archive)
+        for node in wanted.nodes:
+            verb = ("compute", "tpus", "tpu-vm", "scp", str(archive))
+            target = f"{node}:{scripts.ARCHIVE}"
+            gcloud(*verb, target, "--worker=all", *wanted.place, "--quiet")
+    for script in (scripts.INSTALL, staging, scripts.READY):
+        if script:
+            everywhere(gcloud, wanted, script)
+
+
+def start(gcloud: Gcloud, wanted: Slice, program: Sequence[str], *, keep: bool = False) -> None:
+    """Start a program on every worker, detached from the connection; see `scripts.start`.
+
+    Raises:
+      PodError: no program is given.
+    """
+    if not program:
+        raise PodError("no program to run; give it after --, for example -- launch/train.py ...")
+    everywhere(gcloud, wanted, scripts.start(program, keep=keep))
+
+
+def statuses(gcloud: Gcloud, wanted: Slice) -> list[tuple[str, str, int | None]]:
+    """(worker, state, exit code) of all workers.
+
+    Raises:
+      CallError: a slice did not answer.
+    """
+    found = [scripts.read_status(r.output) for r in everywhere(gcloud, wanted, scripts.STATUS)]
+    if not all(found):
+        raise CallError(f"no worker of a slice of {wanted.name} answered")
+    return [one for of_node in found for one in of_node]
+
+
+def tail(gcloud: Gcloud, wanted: Slice, worker: str, lines: int = 30) -> str:
+    """The end of the log of the worker with that host name."""
+    script = f'[ "$(hostname)" != {worker} ] || {scripts.log(lines)}'
+    results = everywhere(gcloud, wanted, script, check=False)
+    return "\n".join(result.output.strip() for result in results if result.output.strip())
+
+
+def _pack(archive: pathlib.Path) -> None:
+    command = ["git", "-C", str(ROOT), "archive", "--format=tar.gz", f"--output={archive}", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PodError(f"the repository cannot be packed: {done.stderr.strip()}")
