@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Joining the processes of a run, and which rows of a batch each of them holds."""
 
+import itertools
 import logging
 import os
 from typing import Any
@@ -16,6 +17,9 @@ _LOG = logging.getLogger(__name__)
 
 # Read where no argument is given; the first is JAX's own name.
 COORDINATOR, PROCESSES, PROCESS = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
+
+# A barrier's name must be new; all processes count alike.
+_BARRIERS = itertools.count()
 
 _TOGETHER = (
     "coordinator address, number of processes and process index go together (flags --coordinator, "
@@ -99,7 +103,7 @@ def local_rows(batch_size: int, mesh: Mesh) -> np.ndarray:
 
 
 def wait_for_all(name: str, seconds: int = 1800) -> None:
-    """Return when every process of the run has come here; `name` must be new each time.
+    """Return when every process of the run has come here.
 
     Processes start collectives together only as long as none is far behind (compiling, opening
     files): the CPU's library waits 30 seconds for its peers.
@@ -107,7 +111,7 @@ def wait_for_all(name: str, seconds: int = 1800) -> None:
     if jax.process_count() > 1:
         from orbax.checkpoint import multihost
 
-        multihost.get_barrier_sync_fn()(key=f"medst_jax {name}", timeout_ms=seconds * 1000)
+        multihost.get_barrier_sync_fn()(key=f"{name} {next(_BARRIERS)}", timeout_ms=seconds * 1000)
 
 
 def all_well(error: Exception | None) -> None:

@@ -21,6 +21,8 @@ from medst_jax.train import workdir as records
 from medst_jax.train.state import TrainState, abstract_system, arrays, skeleton
 
 FOLDER = "checkpoints"
+# Written last into every checkpoint.
+_COMPLETE = "commit_success.txt"
 
 
 class CheckpointError(RuntimeError):
@@ -201,11 +203,14 @@ def load_system(
 
 
 def complete_steps(directory: epath.Path) -> tuple[int, ...]:
-    """Steps of the complete checkpoints in a folder; unfinished writes carry another name."""
+    """Steps of the complete checkpoints in a folder, ascending.
+
+    On a disk an unfinished write carries another name; in an object store it lacks the mark.
+    """
     if not directory.exists():
         return ()
-    names = (entry.name for entry in directory.iterdir() if entry.is_dir())
-    return tuple(sorted(int(name) for name in names if name.isdigit()))
+    folders = (entry for entry in directory.iterdir() if entry.name.isdigit())
+    return tuple(sorted(int(entry.name) for entry in folders if (entry / _COMPLETE).exists()))
 
 
 def _parts(state: TrainState) -> dict[str, Any]:

@@ -63,11 +63,7 @@ class ScalarLog:
             return
         # NaN and infinity are not JSON.
         finite = {name: value for name, value in scalars.items() if math.isfinite(value)}
-        try:
-            with self._path.open("a") as stream:
-                stream.write(json.dumps({"step": step, **finite}) + "\n")
-        except OSError as error:
-            raise OSError(error.errno, f"cannot write {self._path}: {error.strerror}") from error
+        records.append_line(self._path, json.dumps({"step": step, **finite}))
         if self._writer is not None:
             self._writer.write_scalars(step, finite)
 

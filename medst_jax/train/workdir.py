@@ -40,18 +40,37 @@ class WorkdirError(ValueError):
 def workdir_path(workdir: epath.PathLike) -> epath.Path:
     """A run's folder, absolute: orbax takes no relative path. Remote paths (gs://) stay."""
     name = os.fspath(workdir)
-    return epath.Path(name if "://" in name else os.path.abspath(os.path.expanduser(name)))
+    return epath.Path(name if is_remote(name) else os.path.abspath(os.path.expanduser(name)))
+
+
+def is_remote(path: epath.PathLike) -> bool:
+    """Whether a path lies in an object store."""
+    return "://" in os.fspath(path)
 
 
 def write_atomic(path: epath.Path, content: str | bytes) -> None:
     """Write a file so that a reader, or a restart, sees all of it or none."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    # An object appears as a whole when it is closed; renaming it would copy it.
+    target = path if is_remote(path) else path.with_name(f".{path.name}.tmp")
     try:
         if isinstance(content, bytes):
-            temporary.write_bytes(content)
+            target.write_bytes(content)
         else:
-            temporary.write_text(content)
-        temporary.replace(path)
+            target.write_text(content)
+        if target != path:
+            target.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}") from error
+
+
+def append_line(path: epath.Path, line: str) -> None:
+    """Add a line to a file; objects of a store cannot grow and are written anew."""
+    if is_remote(path):
+        write_atomic(path, (path.read_text() if path.exists() else "") + line + "\n")
+        return
+    try:
+        with path.open("a") as stream:
+            stream.write(line + "\n")
     except OSError as error:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}") from error
 
