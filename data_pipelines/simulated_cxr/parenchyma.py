@@ -28,7 +28,12 @@ def edema(
     lines = np.abs(smooth_noise(rng, air.shape, 40))
     haze = air * near * np.clip(patchy, 0.1, 2) * np.float32(0.01 + 0.13 * severity**1.4)
     mesh = air * lines * (0.4 + 0.6 * near) * np.float32(0.07 * min(severity * 1.5, 1.0))
-    full = blood * np.clip(air / 50, 0, 1) * np.float32(0.3 + 0.8 * severity) * (0.5 + (z > hilum))
+    full = (
+        blood
+        * np.clip(air / 50, 0, 1)
+        * np.float32(0.3 + 0.8 * severity)
+        * np.where(z > hilum, np.float32(1.5), np.float32(0.5))
+    )
     return soften(np.float32(MU) * (haze + mesh + full), 1.5 / view.pixel)
 
 

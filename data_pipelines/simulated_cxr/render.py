@@ -6,6 +6,7 @@ their own; findings that change the shape of a lung or of the heart cost a secon
 that lung's closed-form path lengths. Nothing is rendered twice.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Rendering:
 
 def draw_view(rng: np.random.Generator, name: str, size: int) -> tuple[View, Posture]:
     """Draws the position of patient and detector for one image."""
-    field = (310 if name == "LATERAL" else 332) * np.exp(rng.normal(0.0, 0.085))
+    field = (310 if name == "LATERAL" else 332) * math.exp(rng.normal(0.0, 0.085))
     spread = 1.6 if name == "AP" else 1.0
     supine = name == "AP" and rng.random() < 0.4
     view = View(
