@@ -12,7 +12,15 @@ import numpy as np
 
 from data_pipelines.simulated_cxr.anatomy import Anatomy
 from data_pipelines.simulated_cxr.lungs import LungRays, LungShape, profile
-from data_pipelines.simulated_cxr.rays import Interval, View, ellipsoid, length, rotation
+from data_pipelines.simulated_cxr.rays import (
+    Interval,
+    View,
+    ellipsoid,
+    length,
+    overlap,
+    rotation,
+    within,
+)
 from data_pipelines.simulated_cxr.states import Finding
 from data_pipelines.simulated_cxr.texture import smooth_noise, soften
 from data_pipelines.simulated_cxr.thorax import MU
@@ -51,16 +59,14 @@ def _add_blob(
 ) -> None:
     """Adds `weight` times the mm of aerated lung inside an ellipsoid to `total` [H, W]."""
     body, rows, columns = ellipsoid(view, centre, axes, turn)
-    start = max(columns.start, lung.columns.start)
-    stop = min(columns.stop, lung.columns.stop)
-    if stop <= start or rows.stop <= rows.start:
+    near = overlap(columns, lung.columns)
+    if near.stop <= near.start or rows.stop <= rows.start:
         return
-    local = slice(start - columns.start, stop - columns.start)
+    local = within(near, columns)
     body = Interval(body.enter[:, local], body.leave[:, local])
     if view.lateral and lung.sign < 0:
         body = Interval(-body.leave, -body.enter)
-    inside = lung.within(body, rows, slice(start - lung.columns.start, stop - lung.columns.start))
-    total[rows, start:stop] += np.float32(weight) * inside
+    total[rows, near] += np.float32(weight) * lung.within(body, rows, near)
 
 
 def _sides(finding: Finding) -> list[tuple[int, float]]:

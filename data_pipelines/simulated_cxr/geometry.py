@@ -54,7 +54,7 @@ class Geometry:
 
     def __init__(self, view: View, anatomy: Anatomy, posture: Posture) -> None:
         self.view, self.anatomy, self.posture = view, anatomy, posture
-        self._hearts: dict[tuple[float, ...], Interval] = {}
+        self._hearts: dict[tuple[float, ...], tuple[Interval, slice, slice]] = {}
         self._sides: dict[tuple, tuple[LungRays, np.ndarray, np.ndarray]] = {}
 
     def lungs(self, state: State) -> Lungs:
@@ -119,15 +119,18 @@ def _severity(state: State, name: str, sign: int, base: float = 0.0, slope: floa
 
 
 def _side(
-    view: View, anatomy: Anatomy, shape: LungShape, heart: Interval, density: float
+    view: View,
+    anatomy: Anatomy,
+    shape: LungShape,
+    heart: tuple[Interval, slice, slice],
+    density: float,
 ) -> tuple[LungRays, np.ndarray, np.ndarray]:
     """Returns one lung's rays, what its air takes away, and mm of aerated lung, on its window."""
     ray = lung_rays(view, anatomy, shape, heart)
-    everywhere = slice(None)
-    total = ray.air(ray.inflated, everywhere, everywhere)
+    total = ray.air(ray.inflated, ray.rows, ray.columns)
     if not shape.pneumothorax:
         return ray, np.float32(MU * (1 - density)) * total, total
-    lung = ray.air(ray.visceral, everywhere, everywhere)
+    lung = ray.air(ray.visceral, ray.rows, ray.columns)
     squeezed = np.float32(density * (1 + 0.5 * shape.pneumothorax))
     return ray, np.float32(MU) * (total - squeezed * lung - _pleura(ray)), lung
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data_pipelines.simulated_cxr.anatomy import Anatomy
-from data_pipelines.simulated_cxr.rays import EMPTY, Interval, View, cut, length
+from data_pipelines.simulated_cxr.rays import EMPTY, Interval, View, cut, length, overlap, within
 
 
 @dataclass(frozen=True)
@@ -33,31 +33,56 @@ class LungShape:
 
 @dataclass(frozen=True)
 class LungRays:
-    """What rays see of one lung, on the window [:, columns] of the image."""
+    """What rays see of one lung, on the window [rows, columns] of the image.
+
+    The diaphragm is given on `floor`, the rows it reaches, and the heart on a window of its own;
+    slices count pixels of the image.
+    """
 
     sign: int
+    rows: slice
     columns: slice
     inflated: Interval  # bounded by the chest wall or, if any, by fluid and thickening
     visceral: Interval  # the same without the air of a pneumothorax
     diaphragm: Interval
+    floor: slice
     heart: Interval
+    heart_rows: slice
+    heart_columns: slice
 
     def air(self, inside: Interval, rows: slice, columns: slice) -> np.ndarray:
         """Returns mm of `inside` that are neither diaphragm nor heart, on a part of the window."""
-        below = cut(inside, Interval(*(_part(v, rows, columns) for v in self.diaphragm)))
-        heart = Interval(*(_part(v, rows, columns) for v in self.heart))
-        return (
-            length(inside) - length(below) - length(cut(inside, heart)) + length(cut(below, heart))
-        )
+        total = length(inside)
+        floor = overlap(rows, self.floor)
+        low = within(floor, rows)
+        dome = _part(self.diaphragm, floor, columns, self.floor, self.columns)
+        below = cut(_cropped(inside, low), dome)
+        total[low] -= length(below)
+        near_rows, near = overlap(rows, self.heart_rows), overlap(columns, self.heart_columns)
+        place = within(near_rows, rows), within(near, columns)
+        heart = _part(self.heart, near_rows, near, self.heart_rows, self.heart_columns)
+        total[place] -= length(cut(_cropped(inside, *place), heart))
+        both = overlap(floor, near_rows)
+        place = within(both, rows), within(near, columns)
+        beside = _cropped(below, within(both, floor), within(near, columns))
+        total[place] += length(cut(beside, _cropped(heart, within(both, near_rows))))
+        return total
 
     def within(self, body: Interval, rows: slice, columns: slice) -> np.ndarray:
         """Returns mm of `body`, given on a part of the window, that are aerated lung."""
-        lung = Interval(*(_part(v, rows, columns) for v in self.visceral))
+        lung = _part(self.visceral, rows, columns, self.rows, self.columns)
         return self.air(cut(body, lung), rows, columns)
 
 
-def _part(values: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-    return values[rows, columns]
+def _cropped(interval: Interval, *place: slice) -> Interval:
+    return Interval(interval.enter[place], interval.leave[place])
+
+
+def _part(
+    interval: Interval, rows: slice, columns: slice, of_rows: slice, of_columns: slice
+) -> Interval:
+    """The part on [rows, columns] of an interval given on [of_rows, of_columns]."""
+    return _cropped(interval, within(rows, of_rows), within(columns, of_columns))
 
 
 def profile(anatomy: Anatomy, shape: LungShape, z: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -77,8 +102,13 @@ def profile(anatomy: Anatomy, shape: LungShape, z: np.ndarray) -> tuple[np.ndarr
     return (outer + inner) / 2, half_x, middle_y, half_y
 
 
-def lung_rays(view: View, anatomy: Anatomy, shape: LungShape, heart: Interval) -> LungRays:
-    """Intersects the rays of a view with one lung; `heart` is [H, W] in body coordinates."""
+def lung_rays(
+    view: View,
+    anatomy: Anatomy,
+    shape: LungShape,
+    heart: tuple[Interval, slice, slice],
+) -> LungRays:
+    """Intersects the rays of a view with one lung; `heart` is as `thorax.heart` gives it."""
     sign = shape.sign
     depth = sign * anatomy.chest * 0.5 if view.lateral else 0.0
     grid, z = view.grid(depth)
@@ -98,16 +128,21 @@ def lung_rays(view: View, anatomy: Anatomy, shape: LungShape, heart: Interval) -
     visceral = inflated
     if shape.pneumothorax:
         visceral = cut(inflated, _retracted(view, anatomy, shape, across, z, _collapse(shape, z)))
-    left, right = (values[:, columns] for values in heart)
+    (left, right), heart_rows, heart_columns = heart
     if view.lateral and sign < 0:
         left, right = -right, -left
+    floor = slice(int(np.count_nonzero(z >= shape.peak)), view.size)
     return LungRays(
         sign=sign,
+        rows=slice(0, view.size),
         columns=columns,
         inflated=inflated,
         visceral=visceral,
-        diaphragm=dome(view, anatomy, shape, across, z),
+        diaphragm=dome(view, anatomy, shape, across, z[floor]),
+        floor=floor,
         heart=Interval(left, right),
+        heart_rows=heart_rows,
+        heart_columns=heart_columns,
     )
 
 

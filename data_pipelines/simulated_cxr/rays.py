@@ -96,6 +96,17 @@ def ellipsoid(
     return Interval(middle - half, middle + half), rows, columns
 
 
+def overlap(first: slice, second: slice) -> slice:
+    """Returns the part of two slices that both hold; empty as (k, k)."""
+    start = max(first.start, second.start)
+    return slice(start, max(min(first.stop, second.stop), start))
+
+
+def within(part: slice, whole: slice) -> slice:
+    """Returns `part` counted from the start of `whole`."""
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
 def window(inside: np.ndarray) -> slice:
     """Returns the slice from the first to the last true element of a vector."""
     hits = np.flatnonzero(inside)
@@ -106,11 +117,6 @@ def rotation(angle: float) -> np.ndarray:
     """Returns the turn of the x and z axes by `angle` about y."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.array([[cosine, 0.0, -sine], [0.0, 1.0, 0.0], [sine, 0.0, cosine]])
-
-
-def hull(first: Interval, second: Interval) -> Interval:
-    """Returns the union of two intervals that overlap wherever both exist."""
-    return Interval(np.minimum(first.enter, second.enter), np.maximum(first.leave, second.leave))
 
 
 def cut(first: Interval, second: Interval) -> Interval:

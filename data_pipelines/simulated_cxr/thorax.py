@@ -4,6 +4,7 @@
 Attenuation is in natural-log units; `MU` is that of soft tissue per mm at chest X-ray energies.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
@@ -15,9 +16,9 @@ from data_pipelines.simulated_cxr.rays import (
     Interval,
     View,
     ellipsoid,
-    hull,
     length,
     rotation,
+    within,
 )
 
 MU = 0.0165
@@ -65,27 +66,40 @@ def breasts(view: View, anatomy: Anatomy) -> np.ndarray:
     return total
 
 
-def heart(view: View, anatomy: Anatomy, base: float, scale: float, shift: float) -> Interval:
-    """Returns the interval [H, W] of the heart standing on a diaphragm at height `base`."""
+def heart(
+    view: View, anatomy: Anatomy, base: float, scale: float, shift: float
+) -> tuple[Interval, slice, slice]:
+    """Returns the interval of the heart standing on a diaphragm at height `base`.
+
+    It is given on a window of the image, which follows as (rows, columns); outside it is empty.
+    """
     size = anatomy.heart * scale
     turn = rotation(anatomy.heart_tilt)
     left = (22 * scale + shift, 30.0, base + 24 * size)
     right = (-14 + shift, 22.0, base + 34 * size)
     trunk_of_artery = (12 + 4 * scale + shift, 18.0, base + 78 * size)
-    ventricle = _full(view, left, np.array([68.0, 48.0, 46.0]) * size, turn)
-    atrium = _full(view, right, np.array([40.0, 40.0, 52.0]) * size, np.eye(3))
-    outflow = _full(view, trunk_of_artery, np.array([31.0, 30.0, 44.0]) * size, rotation(0.35))
-    return hull(hull(ventricle, atrium), outflow)
+    chambers = [
+        ellipsoid(view, left, np.array([68.0, 48.0, 46.0]) * size, turn),
+        ellipsoid(view, right, np.array([40.0, 40.0, 52.0]) * size, np.eye(3)),
+        ellipsoid(view, trunk_of_artery, np.array([31.0, 30.0, 44.0]) * size, rotation(0.35)),
+    ]
+    rows = _around([part for _, part, _ in chambers])
+    columns = _around([part for _, _, part in chambers])
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    enter, leave = np.full(shape, EMPTY, np.float32), np.full(shape, -EMPTY, np.float32)
+    for body, part_rows, part_columns in chambers:
+        place = within(part_rows, rows), within(part_columns, columns)
+        enter[place] = np.minimum(enter[place], body.enter)
+        leave[place] = np.maximum(leave[place], body.leave)
+    return Interval(enter, leave), rows, columns
 
 
-def _full(
-    view: View, centre: tuple[float, float, float], axes: np.ndarray, turn: np.ndarray
-) -> Interval:
-    body, rows, columns = ellipsoid(view, centre, axes, turn)
-    enter = np.full((view.size, view.size), EMPTY, np.float32)
-    leave = np.full((view.size, view.size), -EMPTY, np.float32)
-    enter[rows, columns], leave[rows, columns] = body
-    return Interval(enter, leave)
+def _around(parts: Sequence[slice]) -> slice:
+    """The smallest slice that holds all that are not empty."""
+    full = [part for part in parts if part.stop > part.start]
+    if not full:
+        return slice(0, 0)
+    return slice(min(part.start for part in full), max(part.stop for part in full))
 
 
 def airways(view: View, height: float, shift: float) -> np.ndarray:
