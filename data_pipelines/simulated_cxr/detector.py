@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_pipelines.simulated_cxr.texture import soften, wide_blur
+from data_pipelines.simulated_cxr.texture import quantiles, soften, wide_blur
 
 LEVELS = 4096  # of the look-up table
 
@@ -59,10 +59,11 @@ def expose(
     image += slope[0] * ramp[None, :] + 0.5 * slope[1] * ramp[:, None]
     # The window is set on the middle of the image, where lungs and mediastinum are.
     edge = len(image) // 6
-    low, high = np.quantile(image[edge:-edge:3, edge:-edge:3], [scanner.low, scanner.high])
+    middle = image[edge:-edge:3, edge:-edge:3]
+    low, high = quantiles(middle, np.float64(scanner.low), np.float64(scanner.high))
     reach = high - low
     low -= reach * (scanner.margin + 0.1 * spread * exposure)
-    low = max(low, float(np.quantile(image[::4, ::4], 0.005)))
+    low = max(low, float(quantiles(image[::4, ::4], 0.005)[0]))
     high += 0.09 * spread * reach * rng.normal()
     scale = np.float32((LEVELS - 1) / max(high - low, 0.1))
     index = np.clip((image - np.float32(low)) * scale, 0, LEVELS - 1).astype(np.uint16)

@@ -73,13 +73,14 @@ def render(
     lungs = geometry.lungs(state)
     blood = thorax.vessels(view, anatomy, anatomy.height)
     soft = thorax.trunk(view, anatomy, anatomy.height)
-    added = terms(Scene(view, anatomy, lungs, blood, soft), state)
+    spine, aorta = bones.spine(view, anatomy, 0.0), thorax.aorta(view, anatomy, 0.0)
+    added = terms(Scene(view, anatomy, lungs, blood, soft, spine, aorta), state)
     total = soft + thorax.breasts(view, anatomy)
     total += bones.ribs(view, anatomy, anatomy.height)
-    total += bones.spine(view, anatomy, 0.0)
+    total += spine
     if not view.lateral:
         total += bones.girdle(view, anatomy, anatomy.height)
-    total += thorax.aorta(view, anatomy, 0.0)
+    total += aorta
     chest = _blood(lungs, blood) - lungs.saved
     total += chest
     total -= MU * thorax.airways(view, anatomy.height, 0.0)

@@ -20,13 +20,18 @@ from data_pipelines.simulated_cxr.states import Finding, State
 
 @dataclass(frozen=True)
 class Scene:
-    """An image before its findings: `blood` is mm of vessel, `soft` the trunk's attenuation."""
+    """An image before its findings.
+
+    `blood` is mm of vessel; `soft`, `spine` and `aorta` are the attenuation of these parts.
+    """
 
     view: View
     anatomy: Anatomy
     lungs: Lungs
     blood: np.ndarray
     soft: np.ndarray
+    spine: np.ndarray
+    aorta: np.ndarray
 
     @property
     def sides(self) -> focal.Lungs:
@@ -49,14 +54,12 @@ def _fracture(scene: Scene, finding: Finding) -> np.ndarray:
 
 def _compression(scene: Scene, finding: Finding) -> np.ndarray:
     wedge = (1 + finding.key % 5, 0.3 + 0.4 * finding.severity)
-    broken = bones.spine(scene.view, scene.anatomy, 0.0, wedge)
-    return broken - bones.spine(scene.view, scene.anatomy, 0.0)
+    return bones.spine(scene.view, scene.anatomy, 0.0, wedge) - scene.spine
 
 
 def _scoliosis(scene: Scene, finding: Finding) -> np.ndarray:
     bend = (20 + 36 * finding.severity) * (1 if finding.key % 2 else -1)
-    bent = bones.spine(scene.view, scene.anatomy, bend)
-    return bent - bones.spine(scene.view, scene.anatomy, 0.0)
+    return bones.spine(scene.view, scene.anatomy, bend) - scene.spine
 
 
 def _devices(scene: Scene, finding: Finding) -> np.ndarray:
@@ -78,9 +81,7 @@ TERMS: Mapping[str, Callable[[Scene, Finding], np.ndarray]] = {
         s.view, s.anatomy, f, s.lungs.shapes
     ),
     "Subcutaneous Emphysema": lambda s, f: free_air.subcutaneous(s.view, s.anatomy, f, s.soft),
-    "Tortuous Aorta": lambda s, f: (
-        thorax.aorta(s.view, s.anatomy, f.severity) - thorax.aorta(s.view, s.anatomy, 0.0)
-    ),
+    "Tortuous Aorta": lambda s, f: thorax.aorta(s.view, s.anatomy, f.severity) - s.aorta,
     "Support Devices": _devices,
     "Scoliosis": _scoliosis,
     "Compression Fracture": _compression,

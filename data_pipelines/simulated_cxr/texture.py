@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Smooth random fields and blurs on the detector grid."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -25,3 +27,23 @@ def soften(image: np.ndarray, pixels: float) -> np.ndarray:
         return image
     size = 2 * int(np.ceil(2 * pixels)) + 1
     return cv2.GaussianBlur(image, (size, size), pixels, borderType=cv2.BORDER_REPLICATE)
+
+
+def quantiles(values: np.ndarray, *shares: float) -> list[Any]:
+    """Returns `np.quantile` of a float32 array at shares in [0, 1), to the last bit, but faster.
+
+    A share of numpy's float64 gives a float64, one of Python's float a float32.
+    """
+    flat = values.ravel()
+    places = [(len(flat) - 1) * share for share in shares]
+    below = [int(np.floor(place)) for place in places]
+    ranked = np.partition(flat, sorted({k + step for k in below for step in (0, 1)}))
+    found = []
+    for place, k in zip(places, below, strict=True):
+        rest = place - type(place)(k)
+        step = ranked[k + 1] - ranked[k]
+        if rest < 0.5:
+            found.append(ranked[k] + step * rest)
+        else:
+            found.append(ranked[k + 1] - step * (1 - rest))
+    return found
