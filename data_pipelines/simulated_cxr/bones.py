@@ -38,16 +38,26 @@ def rib_curves(
     return np.stack([signs[:, None] * x, y, z], axis=2)
 
 
-def bands(points: np.ndarray, half_width: np.ndarray | float) -> np.ndarray:
-    """Returns outlines [k, 2n, 2] of bands of a half width (broadcast to [k, n]) along curves."""
+def bands(points: np.ndarray, *half_widths: np.ndarray) -> list[np.ndarray]:
+    """Returns outlines [k, 2n, 2] of bands along curves, one for each half width.
+
+    Half widths broadcast to [k, n].
+    """
     along = np.empty_like(points)
     along[:, 1:-1] = points[:, 2:] - points[:, :-2]
     along[:, 0] = points[:, 1] - points[:, 0]
     along[:, -1] = points[:, -1] - points[:, -2]
     norm = np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-3)
-    reach = np.broadcast_to(half_width, norm.shape) / norm
-    offset = np.stack([-along[..., 1] * reach, along[..., 0] * reach], axis=2)
-    return np.concatenate([points + offset, (points - offset)[:, ::-1]], axis=1)
+    count = points.shape[1]
+    outlines = []
+    for half_width in half_widths:
+        reach = half_width / norm
+        offset = np.stack([-along[..., 1] * reach, along[..., 0] * reach], axis=2)
+        outline = np.empty((len(points), 2 * count, 2), points.dtype)
+        outline[:, :count] = points + offset
+        outline[:, : count - 1 : -1] = points - offset
+        outlines.append(outline)
+    return outlines
 
 
 def fill(canvas: np.ndarray, outlines: np.ndarray, value: int) -> None:
@@ -87,7 +97,7 @@ def _drawn(
     for first, last, count, strength in ((0.12, 1.75, RIBS, 0.24), (1.75, 2.55, RIBS - 3, 0.14)):
         angles = np.linspace(first, last, 12)
         for chosen in ((-1,), (1,)) if view.lateral else ((-1, 1),):
-            keep = np.isin(signs, chosen) & (numbers < count)
+            keep = (numbers < count) & ((signs == chosen[0]) | (signs == chosen[-1]))
             if not keep.any():
                 continue
             points = rib_curves(anatomy, height, signs[keep], numbers[keep], angles)
@@ -96,8 +106,9 @@ def _drawn(
             flat = view.to_pixels(points.reshape(-1, 3)).reshape(len(points), -1, 2)
             half = width * np.where(numbers[keep] == 0, 0.62, 1.0)[:, None]
             canvas = np.zeros((view.size, view.size), np.uint8)
-            fill(canvas, bands(flat, half), 150)
-            fill(canvas, bands(flat, 0.62 * half), 88)
+            outer, inner = bands(flat, half, 0.62 * half)
+            fill(canvas, outer, 150)
+            fill(canvas, inner, 88)
             total += canvas * np.float32(anatomy.bone * strength / 150)
     return total
 
@@ -110,7 +121,7 @@ def _callus(view: View, anatomy: Anatomy, height: float, broken: Break) -> np.nd
     points[:, 2] -= 0.5 * broken.displacement
     bulge = (4 + 0.4 * broken.displacement) * np.sin(np.linspace(0.15, np.pi - 0.15, 9))
     canvas = np.zeros((view.size, view.size), np.uint8)
-    fill(canvas, bands(view.to_pixels(points)[None], bulge / view.pixel), 255)
+    fill(canvas, bands(view.to_pixels(points)[None], bulge / view.pixel)[0], 255)
     return canvas * np.float32(anatomy.bone * 0.75 / 255)
 
 
@@ -126,8 +137,9 @@ def girdle(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
         points = np.stack([x, np.full(12, 60.0), z], axis=1)
         curve = view.to_pixels(points)[None]
         half = 6.5 / view.pixel * (1 + 0.35 * np.cos(6.3 * steps))
-        fill(canvas, bands(curve, half), 150)
-        fill(canvas, bands(curve, half * 0.6), 95)
+        outer, inner = bands(curve, half, half * 0.6)
+        fill(canvas, outer, 150)
+        fill(canvas, inner, 95)
         inward = 0.0 if view.name == "PA" else 0.14
         corners = np.array([[1.3, 1.02], [1.0 - inward, 0.92], [0.9 - inward, 0.3], [1.06, 0.5]])
         blade = [[sign * u * anatomy.chest, -80.0, v * height] for u, v in corners]
@@ -136,7 +148,7 @@ def girdle(view: View, anatomy: Anatomy, height: float) -> np.ndarray:
         arm = np.array([[shoulder, -30.0, height + rise - 8], [shoulder + sign * 22, -30.0, 20.0]])
         steps_down = arm[0] + (arm[1] - arm[0]) * steps[:, None]
         thick = np.where(steps < 0.12, 24.0, 12.0) / view.pixel
-        fill(canvas, bands(view.to_pixels(steps_down)[None], thick), 120)
+        fill(canvas, bands(view.to_pixels(steps_down)[None], thick)[0], 120)
     total += canvas * np.float32(anatomy.bone * 0.42 / 150)
     total += flat * np.float32(anatomy.bone * 0.14 / 90)
     return total

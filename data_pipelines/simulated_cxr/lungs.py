@@ -152,10 +152,15 @@ def _superellipse(
     middle_x, half_x, middle_y, half_y = axes
     if view.lateral:
         middle_x, half_x, middle_y, half_y = middle_y, half_y, middle_x, half_x
-    ratio = (across - middle_x) / np.maximum(half_x, 0.5)
-    ratio *= ratio
-    ratio *= ratio
-    half = half_y * np.sqrt(np.sqrt(np.maximum(1 - ratio, 0))) * valid
+    half = across - middle_x
+    half /= np.maximum(half_x, 0.5)
+    half *= half
+    half *= half
+    np.subtract(1, half, out=half)
+    np.maximum(half, 0, out=half)
+    np.sqrt(np.sqrt(half, out=half), out=half)
+    half *= half_y
+    half *= valid
     middle_y = np.asarray(middle_y, np.float32)
     return Interval(middle_y - half, middle_y + half)
 

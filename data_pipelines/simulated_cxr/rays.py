@@ -86,13 +86,20 @@ def ellipsoid(
     p = (grid[:, columns] - centre[across]).astype(np.float32)
     q = (height[rows] - centre[2]).astype(np.float32)
     a = np.float32(form[along, along])
-    b = np.float32(form[along, across]) * p + np.float32(form[along, 2]) * q
-    square = np.float32(form[across, across]) * p * p + (np.float32(form[2, 2]) * q * q - 1)
-    disc = b * b - a * (square + np.float32(2 * form[across, 2]) * p * q)
+    middle = np.asarray(centre[along], np.float32)
+    disc = np.float32(form[across, across]) * p * p + (np.float32(form[2, 2]) * q * q - 1)
+    # Most bodies are not turned: then there are no mixed terms.
+    if form[across, 2]:
+        disc += np.float32(2 * form[across, 2]) * p * q
+    disc *= -a
+    if form[along, across] or form[along, 2]:
+        b = np.float32(form[along, across]) * p + np.float32(form[along, 2]) * q
+        disc += b * b
+        middle = middle - b / a
     outside = disc <= 0
-    half = np.sqrt(np.maximum(disc, 0)) / a
-    half[outside] = -EMPTY
-    middle = np.float32(centre[along]) - b / a
+    half = np.sqrt(np.maximum(disc, 0, out=disc), out=disc)
+    half /= a
+    np.copyto(half, -EMPTY, where=outside)
     return Interval(middle - half, middle + half), rows, columns
 
 

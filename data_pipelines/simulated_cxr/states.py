@@ -24,6 +24,11 @@ BILATERAL = {"Pleural Effusion": 0.35, "Consolidation": 0.2, "Atelectasis": 0.3,
 BILATERAL |= {"Pleural Other": 0.15, "Emphysema": 1.0}
 BILATERAL |= {"Pneumoperitoneum": 0.4, "Subcutaneous Emphysema": 0.25}
 BILATERAL |= {"Hilar Lymphadenopathy": 0.6, "Fibrosis": 1.0}
+STEPS = {
+    name: ([place for place, _ in places], list(itertools.accumulate(s for _, s in places)))
+    for name, places in PLACES.items()
+}
+EVERYWHERE = ([""], [1.0])
 DEVICES = (("ett", 0.3), ("enteric", 0.3), ("line", 0.5), ("pacemaker", 0.22), ("wires", 0.22))
 
 
@@ -61,9 +66,8 @@ def onset(rng: np.random.Generator, name: str, severe: float = 0.0) -> Finding:
         right, left = first, first if name in MIDLINE or name == "Edema" else second
     else:
         right, left = (first, 0.0) if on_right else (0.0, first)
-    places = PLACES.get(name, (("", 1.0),))
-    steps = itertools.accumulate(share for _, share in places)
-    place = places[min(bisect.bisect(list(steps), rng.random()), len(places) - 1)][0]
+    places, steps = STEPS.get(name, EVERYWHERE)
+    place = places[min(bisect.bisect(steps, rng.random()), len(places) - 1)]
     kind: tuple[str, ...] = ()
     if name == "Support Devices":
         kind = tuple(device for device, chance in DEVICES if rng.random() < chance) or ("line",)
