@@ -86,7 +86,7 @@ def ellipsoid(
     p = (grid[:, columns] - centre[across]).astype(np.float32)
     q = (height[rows] - centre[2]).astype(np.float32)
     a = np.float32(form[along, along])
-    middle = np.asarray(centre[along], np.float32)
+    middle: np.ndarray = np.asarray(centre[along], np.float32)
     disc = np.float32(form[across, across]) * p * p + (np.float32(form[2, 2]) * q * q - 1)
     # Most bodies are not turned: then there are no mixed terms.
     if form[across, 2]:
