@@ -1,91 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speed of the cohort generator, and a sheet of its pictures.
+"""Speed of the cohort generator: images per second, one process and several.
 
-`python benchmarks/simulated_cxr.py` prints images per second and core as JSON; with
-`--sheet=FILE.png` it also draws every finding at three severities on PA, AP and lateral images,
-with the boxes of the truth.
+    python benchmarks/simulated_cxr.py --patients=60 --sizes=96,224 --workers=2
+
+Counts everything that makes a study of site M: states, images, truth, report, labels; not the
+encoding to JPEG. Prints JSON. Rounds alternate between one process and several, and figures are
+medians over rounds.
 """
 
 import json
+import multiprocessing
+import statistics
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data_pipelines.simulated_cxr.anatomy import draw_anatomy
-from data_pipelines.simulated_cxr.findings import RENDERED
-from data_pipelines.simulated_cxr.render import draw_view, render
-from data_pipelines.simulated_cxr.seeds import VERSION, stream
+from data_pipelines.simulated_cxr.patients import Case, patient_studies
+from data_pipelines.simulated_cxr.seeds import VERSION
 from data_pipelines.simulated_cxr.sites import SITES
-from data_pipelines.simulated_cxr.source import sources
-from data_pipelines.simulated_cxr.states import onset
-from data_pipelines.simulated_cxr.visibility import see
 
-SHEET = flags.DEFINE_string("sheet", "", "PNG file to draw the findings into")
-PATIENTS = flags.DEFINE_integer("patients", 60, "patients of site M per size")
+PATIENTS = flags.DEFINE_integer("patients", 60, "patients of site M per process and round")
 SIZES = flags.DEFINE_list("sizes", ["64", "96", "224"], "image sizes in pixels")
-
-SEVERITIES = (0.25, 0.6, 0.95)
-
-
-def speed(size: int, patients: int) -> dict[str, float]:
-    """Returns images and studies per second of processor time, reports and truth included."""
-    site = sources(patients=patients, size=size, seed=0)[0]
-    start, clock = time.process_time(), time.perf_counter()
-    studies = [study for unit in site.units() for study in site.studies(unit)]
-    seconds, wall = time.process_time() - start, time.perf_counter() - clock
-    images = sum(len(study.images) for study in studies)
-    return {
-        "size": size,
-        "images": images,
-        "images_per_second_core": round(images / seconds, 1),
-        "images_per_second_wall": round(images / wall, 1),
-        "studies_per_second_core": round(len(studies) / seconds, 1),
-    }
+WORKERS = flags.DEFINE_integer("workers", 2, "processes")
+ROUNDS = flags.DEFINE_integer("rounds", 3, "rounds")
 
 
-def draw_sheet(file: str, size: int = 224) -> None:
-    """Writes a picture: a row per finding, three severities on PA, AP and lateral images."""
-    rows = []
-    for index, name in enumerate(RENDERED):
-        row = []
-        for view_name in ("PA", "AP", "LATERAL"):
-            for severity in SEVERITIES:
-                rng = stream(0, "sheet", index, str(severity))
-                anatomy, finding = draw_anatomy(rng), onset(rng, name)
-                finding = replace(
-                    finding,
-                    right=severity * bool(finding.right),
-                    left=severity * bool(finding.left),
-                )
-                view, posture = draw_view(rng, view_name, size)
-                scanner = SITES["m"].scanner
-                picture = render(rng, anatomy, {name: finding}, view, posture, scanner)
-                sight = see(picture.deltas[name] * picture.clarity, view.pixel)
-                image = cv2.cvtColor(picture.pixels, cv2.COLOR_GRAY2BGR)
-                if sight.visibility > 0:
-                    x0, y0, x1, y1 = (int(v) for v in sight.box)
-                    cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), (0, 200, 255), 1)
-                text = f"{name[:14]} {severity} seen {sight.visibility:.2f}"
-                cv2.putText(image, text, (3, 11), 0, 0.38, (0, 255, 0), 1)
-                row.append(image)
-        rows.append(np.hstack(row))
-    cv2.imwrite(file, np.vstack(rows))
-
-
-def main(arguments: list[str]) -> None:
-    del arguments
+def generate(first: int, last: int, size: int) -> tuple[int, int, float]:
+    """Makes patients [first, last); returns images, studies and processor seconds."""
     cv2.setNumThreads(1)
-    measured = [speed(int(size), PATIENTS.value) for size in SIZES.value]
-    print(json.dumps({"version": VERSION, "speed": measured}, indent=2))
-    if SHEET.value:
-        draw_sheet(SHEET.value)
+    start = time.process_time()
+    images = studies = 0
+    for number in range(first, last):
+        for study in patient_studies(Case(SITES["m"], 0, number, size)):
+            studies, images = studies + 1, images + len(study.images)
+    return images, studies, time.process_time() - start
+
+
+def measure(pool: multiprocessing.pool.Pool, size: int) -> dict[str, float]:
+    """Rates of one process and of the pool at one image size."""
+    count, workers = PATIENTS.value, WORKERS.value
+    alone, together, processor = [], [], []
+    for _ in range(ROUNDS.value):
+        start = time.perf_counter()
+        images, _, seconds = pool.apply(generate, (0, count, size))
+        alone.append(images / (time.perf_counter() - start))
+        processor.append(images / seconds)
+        start = time.perf_counter()
+        blocks = [(k * count, (k + 1) * count, size) for k in range(workers)]
+        parts = pool.starmap(generate, blocks, chunksize=1)
+        together.append(sum(part[0] for part in parts) / (time.perf_counter() - start))
+    rates = {
+        "images_per_processor_second": statistics.median(processor),
+        "images_per_second": statistics.median(alone),
+        f"images_per_second_{workers}_processes": statistics.median(together),
+    }
+    speedup = statistics.median(b / a for a, b in zip(alone, together, strict=True))
+    return {"size": size, **{k: round(v, 1) for k, v in rates.items()}, "ratio": round(speedup, 2)}
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
+    with multiprocessing.get_context("spawn").Pool(WORKERS.value) as pool:
+        # The first patients load libraries.
+        pool.starmap(generate, [(0, 2, 32)] * (4 * WORKERS.value))
+        measured = [measure(pool, int(size)) for size in SIZES.value]
+    print(json.dumps({"version": VERSION, "speed": measured}, indent=1))
 
 
 if __name__ == "__main__":
