@@ -31,6 +31,7 @@ from data_pipelines.simulated_cxr.findings import EXTRA, FINDINGS, LABELS, RENDE
 from data_pipelines.simulated_cxr.patients import Case, patient_studies
 from data_pipelines.simulated_cxr.seeds import VERSION
 from data_pipelines.simulated_cxr.sites import SITES
+from data_pipelines.simulated_cxr.truth import TECHNIQUE
 from medst_jax.data.augment import Augment
 from medst_jax.evaluate.metrics import auroc
 from medst_jax.models import ResNet, ResNetOptions
@@ -58,13 +59,15 @@ Data = dict[str, np.ndarray]
 def generate(first: int, last: int, *, site: str, seed: int, size: int) -> Data:
     """The frontal images [n, S, S], visible truth [n, F] and nuisances of patients [first, last)."""
     columns = [FINDINGS.index(name) for name in NAMES]
+    exposure = TECHNIQUE.index("exposure")
     rows: dict[str, list] = {"image": [], "truth": [], "view": [], "subject": []}
     for number in range(first, last):
         for study in patient_studies(Case(SITES[site], seed, number, size)):
             image = study.images[0]
             rows["image"].append(image.pixels)
             rows["truth"].append((study.truth["truth_visible_in"][columns] & 1) > 0)
-            rows["view"].append([image.view == "AP", image.spacing[0]])
+            technique = study.truth["truth_technique"][0]
+            rows["view"].append([image.view == "AP", image.spacing[0], technique[exposure]])
             rows["subject"].append([study.age, study.sex == "F"])
     return {name: np.stack(values) for name, values in rows.items()}
 
@@ -216,7 +219,8 @@ def nuisances(data: Data) -> dict[str, np.ndarray]:
     frame[:, inner, inner] = 0
     return {
         "view": data["view"][:, :1].astype(np.float32),
-        "magnification": data["view"][:, 1:].astype(np.float32),
+        "magnification": data["view"][:, 1:2].astype(np.float32),
+        "exposure": data["view"][:, 2:].astype(np.float32),
         "age and sex": np.nan_to_num(data["subject"]).astype(np.float32),
         "frame": pixels({"image": frame}, 24),
     }

@@ -6,6 +6,7 @@ import pytest
 from cohorts import cohort, column
 
 from data_pipelines.raw import RawStudy
+from data_pipelines.registry import Request, RequestError, make_sources
 from data_pipelines.simulated_cxr.confounding import TIED_FINDINGS, tie, with_devices
 from data_pipelines.simulated_cxr.seeds import stream
 from data_pipelines.simulated_cxr.truth import TECHNIQUE
@@ -64,3 +65,12 @@ def test_a_tie_holds_what_it_says() -> None:
     assert set(devices) == {"Support Devices"} and not with_devices(
         stream(0, "x", 1), devices, False
     )
+
+
+def test_the_card_says_how_confounded() -> None:
+    made = make_sources("simulated_cxr", Request(patients=3, size=48, confounding=0.25))
+    assert [source.card["confounding"] for source in made] == [0.25] * 5
+    free = make_sources("simulated_cxr", Request(patients=3, size=48))
+    assert [source.card["confounding"] for source in free] == [0.0] * 5
+    with pytest.raises(RequestError, match="confounding is -1"):
+        make_sources("simulated_cxr", Request(confounding=-1.0))
