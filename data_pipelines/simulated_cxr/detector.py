@@ -8,6 +8,9 @@ import numpy as np
 from data_pipelines.simulated_cxr.texture import quantiles, soften, wide_blur
 
 LEVELS = 4096  # of the look-up table
+_UNIT = np.linspace(0, 1, LEVELS)
+# A smooth shoulder and toe, as of film and of vendors' look-up tables.
+SHOULDER = 0.5 * _UNIT + 0.5 * _UNIT * _UNIT * (3 - 2 * _UNIT)
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,12 @@ def expose(
     primary = np.exp(-attenuation)
     signal = primary + np.float32(ratio) * wide_blur(primary, 0.08)
     clarity = primary / signal
-    noise = rng.standard_normal(signal.shape, dtype=np.float32)
+    image = rng.standard_normal(signal.shape, dtype=np.float32)
     # Pixels larger than the detector's own average its quanta.
-    signal = signal + noise * np.sqrt(signal / np.float32(dose * pixel**2))
-    image = -np.log(np.maximum(signal, np.float32(2e-3)))
-    image = soften(image, scanner.blur / pixel)
+    image *= np.sqrt(signal / np.float32(dose * pixel**2))
+    image += signal
+    np.log(np.maximum(image, np.float32(2e-3), out=image), out=image)
+    image = soften(np.negative(image, out=image), scanner.blur / pixel)
     # The anode's heel and a grid off its focus: one side of the image is darker.
     slope = (0.2 * spread * rng.normal(size=2)).astype(np.float32)
     ramp = np.linspace(-1, 1, len(image), dtype=np.float32)
@@ -66,10 +70,8 @@ def expose(
     low = max(low, float(quantiles(image[::4, ::4], 0.005)[0]))
     high += 0.09 * spread * reach * rng.normal()
     scale = np.float32((LEVELS - 1) / max(high - low, 0.1))
-    index = np.clip((image - np.float32(low)) * scale, 0, LEVELS - 1).astype(np.uint16)
-    unit = np.linspace(0, 1, LEVELS)
-    # A smooth shoulder and toe, as of film and of vendors' look-up tables.
-    curve = (0.5 * unit + 0.5 * unit * unit * (3 - 2 * unit)) ** (
-        scanner.gamma * np.exp(0.22 * spread * rng.normal())
-    )
+    image -= np.float32(low)
+    image *= scale
+    index = np.clip(image, 0, LEVELS - 1, out=image).astype(np.uint16)
+    curve = SHOULDER ** (scanner.gamma * np.exp(0.22 * spread * rng.normal()))
     return np.round(255 * curve).astype(np.uint8)[index], clarity

@@ -97,10 +97,13 @@ def render(
             deltas[name] = deltas[name] + change if name in deltas else change
     overlay.leads(rng, view, anatomy, total)
     # Tissue is never uniform: a little structure at all scales.
-    total *= (
-        1 + 0.014 * smooth_noise(rng, total.shape, 8) + 0.008 * smooth_noise(rng, total.shape, 40)
-    )
-    total = np.maximum(total, 0)
+    coarse, fine = (smooth_noise(rng, total.shape, cells) for cells in (8, 40))
+    coarse *= np.float32(0.014)
+    coarse += 1
+    fine *= np.float32(0.008)
+    coarse += fine
+    total *= coarse
+    np.maximum(total, 0, out=total)
     turned = {name: _turn(delta, view.tilt) for name, delta in deltas.items()}
     total = _turn(total, view.tilt)
     pixels, clarity = expose(rng, total, view.pixel, scanner, view.name == "AP", exposure)
@@ -118,5 +121,5 @@ def _turn(image: np.ndarray, angle: float) -> np.ndarray:
     middle = ((size - 1) / 2, (size - 1) / 2)
     matrix = cv2.getRotationMatrix2D(middle, float(np.degrees(angle)), 1.0)
     return cv2.warpAffine(
-        image.astype(np.float32), matrix, (size, size), borderMode=cv2.BORDER_REPLICATE
+        image.astype(np.float32, copy=False), matrix, (size, size), borderMode=cv2.BORDER_REPLICATE
     )
