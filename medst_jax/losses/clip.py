@@ -7,11 +7,21 @@ import jax
 from jax.typing import ArrayLike
 
 from medst_jax.losses.contrastive import Contrastive
-from medst_jax.losses.pairs import Block, Pairs, PairTask, Side, dense, matched, side, taking_part
+from medst_jax.losses.pairs import (
+    Block,
+    PairLoss,
+    Pairs,
+    PairTask,
+    Side,
+    matched,
+    side,
+    taking_part,
+)
 from medst_jax.losses.pairwise import Pairwise, operand
 from medst_jax.losses.shapes import check_pairs, real, similarities, valid_rows, zero_invalid
 
 
+@PairLoss
 def clip_loss(
     image: jax.Array,
     text: jax.Array,
@@ -19,7 +29,7 @@ def clip_loss(
     *,
     mask: jax.Array | None = None,
     negative_mask: jax.Array | Pairwise | None = None,
-) -> jax.Array:
+) -> PairTask:
     """Half the sum of image-to-text and text-to-image cross-entropy, means over valid rows.
 
     Args:
@@ -44,18 +54,6 @@ def clip_loss(
     >>> round(float(clip_loss(jnp.eye(2), jnp.eye(2), 1.0)), 4)
     0.3133
     """
-    return dense(clip_task(image, text, scale, mask=mask, negative_mask=negative_mask))
-
-
-def clip_task(
-    image: jax.Array,
-    text: jax.Array,
-    scale: ArrayLike,
-    *,
-    mask: jax.Array | None = None,
-    negative_mask: jax.Array | Pairwise | None = None,
-) -> PairTask:
-    """`clip_loss` as blocks."""
     check_pairs(image, text, mask, negative_mask)
     valid, negatives = valid_rows(image.shape[0], mask), operand(negative_mask)
 

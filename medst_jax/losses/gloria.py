@@ -8,10 +8,20 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from medst_jax.losses.contrastive import Contrastive
-from medst_jax.losses.pairs import Block, Pairs, PairTask, Side, dense, matched, side, taking_part
+from medst_jax.losses.pairs import (
+    Block,
+    PairLoss,
+    Pairs,
+    PairTask,
+    Side,
+    matched,
+    side,
+    taking_part,
+)
 from medst_jax.losses.shapes import norm, product, real, zero_invalid
 
 
+@PairLoss
 def gloria_local_loss(
     words: jax.Array,
     patches: jax.Array,
@@ -20,7 +30,7 @@ def gloria_local_loss(
     word_temperature: ArrayLike = 4.0,
     pool_temperature: ArrayLike = 5.0,
     scale: ArrayLike = 10.0,
-) -> jax.Array:
+) -> PairTask:
     """Cross-entropy over images plus that over texts of attention-pooled word-region cosines.
 
     For text i and image j the inner products of words and regions pass a softmax over the
@@ -48,28 +58,6 @@ def gloria_local_loss(
     Reference: Huang et al., "GLoRIA: A Multimodal Global-Local Representation Learning
     Framework", ICCV 2021, equations 2-6; the softmax over words comes from the release.
     """
-    return dense(
-        gloria_local_task(
-            words,
-            patches,
-            word_mask,
-            word_temperature=word_temperature,
-            pool_temperature=pool_temperature,
-            scale=scale,
-        )
-    )
-
-
-def gloria_local_task(
-    words: jax.Array,
-    patches: jax.Array,
-    word_mask: jax.Array,
-    *,
-    word_temperature: ArrayLike = 4.0,
-    pool_temperature: ArrayLike = 5.0,
-    scale: ArrayLike = 10.0,
-) -> PairTask:
-    """`gloria_local_loss` as blocks: rows are images, columns texts."""
     check_local(words, patches, word_mask)
     word_mask = jnp.asarray(word_mask).astype(bool)
     valid = jnp.any(word_mask, axis=1)

@@ -2,11 +2,14 @@
 """Losses over all image-text pairs, described block by block so that each form can cut them."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, ParamSpec, Protocol
 
 import jax
 import jax.numpy as jnp
+
+P = ParamSpec("P")
 
 
 class Side(NamedTuple):
@@ -120,7 +123,14 @@ def side(values: Any, facts: Any, valid: jax.Array) -> Side:
     return Side(values, facts, valid, jnp.arange(len(valid), dtype=jnp.int32))
 
 
-def dense(task: PairTask) -> jax.Array:
-    """The loss with the whole matrix at once."""
-    block = task.block(task.shared, task.rows, task.columns, task.pairs)
-    return task.family.dense(block, task.rows.valid, task.columns.valid)
+class PairLoss(Generic[P]):
+    """A loss over pairs, called with the whole matrix at once; `task` describes it in blocks."""
+
+    def __init__(self, task: Callable[P, PairTask]) -> None:
+        self.task = task
+        functools.update_wrapper(self, task)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> jax.Array:
+        task = self.task(*args, **kwargs)
+        block = task.block(task.shared, task.rows, task.columns, task.pairs)
+        return task.family.dense(block, task.rows.valid, task.columns.valid)

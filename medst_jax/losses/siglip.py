@@ -7,7 +7,16 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from medst_jax.losses.pairs import Block, Pairs, PairTask, Side, dense, matched, side, taking_part
+from medst_jax.losses.pairs import (
+    Block,
+    PairLoss,
+    Pairs,
+    PairTask,
+    Side,
+    matched,
+    side,
+    taking_part,
+)
 from medst_jax.losses.pairwise import Pairwise, operand
 from medst_jax.losses.shapes import (
     check_pairs,
@@ -19,6 +28,7 @@ from medst_jax.losses.shapes import (
 )
 
 
+@PairLoss
 def siglip_loss(
     image: jax.Array,
     text: jax.Array,
@@ -27,7 +37,7 @@ def siglip_loss(
     *,
     mask: jax.Array | None = None,
     negative_mask: jax.Array | Pairwise | None = None,
-) -> jax.Array:
+) -> PairTask:
     """Sum over pairs of the logistic loss of scale * similarity + bias, over the valid rows.
 
     Args:
@@ -51,19 +61,6 @@ def siglip_loss(
     >>> round(float(siglip_loss(jnp.eye(2), jnp.eye(2), 1.0, 0.0)), 4)
     1.0064
     """
-    return dense(siglip_task(image, text, scale, bias, mask=mask, negative_mask=negative_mask))
-
-
-def siglip_task(
-    image: jax.Array,
-    text: jax.Array,
-    scale: ArrayLike,
-    bias: ArrayLike,
-    *,
-    mask: jax.Array | None = None,
-    negative_mask: jax.Array | Pairwise | None = None,
-) -> PairTask:
-    """`siglip_loss` as blocks."""
     check_pairs(image, text, mask, negative_mask)
     valid, negatives = valid_rows(image.shape[0], mask), operand(negative_mask)
 

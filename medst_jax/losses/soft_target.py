@@ -10,10 +10,10 @@ from jax.typing import ArrayLike
 from medst_jax.losses.contrastive import Contrastive
 from medst_jax.losses.pairs import (
     Block,
+    PairLoss,
     Pairs,
     PairTask,
     Side,
-    dense,
     matched,
     side,
     taking_part,
@@ -29,6 +29,7 @@ from medst_jax.losses.shapes import (
 )
 
 
+@PairLoss
 def soft_target_clip_loss(
     image: jax.Array,
     text: jax.Array,
@@ -36,7 +37,7 @@ def soft_target_clip_loss(
     similarity: jax.Array | Pairwise,
     *,
     mask: jax.Array | None = None,
-) -> jax.Array:
+) -> PairTask:
     """Bidirectional cross-entropy to softmax targets, half the sum, means over valid rows.
 
     Args:
@@ -58,18 +59,6 @@ def soft_target_clip_loss(
     Reference: Wang et al., "MedCLIP: Contrastive Learning from Unpaired Medical Images and
     Text", arXiv:2210.10163, equations 3-6.
     """
-    return dense(soft_target_clip_task(image, text, scale, similarity, mask=mask))
-
-
-def soft_target_clip_task(
-    image: jax.Array,
-    text: jax.Array,
-    scale: ArrayLike,
-    similarity: jax.Array | Pairwise,
-    *,
-    mask: jax.Array | None = None,
-) -> PairTask:
-    """`soft_target_clip_loss` as blocks."""
     check_pairs(image, text, mask, None)
     check_matrix("similarity", similarity, image.shape[0])
     valid = valid_rows(image.shape[0], mask)

@@ -9,11 +9,11 @@ from jax.typing import ArrayLike
 from medst_jax.losses.contrastive import Contrastive
 from medst_jax.losses.pairs import (
     Block,
+    PairLoss,
     Pairs,
     PairTask,
     Side,
     both_valid,
-    dense,
     matched,
     side,
     taking_part,
@@ -22,6 +22,7 @@ from medst_jax.losses.pairwise import Pairwise, operand
 from medst_jax.losses.shapes import check_pairs, real, similarities, valid_rows, zero_invalid
 
 
+@PairLoss
 def unicl_loss(
     image: jax.Array,
     text: jax.Array,
@@ -31,7 +32,7 @@ def unicl_loss(
     *,
     mask: jax.Array | None = None,
     negative_mask: jax.Array | Pairwise | None = None,
-) -> jax.Array:
+) -> PairTask:
     """Bidirectional cross-entropy whose positives share a positive label or are the pair itself.
 
     Args:
@@ -53,24 +54,6 @@ def unicl_loss(
     Reference: Yang et al., "Unified Contrastive Learning in Image-Text-Label Space",
     arXiv:2204.03610, equations 2-4; shared-label positives as in the DLILP release.
     """
-    return dense(
-        unicl_task(
-            image, text, scale, image_labels, text_labels, mask=mask, negative_mask=negative_mask
-        )
-    )
-
-
-def unicl_task(
-    image: jax.Array,
-    text: jax.Array,
-    scale: ArrayLike,
-    image_labels: jax.Array,
-    text_labels: jax.Array,
-    *,
-    mask: jax.Array | None = None,
-    negative_mask: jax.Array | Pairwise | None = None,
-) -> PairTask:
-    """`unicl_loss` as blocks."""
     if image_labels.shape != text_labels.shape or image_labels.shape[0] != image.shape[0]:
         raise ValueError(
             f"image_labels {image_labels.shape} and text_labels {text_labels.shape} must both "
