@@ -12,6 +12,7 @@ from medst_jax.losses.mutual_information import info_nce_loss as info_nce_loss
 from medst_jax.losses.pairwise import Pairwise as Pairwise
 from medst_jax.losses.prototype import prototype_loss as prototype_loss
 from medst_jax.losses.ranking import report_ranking_loss as report_ranking_loss
+from medst_jax.losses.select import select as select
 from medst_jax.losses.siglip import siglip_loss as siglip_loss
 from medst_jax.losses.soft_target import soft_target_clip_loss as soft_target_clip_loss
 from medst_jax.losses.temporal import cycle_consistency_loss as cycle_consistency_loss
