@@ -7,12 +7,8 @@ Nothing is run on a TPU: libtpu compiles value and gradient ahead of time and sa
 would take. Times are medians of alternating runs and mean little across machines.
 """
 
-import contextlib
 import dataclasses
-import json
 import os
-import statistics
-import time
 from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")

@@ -40,6 +40,8 @@ def image_text(name: str) -> ConfigDict:
             text=dict(name="bert_base", dtype="bfloat16"),
             joint=512,
             temperature=0.07,
+            loss_form="dense",
+            loss_chunk=config_dict.placeholder(int),
             preprocess=dict(size=224, fit="pad", mean=0.0, std=1.0),
             # The release also flips; a flip is wrong wherever a report names a side.
             augment=dict(

@@ -17,7 +17,8 @@ from configs import common
 
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.image_text("unimodal")
-    del config.system.text
+    for option in ("text", "loss_form", "loss_chunk"):
+        del config.system[option]
     config = common.variant(config, arg)
     for dataset in config.data.mixture.values():
         dataset.text = "none"

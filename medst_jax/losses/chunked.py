@@ -10,9 +10,10 @@ from typing import Any
 import jax
 
 from medst_jax.losses import clip, gloria, siglip, soft_target, stream, token_alignment, unicl
-from medst_jax.losses.forms import TOKEN_CHUNK, Alignment, Terms, alignment_in_chunks, in_chunks
+from medst_jax.losses.forms import TOKEN_CHUNK, Terms, alignment_in_chunks, in_chunks
 from medst_jax.losses.fused import fused_loss
 from medst_jax.losses.pairs import PairTask
+from medst_jax.losses.token_alignment import Alignment
 
 
 def evaluate(task: PairTask, chunk: int) -> jax.Array:
@@ -31,7 +32,7 @@ def evaluate_terms(arrays: Alignment, temperature: jax.Array, chunk: int) -> Ter
     @jax.checkpoint
     def one(row: Alignment) -> Any:
         single: Any = jax.tree.map(lambda x: x[None], row)
-        terms = token_alignment.alignment_terms(*single, temperature=temperature)
+        terms = token_alignment.alignment_terms(single, temperature)
         return jax.tree.map(lambda term: term[0], terms)
 
     return jax.lax.map(one, arrays, batch_size=min(chunk, len(arrays[0])))

@@ -10,13 +10,17 @@ from jax.typing import ArrayLike
 
 from medst_jax.losses.pairs import PairLoss, PairTask
 from medst_jax.losses.shapes import real
-from medst_jax.losses.token_alignment import check_alignment, mean_terms, token_alignment_loss
+from medst_jax.losses.token_alignment import (
+    Alignment,
+    check_alignment,
+    mean_terms,
+    token_alignment_loss,
+)
 
 # Rows and columns taken at once unless the caller says: blocks of 4 MiB in float32, large enough
 # to keep a matrix unit busy; and for token losses, whose pairs are matrices themselves.
 CHUNK, TOKEN_CHUNK = 1024, 4
 
-Alignment = tuple[jax.Array, ...]
 Terms = tuple[jax.Array, jax.Array]
 
 
@@ -50,7 +54,7 @@ def alignment_in_chunks(
         chunk: int | None = None,
     ) -> Terms:
         arrays = (words, patches, word_mask, patch_mask, word_weights, patch_weights)
-        check_alignment(*arrays)
+        check_alignment(arrays)
         terms = evaluate(arrays, real(temperature), TOKEN_CHUNK if chunk is None else chunk)
         return mean_terms(terms, word_mask, patch_mask)
 

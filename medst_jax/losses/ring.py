@@ -15,9 +15,10 @@ from jax.sharding import PartitionSpec as P
 
 from medst_jax.losses import chunked, clip, gloria, siglip, soft_target, stream, unicl
 from medst_jax.losses.blocks import Arrays
-from medst_jax.losses.forms import TOKEN_CHUNK, Alignment, Terms, alignment_in_chunks, in_chunks
+from medst_jax.losses.forms import TOKEN_CHUNK, Terms, alignment_in_chunks, in_chunks
 from medst_jax.losses.fused import fused_loss
 from medst_jax.losses.pairs import PairTask
+from medst_jax.losses.token_alignment import Alignment
 
 BATCH_AXES = ("data", "fsdp")
 

@@ -8,6 +8,8 @@ from jax.typing import ArrayLike
 from medst_jax.losses.gloria import check_local
 from medst_jax.losses.shapes import masked_mean, product, real, unit, zero_invalid
 
+Alignment = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
+
 
 def token_alignment_loss(
     words: jax.Array,
@@ -48,10 +50,9 @@ def token_alignment_loss(
     Power of Spatial and Temporal Information in Medical Multimodal Pre-training",
     arXiv:2405.19654, learns the weights.
     """
-    terms = alignment_terms(
-        words, patches, word_mask, patch_mask, word_weights, patch_weights, real(temperature)
-    )
-    return mean_terms(terms, word_mask, patch_mask)
+    arrays = (words, patches, word_mask, patch_mask, word_weights, patch_weights)
+    check_alignment(arrays)
+    return mean_terms(alignment_terms(arrays, real(temperature)), word_mask, patch_mask)
 
 
 def mean_terms(
@@ -62,15 +63,9 @@ def mean_terms(
     return masked_mean(terms[0], valid), masked_mean(terms[1], valid)
 
 
-def check_alignment(
-    words: jax.Array,
-    patches: jax.Array,
-    word_mask: jax.Array,
-    patch_mask: jax.Array,
-    word_weights: jax.Array,
-    patch_weights: jax.Array,
-) -> None:
+def check_alignment(arrays: Alignment) -> None:
     """Raise a ValueError naming the arrays whose shapes disagree."""
+    words, patches, word_mask, patch_mask, word_weights, patch_weights = arrays
     check_local(words, patches, word_mask)
     if word_weights.shape != word_mask.shape:
         raise ValueError(
@@ -83,17 +78,9 @@ def check_alignment(
         )
 
 
-def alignment_terms(
-    words: jax.Array,
-    patches: jax.Array,
-    word_mask: jax.Array,
-    patch_mask: jax.Array,
-    word_weights: jax.Array,
-    patch_weights: jax.Array,
-    temperature: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    """Both terms of every row, [B] each."""
-    check_alignment(words, patches, word_mask, patch_mask, word_weights, patch_weights)
+def alignment_terms(arrays: Alignment, temperature: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Both terms of every row, [B] each, of the arrays of `token_alignment_loss`."""
+    words, patches, word_mask, patch_mask, word_weights, patch_weights = arrays
     word_mask, patch_mask = (jnp.asarray(m).astype(bool) for m in (word_mask, patch_mask))
     words = real(zero_invalid(words, word_mask))
     patches = real(zero_invalid(patches, patch_mask))

@@ -35,6 +35,8 @@ class ResNetOptions:
       convolution: which instruction runs the convolutions; see `Convolution`.
       dtype: of the arithmetic; parameters and statistics are float32.
       remat: "full" recomputes every block in the backward pass.
+      norm: "batch" normalises by the batch while training; "frozen" always by the running
+        statistics, such as those of pretrained weights, so that images do not depend on another.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -49,6 +51,7 @@ class ResNetOptions:
     convolution: ConvolutionForm = "xla"
     dtype: str = "float32"
     remat: Literal["none", "full"] = "none"
+    norm: Literal["batch", "frozen"] = "batch"
 
     def __post_init__(self) -> None:
         if not len(self.widths) == len(self.blocks) == len(self.strides):
@@ -130,7 +133,7 @@ class ResNet(nnx.Module):
         Args:
           images: float32 [B, h, w, channels].
           keys: accepted for the interface shared with ViT; a ResNet has no dropout.
-          train: normalise by the batch and update the running statistics.
+          train: normalise by the batch and update the running statistics, unless frozen.
 
         Raises:
           ValueError: the images have another number of channels.
@@ -143,6 +146,7 @@ class ResNet(nnx.Module):
             )
         if self.options.resize:
             images = resize_aligned(images, self.options.resize)
+        train = train and self.options.norm == "batch"
         x = jax.nn.relu(self.bn1(self.conv1(images), train=train))
         if self.options.stem == "imagenet":
             x = _max_pool(x)

@@ -83,7 +83,8 @@ def apply_block(
         return y, nnx.state(copy, nnx.BatchStat)
 
     y, statistics = run(parameters, rest, x)
-    nnx.update(block, statistics)
+    if train:
+        nnx.update(block, statistics)
     return y
 
 

@@ -11,7 +11,7 @@ import jax
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import clip_loss
+from medst_jax.losses import select
 from medst_jax.models import Projection, Temperature
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ImageTextOptions
@@ -42,6 +42,7 @@ class Clip(System):
         rngs = nnx.Rngs(options.seed)
         self.preprocess, self.augment = options.preprocess, options.augment
         self.labels = options.labels
+        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
         self.image_encoder = image_encoder(options, rngs=rngs)
         self.text_encoder = text_encoder(options, rngs=rngs)
         self.image_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
@@ -67,8 +68,25 @@ class Clip(System):
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text = encoded["image"], encoded["text"]
         mask = batch["has_frontal"] & (batch["text_source"] > 0)
-        loss = clip_loss(image, text, self.scale(), mask=mask, negative_mask=negative_mask(batch))
-        return loss, {**pair_metrics(image, text, mask), "scale": (self.scale(), 1.0)}
+        loss, metrics = self.contrast("clip", image, text, self.scale(), mask=mask, batch=batch)
+        return loss, {**metrics, "scale": (self.scale(), 1.0)}
+
+    def contrast(
+        self,
+        name: str,
+        image: jax.Array,
+        text: jax.Array,
+        *arguments: jax.Array,
+        mask: jax.Array,
+        batch: Batch,
+    ) -> tuple[jax.Array, Metrics]:
+        """The loss `name` over all pairs, in the form of the options, and its metrics.
+
+        The dense form has the whole matrix, and reports from it how often an image finds its text.
+        """
+        loss = select(name, self.loss_form, chunk=self.loss_chunk)
+        value = loss(image, text, *arguments, mask=mask, negative_mask=negative_mask(batch))
+        return value, pair_metrics(image, text, mask) if self.loss_form == "dense" else {}
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         features, local = image_features(self.image_encoder, self.preprocess(images), train=False)

@@ -15,13 +15,12 @@ import jax
 from flax import nnx
 
 from medst_jax.data.batch import TEXT_REPORT
-from medst_jax.losses import clip_loss, masked_bce_loss
+from medst_jax.losses import masked_bce_loss
 from medst_jax.options import OptionError
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.label_head import LabelHead
 from medst_jax.systems.label_metrics import label_metrics
 from medst_jax.systems.options import ImageTextOptions
-from medst_jax.systems.pairs import negative_mask, pair_metrics
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs
 from medst_jax.systems.towers import image_features
@@ -69,8 +68,8 @@ class Dlilp(Clip):
         known = batch["label_mask"] & batch["has_frontal"][:, None]
         supervised = masked_bce_loss(logits, batch["labels"], known)
         reported = batch["has_frontal"] & (batch["text_source"] == TEXT_REPORT)
-        contrastive = clip_loss(
-            image, text, self.scale(), mask=reported, negative_mask=negative_mask(batch)
+        contrastive, pair_metrics = self.contrast(
+            "clip", image, text, self.scale(), mask=reported, batch=batch
         )
         metrics = {
             "label_loss": (supervised, 1.0),
@@ -78,7 +77,7 @@ class Dlilp(Clip):
             "scale": (self.scale(), 1.0),
             "label_scale": (self.label_head.scale(), 1.0),
             **label_metrics(logits, batch["labels"], known),
-            **pair_metrics(image, text, reported),
+            **pair_metrics,
         }
         return supervised + self.contrastive_weight * contrastive, metrics
 

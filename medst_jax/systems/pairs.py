@@ -4,17 +4,23 @@
 import jax
 import jax.numpy as jnp
 
+from medst_jax.losses import Pairwise
 from medst_jax.systems.system import Batch, Metrics
 
 
-def negative_mask(batch: Batch) -> jax.Array:
-    """Bool [B, B]: false for pairs of one study or with identical text.
+def negative_mask(batch: Batch) -> Pairwise:
+    """The matrix [B, B] that is false for pairs of one study or with identical text.
 
     Two images of one study share a report, and a prompt is drawn many times over: such pairs
     are no evidence that image and text disagree.
     """
-    study, text = batch["study"], batch["text"]
-    return (study[:, None] != study[None, :]) & (text[:, None] != text[None, :])
+    ids = (batch["study"], batch["text"])
+    return Pairwise(ids, ids, _differ)
+
+
+def _differ(rows: tuple[jax.Array, jax.Array], columns: tuple[jax.Array, jax.Array]) -> jax.Array:
+    (study, text), (other_study, other_text) = rows, columns
+    return (study[:, None] != other_study[None, :]) & (text[:, None] != other_text[None, :])
 
 
 def pair_metrics(image: jax.Array, text: jax.Array, mask: jax.Array) -> Metrics:

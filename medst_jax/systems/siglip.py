@@ -14,11 +14,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from medst_jax.losses import siglip_loss
 from medst_jax.models import Temperature
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.options import ImageTextOptions
-from medst_jax.systems.pairs import negative_mask, pair_metrics
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -47,6 +45,5 @@ class Siglip(Clip):
         image, text = encoded["image"], encoded["text"]
         mask = batch["has_frontal"] & (batch["text_source"] > 0)
         scale, bias = self.scale(), self.bias[...]
-        loss = siglip_loss(image, text, scale, bias, mask=mask, negative_mask=negative_mask(batch))
-        metrics = {"scale": (scale, 1.0), "bias": (bias, 1.0)}
-        return loss, {**pair_metrics(image, text, mask), **metrics}
+        loss, metrics = self.contrast("siglip", image, text, scale, bias, mask=mask, batch=batch)
+        return loss, {**metrics, "scale": (scale, 1.0), "bias": (bias, 1.0)}

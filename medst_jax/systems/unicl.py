@@ -10,9 +10,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses import unicl_loss
 from medst_jax.systems.clip import Clip
-from medst_jax.systems.pairs import negative_mask, pair_metrics
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -32,13 +30,11 @@ class UniCL(Clip):
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text = encoded["image"], encoded["text"]
         mask = batch["has_frontal"] & (batch["text_source"] > 0)
-        loss = unicl_loss(
-            image,
-            text,
-            self.scale(),
+        labels = (
             jnp.where(batch["label_mask"], batch["labels"], 0.0),
             jnp.where(batch["text_label_mask"], batch["text_labels"], 0.0),
-            mask=mask,
-            negative_mask=negative_mask(batch),
         )
-        return loss, {**pair_metrics(image, text, mask), "scale": (self.scale(), 1.0)}
+        loss, metrics = self.contrast(
+            "unicl", image, text, self.scale(), *labels, mask=mask, batch=batch
+        )
+        return loss, {**metrics, "scale": (self.scale(), 1.0)}

@@ -13,6 +13,8 @@ class TrainOptions:
 
     Attributes:
       batch_size: global batch, over all processes and devices.
+      micro_batches: into how many parts each batch is cut to encode it, exactly: the activations
+        of one part at a time, for one more forward pass. 1 encodes the batch at once.
       steps: steps of the whole run; 0 writes the untrained state as checkpoint 0.
       log_every: steps per line of log.jsonl.
       checkpoint_every: steps between checkpoints; the last step is always written.
@@ -40,9 +42,17 @@ class TrainOptions:
     profile: tuple[int, int] | None = None
     compilation_cache: str = "~/.cache/medst_jax/xla"
     tensorboard: bool = True
+    micro_batches: int = 1
 
     def __post_init__(self) -> None:
-        least = {"batch_size": 1, "steps": 0, "log_every": 1, "checkpoint_every": 1, "keep": 1}
+        least = {
+            "batch_size": 1,
+            "steps": 0,
+            "log_every": 1,
+            "checkpoint_every": 1,
+            "keep": 1,
+            "micro_batches": 1,
+        }
         for name, minimum in least.items():
             value = getattr(self, name)
             if value < minimum:

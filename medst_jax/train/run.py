@@ -16,6 +16,7 @@ from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel import (
     MeshError,
+    batch_shards,
     check_batch_size,
     local_rows,
     make_mesh,
@@ -25,6 +26,7 @@ from medst_jax.parallel import (
 from medst_jax.train import workdir as records
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
 from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
+from medst_jax.train.micro_batches import check_micro_batches
 from medst_jax.train.optimizer import make_optimizer
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
 from medst_jax.train.runtime import compiling
@@ -100,6 +102,7 @@ def run(
     sizes = parse(MeshOptions, config.get("mesh", {}), "config.mesh")
     mesh = make_mesh(**dataclasses.asdict(sizes))
     check_batch_size(options.batch_size, mesh)
+    check_micro_batches(options.batch_size, batch_shards(mesh), options.micro_batches)
     if options.best_metric and options.best_metric.split("/")[0] not in (evaluators or {}):
         raise OptionError(
             f"config.train.best_metric is {options.best_metric!r}; it must be "
@@ -116,7 +119,14 @@ def run(
     )
     rules, seed = config.get("rules", "dp"), config["seed"]
     step = make_train_step(
-        template, optimizer, mesh, rules, seed=seed, ema=options.ema, schedule=schedule
+        template,
+        optimizer,
+        mesh,
+        rules,
+        seed=seed,
+        ema=options.ema,
+        schedule=schedule,
+        micro_batches=options.micro_batches,
     )
     _LOG.debug("shardings\n%s", sharding_table(params, mesh, rules))
 

@@ -2,6 +2,7 @@
 """The train step: one pure function, used alike by training, planner, benchmarks and tests."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from jax.sharding import Mesh
 
 from medst_jax.parallel import Rules, batch_sharding, get_rules, replicated, use_rules
 from medst_jax.systems.system import System
+from medst_jax.train.micro_batches import in_two_passes, whole
 from medst_jax.train.state import Skeleton, TrainState, abstract_state, arrays, skeleton
 
 Metrics = dict[str, tuple[jax.Array, jax.Array]]
@@ -53,6 +55,7 @@ def make_train_step(
     seed: int = 0,
     ema: float = 0.0,
     schedule: optax.Schedule | None = None,
+    micro_batches: int = 1,
 ) -> TrainStep:
     """Build the step for a system.
 
@@ -71,19 +74,20 @@ def make_train_step(
       seed: of augmentation, dropout and other per-example draws.
       ema: decay of the moving average in the state; 0 for none.
       schedule: reported as the metric `learning_rate`.
+      micro_batches: into how many parts the batch is cut for `encode`; the gradient is that of
+        the whole batch.
     """
     parts, table = skeleton(system), get_rules(rules)
     target = abstract_state(system, optimizer, mesh, table, ema=ema)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, target)
+    differentiate = (
+        functools.partial(in_two_passes, count=micro_batches) if micro_batches > 1 else whole
+    )
 
     def step(state: TrainState, batch: dict[str, jax.Array]) -> tuple[TrainState, Metrics]:
-        def loss_of(params: Any) -> tuple[jax.Array, tuple[Any, Any]]:
-            module = parts.system(params, state.model_state)
-            loss, metrics = module.loss(batch, rngs=jax.random.key(seed))
-            return loss, (metrics, arrays(module)[1])
-
-        (loss, (metrics, model_state)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
-            state.params
+        key = jax.random.key(seed)
+        loss, metrics, model_state, gradients = differentiate(
+            parts, state.params, state.model_state, batch, key
         )
         gradient_norm = optax.tree.norm(gradients)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program: gradients of CLIP at once and in two passes, on one device and on eight, as JSON.
+
+Run with XLA_FLAGS=--xla_force_host_platform_device_count=8: the number of devices is fixed when
+the process starts.
+"""
+
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from medst_jax import systems
+from medst_jax.parallel import make_mesh, put_batch
+from medst_jax.train.micro_batches import in_two_passes, whole
+from medst_jax.train.state import arrays, skeleton
+from tests.systems.make_batch import OPTIONS, TEXT, make_batch
+
+ROWS = 32
+IMAGE = dict(name="vit_small", width=16, depth=1, heads=2, mlp=32, patch=16, dropout=0.2)
+CASES = {
+    "dense": {},
+    "ring": dict(loss_form="ring", loss_chunk=3),
+}
+
+
+def evaluate(options, devices: int, count: int, batch, drop: bool = True):
+    """(loss, gradients) on a mesh of `devices`, in `count` micro-batches."""
+    system = systems.build("clip", **{**OPTIONS, **TEXT, "image": IMAGE, **options})
+    parts, (params, model_state) = skeleton(system), arrays(system)
+    mesh = make_mesh(devices, devices=jax.devices()[:devices])
+
+    def run(params, batch):
+        key = jax.random.key(3) if drop else None
+        if count == 1:
+            result = whole(parts, params, model_state, batch, key)
+        else:
+            result = in_two_passes(parts, params, model_state, batch, key, count)
+        return result[0], result[3]
+
+    with jax.set_mesh(mesh):
+        compiled = jax.jit(run).lower(params, put_batch(batch, mesh)).compile()
+        loss, gradients = compiled(params, put_batch(batch, mesh))
+    text = compiled.as_text()
+    return float(loss), jax.device_get(gradients), text
+
+
+def distance(gradients, expected) -> float:
+    """Norm of the difference over the norm of `expected`."""
+    difference = jax.tree.map(jnp.subtract, gradients, expected)
+    return float(optax.tree.norm(difference) / optax.tree.norm(expected))
+
+
+def main() -> None:
+    batch = jax.device_get(make_batch(ROWS))
+    results = {}
+    for name, options in CASES.items():
+        loss, expected, _ = evaluate(options, 1, 1, batch)
+        for devices, count in ((1, 2), (1, 8), (8, 1), (8, 2), (8, 4)):
+            other, gradients, text = evaluate(options, devices, count, batch)
+            results[f"{name} {devices} {count}"] = {
+                "loss": abs(other - loss) / abs(loss),
+                "gradient": distance(gradients, expected),
+                "moves": text.count("all-to-all("),
+            }
+        if name == "dense":
+            halves = [
+                evaluate(options, 1, 1, {k: v[i::2] for k, v in batch.items()})[:2] for i in (0, 1)
+            ]
+            mean = jax.tree.map(lambda a, b: (a + b) / 2, halves[0][1], halves[1][1])
+            results["accumulated"] = {
+                "loss": abs(sum(h[0] for h in halves) / 2 - loss) / abs(loss),
+                "gradient": distance(mean, expected),
+            }
+            quiet = evaluate(options, 1, 1, batch, drop=False)[1]
+            results["without draws"] = {"gradient": distance(quiet, expected)}
+    assert all(math.isfinite(value) for r in results.values() for value in r.values())
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
