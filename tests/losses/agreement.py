@@ -40,7 +40,9 @@ def assert_agrees(
 def assert_silent(loss: Callable[..., Any], arguments: Sequence[Any]) -> None:
     """`loss(*arguments)`, of which nothing is valid, is 0 with zero gradients."""
     every = tuple(range(len(arguments)))
-    value, gradients = jax.value_and_grad(loss, argnums=every)(*map(jnp.asarray, arguments))
+    value, gradients = jax.jit(jax.value_and_grad(loss, argnums=every))(
+        *map(jnp.asarray, arguments)
+    )
     assert value == 0
     for index, gradient in enumerate(gradients):
         assert not np.any(gradient) and np.all(np.isfinite(gradient)), f"argument {index}"
@@ -51,8 +53,9 @@ def assert_bfloat16_is_computed_in_float32(
 ) -> None:
     """bfloat16 arguments give what their values in float32 give, as float32."""
     low = [jnp.asarray(a, jnp.bfloat16) for a in arguments]
-    value = loss(*low)
+    both = jax.jit(jax.value_and_grad(loss, argnums=tuple(range(len(low)))))
+    value, gradients = both(*low)
     assert value.dtype == jnp.float32
-    np.testing.assert_allclose(value, loss(*(a.astype(jnp.float32) for a in low)), rtol=1e-6)
-    gradients = jax.grad(loss, argnums=tuple(range(len(low))))(*low)
+    expected, _ = both(*(a.astype(jnp.float32) for a in low))
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
     assert all(g.dtype == jnp.bfloat16 and np.all(np.isfinite(g)) for g in gradients)

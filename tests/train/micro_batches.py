@@ -19,7 +19,7 @@ from medst_jax.train.state import arrays, skeleton
 from tests.systems.make_batch import OPTIONS, TEXT, make_batch
 
 ROWS = 32
-IMAGE = dict(name="vit_small", width=16, depth=1, heads=2, mlp=32, patch=16, dropout=0.2)
+IMAGE = dict(name="vit_small", width=16, depth=1, heads=2, patch=16, dropout=0.2)
 CASES = {
     "dense": {},
     "ring": dict(loss_form="ring", loss_chunk=3),
