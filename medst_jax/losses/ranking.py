@@ -61,7 +61,7 @@ def report_ranking_loss(
     valid = valid_rows(rows, mask)
     image, text = (real(zero_invalid(x, valid)) for x in (image, text))
     severity = jax.lax.stop_gradient(real(severity))
-    other = _next_valid(valid)
+    other, report = _next_valid(valid), jnp.asarray(report)
     gap = jnp.abs(severity - severity[other])
     unknown = (severity < 0) | (severity[other] < 0)
     margin = jnp.where(unknown, 0.5, jnp.maximum(gap, 0.5))
