@@ -15,7 +15,7 @@ from medst_jax.losses import select
 from medst_jax.models import Projection, Temperature
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ImageTextOptions
-from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.pairs import negative_pairs, pair_metrics
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
 from medst_jax.systems.towers import image_encoder, image_features, text_encoder, text_features
@@ -85,7 +85,7 @@ class Clip(System):
         The dense form has the whole matrix, and reports from it how often an image finds its text.
         """
         loss = select(name, self.loss_form, chunk=self.loss_chunk)
-        value = loss(image, text, *arguments, mask=mask, negative_mask=negative_mask(batch))
+        value = loss(image, text, *arguments, mask=mask, negative_mask=negative_pairs(batch))
         return value, pair_metrics(image, text, mask) if self.loss_form == "dense" else {}
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:

@@ -8,14 +8,19 @@ from medst_jax.losses import Pairwise
 from medst_jax.systems.system import Batch, Metrics
 
 
-def negative_mask(batch: Batch) -> Pairwise:
-    """The matrix [B, B] that is false for pairs of one study or with identical text.
+def negative_pairs(batch: Batch) -> Pairwise:
+    """The bool matrix [B, B] that is false for pairs of one study or with identical text.
 
     Two images of one study share a report, and a prompt is drawn many times over: such pairs
     are no evidence that image and text disagree.
     """
     ids = (batch["study"], batch["text"])
     return Pairwise(ids, ids, _differ)
+
+
+def negative_mask(batch: Batch) -> jax.Array:
+    """`negative_pairs` written out."""
+    return negative_pairs(batch).matrix()
 
 
 def _differ(rows: tuple[jax.Array, jax.Array], columns: tuple[jax.Array, jax.Array]) -> jax.Array:
