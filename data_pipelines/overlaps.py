@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which public data sets contain images, or patients, of which others.
+
+`overlaps.csv` has a row per pair: `extent` "all" when the whole of `part` lies in `whole`, else
+"some"; `ids` "same" when patients have one id in both, so that exclusion keys match when both
+builds name one collection as their `namespace`, "new" when images were given other ids, and
+"none" when there is text without ids. Where ids are not the same no key can match: leave one
+of the two data sets out.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = Path(__file__).with_name("overlaps.csv")
+EXTENTS = ("all", "some")
+IDS = ("same", "new", "none")
+
+
+class Overlap(NamedTuple):
+    """One row."""
+
+    part: str
+    whole: str
+    extent: str
+    ids: str
+    remark: str
+
+
+@lru_cache
+def read_overlaps() -> tuple[Overlap, ...]:
+    """The rows of `overlaps.csv`.
+
+    Raises:
+      ValueError: a row with an unknown extent or kind of ids, with its line.
+    """
+    with FILE.open(newline="", encoding="utf-8") as file:
+        rows = tuple(Overlap(**row) for row in csv.DictReader(file))
+    for line, row in enumerate(rows, start=2):
+        if row.extent not in EXTENTS or row.ids not in IDS:
+            raise ValueError(f"{FILE}:{line}: extent {row.extent!r}, ids {row.ids!r}")
+    return rows
+
+
+def overlaps_of(name: str) -> tuple[Overlap, ...]:
+    """The rows in which a data set is the part or the whole.
+
+    >>> [row.whole for row in overlaps_of("siim_pneumothorax")]
+    ['nih_chestxray14']
+    """
+    return tuple(row for row in read_overlaps() if name in (row.part, row.whole))
