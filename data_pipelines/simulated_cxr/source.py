@@ -8,20 +8,23 @@ what distinguishes the sites.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from data_pipelines.raw import RawStudy
-from data_pipelines.simulated_cxr import blocks
+from data_pipelines.simulated_cxr import annotations, blocks
 from data_pipelines.simulated_cxr.findings import EXTRA, FINDINGS
 from data_pipelines.simulated_cxr.masks import GRID
 from data_pipelines.simulated_cxr.patients import Case, patient_studies
 from data_pipelines.simulated_cxr.seeds import VERSION
+from data_pipelines.simulated_cxr.sentence_pairs import sentence_pairs
 from data_pipelines.simulated_cxr.sites import SITES
 from data_pipelines.simulated_cxr.truth import TECHNIQUE, TRUTH_FEATURES
+from medst_jax.data.annotations import CONFIGS, Annotation
+from medst_jax.data.studies import Studies
 
 UNIT = 400  # patients, about 1,000 studies
 
@@ -93,6 +96,25 @@ class SimulatedSite:
             yield from patient_studies(
                 Case(SITES[self.site], self.seed, number, self.size, split, self.confounding)
             )
+
+    def annotation_configs(self) -> Sequence[str]:
+        """Sites with reports have all configs beside the studies."""
+        return tuple(CONFIGS) if SITES[self.site].reports else ()
+
+    def annotations(
+        self, config: str, splits: Sequence[str], open_split: Callable[[str], Studies]
+    ) -> Mapping[str, Iterator[Annotation]]:
+        """Splits of one config; sentence pairs, which come from no study, are of one split."""
+        site = SITES[self.site]
+        if config == "sentence_pairs":
+            split = "test" if site.evaluation_only else "train"
+            return {split: sentence_pairs(self.seed, site.name, site.style)}
+        if config == "phrases":
+            return {split: annotations.phrases(open_split(split)) for split in splits}
+        if config == "image_pairs":
+            quality = "consensus" if site.evaluation_only else "mined"
+            return {split: annotations.image_pairs(open_split(split), quality) for split in splits}
+        return {split: annotations.texts(open_split(split)) for split in splits}
 
 
 def sources(
