@@ -11,6 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict, config_dict
 
 from medst_jax.data.data_options import DataOptions, DataSetOptions
+from medst_jax.train.initial_weights import InitOptions
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
 
 VARIANTS = ("", "smoke", "tiny")
@@ -60,6 +61,7 @@ def image_text(name: str) -> ConfigDict:
             ),
         )
     )
+    config.init = _all_keys(InitOptions())
     # 30 epochs of 345,621 frontal images; warm-up of one epoch.
     config.train = _all_keys(TrainOptions(batch_size=128, steps=81_000, checkpoint_every=2_700))
     config.optimizer = _all_keys(

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gradient transformation and learning-rate schedule from `OptimizerOptions`."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
+import jax
 import optax
 from flax import nnx
 
+from medst_jax.options import OptionError
 from medst_jax.parallel import variables_by_path
 from medst_jax.train.options import OptimizerOptions
 
@@ -35,6 +38,29 @@ def decay_mask(params: nnx.State, which: str) -> Mapping[str, bool]:
     return mask
 
 
+def factors(params: nnx.State, pairs: Sequence[tuple[str, float]]) -> Mapping[str, float]:
+    """What each parameter's learning rate is multiplied by, by path.
+
+    Raises:
+      OptionError: a pattern that is no regular expression or fits no parameter.
+    """
+    found = dict.fromkeys(variables_by_path(params), 1.0)
+    for pattern, factor in reversed(pairs):
+        try:
+            fitting = [path for path in found if re.search(pattern, path)]
+        except re.error as error:
+            raise OptionError(
+                f"config.optimizer.learning_rates: {pattern!r} is no regular expression ({error})"
+            ) from None
+        if not fitting:
+            raise OptionError(
+                f"config.optimizer.learning_rates: {pattern!r} fits no parameter; paths begin "
+                f"with {', '.join(sorted({path.split('/')[0] for path in found}))}"
+            )
+        found |= dict.fromkeys(fitting, factor)
+    return found
+
+
 def make_optimizer(
     options: OptimizerOptions, steps: int, params: nnx.State
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
@@ -46,7 +72,11 @@ def make_optimizer(
       params: the `nnx.Param` part of the system, abstract or concrete, for the decay mask.
     """
     schedule = make_schedule(options, steps)
+    factor = factors(params, options.learning_rates)
     parts = []
+    if not all(factor.values()):
+        # First of all, so that frozen parameters have no share in the norm.
+        parts.append(scale_by({path: float(value != 0) for path, value in factor.items()}))
     if options.clip_norm > 0:
         parts.append(optax.clip_by_global_norm(options.clip_norm))
     if options.name == "adamw":
@@ -56,5 +86,16 @@ def make_optimizer(
     if options.weight_decay > 0:
         mask = dict(decay_mask(params, options.decay_mask))
         parts.append(optax.add_decayed_weights(options.weight_decay, mask))
+    if set(factor.values()) != {1.0}:
+        parts.append(scale_by(factor))
     parts.append(optax.scale_by_learning_rate(schedule))
     return optax.chain(*parts), schedule
+
+
+def scale_by(factor: Mapping[str, float]) -> optax.GradientTransformation:
+    """Multiply the updates, a dict by path, by a number each."""
+
+    def update(updates: dict[str, jax.Array], params: object = None) -> dict[str, jax.Array]:
+        return {path: value * factor[path] for path, value in updates.items()}
+
+    return optax.stateless(update)

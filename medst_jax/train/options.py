@@ -78,6 +78,10 @@ class OptimizerOptions:
       clip_norm: global norm to which gradients are clipped; 0 clips nothing.
       decay_mask: "all" decays every parameter; "kernels" leaves out vectors and scalars
         (biases, norm scales, temperatures), counted without a stacked layer dimension.
+      learning_rates: (pattern, factor) pairs: parameters in whose path the regular expression
+        is found take the learning rate times the factor; the first pair that fits counts, and a
+        factor of 0 freezes (no update, no decay, no share in the gradient norm). Paths look
+        like "text_encoder/layers/mlp/fc1/kernel".
     """
 
     learning_rate: float
@@ -93,6 +97,7 @@ class OptimizerOptions:
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     decay_mask: Literal["all", "kernels"] = "kernels"
+    learning_rates: tuple[tuple[str, float], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from etils import epath
 
 from medst_jax import systems
 from medst_jax.data.text_tokenizer import TextTokenizer
+from medst_jax.models import PretrainedError
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel import (
     MeshError,
@@ -25,6 +26,7 @@ from medst_jax.parallel import (
 )
 from medst_jax.train import workdir as records
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
+from medst_jax.train.initial_weights import InitOptions, load_initial
 from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
 from medst_jax.train.micro_batches import check_micro_batches
 from medst_jax.train.optimizer import make_optimizer
@@ -43,9 +45,10 @@ USER_ERRORS = (
     NonFiniteError,
     OptionError,
     OSError,
+    PretrainedError,
     records.WorkdirError,
 )
-_SECTIONS = ("seed", "system", "data", "train", "optimizer", "mesh", "rules", "evaluate")
+_SECTIONS = ("seed", "system", "data", "init", "train", "optimizer", "mesh", "rules", "evaluate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +91,8 @@ def run(
 
     Args:
       workdir: the run's folder, made when missing.
-      config: the full configuration; `seed`, `train`, `optimizer`, `mesh` and `rules` are read.
+      config: the full configuration; `seed`, `init`, `train`, `optimizer`, `mesh` and `rules`
+        are read.
       system: {"name", "options"} for `systems.build`, every option a plain JSON value.
       source: the input.
       evaluators: name to (every so many steps, function of a system to scalars).
@@ -99,6 +103,7 @@ def run(
     """
     folder = records.workdir_path(workdir)
     options = parse(TrainOptions, config["train"], "config.train")
+    initial = parse(InitOptions, config.get("init", {}), "config.init")
     sizes = parse(MeshOptions, config.get("mesh", {}), "config.mesh")
     mesh = make_mesh(**dataclasses.asdict(sizes))
     check_batch_size(options.batch_size, mesh)
@@ -144,6 +149,7 @@ def run(
         else:
             with compiling():
                 state = init_state(build, optimizer, mesh, rules, ema=options.ema)
+            state = load_initial(state, template, initial, source.tokenizer)
         start = int(state.step)
         _LOG.info(
             "%s step %d of %d, %s parameters, mesh %s",

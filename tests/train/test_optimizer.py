@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from medst_jax.options import parse
+from medst_jax.options import OptionError, parse
 from medst_jax.parallel import variables_by_path
 from medst_jax.train.optimizer import decay_mask, make_optimizer, make_schedule
 from medst_jax.train.options import OptimizerOptions
@@ -78,3 +78,28 @@ def test_gradients_are_clipped_by_their_global_norm():
     updates, _ = optimizer.update(ones, optimizer.init(values), values)
     count = sum(value.size for value in values.values())
     np.testing.assert_allclose(updates["scale"], -0.1 / math.sqrt(count), rtol=1e-6)
+
+
+def test_learning_rates_by_pattern_and_frozen_parameters():
+    pairs = (("^scale$", 0.0), ("bias", 0.5), ("stacked", 4.0))
+    chosen = options(
+        name="sgd", momentum=0.0, clip_norm=1.0, weight_decay=0.5, schedule="constant",
+        decay_mask="all", learning_rates=pairs,
+    )  # fmt: skip
+    optimizer, _ = make_optimizer(chosen, 10, params())
+    values = {path: v.get_value() for path, v in variables_by_path(params()).items()}
+    ones = {path: jnp.ones_like(value) for path, value in values.items()}
+    updates, _ = optimizer.update(ones, optimizer.init(values), values)
+    # The frozen scalar has no share in the norm of the others, and does not decay.
+    clipped = 1 / math.sqrt(sum(v.size for k, v in values.items() if k != "scale"))
+    for path, factor in {"kernel": 1.0, "bias": 0.5, "stacked_bias": 0.5, "scale": 0.0}.items():
+        expected = -0.1 * factor * (clipped + 0.5 * 2.0)
+        np.testing.assert_allclose(updates[path], expected, rtol=1e-5, err_msg=path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"), [("heads", "'heads' fits no parameter"), ("(", "no regular expression")]
+)
+def test_patterns_that_say_nothing(pattern, message):
+    with pytest.raises(OptionError, match=message):
+        make_optimizer(options(learning_rates=((pattern, 0.1),)), 10, params())

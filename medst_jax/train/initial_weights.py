@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training that starts from imported weights: the section `init` of a configuration."""
+
+import dataclasses
+import hashlib
+import logging
+from typing import Literal
+
+import jax
+import numpy as np
+from etils import epath
+from flax import nnx
+
+from medst_jax import models
+from medst_jax.data.text_tokenizer import TextTokenizer
+from medst_jax.data.tokenizer_files import find_tokenizer
+from medst_jax.models import foreign, weights_file
+from medst_jax.options import OptionError
+from medst_jax.systems.system import System
+from medst_jax.train.state import TrainState
+
+_LOG = logging.getLogger(__name__)
+
+# The layout of an encoder's own library, taken where the section names none.
+OWN_LAYOUTS: dict[type, str] = {
+    models.ResNet: "torchvision",
+    models.ViT: "timm",
+    models.Swin: "hf-swin",
+    models.MixtureOfViewExperts: "medst",
+    models.HybridTemporalEncoder: "biovil-t",
+    models.Bert: "hf-bert",
+    models.ClipImage: "open-clip",
+    models.ClipText: "open-clip",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class InitOptions:
+    """Where the encoders' first weights come from; an empty path leaves an encoder random.
+
+    Attributes:
+      image: file or folder of safetensors for the image encoder.
+      text: the same for the text encoder.
+      layout: names in both files, a key of `models.LAYOUTS`; by default those of the encoder's
+        own library. A larger checkpoint such as "mgca" may serve for both.
+      text_layout: of the text encoder's file where it differs.
+      input_channels: "sum" lets a one-channel encoder start from a three-channel one.
+      positions: "resize" fits position embeddings of another image size or text length.
+      layers: "first" takes the first layers of a deeper file.
+    """
+
+    image: str = ""
+    text: str = ""
+    layout: str = ""
+    text_layout: str = ""
+    input_channels: Literal["exact", "sum"] = "exact"
+    positions: Literal["exact", "resize"] = "exact"
+    layers: Literal["exact", "first"] = "exact"
+
+
+def load_initial(
+    state: TrainState, system: System, options: InitOptions, tokenizer: TextTokenizer | None
+) -> TrainState:
+    """The state before the first step, its encoders overwritten by imported weights.
+
+    Args:
+      state: freshly initialised; only its first step's parameters are replaced.
+      system: the system, abstract or concrete: its encoders say what is wanted.
+      options: the section.
+      tokenizer: of the data, which must be the text encoder's own.
+
+    Raises:
+      OptionError: the system has no such encoder, or the data are tokenised otherwise.
+      PretrainedError: the files do not fit.
+    """
+    if not options.image and not options.text:
+        return state
+    params, model_state = dict(state.params), dict(state.model_state)
+    for name in ("image", "text"):
+        path = getattr(options, name)
+        if not path:
+            continue
+        encoder = getattr(system, f"{name}_encoder", None)
+        if encoder is None:
+            raise OptionError(f"config.init.{name} is {path!r}, but the system has no such encoder")
+        if name == "text":
+            _check_tokenizer(path, tokenizer)
+        for key, value in _read(encoder, path, name, options).items():
+            full = f"{name}_encoder/{key}"
+            target = params if full in params else model_state
+            target[full] = _placed(value, target[full])
+    ema = None if state.ema is None else jax.tree.map(lambda x: x.copy(), params)
+    return dataclasses.replace(state, params=params, model_state=model_state, ema=ema)
+
+
+def _read(encoder: nnx.Module, path: str, name: str, options: InitOptions) -> dict[str, np.ndarray]:
+    graphdef, shapes = nnx.split(encoder)
+    module = nnx.merge(
+        graphdef, jax.tree.map(lambda x: jax.numpy.asarray(np.zeros(x.shape, x.dtype)), shapes)
+    )
+    chosen = (options.text_layout if name == "text" else "") or options.layout
+    layout = chosen or OWN_LAYOUTS.get(type(encoder), "")
+    models.load_pretrained(
+        module,
+        path,
+        layout,
+        input_channels=options.input_channels,
+        positions=options.positions,
+        layers=options.layers,
+    )
+    digest = hashlib.sha256(weights_file.find(path).read_bytes()).hexdigest()
+    _LOG.info("%s encoder starts from %s (%s names, sha256 %s)", name, path, layout, digest[:16])
+    return {"/".join(map(str, p)): value for p, value in foreign.arrays(module).items()}
+
+
+def _check_tokenizer(path: str, tokenizer: TextTokenizer | None) -> None:
+    file = weights_file.find(path)
+    found = find_tokenizer(file.parent, weights_file.settings(file))
+    if found is None:
+        return
+    if tokenizer is None or tokenizer.fingerprint != found.fingerprint:
+        folder = epath.Path(path)
+        folder = folder if folder.is_dir() else folder.parent
+        raise OptionError(
+            f"config.init.text is {path!r}, whose tokenizer is not that of the data; set "
+            f"config.data.vocabulary to {str(folder)!r}"
+        )
+
+
+def _placed(value: np.ndarray, like: jax.Array) -> jax.Array:
+    """`value` in the dtype and on the devices of `like`, each process filling its own."""
+    cast = np.asarray(value, like.dtype)
+    return jax.make_array_from_callback(like.shape, like.sharding, lambda index: cast[index])

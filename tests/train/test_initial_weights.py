@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training starts from imported encoders; what does not fit is refused by name."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from medst_jax import systems
+from medst_jax.data.foreign_tokenizer import ForeignTokenizer
+from medst_jax.data.tokenizer_definition import word_piece
+from medst_jax.models import PretrainedError, save_pretrained
+from medst_jax.options import OptionError, parse
+from medst_jax.parallel import make_mesh
+from medst_jax.train.initial_weights import InitOptions, load_initial
+from medst_jax.train.state import abstract_system, init_state
+from tests.models import compiled
+
+OPTIONS = dict(
+    image=dict(name="resnet_small", widths=(4, 8), blocks=(1, 1), strides=(2, 2), stem_width=4),
+    text=dict(name="bert_small", width=16, heads=2, mlp=32, max_length=8),
+    preprocess=dict(size=16, mean=0.5, std=0.25, channels=1),
+    joint=8,
+    vocabulary_size=11,
+)
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "no", "a", "b", "c", "d", "e"]
+
+
+def build():
+    return systems.build("clip", **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def template():
+    return abstract_system(build)
+
+
+@pytest.fixture(scope="module")
+def state():
+    return init_state(build, optax.sgd(0.1), make_mesh(data=1), "dp", ema=0.9)
+
+
+@pytest.fixture(scope="module")
+def imported():
+    return compiled.build(build, seed=3)
+
+
+def options(**values):
+    return parse(InitOptions, values, "config.init")
+
+
+def test_both_encoders_and_the_average_start_from_the_files(tmp_path, state, template, imported):
+    (tmp_path / "text").mkdir()
+    save_pretrained(imported.image_encoder, tmp_path / "image.safetensors", "torchvision")
+    save_pretrained(imported.text_encoder, tmp_path / "text" / "model.safetensors", "hf-bert")
+    chosen = options(image=str(tmp_path / "image.safetensors"), text=str(tmp_path / "text"))
+    loaded = load_initial(state, template, chosen, None)
+    compared = 0
+    for values, of in ((loaded.params, imported), (loaded.model_state, imported)):
+        for path, value in values.items():
+            node = of
+            for step in path.split("/"):
+                node = node[int(step)] if step.isdigit() else getattr(node, step)
+            if path.startswith(("image_encoder/", "text_encoder/")):
+                np.testing.assert_array_equal(value, node[...], err_msg=path)
+                compared += 1
+            else:
+                np.testing.assert_array_equal(value, state.params[path], err_msg=path)
+            assert value.sharding == {**state.params, **state.model_state}[path].sharding
+    assert compared > 30
+    assert jax.tree.all(jax.tree.map(np.array_equal, loaded.params, loaded.ema))
+    assert int(loaded.step) == 0
+
+
+def test_nothing_named_changes_nothing(state, template):
+    assert load_initial(state, template, options(), None) is state
+
+
+def test_refusals(tmp_path, state, template, imported):
+    file = tmp_path / "model.safetensors"
+    save_pretrained(imported.image_encoder, file, "torchvision")
+    with pytest.raises(PretrainedError, match="does not fit Bert"):
+        load_initial(state, template, options(text=str(file)), None)
+    with pytest.raises(PretrainedError, match="layout 'timm' is for ViT, not ResNet"):
+        load_initial(state, template, options(image=str(file), layout="timm"), None)
+    unimodal = abstract_system(
+        lambda: systems.build("unimodal", **{k: v for k, v in OPTIONS.items() if k != "text"},
+                              labels=("Edema",))
+    )  # fmt: skip
+    with pytest.raises(OptionError, match=r"config.init.text .* has no such encoder"):
+        load_initial(state, unimodal, options(text=str(file)), None)
+
+
+def test_the_data_are_tokenised_as_the_encoder_was_trained(tmp_path, state, template, imported):
+    save_pretrained(imported.text_encoder, tmp_path / "model.safetensors", "hf-bert")
+    own = ForeignTokenizer(word_piece(PIECES, lower=True, strip_accents=None))
+    (tmp_path / "tokenizer.json").write_bytes(own.definition)
+    chosen = options(text=str(tmp_path))
+    other = ForeignTokenizer(word_piece(PIECES, lower=False, strip_accents=None))
+    for tokenizer in (None, other):
+        with pytest.raises(OptionError, match="set config.data.vocabulary to"):
+            load_initial(state, template, chosen, tokenizer)
+    loaded = load_initial(state, template, chosen, own)
+    table = loaded.params["text_encoder/word_embeddings"]
+    np.testing.assert_array_equal(table, imported.text_encoder.word_embeddings[...])
