@@ -18,6 +18,7 @@ from data_pipelines import annotate, assemble, card, exclusion
 from data_pipelines.bank import Bank, bank_of
 from data_pipelines.encode import Encoding
 from data_pipelines.folders import replace_folder
+from data_pipelines.origin import frame_accuracy
 from data_pipelines.raw import AnnotatedSource, Source
 from data_pipelines.run_banks import Runner, Task, run_banks
 from medst_jax.data import schema
@@ -62,6 +63,7 @@ class BuildResult:
 class _Plan:
     source: Source
     options: BuildOptions
+    data_dir: epath.PathLike
     directory: epath.Path
     banks: list[Bank]
     build_hash: str
@@ -92,7 +94,12 @@ def build_all(
             leftover.unlink(missing_ok=True)
     run_banks(tasks, runner)
     for plan in plans:
-        yield _finish(plan, data_dir)
+        yield _finish(plan)
+    names = [plan.source.name for plan in plans if plan.banks]
+    if len(names) > 1 and any(plan.existing is None for plan in plans):
+        origin = {"origin_by_frame": frame_accuracy(data_dir, names)}
+        for name in names:
+            card.add(data_dir, name, origin)
 
 
 def _plan(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> _Plan:
@@ -103,10 +110,10 @@ def _plan(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> _P
     build_hash = _build_hash(source, banks)
     existing = _existing(directory, build_hash)
     pending = [] if existing else [bank for bank in banks if not bank.complete()]
-    return _Plan(source, options, directory, banks, build_hash, pending, existing)
+    return _Plan(source, options, data_dir, directory, banks, build_hash, pending, existing)
 
 
-def _finish(plan: _Plan, data_dir: epath.PathLike) -> BuildResult:
+def _finish(plan: _Plan) -> BuildResult:
     source, options = plan.source, plan.options
     info: Mapping[str, Any] = plan.existing or {"name": source.name, "splits": {}}
     if plan.existing is None and plan.banks:
@@ -116,7 +123,7 @@ def _finish(plan: _Plan, data_dir: epath.PathLike) -> BuildResult:
     annotations = {}
     if isinstance(source, AnnotatedSource):
         made_from = str(info.get("fingerprint", plan.build_hash))
-        annotations = annotate.annotate(source, data_dir, info, made_from, options.arguments)
+        annotations = annotate.annotate(source, plan.data_dir, info, made_from, options.arguments)
     return BuildResult(
         directory=plan.directory,
         info=info,
@@ -137,9 +144,14 @@ def _existing(directory: epath.Path, build_hash: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     info = json.loads(path.read_text())
-    complete = info["build"]["hash"] == build_hash and all(
-        (directory / shard).exists() and (directory / shard).stat().length == size
-        for shard, size in info["shards"].items()
+    carded = (directory / "data_card.json").exists()
+    complete = (
+        info["build"]["hash"] == build_hash
+        and carded
+        and all(
+            (directory / shard).exists() and (directory / shard).stat().length == size
+            for shard, size in info["shards"].items()
+        )
     )
     return info if complete else None
 
@@ -200,6 +212,7 @@ def _assemble(plan: _Plan, rejects: Sequence[Mapping[str, Any]]) -> dict[str, An
     }
     exclusion.write(fresh / "exclude.json", info, table)
     (fresh / "dataset.json").write_text(json.dumps(info, indent=1))
-    card.write(fresh, info, {**summary, **source.card}, options.include_restricted)
     replace_folder(fresh, directory)
+    # Last, for it reads the data as others will; without it the data set counts as incomplete.
+    card.write(plan.data_dir, info, {**summary, **source.card}, options.include_restricted)
     return info

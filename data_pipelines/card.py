@@ -3,23 +3,24 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
-from array_record.python import array_record_module
 from etils import epath
 
+from data_pipelines import card_page, card_pictures
+from data_pipelines.overlaps import overlaps_of
+from data_pipelines.text_statistics import text_statistics
+from data_pipelines.truth_statistics import truth_statistics
 from medst_jax.data import schema
 from medst_jax.data.index import Index
-from medst_jax.data.parse import parse_study
+from medst_jax.data.studies import dataset_dir, open_studies
+from medst_jax.data.study import Study
 
-_GRID_IMAGES, _GRID_PIXELS = 12, 128
+_LOOKED_AT = 4000
 _CODES = {
     "positive": schema.POSITIVE,
     "negative": schema.NEGATIVE,
@@ -71,80 +72,54 @@ def _prevalence(codes: np.ndarray, labels: Sequence[str]) -> dict[str, dict[str,
 
 
 def write(
-    directory: epath.Path,
+    data_dir: epath.PathLike,
     info: Mapping[str, Any],
     facts: Mapping[str, Any],
     include_restricted: bool,
 ) -> None:
-    """Writes `data_card.json` and `data_card.html`.
+    """Writes `data_card.json` and `data_card.html` of a data set that is in its place.
 
-    Pixels are shown only of redistributable data, or when `include_restricted`; text never.
+    To `facts` come statistics of its text and, where it has one, of its labels against the truth.
+    Pixels and text are shown only of redistributable data, or when `include_restricted`.
     """
     card = {**facts, **{key: value for key, value in info.items() if key != "shards"}}
+    card["shows_data"] = bool(info["redistributable"] or include_restricted)
+    names = card.get("truth_finding_names")
+    # Looking into some of the studies of a large data set is enough for its card.
+    if any(split["studies_with_text"] for split in info["splits"].values()):
+        reports = (study.sections for study in _some(data_dir, info) if study.sections)
+        card["text"] = text_statistics(reports)
+    if names and "truth_visible_in" in info["truth_features"]:
+        studies = _some(data_dir, info, truth=True)
+        card["label_against_truth"] = truth_statistics(studies, tuple(info["labels"]), names)
+    if overlaps := overlaps_of(info["name"]):
+        card["overlaps"] = [overlap._asdict() for overlap in overlaps]
+    _save(data_dir, info["name"], card)
+
+
+def add(data_dir: epath.PathLike, name: str, facts: Mapping[str, Any]) -> None:
+    """Adds facts to the card of a data set and renders it again."""
+    card = json.loads((dataset_dir(data_dir, name) / "data_card.json").read_text())
+    _save(data_dir, name, {**card, **facts})
+
+
+def _save(data_dir: epath.PathLike, name: str, card: Mapping[str, Any]) -> None:
+    directory = dataset_dir(data_dir, name)
+    grid = strip = ""
+    if card["shows_data"]:
+        splits = [open_studies(data_dir, name, split) for split in sorted(card["splits"])]
+        grid, strip = card_pictures.grid(splits), card_pictures.film_strip(splits)
+    (directory / "data_card.html").write_text(card_page.render(card, grid, strip))
     (directory / "data_card.json").write_text(json.dumps(card, indent=1))
-    show = info["redistributable"] or include_restricted
-    grid = _sample_grid(directory, info) if show else "<p>Not redistributable: no images here.</p>"
-    (directory / "data_card.html").write_text(_page(card, grid))
 
 
-def _sample_grid(directory: epath.Path, info: Mapping[str, Any]) -> str:
-    reader = array_record_module.ArrayRecordReader(str(directory / next(iter(info["shards"]))))
-    try:
-        count = min(_GRID_IMAGES, reader.num_records())
-        rows = np.linspace(0, reader.num_records() - 1, count).astype(int).tolist()
-        records = reader.read(rows)
-    finally:
-        reader.close()
-    tags = []
-    for record in records:
-        study = parse_study(record, tuple(info["labels"]))
-        tags += [_thumbnail(image.data, image.view) for image in study.images[:1]]
-    return "".join(tags)
-
-
-def _thumbnail(data: bytes, view: str) -> str:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    assert pixels is not None, "a stored image decodes"
-    scale = _GRID_PIXELS / max(pixels.shape)
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    small = cv2.imencode(".jpg", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))[1]
-    encoded = base64.b64encode(small.tobytes()).decode()
-    return f'<img alt="{html.escape(view)}" src="data:image/jpeg;base64,{encoded}">'
-
-
-def _page(card: Mapping[str, Any], grid: str) -> str:
-    facts = {
-        key: value for key, value in card.items() if not isinstance(value, Mapping | list | tuple)
-    }
-    parts = [_table("Facts", ("", ""), facts.items())]
-    names = ("split", "patients", "studies", "images", "with text", "sentences", "views")
-    rows = [
-        (
-            split,
-            *(c[k] for k in ("patients", "studies", "images", "studies_with_text", "sentences")),
-            ", ".join(f"{view} {n}" for view, n in c["views"].items()),
-        )
-        for split, c in card["splits"].items()
-    ]
-    parts.append(_table("Splits", names, rows))
-    for split, prevalence in card["prevalence"].items():
-        rows = [(label, *counts.values()) for label, counts in prevalence.items()]
-        parts.append(_table(f"Labels, {split}", ("label", *_CODES), rows))
-    per_patient = card["studies_per_patient"].items()
-    parts.append(_table("Studies per patient", ("studies", "patients"), per_patient))
-    parts.append(_table("Rejects", ("reason", "count"), card["rejects"].items()))
-    title = html.escape(f"Data card: {card['name']}")
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        "<style>body{font:14px sans-serif;margin:2em}td,th{padding:2px 10px;text-align:left}"
-        "img{margin:3px}</style>"
-        f"<h1>{title}</h1>{grid}{''.join(parts)}</html>\n"
-    )
-
-
-def _table(title: str, names: Sequence[str], rows: Any) -> str:
-    def line(cells: Sequence[Any], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(str(c))}</{tag}>" for c in cells) + "</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    return f"<h2>{html.escape(title)}</h2><table>{line(names, 'th')}{body}</table>"
+def _some(
+    data_dir: epath.PathLike, info: Mapping[str, Any], truth: bool = False
+) -> Iterator[Study]:
+    """Evenly spaced studies of all splits, `_LOOKED_AT` at most."""
+    total = sum(split["studies"] for split in info["splits"].values())
+    for name in sorted(info["splits"]):
+        studies = open_studies(data_dir, info["name"], name, truth=truth)
+        share = min(len(studies), max(1, _LOOKED_AT * len(studies) // max(total, 1)))
+        for row in np.unique(np.linspace(0, len(studies) - 1, share).astype(int)).tolist():
+            yield studies[row]

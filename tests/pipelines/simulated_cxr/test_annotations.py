@@ -54,6 +54,16 @@ def test_every_config_is_built_with_a_card(built):
         assert sum(split["records"] for split in info["splits"].values()) > 0
 
 
+def test_the_card_of_the_studies_measures_labels_and_text(built):
+    _, result = built
+    card = json.loads((result.directory / "data_card.json").read_text())
+    # The labels of a site for evaluation are what can be seen.
+    assert card["label_against_truth"]["overall"] == {"sensitivity": 1.0, "specificity": 1.0}
+    assert 0.3 < card["text"]["negated_mentions"] < 0.8
+    text = (result.directory / "data_card.html").read_text()
+    assert "no figure is a clinical claim" in text and "FINDINGS" in text
+
+
 def test_phrases_lie_in_their_image_and_say_what_is_there(built):
     data_dir, _ = built
     seen = 0
