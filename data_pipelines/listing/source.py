@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from data_pipelines import image_files
-from data_pipelines.listing import grouping
+from data_pipelines.listing import grouping, report_file
 from data_pipelines.listing.about import About
+from data_pipelines.listing.cells import CellError
 from data_pipelines.listing.csv_table import TableError
 from data_pipelines.listing.grouping import Patient
 from data_pipelines.listing.item import Item, Listing
@@ -157,9 +158,9 @@ class ListedSource(abc.ABC):
         for path, row in {item.report_path: item.row for item in items if item.report_path}.items():
             try:
                 data = image_files.read_bytes(self.source_dir, path)
-                reports[data.decode("utf-8")] = None
-            except UnicodeDecodeError:
-                reject = Reject(row, "report is not UTF-8")
+                reports[report_file.decode(data)] = None
+            except CellError as error:
+                reject = Reject(row, str(error))
             except image_files.UnreadableImage as error:
                 reject = Reject(row, f"report: {error}")
         for item in items:
