@@ -92,6 +92,16 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "covid_radiography": _listed("covid.radiography", "CovidRadiography"),
     "covidx": _listed("covid.covidx", "CovidX"),
     "covid_chestxray": _listed("covid.chestxray", "CovidChestXray"),
+    "chexpert_8x200": _listed("chexpert.retrieval", "Candidates"),
+    "chexpert_8x200_queries": _listed("chexpert.retrieval", "ImageQueries"),
+    "chexpert_8x200_text_queries": _listed("texts.table_pairs", "TextQueries"),
+    "ms_cxr": _listed("ms_cxr.source", "MsCxr"),
+    "ms_cxr_t": _listed("ms_cxr.temporal", "MsCxrT"),
+    "ms_cxr_t_sentences": _listed("texts.table_pairs", "MsCxrTSentences"),
+    "radnli": _listed("texts.inference", "RadNli"),
+    "mednli": _listed("texts.inference", "MedNli"),
+    "pubmed_abstracts": _listed("texts.pubmed", "PubMedAbstracts"),
+    "mimic_notes": _listed("texts.notes", "MimicNotes"),
 }
 
 

@@ -68,12 +68,15 @@ class CheXpert(ListedSource):
         items: list[Item] = []
         rejects: list[Reject] = []
         for path, split in tables:
-            found, refused = read_table(path, split, self._prefix(root))
+            found, refused = read_table(path, split, self._prefix)
             items += found
             rejects += [Reject(r.row, f"{split} table: {r.reason}") for r in refused]
         return Listing(items, rejects, CHEXPERT)
 
-    def _prefix(self, root: epath.Path) -> str:
+    @property
+    def _prefix(self) -> str:
+        """Leads from the source folder to the release, for example `CheXpert-v1.0-small/`."""
+        root = release_folder(self.source_dir)
         relative = root.relative_to(epath.Path(self.source_dir)).as_posix()
         return "" if relative == "." else relative + "/"
 
@@ -90,10 +93,11 @@ def release_folder(source_dir: str) -> epath.Path:
 def read_table(path: epath.Path, split: str, prefix: str) -> tuple[list[Item], list[Reject]]:
     """Items of one table; `prefix` leads from the source folder to the release."""
     table = chexpert_labels.need_columns(CsvTable(path).need("Path"))
-    return table.parse(lambda row: _item(row, split, prefix), unique="Path")
+    return table.parse(lambda row: read_item(row, split, prefix), unique="Path")
 
 
-def _item(row: TableRow, split: str, prefix: str) -> Item:
+def read_item(row: TableRow, split: str, prefix: str) -> Item:
+    """The item of a row; `prefix` leads from the source folder to the release."""
     match = _PATH.search(row.get("Path"))
     if match is None:
         raise CellError("Path is not .../patientN/studyN/FILE below train, valid or test")

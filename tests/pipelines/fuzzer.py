@@ -172,7 +172,13 @@ def dicom_headers(rng: np.random.Generator, folder: Path) -> str:
         }
         try:
             data = dicom(RAMP, PatientID=SECRET, **tags)
-        except (ValueError, TypeError, OverflowError, struct.error):  # the writer refuses it
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+            OSError,
+            struct.error,
+        ):  # the writer refuses it
             data = mutate(rng, _DICOM)
     try:
         dicom_reader.read_header(data)

@@ -78,7 +78,7 @@ def dicoms(*paths: str, **tags: object) -> dict[str, bytes | str]:
 def prepare(dataset: str, folder: Path, data_dir: Path, limit: float = 0.0) -> BuildResult:
     """Builds the data set as `prepare.py --dataset=NAME` does, from the tree in `folder`."""
     (source,) = make_sources(dataset, Request(source_dir=str(folder)))
-    encoding = Encoding(source.card["stored_size"], source.card["intensity"])
+    encoding = Encoding(int(source.card.get("stored_size", 0)), source.card["intensity"])
     options = BuildOptions(encoding, Runner(workers=1), max_reject_fraction=limit)
     return build(source, data_dir, options)
 

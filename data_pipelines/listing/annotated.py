@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What pipelines with records beside their studies share: finding images as they were stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from etils import epath
+
+from medst_jax.data.studies import Studies
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stored image is: its split, the row of its study, its number in the study.
+
+    affine: float32 [2, 3], stored from source pixels.
+    """
+
+    split: str
+    row: int
+    image: int
+    affine: np.ndarray
+
+    def boxes(self, corners: np.ndarray) -> np.ndarray:
+        """float32 [K, 4] in stored pixels, of corners [K, 4] (x0, y0, x1, y1) in source pixels."""
+        points = np.asarray(corners, np.float64).reshape(-1, 2, 2)
+        moved = points @ self.affine[:, :2].T + self.affine[:, 2]
+        return moved.reshape(-1, 4).astype(np.float32)
+
+
+def places(splits: Sequence[str], open_split: Callable[[str], Studies]) -> dict[str, Place]:
+    """The place of every stored image by its id."""
+    found = {}
+    for split in splits:
+        studies = open_split(split)
+        for row in range(len(studies)):
+            for number, image in enumerate(studies[row].images):
+                found[image.image_id] = Place(split, row, number, image.affine)
+    return found
+
+
+def tables_hash(*paths: epath.Path | None) -> str:
+    """SHA-256 of tables, which a card holds so that a changed one is written again."""
+    state = hashlib.sha256()
+    for path in paths:
+        state.update(b"none" if path is None else hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()
