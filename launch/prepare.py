@@ -4,6 +4,7 @@
   python launch/prepare.py --dataset=simulated_cxr --data_dir=data --patients=400
   python launch/prepare.py --dataset=image_table --name=mine --source_dir=FOLDER --data_dir=data
   python launch/prepare.py --vocabulary=NAME --datasets=a,b --data_dir=data
+  python launch/prepare.py --audit [--datasets=a,b] --data_dir=data
 
 FOLDER holds metadata.csv and images; `data_pipelines/image_table/__init__.py` lists the columns.
 A run on complete data changes nothing; a killed run goes on where it stopped.
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_pipelines import registry
 from data_pipelines.assemble import PatientSplitError
+from data_pipelines.audit.run import LeakError, run_audit
 from data_pipelines.build import BuildOptions, BuildResult, RejectedInputError, build_all
 from data_pipelines.encode import Encoding
 from data_pipelines.listing.csv_table import TableError
@@ -51,8 +53,10 @@ flags.DEFINE_bool("include_restricted", False, "show images of other data in the
 flags.DEFINE_string("runner", "DirectRunner", "Beam runner")
 flags.DEFINE_integer("workers", 0, "processes of the DirectRunner, 0 = one per core")
 flags.DEFINE_multi_string("beam_option", [], "further Beam flag, such as --region=...")
+flags.DEFINE_bool("audit", False, "report what splits of prepared data share, and fail on leaks")
+flags.DEFINE_bool("allow_leaks", False, "only report leaks")
 flags.DEFINE_string("vocabulary", None, "train a sentencepiece vocabulary of this name")
-flags.DEFINE_list("datasets", [], "data sets whose text the vocabulary is trained on")
+flags.DEFINE_list("datasets", [], "data sets of the vocabulary or the audit")
 flags.DEFINE_integer("vocabulary_size", 4096, "pieces of the vocabulary", lower_bound=16)
 
 # What the user can mend: one line, no traceback.
@@ -62,20 +66,23 @@ _USER_ERRORS = (
     PatientSplitError,
     RejectedInputError,
     MissingDataError,
+    LeakError,
 )
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
-    if not FLAGS.dataset and not FLAGS.vocabulary:
-        raise app.UsageError("give --dataset=... or --vocabulary=NAME --datasets=a,b")
+    if not (FLAGS.dataset or FLAGS.vocabulary or FLAGS.audit):
+        raise app.UsageError("give --dataset=..., --vocabulary=NAME --datasets=a,b or --audit")
     logging.set_verbosity(logging.WARNING)
     try:
         if FLAGS.dataset:
             _prepare_dataset()
         if FLAGS.vocabulary:
             _prepare_vocabulary()
+        if FLAGS.audit:
+            _audit()
     except _USER_ERRORS as error:
         sys.exit(f"prepare.py: {error}")
 
@@ -145,6 +152,18 @@ def _prepare_vocabulary() -> None:
         raise app.UsageError("--vocabulary needs --datasets=a,b")
     path = train_vocabulary(FLAGS.data_dir, FLAGS.datasets, FLAGS.vocabulary, FLAGS.vocabulary_size)
     print(f"wrote {path}")
+
+
+def _audit() -> None:
+    findings = run_audit(FLAGS.data_dir, FLAGS.datasets, allow_leaks=FLAGS.allow_leaks)
+    for found in findings:
+        print(
+            f"{found.first} and {found.second}: {found.patients} patients, {found.files} files, "
+            f"{found.look_alikes} look-alike images shared; {found.excluded} patients excluded"
+        )
+    print(
+        f"audited {FLAGS.data_dir}: {sum(found.leaks for found in findings)} pairs of splits leak"
+    )
 
 
 if __name__ == "__main__":
