@@ -61,9 +61,6 @@ def gloria_local_loss(
     check_local(words, patches, word_mask)
     word_mask = jnp.asarray(word_mask).astype(bool)
     valid = jnp.any(word_mask, axis=1)
-    # A text without words keeps its first one, a zero vector: a softmax over nothing is NaN.
-    first = jnp.arange(word_mask.shape[1]) == 0
-    counted = word_mask | (~valid[:, None] & first[None, :])
 
     def block(shared: Any, rows: Side, columns: Side, pairs: Pairs) -> Block:
         *temperatures, scale = shared
@@ -76,7 +73,7 @@ def gloria_local_loss(
         block,
         (real(word_temperature), real(pool_temperature), real(scale)),
         side(zero_invalid(patches, valid), None, valid),
-        side(zero_invalid(words, word_mask), counted, valid),
+        side(zero_invalid(words, word_mask), word_mask, valid),
         Pairs(None, None),
     )
 
@@ -103,6 +100,8 @@ def _similarity(
 ) -> jax.Array:
     """[r, c] of patches [r, P, D] and words [c, W, D] with mask [c, W]."""
     words, patches = real(words), real(patches)
+    # A text without words keeps them all, zero vectors: a softmax over nothing is NaN.
+    mask = mask | ~jnp.any(mask, axis=1, keepdims=True)
     scores = product("cwd,rpd->rcwp", words, patches)
     over_words = jax.nn.softmax(scores, axis=2, where=mask[None, :, :, None])
     attention = jax.nn.softmax(word_temperature * over_words, axis=3)
