@@ -86,7 +86,10 @@ def measure() -> dict[str, Any]:
 
 
 def peak(name: str, form: str, rows: int, chunk: int | None = None) -> dict[str, Any]:
-    """Peak bytes per chip of value and gradient, batch over all chips, and seconds to compile."""
+    """Peak bytes per chip of value and gradient, batch over all chips, and seconds to compile.
+
+    What does not fit the chip has no peak, but the compiler's words in `out_of_memory`.
+    """
     described = topologies.get_topology_desc(platform="tpu", topology_name=TOPOLOGY)
     mesh = make_mesh(devices=described.devices)
     arguments = [
@@ -95,8 +98,13 @@ def peak(name: str, form: str, rows: int, chunk: int | None = None) -> dict[str,
     ]
     began = time.perf_counter()
     with jax.set_mesh(mesh):
-        compiled = _step(name, form, chunk).lower(*arguments).compile()
-    memory = compiled.memory_analysis()
+        lowered = _step(name, form, chunk).lower(*arguments)
+    try:
+        memory = lowered.compile().memory_analysis()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return {"peak_bytes": None, "out_of_memory": str(error).splitlines()[0]}
     return {
         "peak_bytes": int(memory.peak_memory_in_bytes),
         "arguments_bytes": int(memory.argument_size_in_bytes),
