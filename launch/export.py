@@ -3,10 +3,10 @@
 
     python launch/export.py --checkpoint=/tmp/dlilp --format=safetensors --output=/tmp/dlilp_export
 
-safetensors: the image encoder under torchvision (ResNet) or timm (ViT) names, the heads and the
-text encoder; stablehlo: `encode_image` as one program for any batch. Both with config.json,
-tokenizer.model, labels.json and a model card, which quotes metrics.json when the workdir or
---metrics has one.
+safetensors: the image encoder under the names of torchvision (ResNet), timm (ViT) or its own
+release, the heads and the text encoder; stablehlo: image tower, text tower and zero-shot head as
+programs for any batch. Both with config.json, tokenizer.model, labels.json and a model card, which
+quotes metrics.json when the workdir or --metrics has one.
 """
 
 import pathlib
@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from medst_jax.export import FORMATS, ExportError, export_checkpoint, read_rows
 from medst_jax.models import PretrainedError
 from medst_jax.train.checkpoint import CheckpointError, load_system
-from medst_jax.train.workdir import WorkdirError
+from medst_jax.train.workdir import SUMMARY, WorkdirError, read_json
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir of a training run.", required=True)
 _FORMAT = flags.DEFINE_enum("format", "safetensors", FORMATS, "What to write.")
@@ -38,7 +38,14 @@ def main(argv: list[str]) -> None:
     try:
         rows = read_rows(metrics) if metrics else []
         loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
-        folder = export_checkpoint(loaded, _FORMAT.value, _OUTPUT.value, rows=rows)
+        summary = epath.Path(_CHECKPOINT.value) / SUMMARY
+        folder = export_checkpoint(
+            loaded,
+            _FORMAT.value,
+            _OUTPUT.value,
+            rows=rows,
+            summary=read_json(summary) if summary.exists() else None,
+        )
     except (CheckpointError, ExportError, PretrainedError, WorkdirError) as error:
         raise SystemExit(f"error: {error}") from None
     for file in sorted(path.name for path in folder.iterdir()):

@@ -4,7 +4,7 @@
 import gzip
 from collections.abc import Sequence
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 # Contractions, words, single digits and runs of other marks, as CLIP splits a text.
 _CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -28,6 +28,7 @@ def word_piece(vocabulary: Sequence[str], *, lower: bool, strip_accents: bool | 
     tokenizer.decoder = decoders.WordPiece(prefix="##")
     specials = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
     tokenizer.add_special_tokens([piece for piece in specials if piece in ids])
+    _put_ends(tokenizer, "[CLS]", "[SEP]")
     return tokenizer.to_str().encode()
 
 
@@ -51,6 +52,7 @@ def clip_bytes(ids: dict[str, int], merges: Sequence[tuple[str, str]]) -> bytes:
         ]
     )
     tokenizer.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
+    _put_ends(tokenizer, "<|startoftext|>", "<|endoftext|>")
     return tokenizer.to_str().encode()
 
 
@@ -63,6 +65,17 @@ def clip_vocabulary(compressed: bytes) -> tuple[dict[str, int], list[tuple[str, 
     pieces += ["".join(pair) for pair in merges]
     pieces += ["<|startoftext|>", "<|endoftext|>"]
     return {piece: number for number, piece in enumerate(pieces)}, merges
+
+
+def _put_ends(tokenizer: Tokenizer, first: str, last: str) -> None:
+    """Other programs that run the definition put these around a text; here they are added later."""
+    ends = [(name, tokenizer.token_to_id(name)) for name in (first, last)]
+    if all(number is not None for _, number in ends):
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{first} $A {last}",
+            pair=f"{first} $A {last} $B:1 {last}:1",
+            special_tokens=ends,
+        )
 
 
 def _byte_symbols() -> list[int]:

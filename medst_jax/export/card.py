@@ -29,20 +29,38 @@ def model_card(
     *,
     system: str,
     step: int,
+    config: Mapping[str, Any],
     architecture: Mapping[str, Any],
     stamp: Mapping[str, Any],
     licence_of: Mapping[str, str],
     labels: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     usage: str,
+    summary: Mapping[str, Any],
 ) -> str:
-    """Markdown of the card; `rows` are evaluation rows, `usage` is how to load the files."""
+    """Markdown of the card.
+
+    Args:
+      system: its name.
+      step: updates applied.
+      config: of the run.
+      architecture: of the image encoder.
+      stamp: what the training input was made of.
+      licence_of: licences by data set.
+      labels: the label vocabulary.
+      rows: evaluation rows.
+      usage: how to load the files.
+      summary: of the run, {} when it is not at hand.
+    """
     lines = [
         f"# {system}: chest X-ray encoder",
         "",
         f"- system: `{system}`, {step} training steps of {stamp['global_batch']} examples",
         f"- image encoder: `{architecture['class']}` ({architecture['layout']} names)",
         f"- labels: {', '.join(labels) or 'none'}",
+        f"- images: stored at {config['data'].get('size')} px, see `preprocess` in config.json",
+        f"- compute: {_compute(step, stamp, summary)}",
+        f"- seed: {config.get('seed', 'unknown')}",
         f"- patients kept out of training for evaluation: {stamp['excluded_patients']}",
         "",
         "## Training data",
@@ -58,6 +76,16 @@ def model_card(
     lines += ["", "The weights inherit the conditions of these licences.", "", "## Results", ""]
     lines += _results(rows)
     return "\n".join([*lines, "", "## Files", "", usage, "", _USE])
+
+
+def _compute(step: int, stamp: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """Image-steps, and chip-hours where the run's summary tells its speed."""
+    images = step * stamp["global_batch"]
+    rate = summary.get("examples_per_second")
+    if not rate:
+        return f"{images:,} image-steps; chip-hours unknown (no finished run's summary.json)"
+    hours = images / rate * summary["devices"] / 3600
+    return f"{images:,} image-steps, {hours:.3g} chip-hours on {summary['devices']} devices"
 
 
 def _results(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -2,40 +2,53 @@
 """A training run's checkpoint as a folder that other programs can use."""
 
 import json
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
 
 import medst_jax
-from medst_jax.export import card, stablehlo, weights
+from medst_jax.export import card, load_exported, stablehlo, weights
 from medst_jax.export.errors import ExportError
 from medst_jax.export.folder import CONFIG, MARK, staged
+from medst_jax.export.foreign_config import foreign_config
 from medst_jax.train.checkpoint import LoadedSystem
 from medst_jax.train.workdir import write_json
 
 TOKENIZER, LABELS, CARD = "tokenizer.model", "labels.json", "README.md"
 
 _USAGE = {
-    "safetensors": """`model.safetensors`: the image encoder; `heads.safetensors`: everything \
-else but the text encoder; `text_encoder/`: the text encoder, where the system has one.
+    "safetensors": """`model.safetensors`: the image encoder under {layout} names; \
+`heads.safetensors`: everything else but the text encoder; `text_encoder/`: the text encoder \
+under Hugging Face's names, where the system has one.
 
-```python
-from medst_jax import models
-encoder, _ = models.from_pretrained("{folder}", "{layout}")
-# or in PyTorch: model.load_state_dict(safetensors.torch.load_file(...), strict=False)
-```
+{code}
 Images: grey in [0, 1], resized and normalised as `preprocess` in config.json says.""",
-    "stablehlo": """`encode_image.jax_export`: uint8 grey images [b, {size}, {size}, 1] to \
-embeddings, preprocessing and weights inside; `encode_image.stablehlo` is the same as portable \
-bytecode.
+    "stablehlo": """`NAME.jax_export`, weights and preprocessing inside, for cpu, cuda and tpu; \
+`NAME.stablehlo` is the same as portable bytecode. `load_exported.py` needs jax and numpy alone.
+
+{programs}
 
 ```python
-from jax import export
-program = export.deserialize(bytearray(open("encode_image.jax_export", "rb").read()))
-program.call(images)["global_"]
+from load_exported import load
+embedding = load(".", "encode_image")(images)["global_"]  # uint8 [b, {size}, {size}, 1]
 ```""",
 }
+_CODE = {
+    "torchvision": """model = torchvision.models.resnet50()  # or the size that config.json says
+model.fc = torch.nn.Identity()
+model.load_state_dict(safetensors.torch.load_file("{folder}/model.safetensors"))
+features = model.eval()(images)  # float [b, c, h, w], normalised""",
+    "timm": """model = timm.create_model("local-dir:{folder}", pretrained=True)
+tokens = model.eval().forward_features(images)  # float [b, c, h, w], normalised""",
+    "hf-swin": """model = transformers.AutoModel.from_pretrained("{folder}")
+features = model.eval()(images).pooler_output  # float [b, c, h, w], normalised""",
+}
+_TEXT_CODE = """
+text = transformers.AutoModel.from_pretrained("{folder}/text_encoder", add_pooling_layer=False)
+states = text.eval()(tokens, mask, output_hidden_states=True).hidden_states"""
+_OWN_CODE = """encoder, tokenizer = medst_jax.models.from_pretrained("{folder}", "{layout}")"""
 FORMATS = tuple(_USAGE)
 
 
@@ -45,15 +58,17 @@ def export_checkpoint(
     output: epath.PathLike,
     *,
     rows: Sequence[Mapping[str, Any]] = (),
+    summary: Mapping[str, Any] | None = None,
 ) -> epath.Path:
     """Write and verify an export.
 
     Args:
       loaded: from `load_system`.
-      format: "safetensors" (weights under torchvision, timm or Hugging Face names) or
-        "stablehlo" (the compiled-ready `encode_image`).
+      format: "safetensors" (weights under the names of the encoder's own library) or
+        "stablehlo" (image tower, text tower and zero-shot head, ready to compile).
       output: a new or empty folder, or an earlier export, which is replaced as a whole.
       rows: evaluation rows for the model card.
+      summary: summary.json of the run, for the card's account of the compute.
 
     Returns:
       `output`.
@@ -67,36 +82,43 @@ def export_checkpoint(
     system, size = loaded.system, int(loaded.config["data"]["size"])
     encoder = system.image_encoder  # type: ignore[attr-defined]
     architecture = weights.architecture(encoder)
+    length = loaded.config["data"].get("text_length")
     with staged(output) as folder:
         config = {
+            **foreign_config(encoder, system.preprocess),
             MARK: {"version": medst_jax.__version__, "format": format},
             "system": loaded.name,
             "step": loaded.step,
-            "architecture": architecture,
+            "encoder": architecture,
             "preprocess": system.preprocess.to_dict(),
-            "image_size": size,
-            "text_length": loaded.config["data"].get("text_length"),
+            "stored_size": size,
+            "text_length": length,
         }
         write_json(folder / CONFIG, config)
         if format == "safetensors":
             _write_weights(loaded, config, folder)
+            usage = _weights_usage(loaded, epath.Path(output).name, architecture["layout"])
         else:
-            stablehlo.write_program(system, size, folder)
+            config["programs"] = stablehlo.write_programs(system, size, length, folder)
+            write_json(folder / CONFIG, config)
+            source = pathlib.Path(load_exported.__file__).read_text()
+            (folder / "load_exported.py").write_text(source)
+            described = [f"- `{name}`: {what}" for name, what in config["programs"].items()]
+            usage = _USAGE[format].format(size=size, programs="\n".join(described))
         write_json(folder / LABELS, list(system.labels))
         if loaded.tokenizer is not None:
             loaded.tokenizer.save(folder / TOKENIZER)
-        usage = _USAGE[format].format(
-            folder=epath.Path(output).name, layout=architecture["layout"], size=size
-        )
         text = card.model_card(
             system=loaded.name,
             step=loaded.step,
+            config=loaded.config,
             architecture=architecture,
             stamp=loaded.stamp,
             licence_of=card.licences(loaded.config),
             labels=system.labels,
             rows=rows,
             usage=usage,
+            summary=summary or {},
         )
         (folder / CARD).write_text(text)
     return epath.Path(output)
@@ -127,4 +149,12 @@ def _write_weights(loaded: LoadedSystem, config: dict[str, Any], folder: epath.P
     write_json(folder / CONFIG, config)
     text = getattr(system, "text_encoder", None)
     if text is not None:
-        weights.write_text_encoder(text, folder)
+        weights.write_text_encoder(text, loaded.tokenizer, folder)
+
+
+def _weights_usage(loaded: LoadedSystem, folder: str, layout: str) -> str:
+    code = _CODE.get(layout, _OWN_CODE)
+    if getattr(loaded.system, "text_encoder", None) is not None:
+        code += _TEXT_CODE
+    code = code.format(folder=folder, layout=layout)
+    return _USAGE["safetensors"].format(layout=layout, code=f"```python\n{code}\n```")

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`encode_image` as a portable StableHLO program: weights and preprocessing inside, any batch."""
+"""A system's towers as portable StableHLO: weights and preprocessing inside, any batch."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,34 +15,135 @@ from jax import export
 from medst_jax.export.errors import ExportError
 from medst_jax.systems.system import System
 
-PROGRAM, BYTECODE = "encode_image.jax_export", "encode_image.stablehlo"
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
-def write_program(system: System, size: int, folder: epath.Path) -> None:
-    """Write the program and check it against the system on batches of one and three.
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """One function of a system.
 
-    `jax.export.deserialize(bytes).call(images)` maps uint8 [b, size, size, 1] to a dict of
-    global_ [b, E], local [b, P, E] and features [b, D]; the .stablehlo file is the same program
-    as portable bytecode for other consumers.
+    Attributes:
+      call: the function, of the system and arrays.
+      shapes: of the arrays, in jax.export's notation; b and c are symbolic.
+      dtypes: of the arrays.
+      what: for config.json and the card.
+    """
+
+    call: Callable[..., Mapping[str, jax.Array]]
+    shapes: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    what: str
+
+
+def programs(system: System, size: int, length: int | None) -> dict[str, Program]:
+    """The programs that this system has, by name.
+
+    Args:
+      system: the system.
+      size: side of the stored images, pixels.
+      length: tokens of a text; None for a system without text.
+    """
+    images = f"b, {size}, {size}, 1"
+    found = {
+        "encode_image": Program(
+            lambda system, images: system.encode_image(images)._asdict(),
+            (images,),
+            ("uint8",),
+            "uint8 grey images [b, S, S, 1] to global_ [b, E], local [b, P, E], features [b, D]",
+        )
+    }
+    if system.has_text and length:
+        found["encode_text"] = Program(
+            lambda system, tokens, mask: system.encode_text(tokens, mask)._asdict(),
+            (f"b, {length}", f"b, {length}"),
+            ("int32", "bool"),
+            "tokens and mask [b, L] to global_ [b, E], local [b, L, E], features [b, D]",
+        )
+        found["zero_shot"] = Program(
+            _zero_shot,
+            (images, f"c, {_joint(system, length)}"),
+            ("uint8", "float32"),
+            "images [b, S, S, 1] and class vectors [c, E] (means of encode_text's global_ over "
+            "a class's prompts) to scores [b, c]",
+        )
+    if system.has_prototypes:
+        found["class_logits"] = Program(
+            lambda system, images: {"logits": system.class_logits(images)},
+            (images,),
+            ("uint8",),
+            "images [b, S, S, 1] to logits [b, C] of the labels in labels.json",
+        )
+    return found
+
+
+def write_programs(
+    system: System, size: int, length: int | None, folder: epath.Path
+) -> dict[str, str]:
+    """Write every program and check it against the system on batches of one and three.
+
+    NAME.jax_export is for `jax.export.deserialize`, NAME.stablehlo the same program as portable
+    bytecode for other consumers.
+
+    Returns:
+      What each program does, by name.
     """
     graphdef, state = nnx.split(system)
+    written = {}
+    for name, program in programs(system, size, length).items():
 
-    def encode_image(images: jax.Array) -> dict[str, jax.Array]:
-        return nnx.merge(graphdef, state).encode_image(images)._asdict()
+        def call(*arrays: jax.Array, program: Program = program) -> dict[str, jax.Array]:
+            return dict(program.call(nnx.merge(graphdef, state), *arrays))
 
-    shape = export.symbolic_shape(f"b, {size}, {size}, 1")
-    compiled = jax.jit(encode_image)
-    exported = export.export(compiled, platforms=PLATFORMS)(jax.ShapeDtypeStruct(shape, jnp.uint8))
-    (folder / PROGRAM).write_bytes(bytes(exported.serialize()))
-    (folder / BYTECODE).write_bytes(exported.mlir_module_serialized)
-    program = export.deserialize(bytearray((folder / PROGRAM).read_bytes()))
-    for batch in (1, 3):
-        images = np.random.default_rng(batch).integers(0, 256, (batch, size, size, 1), np.uint8)
-        _check(program.call(images), compiled(images), folder / PROGRAM)
+        scope = export.SymbolicScope()
+        shapes = [export.symbolic_shape(shape, scope=scope) for shape in program.shapes]
+        arguments = [
+            jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))
+            for shape, dtype in zip(shapes, program.dtypes, strict=True)
+        ]
+        compiled = jax.jit(call)
+        exported = export.export(compiled, platforms=PLATFORMS)(*arguments)
+        file = folder / f"{name}.jax_export"
+        file.write_bytes(bytes(exported.serialize()))
+        (folder / f"{name}.stablehlo").write_bytes(exported.mlir_module_serialized)
+        read = export.deserialize(bytearray(file.read_bytes()))
+        for batch in (1, 3):
+            arrays = _draw(arguments, batch)
+            _check(read.call(*arrays), compiled(*arrays), file)
+        written[name] = program.what
+    return written
 
 
-def _check(found: dict[str, jax.Array], wanted: dict[str, jax.Array], file: epath.Path) -> None:
+def _zero_shot(system: Any, images: jax.Array, classes: jax.Array) -> dict[str, jax.Array]:
+    scale = system.scale() if hasattr(system, "scale") else 1.0
+    embedding = system.encode_image(images).global_
+    return {"scores": scale * jnp.einsum("be,ce->bc", embedding, classes)}
+
+
+def _joint(system: System, length: int) -> int:
+    text = jax.ShapeDtypeStruct((1, length), jnp.int32)
+    mask = jax.ShapeDtypeStruct((1, length), jnp.bool_)
+    width: int = jax.eval_shape(system.encode_text, text, mask).global_.shape[-1]
+    return width
+
+
+def _draw(arguments: list[jax.ShapeDtypeStruct], batch: int) -> list[np.ndarray]:
+    """Inputs of a batch: noise in images and class vectors, small token numbers, a full mask."""
+    rng = np.random.default_rng(batch)
+    arrays = []
+    for argument in arguments:
+        shape = tuple(size if isinstance(size, int) else batch for size in argument.shape)
+        if argument.dtype == jnp.bool_:
+            arrays.append(np.ones(shape, bool))
+        elif argument.dtype == jnp.float32:
+            arrays.append(rng.normal(size=shape).astype(np.float32))
+        else:
+            arrays.append(rng.integers(0, 256 if len(shape) > 2 else 5, shape, argument.dtype))
+    return arrays
+
+
+def _check(
+    found: Mapping[str, jax.Array], wanted: Mapping[str, jax.Array], file: epath.Path
+) -> None:
     for name, value in wanted.items():
         a, b = np.asarray(found[name]), np.asarray(value)
         if a.shape != b.shape or not np.allclose(a, b, rtol=1e-4, atol=1e-5):

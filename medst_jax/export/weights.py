@@ -10,12 +10,15 @@ import safetensors.numpy
 from etils import epath
 from flax import nnx
 
+from medst_jax.data.foreign_tokenizer import ForeignTokenizer
+from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.export.errors import ExportError
-from medst_jax.models import Bert, ResNet, ViT, from_pretrained, save_pretrained
+from medst_jax.export.foreign_config import foreign_config
+from medst_jax.models import from_pretrained, save_pretrained
+from medst_jax.models.layouts import OWN_LAYOUT
 from medst_jax.systems.system import System
 from medst_jax.train.workdir import write_json
 
-LAYOUT_OF: dict[type[nnx.Module], str] = {ResNet: "torchvision", ViT: "timm", Bert: "hf-bert"}
 WEIGHTS, HEADS, TEXT = "model.safetensors", "heads.safetensors", "text_encoder"
 _ENCODERS = ("image_encoder", "text_encoder")
 
@@ -27,11 +30,11 @@ def architecture(encoder: nnx.Module) -> dict[str, Any]:
       ExportError: no foreign naming is known for its class.
     """
     kind = type(encoder)
-    if kind not in LAYOUT_OF:
-        known = ", ".join(c.__name__ for c in LAYOUT_OF)
+    if kind not in OWN_LAYOUT:
+        known = ", ".join(c.__name__ for c in OWN_LAYOUT)
         raise ExportError(f"{kind.__name__} has no foreign names to export under; known: {known}")
     options = dataclasses.asdict(encoder.options)  # type: ignore[attr-defined]
-    return {"class": kind.__name__, "layout": LAYOUT_OF[kind], "options": options}
+    return {"class": kind.__name__, "layout": OWN_LAYOUT[kind], "options": options}
 
 
 def head_tensors(system: System) -> dict[str, np.ndarray]:
@@ -65,9 +68,9 @@ def write_image_encoder(encoder: nnx.Module, size: int, folder: epath.Path) -> N
     Args:
       encoder: a ResNet or ViT.
       size: side of its input in pixels.
-      folder: holds config.json with `architecture` already, which the check reads.
+      folder: holds config.json with `encoder` already, which the check reads.
     """
-    layout = LAYOUT_OF[type(encoder)]
+    layout = OWN_LAYOUT[type(encoder)]
     save_pretrained(encoder, folder / WEIGHTS, layout)
     rebuilt, _ = from_pretrained(folder, layout)
     channels = encoder.options.channels  # type: ignore[attr-defined]
@@ -75,13 +78,23 @@ def write_image_encoder(encoder: nnx.Module, size: int, folder: epath.Path) -> N
     _check_outputs(folder / WEIGHTS, *(_run(m, images).pooled for m in (encoder, rebuilt)))
 
 
-def write_text_encoder(encoder: nnx.Module, folder: epath.Path) -> None:
-    """Write text_encoder/ (weights and config.json) and check that it gives the same outputs."""
+def write_text_encoder(
+    encoder: nnx.Module, tokenizer: TextTokenizer | None, folder: epath.Path
+) -> None:
+    """Write text_encoder/ and check that it gives the same outputs.
+
+    It holds weights, a config.json for transformers and, for an imported tokenizer, the
+    tokenizer.json it came with.
+    """
     target = folder / TEXT
     target.mkdir()
-    write_json(target / "config.json", {"architecture": architecture(encoder)})
-    save_pretrained(encoder, target / WEIGHTS, LAYOUT_OF[type(encoder)])
-    rebuilt, _ = from_pretrained(target, LAYOUT_OF[type(encoder)])
+    config = {**foreign_config(encoder), "encoder": architecture(encoder)}
+    write_json(target / "config.json", config)
+    if isinstance(tokenizer, ForeignTokenizer):
+        (target / "tokenizer.json").write_bytes(tokenizer.definition)
+        write_json(target / "tokenizer_config.json", tokenizer.roles())
+    save_pretrained(encoder, target / WEIGHTS, OWN_LAYOUT[type(encoder)])
+    rebuilt, _ = from_pretrained(target, OWN_LAYOUT[type(encoder)])
     options = encoder.options  # type: ignore[attr-defined]
     length = min(16, options.max_length)
     tokens = jax.random.randint(jax.random.key(0), (2, length), 0, options.vocabulary_size)

@@ -38,15 +38,18 @@ class HybridTemporalOptions:
         return self.backbone.channels
 
     @classmethod
-    def biovil_t(cls, **changes: Any) -> "HybridTemporalOptions":
+    def biovil_t(cls, channels: int = 3, **changes: Any) -> "HybridTemporalOptions":
         """ResNet-50 with a pooler of three layers of width 256."""
-        return cls(**changes)
+        return cls(**{**dict(backbone=ResNetOptions.resnet50(channels=channels)), **changes})
 
     @classmethod
-    def small(cls, **changes: Any) -> "HybridTemporalOptions":
+    def small(cls, channels: int = 3, **changes: Any) -> "HybridTemporalOptions":
         """For 64 px on a CPU."""
         return cls(
-            **{**dict(backbone=ResNetOptions.small(), width=64, depth=1, heads=4), **changes}
+            **{
+                **dict(backbone=ResNetOptions.small(channels=channels), width=64, depth=1, heads=4),
+                **changes,
+            }
         )
 
 

@@ -73,7 +73,7 @@ class OptionsKind:
         if stored is None:
             options = self.options(shapes, settings)
         else:
-            options = parse(self.options_class, stored, "config.json architecture.options")
+            options = parse(self.options_class, stored, "config.json encoder.options")
         changed = dataclasses.replace(options, **changes)
         return lambda rngs: self.module(changed, rngs=rngs)  # type: ignore[call-arg]
 
@@ -100,9 +100,12 @@ class Within:
 
 
 def stored_options(settings: Settings) -> Settings | None:
-    """`architecture.options` of a config.json that an export of this package wrote."""
-    described = settings.get("architecture")
-    return described.get("options") if isinstance(described, Mapping) else None
+    """`encoder.options` of a config.json that an export of this package wrote."""
+    for key in ("encoder", "architecture"):  # timm keeps a name under the second
+        described = settings.get(key)
+        if isinstance(described, Mapping):
+            return described.get("options")
+    return None
 
 
 def section(settings: Settings, name: str) -> Settings:

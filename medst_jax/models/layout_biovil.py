@@ -96,7 +96,7 @@ class BioVil(PartsKind):
     """The ResNet and the projector of BioViL: an `ImageTower` without a global head."""
 
     module: type[nnx.Module] = ImageTower
-    mark = "encoder.encoder.conv1.weight"
+    mark = "projector.model.0.weight"
     left_out = ("classifier.",)
     encoder: Kind = _RESNET
     encoder_name = "encoder.encoder."
@@ -122,7 +122,6 @@ class BioVil(PartsKind):
 class BioVilT(BioVil):
     """The hybrid encoder and the projector of BioViL-T."""
 
-    mark = "encoder.missing_previous_emb"
     encoder: Kind = Hybrid()
     encoder_name = "encoder."
 

@@ -118,7 +118,7 @@ class OpenClip(PartsKind):
     """Both transformers and the temperature: an `ImageTextModel` of bare encoders."""
 
     module: type[nnx.Module] = ImageTextModel
-    mark = "visual.conv1.weight"
+    mark = "logit_scale"
     prefixes: tuple[str, ...] = ("", "module.", "clip.")
     left_out = ("attn_mask", "input_resolution", "context_length", "vocab_size")
     vision, language = ClipVision(), ClipLanguage()

@@ -12,6 +12,9 @@ from medst_jax.models import (
     layout_mgca,
     layout_open_clip,
 )
+from medst_jax.models.bert import Bert
+from medst_jax.models.clip_transformer import ClipImage, ClipText
+from medst_jax.models.hybrid_temporal_encoder import HybridTemporalEncoder
 from medst_jax.models.kinds import Kind, LayoutError, Within
 from medst_jax.models.layout_biovil import BioVil, BioVilT, CxrBert, Hybrid
 from medst_jax.models.layout_cxr_clip import CxrClip
@@ -25,6 +28,10 @@ from medst_jax.models.layout_open_clip import ClipLanguage, ClipVision, OpenClip
 from medst_jax.models.layout_timm import Timm
 from medst_jax.models.layout_torchvision import Torchvision
 from medst_jax.models.layout_view_experts import ViewExperts
+from medst_jax.models.mixture_of_view_experts import MixtureOfViewExperts
+from medst_jax.models.resnet import ResNet
+from medst_jax.models.swin import Swin
+from medst_jax.models.vit import ViT
 
 _RESNET, _BERT = Torchvision(), HuggingFaceBert()
 
@@ -71,6 +78,19 @@ LAYOUTS: dict[str, tuple[Kind, ...]] = {
         Within(ClipVision(), layout_open_clip.IMAGE, OpenClip.prefixes),
         ClipLanguage(),
     ),
+}
+
+
+# The names of an encoder's own library, under which it is exported and starts by default.
+OWN_LAYOUT: dict[type[nnx.Module], str] = {
+    ResNet: "torchvision",
+    ViT: "timm",
+    Bert: "hf-bert",
+    Swin: "hf-swin",
+    MixtureOfViewExperts: "medst",
+    HybridTemporalEncoder: "biovil-t",
+    ClipImage: "open-clip",
+    ClipText: "open-clip",
 }
 
 

@@ -18,7 +18,15 @@ IMAGE_ENCODERS: dict[str, tuple[type, Callable[[], Any]]] = {
     "resnet_small": (models.ResNet, models.ResNetOptions.small),
     "vit_b16": (models.ViT, models.ViTOptions.vit_b16),
     "vit_small": (models.ViT, models.ViTOptions.small),
+    "view_experts_b16": (models.MixtureOfViewExperts, models.ViTOptions.vit_b16),
+    "view_experts_small": (models.MixtureOfViewExperts, models.ViTOptions.small),
+    "swin_tiny": (models.Swin, models.SwinOptions.tiny),
+    "swin_small": (models.Swin, models.SwinOptions.small),
+    "hybrid_temporal": (models.HybridTemporalEncoder, models.HybridTemporalOptions.biovil_t),
+    "hybrid_temporal_small": (models.HybridTemporalEncoder, models.HybridTemporalOptions.small),
+    "clip_b32": (models.ClipImage, models.ClipImageOptions.vit_b32),
 }
+_FIXED_SIZE = ("vit", "view_experts", "swin", "clip")  # take images of one size
 TEXT_ENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
     "bert_base": (models.Bert, models.BertOptions.bert_base),
     "bert_small": (models.Bert, models.BertOptions.small),
@@ -28,7 +36,7 @@ TEXT_ENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
 def image_encoder(options: ImageOptions, *, rngs: nnx.Rngs) -> Any:
     """Build the image encoder of `options.image` for the images that its preprocessing gives."""
     fixed: dict[str, Any] = {"channels": options.preprocess.channels}
-    if str(options.image.get("name", "")).startswith("vit"):
+    if str(options.image.get("name", "")).startswith(_FIXED_SIZE):
         fixed["image_size"] = options.preprocess.size
     return _build(IMAGE_ENCODERS, options.image, fixed, "config.system.image", rngs)
 

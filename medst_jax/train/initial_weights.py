@@ -15,23 +15,12 @@ from medst_jax import models
 from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.data.tokenizer_files import find_tokenizer
 from medst_jax.models import foreign, weights_file
+from medst_jax.models.layouts import OWN_LAYOUT
 from medst_jax.options import OptionError
 from medst_jax.systems.system import System
 from medst_jax.train.state import TrainState
 
 _LOG = logging.getLogger(__name__)
-
-# The layout of an encoder's own library, taken where the section names none.
-OWN_LAYOUTS: dict[type, str] = {
-    models.ResNet: "torchvision",
-    models.ViT: "timm",
-    models.Swin: "hf-swin",
-    models.MixtureOfViewExperts: "medst",
-    models.HybridTemporalEncoder: "biovil-t",
-    models.Bert: "hf-bert",
-    models.ClipImage: "open-clip",
-    models.ClipText: "open-clip",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +88,7 @@ def _read(encoder: nnx.Module, path: str, name: str, options: InitOptions) -> di
         graphdef, jax.tree.map(lambda x: jax.numpy.asarray(np.zeros(x.shape, x.dtype)), shapes)
     )
     chosen = (options.text_layout if name == "text" else "") or options.layout
-    layout = chosen or OWN_LAYOUTS.get(type(encoder), "")
+    layout = chosen or OWN_LAYOUT.get(type(encoder), "")
     models.load_pretrained(
         module,
         path,

@@ -157,3 +157,47 @@ def test_refusals(tmp_path):
         load_pretrained(resnet(), tmp_path, "timm")
     with pytest.raises(PretrainedError, match="not of layout 'timm'"):
         from_pretrained(DATA / "torch_resnet_basic.safetensors", "timm")
+
+
+def test_position_embeddings_resize_on_request(tmp_path):
+    file = tmp_path / "model.safetensors"
+    source, target = vit(0), vit(1, image_size=48)
+    table = np.array(source.pos_embed[...])
+    table[:, 1:] = table[:, 1:2]  # a grid of equal rows stays so at any size
+    source.pos_embed[...] = table
+    save_pretrained(source, file, "timm")
+    with pytest.raises(PretrainedError, match=r"pos_embed has shape \(1, 17, 64\).*resize"):
+        load_pretrained(target, file, "timm")
+    load_pretrained(target, file, "timm", positions="resize")
+    resized = target.pos_embed[...]
+    np.testing.assert_array_equal(resized[:, 0], table[:, 0])
+    expected = np.broadcast_to(table[:, 1:2], (1, 36, 64))
+    np.testing.assert_allclose(resized[:, 1:], expected, atol=1e-5)
+
+
+def test_short_texts_take_the_first_positions(tmp_path):
+    file = tmp_path / "model.safetensors"
+    source = bert(0)
+    save_pretrained(source, file, "hf-bert")
+    short, _ = from_pretrained(file, "hf-bert", positions="resize", max_length=5)
+    np.testing.assert_array_equal(
+        short.position_embeddings[...], source.position_embeddings[...][:5]
+    )
+    with pytest.raises(PretrainedError, match="position_embeddings.weight has shape"):
+        from_pretrained(file, "hf-bert", positions="resize", max_length=20)
+
+
+def test_half_precision_files_leave_as_they_came(tmp_path):
+    file, copy = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_pretrained(bert(0), file, "hf-bert")
+    tensors = {k: v.astype(np.float16) for k, v in safetensors.numpy.load_file(file).items()}
+    safetensors.numpy.save_file(tensors, file)
+    module, _ = from_pretrained(file, "hf-bert")
+    save_pretrained(module, copy, "hf-bert")
+    for name, tensor in safetensors.numpy.load_file(copy).items():
+        assert tensor.dtype == np.float16, name
+        np.testing.assert_array_equal(tensor, tensors[name])
+    # What training has moved off the half-precision grid is not rounded back to it.
+    module.norm.scale[...] = module.norm.scale[...] + 1e-6
+    save_pretrained(module, copy, "hf-bert")
+    assert safetensors.numpy.load_file(copy)["embeddings.LayerNorm.weight"].dtype == np.float32
