@@ -67,8 +67,8 @@ def _holder(content: Any, key: str | None, path: epath.Path) -> Mapping[Any, Any
             (content[name] for name in _HOLDERS if _has_tensors(content.get(name))), content
         )
     if not _has_tensors(content):
-        known = sorted(map(str, content)) if isinstance(content, Mapping) else type(content)
-        raise ExportError(f"{path} holds no state dict; name it with --key, of {known}")
+        keys = ", ".join(sorted(map(str, content))) if isinstance(content, Mapping) else "none"
+        raise ExportError(f"{path} holds no state dict; name it with --key, of {keys}")
     return content
 
 
