@@ -59,12 +59,9 @@ class ForeignTokenizer(TextTokenizer):
         """tokenizer_config.json, by which transformers knows first, last and padding token."""
         names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "mask_token": "[MASK]"}
         found = {k: v for k, v in names.items() if self._tokenizer.token_to_id(v) is not None}
-        first, last = (
-            self._tokenizer.id_to_token(self.first),
-            self._tokenizer.id_to_token(self.last),
-        )
-        ends = {"cls_token": first, "sep_token": last}
-        return {"tokenizer_class": "PreTrainedTokenizerFast", **found, **ends}
+        ends = {"cls_token": self.first, "sep_token": self.last}
+        found |= {role: str(self._tokenizer.id_to_token(number)) for role, number in ends.items()}
+        return {"tokenizer_class": "PreTrainedTokenizerFast", **found}
 
     def _marked(self, test: Callable[[str], bool]) -> np.ndarray:
         found = np.zeros(self.size, bool)
