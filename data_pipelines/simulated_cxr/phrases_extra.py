@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words for the findings outside the 14 labels."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 EXTRA_POSITIVE: Mapping[str, tuple[str, ...]] = {
     "Hiatal Hernia": (
@@ -65,3 +65,26 @@ EXTRA_POSITIVE: Mapping[str, tuple[str, ...]] = {
         "{degree} vertebral compression deformity",
     ),
 }
+
+# A word that every wording of a finding has, and no wording of another.
+WORDS: Mapping[str, str] = {
+    "Hiatal Hernia": "hiatal hernia",
+    "Emphysema": "emphysema",
+    "Calcified Granuloma": "granuloma",
+    "Scoliosis": "scoliosis",
+    "Tortuous Aorta": "tortuo",
+    "Pneumoperitoneum": "pneumoperitoneum",
+    "Subcutaneous Emphysema": "soft-tissue air",
+    "Elevated Hemidiaphragm": "elevat",
+    "Hilar Lymphadenopathy": "adenopathy",
+    "Fibrosis": "fibro",
+    "Cavity": "cavit",
+    "Compression Fracture": "compression",
+}
+
+
+def named(sections: Iterable[tuple[str, str]]) -> set[str]:
+    """The findings outside the labels that a report names."""
+    text = " ".join(text for _, text in sections).lower()
+    text = text.replace("subcutaneous emphysema", "soft-tissue air")
+    return {name for name, word in WORDS.items() if word in text}
