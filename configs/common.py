@@ -116,7 +116,7 @@ def _smoke(config: ConfigDict) -> None:
     config.data.mixture = mixture(
         simulated_cxr_m=DataSetOptions(text="report"), simulated_cxr_c=DataSetOptions(text="prompt")
     )
-    config.train.update(dict(batch_size=64, steps=300, log_every=20, checkpoint_every=150))
+    config.train.update(dict(batch_size=64, steps=1000, log_every=20, checkpoint_every=250))
     config.optimizer.update(
         dict(learning_rate=2e-3, warmup_steps=50, weight_decay=1e-2, decay_mask="kernels")
     )
