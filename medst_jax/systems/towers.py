@@ -2,6 +2,7 @@
 """Image and text encoders by name, and what the systems read off them."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from medst_jax.systems.options import ImageOptions, ImageTextOptions
 IMAGE_ENCODERS: dict[str, tuple[type, Callable[[], Any]]] = {
     "resnet50": (models.ResNet, models.ResNetOptions.resnet50),
     "resnet_small": (models.ResNet, models.ResNetOptions.small),
+    "grid_resnet256": (models.GridResNet, functools.partial(models.grid_resnet_options, 256)),
+    "grid_resnet2048": (models.GridResNet, functools.partial(models.grid_resnet_options, 2048)),
     "vit_b16": (models.ViT, models.ViTOptions.vit_b16),
     "vit_small": (models.ViT, models.ViTOptions.small),
     "view_experts_b16": (models.MixtureOfViewExperts, models.ViTOptions.vit_b16),
@@ -27,6 +30,10 @@ IMAGE_ENCODERS: dict[str, tuple[type, Callable[[], Any]]] = {
     "clip_b32": (models.ClipImage, models.ClipImageOptions.vit_b32),
 }
 _FIXED_SIZE = ("vit", "view_experts", "swin", "clip")  # take images of one size
+AUTOENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
+    "variational": (models.VariationalAutoencoder, models.VariationalOptions),
+    "variational_small": (models.VariationalAutoencoder, models.VariationalOptions.small),
+}
 TEXT_ENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
     "bert_base": (models.Bert, models.BertOptions.bert_base),
     "bert_small": (models.Bert, models.BertOptions.small),
@@ -39,6 +46,12 @@ def image_encoder(options: ImageOptions, *, rngs: nnx.Rngs) -> Any:
     if str(options.image.get("name", "")).startswith(_FIXED_SIZE):
         fixed["image_size"] = options.preprocess.size
     return _build(IMAGE_ENCODERS, options.image, fixed, "config.system.image", rngs)
+
+
+def autoencoder(options: ImageOptions, *, outputs: int, rngs: nnx.Rngs) -> Any:
+    """Build the variational autoencoder of `options.image`, with `outputs` severity logits."""
+    fixed = {"image_size": options.preprocess.size, "outputs": outputs}
+    return _build(AUTOENCODERS, options.image, fixed, "config.system.image", rngs)
 
 
 def text_encoder(options: ImageTextOptions, *, rngs: nnx.Rngs) -> Any:
@@ -59,7 +72,7 @@ def _build(
         raise OptionError(f"{where}.name is {name!r}; known encoders: {', '.join(table)}")
     module, defaults = table[name]
     options = defaults(**fixed)
-    base = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
+    base = dataclasses.asdict(options)
     overrides = {k: v for k, v in values.items() if k != "name"}
     return module(parse(type(options), {**base, **overrides}, where), rngs=rngs)
 

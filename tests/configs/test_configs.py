@@ -14,7 +14,9 @@ from medst_jax.options import parse
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "configs"
-NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "common"))
+NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if "def get_config" in p.read_text())
+# Those by the recipe of "A Reality Check of Vision-Language Pre-training in Radiology".
+REALITY_CHECK = ("clip", "dlilp", "unicl", "unimodal")
 VARIANTS = {"dlilp_open": (None, "without_kermany", "supervised", "tiny")}
 CASES = [(n, v) for n in NAMES for v in VARIANTS.get(n, (None, "smoke", "tiny"))]
 
@@ -39,7 +41,7 @@ def test_every_section_parses(name, variant):
         assert data.vocabulary
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "dlilp_open"])
+@pytest.mark.parametrize("name", REALITY_CHECK)
 def test_the_paper_sizes_build(name):
     config = _config(name, None).to_dict()
     options = dict(config["system"]) | {"labels": ("A", "B"), "vocabulary_size": 1000}
@@ -56,9 +58,6 @@ def test_unknown_variants_are_refused_and_docstrings_say_how_to_run(name):
     with pytest.raises(ValueError, match="known:"):
         _config(name, "smok")
     text = " ".join((importlib.import_module(f"configs.{name}").__doc__ or "").split())
-    for said in (
-        f"launch/train.py --config=configs/{name}.py",
-        "two CPU cores",
-        "balanced accuracy",
-    ):
+    for said in (f"launch/train.py --config=configs/{name}.py", "two CPU cores"):
         assert said in text, said
+    assert "balanced accuracy" in text or "score" in text

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that the configs of edema severity and mutual information share.
+
+The recipe is that of Liao et al. (arXiv:2103.04537) and Chauhan et al. (arXiv:2008.09884) and of
+their releases: grey images scaled by their largest value at 256 or 2048 px, small residual nets,
+shifts and rotations, reports of up to 320 word pieces.
+"""
+
+import dataclasses
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs import common
+from medst_jax.data.data_options import DataSetOptions
+
+GRADED = DataSetOptions(only=("severity",))
+SITE = "simulated_cxr_m"
+
+
+def recipe(name: str, image: str, size: int, mixture: dict[str, DataSetOptions]) -> ConfigDict:
+    """The papers' recipe: `mixture` maps an entry to how MIMIC-CXR's studies are chosen."""
+    config = common.image_text(name)
+    config.system.image = ConfigDict(dict(name=image, dtype="bfloat16"))
+    config.system.preprocess = ConfigDict(
+        dict(size=size, fit="crop", mean=0.0, std=1.0, channels=1)
+    )
+    config.system.augment = ConfigDict(dict(rotate=20.0, translate=0.1))
+    del config.system.temperature
+    config.data.size = size
+    config.data.fit = "crop"
+    config.data.text_length = 320
+    config.data.mixture = _entries("mimic_cxr", mixture)
+    config.optimizer.update(dict(learning_rate=5e-4, weight_decay=0.1, decay_mask="kernels"))
+    return config
+
+
+def variant(
+    config: ConfigDict, arg: str | None, mixture: dict[str, DataSetOptions], image: dict[str, Any]
+) -> ConfigDict:
+    """The variants of `common`, on site M alone and with whole reports."""
+    config = common.variant(config, arg)
+    if arg:
+        config.system.image = ConfigDict(image)
+        config.data.mixture = _entries(SITE, mixture)
+        if "text" in config.system:
+            config.data.text_length = 96
+            config.system.text.update(dict(max_length=96))
+    return config
+
+
+def without_text(config: ConfigDict) -> ConfigDict:
+    """For systems of images alone."""
+    for key in ("text", "joint"):
+        del config.system[key]
+    for entry in config.data.mixture.values():
+        entry.text = "none"
+    return config
+
+
+def _entries(dataset: str, mixture: dict[str, DataSetOptions]) -> ConfigDict:
+    entries = {
+        name: dataclasses.replace(options, dataset=dataset) for name, options in mixture.items()
+    }
+    return common.mixture(**entries)
