@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= data
 RUNS ?= runs
-EXTRAS ?= pipelines,tensorboard,test
+EXTRAS ?= pipelines,plan,tensorboard,test
 # Two threads a pool at most: more only fight over a laptop's cores.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
