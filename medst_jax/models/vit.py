@@ -31,6 +31,7 @@ class ViTOptions:
     dtype: str = "float32"
     remat: Remat = "none"
     unroll: int = 1
+    slices: int = 1
 
     def __post_init__(self) -> None:
         if self.image_size % self.patch:
@@ -145,10 +146,20 @@ class ViT(nnx.Module):
         x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
         x = dropout(x + self.pos_embed[...].astype(x.dtype), options.dropout, keys, 0)
 
-        def apply(layer: ViTLayer, index: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
-            return layer(x, keys=fold_keys(keys, index + 1)), None
+        def apply(
+            layer: ViTLayer, index: jax.Array, x: jax.Array, keys: jax.Array | None
+        ) -> jax.Array:
+            return layer(x, keys=fold_keys(keys, index + 1))
 
-        x, _ = scan_layers(self.blocks, apply, x, remat=options.remat, unroll=options.unroll)
+        x, _ = scan_layers(
+            self.blocks,
+            apply,
+            x,
+            keys,
+            remat=options.remat,
+            unroll=options.unroll,
+            slices=options.slices,
+        )
         return ViTOutput(self.norm(x))
 
 
