@@ -26,14 +26,15 @@ class Placement:
     batch_shards: Callable[[], int]
 
 
-_current: contextvars.ContextVar[Placement] = contextvars.ContextVar(
-    "placement", default=Placement(lambda x, names: x, lambda: 1)
+_NOWHERE = Placement(lambda x, names: x, lambda: 1)
+_current: contextvars.ContextVar[Placement | None] = contextvars.ContextVar(
+    "placement", default=None
 )
 
 
 def current_placement() -> Placement:
     """The placement of the step being traced; on its own, a model places nothing."""
-    return _current.get()
+    return _current.get() or _NOWHERE
 
 
 @contextlib.contextmanager

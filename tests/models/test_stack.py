@@ -28,7 +28,7 @@ def _vit(options):
 def _bert(options):
     tokens = jax.random.randint(jax.random.key(1), (ROWS, 7), 0, 11)
     mask = jnp.arange(7) < jnp.array([7, 5, 3, 1, 7, 2])[:, None]
-    call = lambda module, keys: jnp.stack(module(tokens, mask, keys=keys).hidden_states)  # noqa: E731
+    call = lambda module, keys: jnp.stack(module(tokens, mask, keys=keys).hidden_states)
     return Bert(options, rngs=nnx.Rngs(0)), call
 
 
@@ -61,9 +61,7 @@ def test_policies_change_neither_value_nor_gradient(plain, policy):
     make, options, (value, gradient) = plain
     got, got_gradient = _value_and_gradient(make, dataclasses.replace(options, **policy))
     np.testing.assert_allclose(got, value, rtol=1e-6)
-    for one, other in zip(
-        jax.tree.leaves(gradient), jax.tree.leaves(got_gradient), strict=True
-    ):
+    for one, other in zip(jax.tree.leaves(gradient), jax.tree.leaves(got_gradient), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
 
 
