@@ -10,16 +10,19 @@ from typing import Any
 
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.interpreters.partial_eval import dce_jaxpr
 
 
 def forward_flops(function: Callable[..., Any], *arguments: Any) -> int:
-    """FLOPs of one call, multiplications and additions counted apart.
+    """FLOPs of one call, multiplications and additions counted apart; unused results are free.
 
     Args:
       function: anything that JAX can trace.
       *arguments: arrays or `ShapeDtypeStruct`s.
     """
-    return _jaxpr_flops(jax.make_jaxpr(function)(*arguments).jaxpr)
+    traced = jax.make_jaxpr(function)(*arguments).jaxpr
+    used, _ = dce_jaxpr(traced, [True] * len(traced.outvars))
+    return _jaxpr_flops(used)
 
 
 def _jaxpr_flops(jaxpr: Jaxpr) -> int:
@@ -37,6 +40,8 @@ def _equation_flops(equation: Any) -> int:
         outputs = kernel[numbers.rhs_spec[0]]
         return 2 * math.prod(kernel) // outputs * math.prod(equation.outvars[0].aval.shape)
     times = params["length"] if name == "scan" else 1
+    if name == "shard_map":
+        times = math.prod(params["mesh"].shape[axis] for axis in params["newly_manual_axes"])
     inner = [_jaxpr_flops(jaxpr) for value in params.values() for jaxpr in _jaxprs(value)]
     # One branch of a conditional runs: the dearest is counted.
     return times * (max(inner, default=0) if name == "cond" else sum(inner))

@@ -75,13 +75,17 @@ def to_text(plan: Plan) -> str:
             ("MFU", f"{e.mfu_low:.1%} to {e.mfu_high:.1%}"),
             (
                 "examples per second per chip",
-                f"{run.examples_per_second_per_chip_low:.0f} to "
-                f"{run.examples_per_second_per_chip_high:.0f}",
+                (
+                    f"{run.examples_per_second_per_chip_low:.0f} to "
+                    f"{run.examples_per_second_per_chip_high:.0f}"
+                ),
             ),
             (
                 "the whole run",
-                f"{run.steps:,} steps, {run.hours_low:.2f} to {run.hours_high:.2f} hours, "
-                f"{run.chip_hours_low:.0f} to {run.chip_hours_high:.0f} chip hours",
+                (
+                    f"{run.steps:,} steps, {run.hours_low:.2f} to {run.hours_high:.2f} hours, "
+                    f"{run.chip_hours_low:.0f} to {run.chip_hours_high:.0f} chip hours"
+                ),
             ),
             ("input of each host", f"up to {run.examples_per_second_per_host:.0f} examples/s"),
         ]

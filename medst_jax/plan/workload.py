@@ -3,7 +3,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from medst_jax.options import parse
 from medst_jax.plan.flops import forward_flops
 from medst_jax.plan.topology import Topology
 from medst_jax.train.assembly import Assembly, assemble
+from medst_jax.train.state import skeleton
 
 # What a plan assumes where neither the data nor the configuration says.
 VOCABULARY_SIZE = 32_000
@@ -75,17 +76,24 @@ class Workload:
         Three times the forward pass: one product forward, two backward. What rematerialisation
         computes again is not counted.
         """
-        system, rows = self.made.template, self.made.options.batch_size
+        parts, state = skeleton(self.made.template), self.made.step.abstract
+        held, rows = (state.params, state.model_state), self.made.options.batch_size
         key = jax.eval_shape(lambda: jax.random.key(0))
-        total = forward_flops(lambda b, k: system.loss(b, rngs=k)[0], dict(self.batch), key)
-        found = {"total": 3.0 * total / rows}
         one = {
-            name: jax.ShapeDtypeStruct((1, *v.shape[1:]), v.dtype) for name, v in self.batch.items()
+            name: jax.ShapeDtypeStruct((1, *value.shape[1:]), value.dtype)
+            for name, value in self.batch.items()
         }
-        found["image"] = 3.0 * forward_flops(system.encode_image, one["frontal"])
-        if system.has_text:
-            text = forward_flops(system.encode_text, one["tokens"], one["token_mask"])
-            found["text"] = 3.0 * text
+
+        def count(call: Callable[..., Any], *arguments: Any) -> float:
+            return 3.0 * forward_flops(lambda h, *a: call(parts.system(*h), *a), held, *arguments)
+
+        found = {
+            "total": count(lambda m, b, k: m.loss(b, rngs=k)[0], dict(self.batch), key) / rows,
+            "image": count(lambda m, x: m.encode_image(x).features, one["frontal"]),
+        }
+        if self.made.template.has_text:
+            text = one["tokens"], one["token_mask"]
+            found["text"] = count(lambda m, *t: m.encode_text(*t).features, *text)
         return found
 
 
