@@ -67,7 +67,7 @@ def test_attention_pool_against_numpy():
         8,
         2,
         16,
-        gelu="tanh",
+        activation="gelu_tanh",
         epsilon=1e-6,
         kernel_init=nnx.initializers.normal(0.5),
         dtype="float32",
