@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiled import run
 from flax import nnx
 
 from medst_jax.models import TextTransformer, TextTransformerOptions, ViT, ViTOptions
 from medst_jax.models.attention_pool import AttentionPool
+from tests.models.compiled import run
 
 
 def _make(**changes):
