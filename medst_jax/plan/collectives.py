@@ -49,13 +49,13 @@ def collectives(module: Module, partitions: int, slices: int = 1) -> list[Collec
       partitions: devices of the mesh.
       slices: of the topology.
     """
-    found: dict[tuple[str, int | str, int], Collective] = {}
+    found: dict[tuple[str, str, int | str, int], Collective] = {}
     for outer, times in executed(module):
         for instruction, scattered in _reach(module, outer):
             made = _collective(instruction, times, partitions, slices, scattered)
             if made is not None:
                 channel = instruction.number("channel_id") or instruction.name
-                found.setdefault((made.kind, channel, times), made)
+                found.setdefault((made.kind, made.network, channel, times), made)
     return list(found.values())
 
 

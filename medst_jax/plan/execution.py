@@ -2,7 +2,7 @@
 """Which instructions of a compiled module run, and how many times each."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from medst_jax.plan.hlo import Instruction, Module
 
@@ -25,12 +25,13 @@ def executed(module: Module) -> Iterator[tuple[Instruction, int]]:
 
 
 def _within(module: Module, name: str, times: int) -> Iterator[tuple[Instruction, int]]:
-    for instruction in module.computations[name].values():
+    computation = module.computations[name]
+    for instruction in computation.values():
         yield instruction, times
         if instruction.opcode == "while":
             body = instruction.called("body")
             assert body is not None
-            yield from _within(module, body, times * trip_count(module, instruction))
+            yield from _within(module, body, times * trip_count(module, instruction, computation))
         elif instruction.opcode in ("call", "async-start"):
             target = instruction.called("to_apply") or instruction.called("calls")
             if target:
@@ -39,11 +40,17 @@ def _within(module: Module, name: str, times: int) -> Iterator[tuple[Instruction
             yield from _within(module, branch, times)
 
 
-def trip_count(module: Module, loop: Instruction) -> int:
+def trip_count(module: Module, loop: Instruction, around: Mapping[str, Instruction]) -> int:
     """Iterations of a `while`.
 
-    TPU modules carry no `known_trip_count`; loops that come from a scan count from 0 by 1, and
-    the bound is the one integer constant of the condition.
+    TPU modules carry no `known_trip_count`. Loops that come from a scan count by 1 up to the one
+    integer constant of their condition, from 0, or from 1 where the compiler has taken the
+    first iteration out of the loop.
+
+    Args:
+      module: the whole module.
+      loop: the instruction.
+      around: the computation that holds it.
 
     Raises:
       UnknownTripCountError: the condition has no such constant or several.
@@ -59,7 +66,23 @@ def trip_count(module: Module, loop: Instruction) -> int:
             f"loop {loop.name}: its condition holds the constants {sorted(found)}; exactly one, "
             "the bound of a scan, can be read"
         )
-    return found.pop()
+    return found.pop() - _start(module, condition, loop, around)
+
+
+def _start(
+    module: Module, condition: str, loop: Instruction, around: Mapping[str, Instruction]
+) -> int:
+    """The counter's first value: a constant of the loop's initial tuple; 0 where none is found."""
+    read = [i for i in module.computations[condition].values() if i.opcode == "get-tuple-element"]
+    initial = around.get(loop.operands[0])
+    if len(read) != 1 or initial is None or initial.opcode != "tuple":
+        return 0
+    place = read[0].number("index")
+    assert place is not None
+    value = around.get(initial.operands[place])
+    while value is not None and value.opcode in ("copy", "bitcast"):
+        value = around.get(value.operands[0])
+    return int(value.literal) if value is not None and value.opcode == "constant" else 0
 
 
 def _integer_constants(module: Module, name: str) -> Iterator[int]:
