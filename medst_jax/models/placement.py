@@ -26,7 +26,8 @@ class Placement:
     batch_shards: Callable[[], int]
 
 
-_NOWHERE = Placement(lambda x, names: x, lambda: 1)
+# Of a model on its own: evaluation, exports, tests.
+UNPLACED = Placement(lambda x, names: x, lambda: 1)
 _current: contextvars.ContextVar[Placement | None] = contextvars.ContextVar(
     "placement", default=None
 )
@@ -34,7 +35,7 @@ _current: contextvars.ContextVar[Placement | None] = contextvars.ContextVar(
 
 def current_placement() -> Placement:
     """The placement of the step being traced; on its own, a model places nothing."""
-    return _current.get() or _NOWHERE
+    return _current.get() or UNPLACED
 
 
 @contextlib.contextmanager

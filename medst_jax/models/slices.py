@@ -6,13 +6,16 @@ from typing import Any
 
 import jax
 
-from medst_jax.models.placement import by_example, current_placement
+from medst_jax.models.placement import UNPLACED, by_example, current_placement
 
 
 def map_slices(
     function: Callable[[jax.Array, Any], jax.Array], slices: int, x: jax.Array, rows: Any
 ) -> jax.Array:
     """`function(x, rows)`, computed in `slices` parts of the rows that each device holds.
+
+    Parts save the memory of a training step; a model on its own, which may be given a batch of
+    any size, computes the whole at once.
 
     Args:
       function: treats every example alone; [b, ...] and `rows` of b examples to [b, ...].
@@ -23,9 +26,10 @@ def map_slices(
     Raises:
       ValueError: a device's rows are not divisible by `slices`; names both numbers.
     """
-    if slices == 1:
+    placement = current_placement()
+    if slices == 1 or placement is UNPLACED:
         return function(x, rows)
-    shards = current_placement().batch_shards()
+    shards = placement.batch_shards()
     own = x.shape[0] // shards
     if own % slices:
         raise ValueError(

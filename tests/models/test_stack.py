@@ -10,6 +10,7 @@ import pytest
 from flax import nnx
 
 from medst_jax.models import Bert, BertOptions, ViT, ViTOptions
+from medst_jax.models.placement import Placement, use_placement
 
 ROWS = 6
 POLICIES = [
@@ -47,7 +48,9 @@ def _value_and_gradient(make, options):
         out = call(nnx.merge(graphdef, parameters, copy=True), keys)
         return jnp.sum(jnp.sin(out))
 
-    return jax.jit(jax.value_and_grad(loss))(parameters)
+    # As a training step on one device does.
+    with use_placement(Placement(lambda x, names: x, lambda: 1)):
+        return jax.jit(jax.value_and_grad(loss))(parameters)
 
 
 @pytest.fixture(scope="module", params=["vit", "bert"])
@@ -67,5 +70,12 @@ def test_policies_change_neither_value_nor_gradient(plain, policy):
 
 def test_rows_that_do_not_divide_are_named():
     module, call = _vit(dataclasses.replace(VIT, slices=4))
-    with pytest.raises(ValueError, match="6 examples per device .* slices=4"):
+    one_device = use_placement(Placement(lambda x, names: x, lambda: 1))
+    with one_device, pytest.raises(ValueError, match="6 examples per device .* slices=4"):
         call(module, None)
+
+
+def test_a_model_on_its_own_takes_any_batch():
+    whole, call = _vit(VIT)
+    sliced, _ = _vit(dataclasses.replace(VIT, slices=4))
+    np.testing.assert_allclose(call(sliced, None), call(whole, None), rtol=1e-6)
