@@ -90,8 +90,7 @@ def _pool_slots() -> list[Slot]:
         Slot("attn_pool.latent", ("attn_pool", "latent"), SAME),
         *norm_slots("attn_pool.norm", ("attn_pool", "norm")),
     ]
-    linears = (("q", ("q",), 1), ("kv", ("kv",), 1), ("proj", ("proj",), 2))
-    linears += (("mlp.fc1", ("mlp", "fc1"), 1), ("mlp.fc2", ("mlp", "fc2"), 1))
-    for name, path, inputs in linears:
-        found += linear_slots(f"attn_pool.{name}", ("attn_pool", *path), inputs=inputs)
+    for name, inputs in (("q", 1), ("kv", 1), ("proj", 2), ("mlp.fc1", 1), ("mlp.fc2", 1)):
+        path = ("attn_pool", *name.split("."))
+        found += linear_slots(f"attn_pool.{name}", path, inputs=inputs)
     return found

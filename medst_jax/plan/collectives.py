@@ -147,7 +147,7 @@ def _first_list(text: str) -> tuple[int, ...]:
 def summary(found: list[Collective]) -> list[dict[str, str | int]]:
     """Kinds by network: how many run in a step, and the bytes that one device sends in it."""
     count: dict[tuple[str, str], int] = collections.Counter()
-    sent: dict[tuple[str, str], float] = collections.Counter()
+    sent: dict[tuple[str, str], float] = collections.defaultdict(float)
     for one in found:
         count[one.kind, one.network] += one.times
         sent[one.kind, one.network] += one.times * one.bytes

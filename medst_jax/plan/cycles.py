@@ -64,8 +64,8 @@ def breakdown(module: Module, depth: int = 3, per_instruction: bool = False) -> 
       depth: how many of the last parts of an instruction's scope name a place.
       per_instruction: one row per instruction instead.
     """
-    cycles: dict[str, int] = collections.Counter()
-    count: dict[str, int] = collections.Counter()
+    cycles: collections.Counter[str] = collections.Counter()
+    count: collections.Counter[str] = collections.Counter()
     for instruction, times in executed(module):
         own = instruction.number("estimated_cycles")
         if own:
@@ -74,7 +74,7 @@ def breakdown(module: Module, depth: int = 3, per_instruction: bool = False) -> 
                 origin = f"{origin}  {instruction.name}  {instruction.shape[:90]}  x{times}"
             cycles[origin] += times * own
             count[origin] += 1
-    return [Row(name, total, count[name]) for name, total in cycles.most_common()]  # type: ignore[attr-defined]
+    return [Row(name, total, count[name]) for name, total in cycles.most_common()]
 
 
 def place(instruction: Instruction, depth: int) -> str:

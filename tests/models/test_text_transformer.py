@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text transformer and attention pooling: against numpy, padding, poolings, dtype."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
-from medst_jax.models import TextTransformer, TextTransformerOptions, ViT, ViTOptions
+from medst_jax.models import (
+    TextTransformer,
+    TextTransformerOptions,
+    ViT,
+    ViTOptions,
+    from_pretrained,
+    load_pretrained,
+    save_pretrained,
+)
 from medst_jax.models.attention_pool import AttentionPool
 from tests.models.compiled import run
 
@@ -102,3 +112,15 @@ def test_vit_with_attention_pooling_has_no_class_token():
     assert out.tokens.shape == out.patches.shape == (2, 4, 32)
     assert out.pooled.shape == (2, 32) and out.pooled.dtype == jnp.float32
     assert not hasattr(model, "cls_token")
+
+
+def test_attention_pooling_goes_out_and_comes_back_under_timm_names(tmp_path):
+    options = ViTOptions.small(image_size=16, width=64, depth=2, heads=1, pooling="map")
+    model = ViT(options, rngs=nnx.Rngs(0))
+    save_pretrained(model, tmp_path / "model.safetensors", "timm")
+    loaded, _ = from_pretrained(tmp_path / "model.safetensors", "timm")
+    assert (loaded.options.pooling, loaded.options.activation) == ("map", "gelu_tanh")
+    images = jax.random.normal(jax.random.key(0), (2, 16, 16, 3))
+    same = ViT(dataclasses.replace(options, activation="gelu_tanh"), rngs=nnx.Rngs(1))
+    load_pretrained(same, tmp_path / "model.safetensors", "timm")
+    np.testing.assert_array_equal(run(loaded, images).pooled, run(same, images).pooled)
