@@ -4,9 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= data
 RUNS ?= runs
-EXTRAS ?= pipelines,tensorboard,test
+EXTRAS ?= pipelines,plan,tensorboard,test
 # Two threads a pool at most: more only fight over a laptop's cores.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+# The TPU compiler is among the extras: without this, JAX would look for a TPU behind it.
+export JAX_PLATFORMS ?= cpu
 
 .PHONY: help quickstart test test-slow lint format clean
 

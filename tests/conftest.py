@@ -8,6 +8,13 @@ import pathlib
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 )
+# A machine with the TPU compiler has no TPU, and several tests may load that compiler at once.
+for name, value in {
+    "JAX_PLATFORMS": "cpu",
+    "TPU_SKIP_MDS_QUERY": "1",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}.items():
+    os.environ.setdefault(name, value)
 
 import pytest
 from absl import flags

@@ -29,6 +29,11 @@ from medst_jax.models.projection_heads import (
 )
 from medst_jax.models.resnet import ResNet, ResNetOptions, ResNetOutput
 from medst_jax.models.swin import Swin, SwinOptions, SwinOutput
+from medst_jax.models.text_transformer import (
+    TextTransformer,
+    TextTransformerOptions,
+    TextTransformerOutput,
+)
 from medst_jax.models.towers import ImageTextModel, ImageTower, TextTower, TowerOutput
 from medst_jax.models.variational import VariationalAutoencoder, VariationalOptions
 from medst_jax.models.vit import ViT, ViTOptions, ViTOutput
@@ -70,6 +75,9 @@ __all__ = [
     "SwinOutput",
     "Temperature",
     "TextTower",
+    "TextTransformer",
+    "TextTransformerOptions",
+    "TextTransformerOutput",
     "TowerOutput",
     "VariationalAutoencoder",
     "VariationalOptions",

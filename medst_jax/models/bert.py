@@ -30,6 +30,7 @@ class BertOptions:
     dtype: str = "float32"
     remat: Remat = "none"
     unroll: int = 1
+    slices: int = 1
 
     @classmethod
     def bert_base(cls, vocabulary_size: int, **changes: Any) -> "BertOptions":
@@ -119,11 +120,21 @@ class Bert(nnx.Module):
         x = x + self.position_embeddings[...][:length] + self.token_type_embeddings[...][0]
         x = dropout(self.norm(x), options.dropout, keys, 0)
 
-        def apply(layer: BertLayer, index: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-            x = layer(x, token_mask, keys=fold_keys(keys, index + 1))
-            return x, x
+        def apply(layer: BertLayer, index: jax.Array, x: jax.Array, rows: Any) -> jax.Array:
+            mask, keys = rows
+            return layer(x, mask, keys=fold_keys(keys, index + 1))
 
-        _, outputs = scan_layers(self.layers, apply, x, remat=options.remat, unroll=options.unroll)
+        _, outputs = scan_layers(
+            self.layers,
+            apply,
+            x,
+            (token_mask, keys),
+            remat=options.remat,
+            unroll=options.unroll,
+            slices=options.slices,
+            every=True,
+        )
+        assert outputs is not None
         return BertOutput((x, *(outputs[i] for i in range(options.depth))))
 
     def attention(self, output: BertOutput, token_mask: jax.Array, layer: int = -1) -> jax.Array:

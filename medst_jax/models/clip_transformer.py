@@ -83,8 +83,8 @@ class ClipLayer(nnx.Module):
 
 
 def _run(layers: ClipLayer, x: jax.Array, options: ClipImageOptions | ClipTextOptions) -> Any:
-    def apply(layer: ClipLayer, index: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
-        return layer(x), None
+    def apply(layer: ClipLayer, index: jax.Array, x: jax.Array, rows: None) -> jax.Array:
+        return layer(x)
 
     return scan_layers(layers, apply, x, remat=options.remat, unroll=options.unroll)[0]
 

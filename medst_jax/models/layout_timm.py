@@ -23,7 +23,10 @@ class Timm(OptionsKind):
     def slots(self, module: nnx.Module) -> list[Slot]:
         """One slot per timm tensor; those of block N are slices N of the stacked layers."""
         assert isinstance(module, ViT)
-        found = stem_slots(module.options.patch)
+        pooled = module.options.pooling == "map"
+        found = stem_slots(module.options.patch, leading=0 if pooled else 1)
+        if pooled:
+            found += _pool_slots()
         for layer in range(module.options.depth):
             found += block_slots(f"blocks.{layer}", layer)
         return found
@@ -35,6 +38,7 @@ class Timm(OptionsKind):
     def options(self, shapes: Shapes, settings: Settings) -> ViTOptions:
         """Sizes read from the tensors; heads from the settings, else 64 wide as in timm."""
         width, channels, patch, _ = shapes["patch_embed.proj.weight"]
+        pooled = "attn_pool.latent" in shapes
         hidden = shapes["blocks.0.mlp.fc1.weight"][0]
         return ViTOptions(
             patch=patch,
@@ -42,16 +46,19 @@ class Timm(OptionsKind):
             depth=count(shapes, ".norm1.weight"),
             heads=heads(width, settings),
             mlp_ratio=hidden / width,
-            image_size=math.isqrt(shapes["pos_embed"][1] - 1) * patch,
+            image_size=math.isqrt(shapes["pos_embed"][1] - (not pooled)) * patch,
             channels=channels,
+            # timm's SigLIP models, the ones with this head, use the approximate GELU.
+            pooling="map" if pooled else "cls",
+            activation="gelu_tanh" if pooled else "gelu",
         )
 
 
-def stem_slots(patch: int) -> list[Slot]:
-    """Everything before and behind the blocks, for patches of `patch` pixels."""
+def stem_slots(patch: int, leading: int = 1) -> list[Slot]:
+    """Everything before and behind the blocks: patches of `patch` pixels, `leading` class tokens."""
     return [
-        Slot("cls_token", ("cls_token",), SAME),
-        Slot("pos_embed", ("pos_embed",), SAME, resize=partial(resize_grid, leading=1)),
+        *([Slot("cls_token", ("cls_token",), SAME)] if leading else []),
+        Slot("pos_embed", ("pos_embed",), SAME, resize=partial(resize_grid, leading=leading)),
         Slot(
             "patch_embed.proj.weight", ("patch_embed", "kernel"), patch_kernel(patch), input_axis=1
         ),
@@ -74,4 +81,16 @@ def block_slots(name: str, layer: int) -> list[Slot]:
     for foreign_name, part, linear, inputs in linears:
         path = ("blocks", part, linear)
         found += linear_slots(f"{name}.{foreign_name}", path, (layer,), inputs=inputs)
+    return found
+
+
+def _pool_slots() -> list[Slot]:
+    """timm's AttentionPoolLatent."""
+    found = [
+        Slot("attn_pool.latent", ("attn_pool", "latent"), SAME),
+        *norm_slots("attn_pool.norm", ("attn_pool", "norm")),
+    ]
+    for name, inputs in (("q", 1), ("kv", 1), ("proj", 2), ("mlp.fc1", 1), ("mlp.fc2", 1)):
+        path = ("attn_pool", *name.split("."))
+        found += linear_slots(f"attn_pool.{name}", path, inputs=inputs)
     return found

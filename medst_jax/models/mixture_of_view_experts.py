@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A ViT over a frontal and a lateral image: attention is shared, each view has its own MLP."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -140,13 +140,20 @@ class MixtureOfViewExperts(nnx.Module):
                 mask = (jnp.arange(x.shape[1]) < single) | has_lateral[:, None]
         x = dropout(x, self.options.dropout, keys, 0)
 
-        def apply(
-            layer: ViewExpertsLayer, index: jax.Array, x: jax.Array
-        ) -> tuple[jax.Array, None]:
-            return layer(x, mask, count, keys=fold_keys(keys, index + 1)), None
+        def apply(layer: ViewExpertsLayer, index: jax.Array, x: jax.Array, rows: Any) -> jax.Array:
+            mask, keys = rows
+            return layer(x, mask, count, keys=fold_keys(keys, index + 1))
 
         options = self.options
-        x, _ = scan_layers(self.blocks, apply, x, remat=options.remat, unroll=options.unroll)
+        x, _ = scan_layers(
+            self.blocks,
+            apply,
+            x,
+            (mask, keys),
+            remat=options.remat,
+            unroll=options.unroll,
+            slices=options.slices,
+        )
         return ViewExpertsOutput(self.norm(x))
 
     def _embed(self, images: jax.Array) -> jax.Array:

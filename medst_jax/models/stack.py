@@ -8,6 +8,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from medst_jax.models.placement import by_example
+from medst_jax.models.slices import map_slices
+
 Layer = TypeVar("Layer", bound=nnx.Module)
 Remat = Literal["none", "full", "dots"]
 
@@ -29,33 +32,51 @@ def stack_layers(make: Callable[[nnx.Rngs], Layer], depth: int, rngs: nnx.Rngs) 
 
 def scan_layers(
     layers: Layer,
-    apply: Callable[[Layer, jax.Array, jax.Array], tuple[jax.Array, Any]],
+    apply: Callable[[Layer, jax.Array, jax.Array, Any], jax.Array],
     x: jax.Array,
+    rows: Any = None,
     *,
     remat: Remat = "none",
     unroll: int = 1,
-) -> tuple[jax.Array, Any]:
-    """Run a stack: `apply(layer, index, x) -> (x, output)` once per layer, in order.
+    slices: int = 1,
+    every: bool = False,
+) -> tuple[jax.Array, jax.Array | None]:
+    """Run a stack: `apply(layer, index, x, rows) -> x` once per layer, in order.
 
     Args:
       layers: what `stack_layers` made; its layers hold parameters only, no changing state.
-      apply: receives the layer, its index (int32 scalar) and the activations.
-      x: the activations, same shape and dtype before and after every layer.
+      apply: receives the layer, its index (int32 scalar), activations and `rows`; treats every
+        example alone.
+      x: the activations [B, ...], same shape and dtype before and after every layer.
+      rows: a pytree of arrays [B, ...] that every layer reads: masks, keys of dropout.
       remat: what the backward pass recomputes: nothing, all of a layer ("full"), or all but
         the results of matrix products ("dots").
       unroll: layers per iteration of the loop; more compile longer and run a little faster.
+      slices: into how many parts each device cuts its rows inside a layer; one part after the
+        other goes through the layer, so that its intermediate values stay in on-chip memory.
+      every: whether to return every layer's activations.
 
     Returns:
-      the last activations and the outputs with a leading dimension of the depth.
+      the last activations, and those after every layer [depth, B, ...] or None.
+
+    Raises:
+      ValueError: the rows of a device are not divisible by `slices`.
     """
     graphdef, parameters = nnx.split(layers)
     depth = jax.tree.leaves(parameters)[0].shape[0]
 
-    def body(x: jax.Array, inputs: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
-        index, one = inputs
-        return apply(nnx.merge(graphdef, one, copy=True), index, x)
+    def one_layer(one: Any, index: jax.Array, x: jax.Array, rows: Any) -> jax.Array:
+        return apply(nnx.merge(graphdef, one, copy=True), index, x, rows)
 
     if remat != "none":
-        # The scan already keeps XLA from merging the recomputation with the forward pass.
-        body = jax.checkpoint(body, policy=_POLICIES[remat], prevent_cse=False)
-    return jax.lax.scan(body, x, (jnp.arange(depth), parameters), unroll=unroll)
+        # The scan already keeps XLA from merging the recomputation with the forward pass. Each
+        # slice is a unit of its own, or recomputing a layer would hold all slices at once.
+        one_layer = jax.checkpoint(one_layer, policy=_POLICIES[remat], prevent_cse=False)
+
+    def body(x: jax.Array, inputs: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
+        index, one = inputs
+        x = map_slices(lambda x, rows: one_layer(one, index, x, rows), slices, x, rows)
+        x = by_example(x)
+        return x, x if every else None
+
+    return jax.lax.scan(body, by_example(x), (jnp.arange(depth), parameters), unroll=unroll)

@@ -91,10 +91,12 @@ class TemporalPooler(nnx.Module):
             offsets = jnp.concatenate([offsets, places + times[1]])
         x = dropout(x, self.dropout, keys, 0)
 
-        def apply(layer: PoolerLayer, index: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
-            return layer(x, offsets, fold_keys(keys, index + 1)), None
+        def apply(
+            layer: PoolerLayer, index: jax.Array, x: jax.Array, keys: jax.Array | None
+        ) -> jax.Array:
+            return layer(x, offsets, fold_keys(keys, index + 1))
 
-        x, _ = scan_layers(self.blocks, apply, x)
+        x, _ = scan_layers(self.blocks, apply, x, keys)
         return self.norm(x)[:, : height * width].reshape(current.shape)
 
 

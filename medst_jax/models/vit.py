@@ -2,14 +2,16 @@
 """Vision transformer with a class token and learned positions (pre-norm, timm's arithmetic)."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from medst_jax.models.attention import Mlp, SelfAttention, layer_norm
+from medst_jax.models.attention import Activation, layer_norm
+from medst_jax.models.attention_pool import AttentionPool
 from medst_jax.models.dropout import dropout, fold_keys
+from medst_jax.models.pre_norm import PreNormLayer
 from medst_jax.models.stack import Remat, scan_layers, stack_layers
 
 _init = nnx.initializers.truncated_normal(0.02)
@@ -17,7 +19,11 @@ _init = nnx.initializers.truncated_normal(0.02)
 
 @dataclasses.dataclass(frozen=True)
 class ViTOptions:
-    """Sizes of a ViT; every value is plain JSON. `image_size` and `patch` are in pixels."""
+    """Sizes of a ViT; every value is plain JSON. `image_size` and `patch` are in pixels.
+
+    pooling: "cls" prepends a class token; "map" has none and pools by a learned query (SigLIP).
+    slices: see `stack.scan_layers`.
+    """
 
     patch: int = 16
     width: int = 768
@@ -26,11 +32,14 @@ class ViTOptions:
     mlp_ratio: float = 4.0
     image_size: int = 224
     channels: int = 3
+    pooling: Literal["cls", "map"] = "cls"
+    activation: Activation = "gelu"
     dropout: float = 0.0
     epsilon: float = 1e-6
     dtype: str = "float32"
     remat: Remat = "none"
     unroll: int = 1
+    slices: int = 1
 
     def __post_init__(self) -> None:
         if self.image_size % self.patch:
@@ -40,6 +49,11 @@ class ViTOptions:
     def patches(self) -> int:
         """Number of patches P of one image."""
         return (self.image_size // self.patch) ** 2
+
+    @property
+    def hidden(self) -> int:
+        """Width of the MLP."""
+        return round(self.width * self.mlp_ratio)
 
     @classmethod
     def vit_b16(cls, **changes: Any) -> "ViTOptions":
@@ -54,44 +68,17 @@ class ViTOptions:
 
 
 class ViTOutput(NamedTuple):
-    """tokens [B, 1 + P, D] after the final norm, in the compute dtype; class token first."""
+    """What a ViT gives.
+
+    tokens: [B, 1 + P, D] after the final norm, in the compute dtype, class token first; with
+      pooling "map" there is no class token and they are [B, P, D].
+    pooled: the class token or the attention pool's result, float32 [B, D].
+    patches: the patch tokens in row order, [B, P, D].
+    """
 
     tokens: jax.Array
-
-    @property
-    def pooled(self) -> jax.Array:
-        """The class token, float32 [B, D]."""
-        return self.tokens[:, 0].astype(jnp.float32)
-
-    @property
-    def patches(self) -> jax.Array:
-        """The patch tokens in row order, [B, P, D]."""
-        return self.tokens[:, 1:]
-
-
-class ViTLayer(nnx.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
-
-    def __init__(self, options: ViTOptions, *, rngs: nnx.Rngs) -> None:
-        width, dtype = options.width, options.dtype
-        self.dropout = options.dropout
-        self.norm1 = layer_norm(width, options.epsilon, dtype, rngs)
-        self.attn = SelfAttention(
-            width,
-            options.heads,
-            dropout=options.dropout,
-            kernel_init=_init,
-            dtype=dtype,
-            rngs=rngs,
-        )
-        self.norm2 = layer_norm(width, options.epsilon, dtype, rngs)
-        hidden = round(width * options.mlp_ratio)
-        self.mlp = Mlp(width, hidden, kernel_init=_init, dtype=dtype, rngs=rngs)
-
-    def __call__(self, x: jax.Array, *, keys: jax.Array | None = None) -> jax.Array:
-        """[B, L, D] -> [B, L, D]; `keys` [B] switch dropout on."""
-        x = x + dropout(self.attn(self.norm1(x), keys=keys), self.dropout, keys, 1)
-        return x + dropout(self.mlp(self.norm2(x)), self.dropout, keys, 2)
+    pooled: jax.Array
+    patches: jax.Array
 
 
 class ViT(nnx.Module):
@@ -112,15 +99,30 @@ class ViT(nnx.Module):
             bias_metadata={"axes": ("embed",)},
             rngs=rngs,
         )
-        shape = (1, 1 + options.patches, options.width)
-        self.cls_token = nnx.Param(
-            _init(rngs.params(), (1, 1, options.width), jnp.float32), axes=(None, None, "embed")
-        )
+        positions = options.patches
+        if options.pooling == "cls":
+            positions += 1
+            self.cls_token = nnx.Param(
+                _init(rngs.params(), (1, 1, options.width), jnp.float32),
+                axes=(None, None, "embed"),
+            )
         self.pos_embed = nnx.Param(
-            _init(rngs.params(), shape, jnp.float32), axes=(None, "position", "embed")
+            _init(rngs.params(), (1, positions, options.width), jnp.float32),
+            axes=(None, "position", "embed"),
         )
-        self.blocks = stack_layers(lambda r: ViTLayer(options, rngs=r), options.depth, rngs)
+        self.blocks = stack_layers(lambda r: _layer(options, r), options.depth, rngs)
         self.norm = layer_norm(options.width, options.epsilon, options.dtype, rngs)
+        if options.pooling == "map":
+            self.attn_pool = AttentionPool(
+                options.width,
+                options.heads,
+                options.hidden,
+                activation=options.activation,
+                epsilon=options.epsilon,
+                kernel_init=_init,
+                dtype=options.dtype,
+                rngs=rngs,
+            )
 
     def __call__(
         self, images: jax.Array, *, keys: jax.Array | None = None, train: bool = False
@@ -141,15 +143,43 @@ class ViT(nnx.Module):
         if images.shape[1:] != expected:
             raise ValueError(f"images are {images.shape[1:]}; this ViT takes {expected}")
         x = self.patch_embed(patchify(images, options.patch))
-        first = jnp.broadcast_to(self.cls_token[...], (x.shape[0], 1, options.width))
-        x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
+        if options.pooling == "cls":
+            first = jnp.broadcast_to(self.cls_token[...], (x.shape[0], 1, options.width))
+            x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
         x = dropout(x + self.pos_embed[...].astype(x.dtype), options.dropout, keys, 0)
 
-        def apply(layer: ViTLayer, index: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
-            return layer(x, keys=fold_keys(keys, index + 1)), None
+        def apply(
+            layer: PreNormLayer, index: jax.Array, x: jax.Array, keys: jax.Array | None
+        ) -> jax.Array:
+            return layer(x, keys=fold_keys(keys, index + 1))
 
-        x, _ = scan_layers(self.blocks, apply, x, remat=options.remat, unroll=options.unroll)
-        return ViTOutput(self.norm(x))
+        x, _ = scan_layers(
+            self.blocks,
+            apply,
+            x,
+            keys,
+            remat=options.remat,
+            unroll=options.unroll,
+            slices=options.slices,
+        )
+        x = self.norm(x)
+        if options.pooling == "map":
+            return ViTOutput(x, self.attn_pool(x).astype(jnp.float32), x)
+        return ViTOutput(x, x[:, 0].astype(jnp.float32), x[:, 1:])
+
+
+def _layer(options: ViTOptions, rngs: nnx.Rngs) -> PreNormLayer:
+    return PreNormLayer(
+        options.width,
+        options.heads,
+        options.hidden,
+        activation=options.activation,
+        rate=options.dropout,
+        epsilon=options.epsilon,
+        kernel_init=_init,
+        dtype=options.dtype,
+        rngs=rngs,
+    )
 
 
 def patchify(images: jax.Array, patch: int) -> jax.Array:

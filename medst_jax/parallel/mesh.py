@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import mesh_utils
-from jax.sharding import AxisType, Mesh
+from jax.sharding import AbstractMesh, AxisType, Mesh
 
 AXES = ("data", "fsdp", "tensor")
 BATCH_AXES = ("data", "fsdp")
@@ -63,7 +63,7 @@ def _arrange(shape: tuple[int, int, int], slices: int, devices: list[Any]) -> np
     return mesh_utils.create_device_mesh(shape, devices, allow_split_physical_axes=True)
 
 
-def batch_shards(mesh: Mesh) -> int:
+def batch_shards(mesh: Mesh | AbstractMesh) -> int:
     """Into how many parts the batch dimension is cut on this mesh."""
     return math.prod(mesh.shape[axis] for axis in BATCH_AXES)
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import jax
 from jax.sharding import PartitionSpec as P
 
-from medst_jax.parallel.mesh import MeshError
+from medst_jax.models.placement import Placement, use_placement
+from medst_jax.parallel.mesh import MeshError, batch_shards
 
 Rules = Mapping[str, tuple[str, ...]]
 
@@ -106,12 +107,18 @@ def partition_spec(
 
 @contextlib.contextmanager
 def use_rules(rules: Rules) -> Iterator[None]:
-    """Make `rules` the table that `constrain` reads while a step is traced."""
+    """Make `rules` the table that `constrain` and the models read while a step is traced."""
     token = _current.set(rules)
     try:
-        yield
+        with use_placement(Placement(constrain, _ambient_batch_shards)):
+            yield
     finally:
         _current.reset(token)
+
+
+def _ambient_batch_shards() -> int:
+    mesh = jax.sharding.get_abstract_mesh()
+    return 1 if mesh.empty else batch_shards(mesh)
 
 
 def constrain(x: jax.Array, names: Sequence[str | None]) -> jax.Array:

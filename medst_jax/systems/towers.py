@@ -37,6 +37,8 @@ AUTOENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
 TEXT_ENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
     "bert_base": (models.Bert, models.BertOptions.bert_base),
     "bert_small": (models.Bert, models.BertOptions.small),
+    "transformer_b": (models.TextTransformer, models.TextTransformerOptions.base),
+    "transformer_small": (models.TextTransformer, models.TextTransformerOptions.small),
 }
 
 
@@ -102,13 +104,16 @@ def regions(output: Any, stage: int | None = None) -> jax.Array:
 def text_features(
     encoder: Any, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Sentence features [B, D] and token features [B, L, D].
+    """Sentence features [B, D] and token features [B, L, D], float32.
 
-    Both are means over the outputs of the first, second and last layer; the sentence is the
+    A text transformer pools by itself. Of a BERT both are means over the outputs of the first, second and last layer; the sentence is the
     mean over its tokens. MedCLIP and DLILP average over padding as well, which makes a text's
     vector depend on its neighbours in the batch; the mean here is masked.
     """
-    states = encoder(tokens, token_mask, keys=keys).hidden_states
+    output = encoder(tokens, token_mask, keys=keys)
+    if isinstance(output, models.TextTransformerOutput):
+        return output.pooled, output.tokens.astype(jnp.float32)
+    states = output.hidden_states
     layers = sorted({1, min(2, len(states) - 1), len(states) - 1})
     local = sum(states[layer].astype(jnp.float32) for layer in layers) / len(layers)
     weights = token_mask.astype(jnp.float32)[..., None]

@@ -80,7 +80,10 @@ def make_optimizer(
     if options.clip_norm > 0:
         parts.append(optax.clip_by_global_norm(options.clip_norm))
     if options.name == "adamw":
-        parts.append(optax.scale_by_adam(options.b1, options.b2, options.eps))
+        adam = optax.scale_by_adam(
+            options.b1, options.b2, options.eps, mu_dtype=options.moment_dtype
+        )
+        parts.append(adam)
     elif options.momentum > 0:
         parts.append(optax.trace(options.momentum))
     if options.weight_decay > 0:

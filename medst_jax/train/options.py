@@ -74,6 +74,7 @@ class OptimizerOptions:
       horizon_steps: where the cosine ends, `train.steps` by default. Set it to train in parts:
         with a fixed horizon, `train.steps` may be raised on a resumed run.
       end_fraction: the cosine's end, as a fraction of the peak.
+      moment_dtype: of Adam's first moment; bfloat16 halves its memory and traffic.
       momentum: of "sgd".
       clip_norm: global norm to which gradients are clipped; 0 clips nothing.
       decay_mask: "all" decays every parameter; "kernels" leaves out vectors and scalars
@@ -93,6 +94,7 @@ class OptimizerOptions:
     b1: float = 0.9
     b2: float = 0.999
     eps: float = 1e-8
+    moment_dtype: Literal["float32", "bfloat16"] = "float32"
     momentum: float = 0.9
     weight_decay: float = 0.0
     clip_norm: float = 0.0

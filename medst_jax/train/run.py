@@ -11,29 +11,23 @@ import jax
 import numpy as np
 from etils import epath
 
-from medst_jax import systems
 from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.models import PretrainedError
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel import (
     MeshError,
-    batch_shards,
-    check_batch_size,
     local_rows,
-    make_mesh,
     sharding_table,
     wait_for_all,
 )
 from medst_jax.train import workdir as records
+from medst_jax.train.assembly import assemble
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
 from medst_jax.train.initial_weights import InitOptions, load_initial
 from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
-from medst_jax.train.micro_batches import check_micro_batches
-from medst_jax.train.optimizer import make_optimizer
-from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
 from medst_jax.train.runtime import compiling
-from medst_jax.train.state import abstract_system, init_state, skeleton, split
-from medst_jax.train.step import TrainStep, make_train_step
+from medst_jax.train.state import init_state, skeleton, split
+from medst_jax.train.step import TrainStep
 from medst_jax.train.summary import write_summary
 
 _LOG = logging.getLogger(__name__)
@@ -102,38 +96,15 @@ def run(
       NonFiniteError, CheckpointError: see `Trainer.run`.
     """
     folder = records.workdir_path(workdir)
-    options = parse(TrainOptions, config["train"], "config.train")
     initial = parse(InitOptions, config.get("init", {}), "config.init")
-    sizes = parse(MeshOptions, config.get("mesh", {}), "config.mesh")
-    mesh = make_mesh(**dataclasses.asdict(sizes))
-    check_batch_size(options.batch_size, mesh)
-    check_micro_batches(options.batch_size, batch_shards(mesh), options.micro_batches)
+    made = assemble(config, system)
+    options, step, mesh = made.options, made.step, made.step.mesh
     if options.best_metric and options.best_metric.split("/")[0] not in (evaluators or {}):
         raise OptionError(
             f"config.train.best_metric is {options.best_metric!r}; it must be "
             f"<evaluator>/<metric> of config.evaluate, which has {sorted(evaluators or {})}"
         )
-
-    def build() -> systems.System:
-        return systems.build(system["name"], **system["options"])
-
-    template = abstract_system(build)
-    params = split(template)[1]
-    optimizer, schedule = make_optimizer(
-        parse(OptimizerOptions, config["optimizer"], "config.optimizer"), options.steps, params
-    )
-    rules, seed = config.get("rules", "dp"), config["seed"]
-    step = make_train_step(
-        template,
-        optimizer,
-        mesh,
-        rules,
-        seed=seed,
-        ema=options.ema,
-        schedule=schedule,
-        micro_batches=options.micro_batches,
-    )
-    _LOG.debug("shardings\n%s", sharding_table(params, mesh, rules))
+    _LOG.debug("shardings\n%s", sharding_table(split(made.template)[1], mesh, made.rules))
 
     folder.mkdir(parents=True, exist_ok=True)
     resuming = bool(complete_steps(folder / FOLDER))
@@ -148,8 +119,8 @@ def run(
             state = checkpoints.restore(step.abstract)
         else:
             with compiling():
-                state = init_state(build, optimizer, mesh, rules, ema=options.ema)
-            state = load_initial(state, template, initial, source.tokenizer)
+                state = init_state(made.build, made.optimizer, mesh, made.rules, ema=options.ema)
+            state = load_initial(state, made.template, initial, source.tokenizer)
         start = int(state.step)
         _LOG.info(
             "%s step %d of %d, %s parameters, mesh %s",
@@ -161,7 +132,7 @@ def run(
         )
         if start < options.steps:
             step = _compiled(step, source.spec)
-        trainer = Trainer(folder, options, step, skeleton(template), checkpoints, evaluators)
+        trainer = Trainer(folder, options, step, skeleton(made.template), checkpoints, evaluators)
         rows = local_rows(options.batch_size, mesh)
         wait_for_all("first step")
         outcome = trainer.run(state, source.batches(start, rows))

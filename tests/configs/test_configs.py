@@ -41,6 +41,19 @@ def test_every_section_parses(name, variant):
         assert data.vocabulary
 
 
+def test_siglip_b16_has_the_sizes_of_its_name():
+    options = dict(_config("siglip_b16", None).to_dict()["system"]) | {"labels": ("A",)}
+    system = nnx.eval_shape(lambda: systems.build(**options))
+    image, text = system.image_encoder.options, system.text_encoder.options
+    for encoder in (image, text):
+        assert (encoder.width, encoder.depth, encoder.heads) == (768, 12, 12)
+        assert (encoder.dtype, encoder.remat) == ("bfloat16", "full")
+    assert (image.patch, image.image_size, image.pooling) == (16, 224, "map")
+    assert (text.vocabulary_size, text.max_length) == (32_000, 64)
+    count = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(system, nnx.Param)))
+    assert 203e6 < count < 205e6
+
+
 @pytest.mark.parametrize("name", REALITY_CHECK)
 def test_the_paper_sizes_build(name):
     config = _config(name, None).to_dict()

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The collectives of a compiled module: how often, over which network, with how many bytes."""
+
+import collections
+import dataclasses
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from medst_jax.plan.execution import executed
+from medst_jax.plan.hlo import Instruction, Module, array_bytes, largest_array_bytes
+
+ICI, DCN = "ici", "dcn"
+_KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+_MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}")
+_IOTA = re.compile(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
+_LISTS = re.compile(r"replica_groups=\{(\{[\d,{}]*\})\}")
+_PAIRS = re.compile(r"source_target_pairs=\{(\{[\d,{}]*\})\}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Collective:
+    """One collective operation of the program.
+
+    Attributes:
+      kind: for example "all-reduce".
+      network: "ici" within a slice, "dcn" between slices.
+      times: how often it runs in a step.
+      bytes: what one device sends each time, by the ring algorithm.
+      group: partitions of one group, for ICI.
+    """
+
+    kind: str
+    network: str
+    times: int
+    bytes: float
+    group: tuple[int, ...]
+
+
+def collectives(module: Module, partitions: int, slices: int = 1) -> list[Collective]:
+    """All collectives that a step runs.
+
+    The compiler spreads an asynchronous collective over several fusions that share its channel,
+    and folds a reduce-scatter into a fusion of its own: each counts once.
+
+    Args:
+      module: a compiled TPU module.
+      partitions: devices of the mesh.
+      slices: of the topology.
+    """
+    found: dict[tuple[str, str, int | str, int], Collective] = {}
+    for outer, times in executed(module):
+        for instruction, scattered in _reach(module, outer):
+            made = _collective(instruction, times, partitions, slices, scattered)
+            if made is not None:
+                channel = instruction.number("channel_id") or instruction.name
+                found.setdefault((made.kind, made.network, channel, times), made)
+    return list(found.values())
+
+
+def _reach(module: Module, outer: Instruction) -> Iterator[tuple[Instruction, bool]]:
+    """The instruction, or those inside a fusion; whether that fusion keeps only a part."""
+    target = outer.called("calls") if outer.opcode in ("fusion", "custom-call") else None
+    if target is None:
+        yield outer, False
+        return
+    for inner in module.computations[target].values():
+        for instruction, scattered in _reach(module, inner):
+            yield instruction, scattered or "all-reduce-scatter" in target
+
+
+def _collective(
+    instruction: Instruction, times: int, partitions: int, slices: int, scattered: bool
+) -> Collective | None:
+    if instruction.opcode == "send" and "_xla_megascale_transfer_type" in instruction.attributes:
+        return _between_slices(instruction, times, slices)
+    kind = instruction.opcode.removesuffix("-start")
+    if kind not in _KINDS:
+        return None
+    started = instruction.opcode.endswith("-start")
+    size = (largest_array_bytes if started else array_bytes)(instruction.shape)
+    if kind == "collective-permute":
+        group = _permuted(instruction)
+        return Collective(kind, ICI, times, size, group) if len(group) > 1 else None
+    group = _group(instruction, partitions)
+    n = len(group)
+    if n < 2:
+        return None
+    if kind == "all-reduce" and scattered:
+        return Collective("reduce-scatter", ICI, times, size * (n - 1) / n, group)
+    sent = {
+        "all-reduce": 2 * size * (n - 1) / n,
+        "all-gather": size * (n - 1) / n,
+        "reduce-scatter": size * (n - 1),  # the result is one of n parts
+        "all-to-all": size * (n - 1) / n,
+    }
+    return Collective(kind, ICI, times, sent[kind], group)
+
+
+def _between_slices(instruction: Instruction, times: int, slices: int) -> Collective:
+    match = re.search(r'_xla_megascale_transfer_type="(\w+)"', instruction.attributes)
+    assert match is not None
+    kind = match[1].lower().replace("_", "-")
+    # A send's result is (what is sent, context, token).
+    size = largest_array_bytes(instruction.shape)
+    share = (slices - 1) / max(slices, 1)
+    sent = {"all-reduce": 2 * share, "all-gather": slices - 1, "reduce-scatter": share}
+    return Collective(kind, DCN, times, size * sent.get(kind, share), ())
+
+
+def _group(instruction: Instruction, partitions: int) -> tuple[int, ...]:
+    """Members of the first group; all partitions where none is written."""
+    text = instruction.attributes
+    match = _MESH.search(text)
+    if match:
+        sizes = {k: int(v) for k, v in re.findall(r"'(\w+)'=(\d+)", match[1])}
+        cut = set(re.findall(r"'(\w+)'", match[2]))
+        members = np.arange(partitions).reshape(tuple(sizes.values()))
+        first = tuple(slice(None) if name in cut else 0 for name in sizes)
+        return tuple(int(m) for m in members[first].ravel())
+    match = _IOTA.search(text)
+    if match:
+        groups, shape = (tuple(map(int, match[i].split(","))) for i in (1, 2))
+        members = np.arange(int(np.prod(shape))).reshape(shape)
+        if match[3]:
+            members = members.transpose(tuple(map(int, match[3].split(","))))
+        return tuple(int(m) for m in members.reshape(groups)[0])
+    match = _LISTS.search(text)
+    if match:
+        return _first_list(match[1])
+    return tuple(range(partitions))
+
+
+def _permuted(instruction: Instruction) -> tuple[int, ...]:
+    """Both ends of the first pair that moves data."""
+    match = _PAIRS.search(instruction.attributes)
+    pairs = re.findall(r"\{(\d+),(\d+)\}", match[1]) if match else []
+    moving = [(int(a), int(b)) for a, b in pairs if a != b]
+    return moving[0] if moving else ()
+
+
+def _first_list(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.strip("{").split("}")[0].split(",") if number)
+
+
+def summary(found: list[Collective]) -> list[dict[str, str | int]]:
+    """Kinds by network: how many run in a step, and the bytes that one device sends in it."""
+    count: dict[tuple[str, str], int] = collections.Counter()
+    sent: dict[tuple[str, str], float] = collections.defaultdict(float)
+    for one in found:
+        count[one.kind, one.network] += one.times
+        sent[one.kind, one.network] += one.times * one.bytes
+    return [
+        {"kind": kind, "network": network, "count": number, "bytes": round(sent[kind, network])}
+        for (kind, network), number in sorted(count.items())
+    ]

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan: the real train step of a configuration, compiled for a topology and read."""
+
+import dataclasses
+import importlib.metadata
+from collections.abc import Mapping
+from typing import Any
+
+from medst_jax.plan.collectives import collectives, summary
+from medst_jax.plan.compile import Memory, compile_for
+from medst_jax.plan.cycles import cost
+from medst_jax.plan.estimate import Estimate, estimate
+from medst_jax.plan.hlo import parse_module
+from medst_jax.plan.topology import Topology
+from medst_jax.plan.workload import Workload, make_workload, sizes_of
+
+_PACKAGES = ("medst_jax", "jax", "jaxlib", "libtpu", "flax", "optax")
+ESTIMATED = "times are the compiler's cost model and link arithmetic, not measurements"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What the estimate means for the configuration's whole run; `low` is the faster case of time
+    and the slower one of a rate."""
+
+    steps: int
+    hours_low: float
+    hours_high: float
+    chip_hours_low: float
+    chip_hours_high: float
+    examples_per_second_per_chip_low: float
+    examples_per_second_per_chip_high: float
+    examples_per_second_per_host: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Everything known about a configuration on a topology before it runs.
+
+    Attributes:
+      topology: the devices.
+      workload: the step and its batch.
+      per_chip_batch: examples per chip.
+      memory: of a device.
+      flops: model FLOPs per example, "total" and by encoder.
+      collectives: by kind and network.
+      estimate: None when the program does not fit.
+      run: likewise.
+      remedy: what to try when it does not fit, else "".
+      compile_seconds: wall time.
+      versions: of the packages that decide the answer.
+      notes: assumptions.
+      text: of the compiled module.
+    """
+
+    topology: Topology
+    workload: Workload
+    per_chip_batch: int
+    memory: Memory
+    flops: Mapping[str, float]
+    collectives: list[dict[str, str | int]]
+    estimate: Estimate | None
+    run: Run | None
+    remedy: str
+    compile_seconds: float
+    versions: Mapping[str, str]
+    notes: tuple[str, ...]
+    text: str
+
+
+def make_plan(
+    config: Mapping[str, Any], topology: Topology, per_chip_batch: int | None = None
+) -> Plan:
+    """Compile a configuration's train step for a topology and read the result.
+
+    Args:
+      config: the full configuration, `check_sections` passed.
+      topology: the devices.
+      per_chip_batch: examples per chip; the configuration's global batch by default.
+
+    Raises:
+      ValueError: an option, or a mesh or batch that the topology does not fit.
+    """
+    sizes = sizes_of(config)
+    workload = make_workload(config, topology, sizes, per_chip_batch)
+    compiled = compile_for(topology, workload.lower, workload.argument_bytes)
+    flops, notes = workload.flops_per_example(), [*sizes.notes]
+    rows, chips = workload.made.options.batch_size, topology.chips
+    made: Estimate | None = None
+    run: Run | None = None
+    kinds: list[dict[str, str | int]] = []
+    remedy = ""
+    if compiled.memory.fits:
+        module = parse_module(compiled.text)
+        devices = list(workload.made.step.mesh.devices.flat)
+        found = collectives(module, len(devices), topology.slices)
+        spent = cost(module)
+        made = estimate(spent, found, devices, topology, flops["total"] * rows / len(devices))
+        run, kinds = _run(workload, made, topology), summary(found)
+        notes.append(ESTIMATED)
+        notes += [
+            f"kernel {name} gives no cost and is not counted" for name in spent.silent_kernels
+        ]
+    else:
+        remedy = _remedy(workload, compiled.memory, topology)
+    return Plan(
+        topology,
+        workload,
+        rows // chips,
+        compiled.memory,
+        flops,
+        kinds,
+        made,
+        run,
+        remedy,
+        compiled.seconds,
+        {name: importlib.metadata.version(name) for name in _PACKAGES},
+        tuple(notes),
+        compiled.text,
+    )
+
+
+def _run(workload: Workload, made: Estimate, topology: Topology) -> Run:
+    options = workload.made.options
+    low, high = (s * options.steps / 3600 for s in (made.step_seconds_low, made.step_seconds_high))
+    fastest = options.batch_size / made.step_seconds_low
+    return Run(
+        options.steps,
+        low,
+        high,
+        low * topology.chips,
+        high * topology.chips,
+        options.batch_size / made.step_seconds_high / topology.chips,
+        fastest / topology.chips,
+        fastest / topology.hosts,
+    )
+
+
+def _remedy(workload: Workload, memory: Memory, topology: Topology) -> str:
+    """What saves memory where it is spent."""
+    gib, chips = 2**30, topology.chips
+    advice = [f"needs {memory.peak / gib:.1f} of {memory.capacity / gib:.2f} GiB"]
+    mesh, config = workload.made.step.mesh.shape, workload.config
+    if mesh["fsdp"] == 1 and memory.arguments > memory.capacity / 8 and chips > 1:
+        shards = min(4, chips)
+        advice.append(f"try --config.mesh.fsdp={shards} --config.rules=fsdp")
+    encoders = [config["system"].get(part, {}) for part in ("image", "text")]
+    if any("remat" not in e or e["remat"] == "none" for e in encoders if e):
+        advice.append("try remat='full' in config.system.image and config.system.text")
+    rows = workload.made.options.batch_size // chips
+    if rows > 1:
+        advice.append(f"try --per_chip_batch={rows // 2}, or --fit for the largest that fits")
+    return "; ".join(advice)

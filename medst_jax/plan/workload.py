@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A configuration as the planner needs it: the train step and its batch, without any data."""
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+from etils import epath
+
+from medst_jax import systems
+from medst_jax.data.batch import batch_spec, keys_of
+from medst_jax.data.data_options import DataOptions
+from medst_jax.data.input import load_tokenizer
+from medst_jax.data.mixture import mixture_labels
+from medst_jax.options import parse
+from medst_jax.plan.flops import forward_flops
+from medst_jax.plan.topology import Topology
+from medst_jax.train.assembly import Assembly, assemble
+from medst_jax.train.state import skeleton
+
+# What a plan assumes where neither the data nor the configuration says.
+VOCABULARY_SIZE = 32_000
+LABELS = 14
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """What the data decides: the label vocabulary and the pieces of the tokenizer.
+
+    notes: what was assumed because the data is not there.
+    """
+
+    labels: tuple[str, ...]
+    vocabulary_size: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """The parts of a plan.
+
+    Attributes:
+      config: the configuration, at the planned batch size.
+      made: train step and options.
+      batch: shapes and dtypes of the global batch.
+      sizes: of labels and vocabulary.
+    """
+
+    config: Mapping[str, Any]
+    made: Assembly
+    batch: Mapping[str, jax.ShapeDtypeStruct]
+    sizes: Sizes
+
+    @property
+    def parameters(self) -> int:
+        """Trainable numbers."""
+        return sum(leaf.size for leaf in self.made.step.abstract.params.values())
+
+    @property
+    def argument_bytes(self) -> int:
+        """State and batch on one device."""
+        state = jax.tree.leaves(self.made.step.abstract)
+        held = sum(_bytes(leaf.sharding.shard_shape(leaf.shape), leaf.dtype) for leaf in state)
+        rows = sum(_bytes(leaf.shape, leaf.dtype) for leaf in self.batch.values())
+        return held + rows // max(self.made.step.mesh.size, 1)
+
+    def lower(self) -> Any:
+        """The train step, lowered for the topology's devices."""
+        return self.made.step.lower(self.batch)
+
+    def flops_per_example(self) -> dict[str, float]:
+        """Model FLOPs of a training step per example, "total" and by encoder.
+
+        Three times the forward pass: one product forward, two backward. What rematerialisation
+        computes again is not counted.
+        """
+        parts, state = skeleton(self.made.template), self.made.step.abstract
+        held, rows = (state.params, state.model_state), self.made.options.batch_size
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        one = {
+            name: jax.ShapeDtypeStruct((1, *value.shape[1:]), value.dtype)
+            for name, value in self.batch.items()
+        }
+
+        def count(call: Callable[..., Any], *arguments: Any) -> float:
+            return 3.0 * forward_flops(lambda h, *a: call(parts.system(*h), *a), held, *arguments)
+
+        found = {
+            "total": count(lambda m, b, k: m.loss(b, rngs=k)[0], dict(self.batch), key) / rows,
+            "image": count(lambda m, x: m.encode_image(x).features, one["frontal"]),
+        }
+        if self.made.template.has_text:
+            text = one["tokens"], one["token_mask"]
+            found["text"] = count(lambda m, *t: m.encode_text(*t).features, *text)
+        return found
+
+
+def sizes_of(config: Mapping[str, Any]) -> Sizes:
+    """Labels and vocabulary: of the prepared data, else of the configuration, else assumed."""
+    options = dict(config["system"])
+    data = parse(DataOptions, config["data"], "config.data")
+    notes = []
+    try:
+        tokenizer = load_tokenizer(data)
+        return Sizes(mixture_labels(data), tokenizer.size if tokenizer else 0)
+    except (OSError, ValueError) as error:
+        notes.append(f"data not prepared under {epath.Path(data.data_dir)}: {type(error).__name__}")
+    labels = tuple(options.get("labels") or (f"label {n}" for n in range(LABELS)))
+    vocabulary = int(options.get("vocabulary_size") or VOCABULARY_SIZE)
+    notes.append(f"assumed {len(labels)} labels and a vocabulary of {vocabulary:,}")
+    return Sizes(labels, vocabulary, tuple(notes))
+
+
+def make_workload(
+    config: Mapping[str, Any], topology: Topology, sizes: Sizes, per_chip_batch: int | None = None
+) -> Workload:
+    """Put a configuration's train step on a topology.
+
+    Args:
+      config: the full configuration.
+      topology: the devices.
+      sizes: of labels and vocabulary.
+      per_chip_batch: examples per chip; the configuration's global batch by default.
+
+    Raises:
+      ValueError: an option, or a mesh or batch that the topology does not fit.
+    """
+    planned = copy.deepcopy(dict(config))
+    if per_chip_batch is not None:
+        planned["train"]["batch_size"] = per_chip_batch * topology.chips
+    options = dict(planned["system"])
+    name = options.pop("name", "")
+    options |= {
+        "labels": list(sizes.labels),
+        "vocabulary_size": sizes.vocabulary_size,
+        "seed": options.get("seed", planned["seed"]),
+    }
+    made = assemble(planned, {"name": name, "options": options}, topology.devices)
+    data = parse(DataOptions, planned["data"], "config.data")
+    batch = batch_spec(
+        keys_of(systems.system_class(name).required_keys),
+        made.options.batch_size,
+        size=data.size,
+        length=data.text_length,
+        labels=len(sizes.labels),
+        studies=data.sequence_length,
+    )
+    return Workload(planned, made, batch, sizes)
+
+
+def _bytes(shape: tuple[int, ...], dtype: Any) -> int:
+    size = jax.numpy.dtype(dtype).itemsize
+    for extent in shape:
+        size *= extent
+    return size
