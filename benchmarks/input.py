@@ -132,9 +132,23 @@ def _rate(batches: Iterator[dict[str, np.ndarray]], count: int) -> float:
 
 
 def _per_second(work: Callable[[], int]) -> float:
+    # Readers run ahead: a turn begins and ends with their buffers full and nothing going on, so
+    # that it pays for what it took, and for nothing that another turn took.
+    _wait_for_quiet()
     before = _processor_seconds()
     done = work()
+    _wait_for_quiet()
     return done / (_processor_seconds() - before)
+
+
+def _wait_for_quiet() -> None:
+    """Return when for a second next to no processor time went by."""
+    quiet, last = 0, _processor_seconds()
+    while quiet < 5:
+        time.sleep(0.2)
+        now = _processor_seconds()
+        quiet = quiet + 1 if now - last < 0.015 else 0
+        last = now
 
 
 def _processor_seconds() -> float:
