@@ -30,13 +30,14 @@ _MODULES = {name: f"benchmarks.{name}" for name in ("input", "step", "losses")}
 
 
 def main(_: list[str]) -> None:
-    module = importlib.import_module(_MODULES[_WHAT.value])
+    what: str = _WHAT.value
+    module = importlib.import_module(_MODULES[what])
     try:
         rows = module.run() if hasattr(module, "run") else module.measure()
     except (OSError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
     if _JSON.value:
-        print(json.dumps({"what": _WHAT.value, "rows": rows, "versions": versions()}))
+        print(json.dumps({"what": what, "rows": rows, "versions": versions()}))
     else:
         print(module.table(rows) if hasattr(module, "table") else json.dumps(rows, indent=2))
 
