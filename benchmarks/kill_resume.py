@@ -3,10 +3,11 @@
 
     python benchmarks/kill_resume.py --data_dir=data --workdir=/tmp/kills [--kills=20]
 
-Each attempt starts the same command and is killed at a moment drawn uniformly over the time
-that the undisturbed run took: during imports, compilation, steps, checkpoints or the last
-writes. When an attempt ends before its kill, its checksums are compared and a new workdir is
-begun. Prints one line of JSON; exits 1 when any checksum differs.
+Each kill has a run of its own: started, killed at a moment drawn between its first checkpoint and
+its last steps (during steps, checkpoints being written, evaluation), then started again by the
+same command and left to its end, where its checksums are compared. Prints one line of JSON; exits 1
+when any checksum differs. Kills before the first checkpoint leave nothing to resume: --early of
+them are made as well, at moments of the imports, the compilation and the first steps.
 """
 
 import json
@@ -27,7 +28,8 @@ _DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared data.", required=Tru
 _WORKDIR = flags.DEFINE_string("workdir", None, "Scratch folder, emptied first.", required=True)
 _STEPS = flags.DEFINE_integer("steps", 60, "Steps of a run.", lower_bound=2)
 _EVERY = flags.DEFINE_integer("checkpoint_every", 3, "Steps between checkpoints.", lower_bound=1)
-_KILLS = flags.DEFINE_integer("kills", 20, "How many kills.", lower_bound=1)
+_KILLS = flags.DEFINE_integer("kills", 20, "Kills after the first checkpoint.", lower_bound=1)
+_EARLY = flags.DEFINE_integer("early", 3, "Kills before the first checkpoint.", lower_bound=0)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the moments.")
 
 CHECKED = ("step", "parameter_checksum", "state_checksum")
@@ -40,30 +42,34 @@ def main(_: list[str]) -> None:
     # The first run fills the cache of compiled programs; the second gives the time.
     reference, first_seconds = _finish(_start(scratch / "warm", scratch))
     again, seconds = _finish(_start(scratch / "whole", scratch))
-    draw, rounds, kills, resumed_at = random.Random(_SEED.value), [again], 0, []
-    workdir = scratch / "killed-0"
-    with tqdm(total=_KILLS.value, unit="kill") as bar:
-        while kills < _KILLS.value:
-            process = _start(workdir, scratch)
-            try:
-                process.wait(draw.uniform(0.0, seconds))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                kills += 1
-                resumed_at.append(_newest(workdir))
-                bar.update()
-            else:
-                rounds.append(_finish(process)[0])
-                workdir = scratch / f"killed-{len(rounds)}"
-    rounds.append(_finish(_start(workdir, scratch))[0])
-    equal = sum(result == reference for result in rounds)
+    draw, resumed_at, equal = random.Random(_SEED.value), [], int(again == reference)
+    last = _STEPS.value - 2 * _EVERY.value
+    # Spread over the run, one in each of equal parts of it.
+    width = (last - _EVERY.value) / _KILLS.value
+    moments = [_EVERY.value + int((k + draw.random()) * width) for k in range(_KILLS.value)]
+    for number, step in enumerate(tqdm([-1] * _EARLY.value + moments, unit="kill")):
+        workdir = scratch / f"killed-{number}"
+        process = _start(workdir, scratch)
+        if step < 0:
+            time.sleep(draw.uniform(0.0, seconds / 2))
+        else:
+            _wait(process, step)
+            # Anywhere in the steps and the writing that follow.
+            time.sleep(draw.uniform(0.0, seconds * _EVERY.value / _STEPS.value))
+        if process.poll() is not None:
+            sys.exit(f"training in {workdir} ended before its kill; see {scratch / 'log.txt'}")
+        process.kill()
+        process.wait()
+        resumed_at.append(_newest(workdir))
+        equal += _finish(_start(workdir, scratch))[0] == reference
+    runs = len(resumed_at) + 1
     print(
         json.dumps(
             {
-                "kills": kills,
-                "runs_compared": len(rounds),
+                "kills": len(resumed_at),
+                "runs_compared": runs,
                 "runs_equal": equal,
+                "resumed": sum(step >= 0 for step in resumed_at),
                 "checkpoint_at_each_kill": resumed_at,
                 "seconds_of_a_run": round(seconds, 1),
                 "seconds_without_compiled_programs": round(first_seconds, 1),
@@ -71,7 +77,13 @@ def main(_: list[str]) -> None:
             }
         )
     )
-    sys.exit(0 if equal == len(rounds) else 1)
+    sys.exit(0 if equal == runs else 1)
+
+
+def _wait(process: "_Run", step: int) -> None:
+    """Until the checkpoint of that step, or of one after it, is complete."""
+    while process.poll() is None and _newest(process.workdir) < step:
+        time.sleep(0.02)
 
 
 class _Run(subprocess.Popen[bytes]):

@@ -60,6 +60,7 @@ class Checkpoints:
             cleanup_tmp_directories=True,
         )
         self._pending: tuple[int, Any] | None = None
+        self._told = False
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -121,10 +122,21 @@ class Checkpoints:
         )
 
     def close(self) -> None:
-        """Release the writer's threads."""
-        self._checkpointer.close()
+        """Release the writer's threads.
+
+        Raises:
+          CheckpointError: a write failed of which nobody has been told yet.
+        """
+        try:
+            self._checkpointer.close()
+        except Exception as error:
+            # The writer reports a failed write once more: what was told about it says more.
+            if not self._told:
+                step = -1 if self._pending is None else self._pending[0]
+                raise self._failure(step, error) from error
 
     def _failure(self, step: int, error: Exception) -> CheckpointError:
+        self._told = True
         complete = complete_steps(self.directory)
         kept = f"checkpoints {list(complete)} are intact" if complete else "there is no older one"
         cause = str(error).strip().splitlines()[0][:300] if str(error).strip() else repr(error)

@@ -54,6 +54,27 @@ def test_shrinking_averages_areas():
     assert cv2.getNumThreads() <= 1
 
 
+def test_a_zone_plate_shrinks_without_false_rings():
+    # Frequency grows with the radius, to the Nyquist limit at the edge. Sampled at 224, what is
+    # finer than 0.5 * 224 / 512 cycles per pixel cannot be shown; where it equals the sampling
+    # rate, at radius 224, picking pixels shows a second, false centre.
+    axis = np.arange(512) - 255.5
+    radius = axis[:, None] ** 2 + axis[None, :] ** 2
+    plate = np.round(127.5 + 127 * np.cos(np.pi * radius / 512)).astype(np.uint8)
+
+    def contrast(small, at):
+        """Standard deviation in a window on the axis, `at` source pixels from the centre."""
+        place = round(112 + at * 224 / 512)
+        return small[104:120, place - 8 : min(place + 8, 224)].astype(float).std() / 127
+
+    small = fit_square(plate, 224, "pad")[..., 0]
+    picked = cv2.resize(plate, (224, 224), interpolation=cv2.INTER_NEAREST)
+    assert contrast(small, 30) > 0.5
+    assert contrast(picked, 224) > 0.5 and contrast(small, 224) < 0.1
+    fine = np.sqrt(cv2.resize(radius, (224, 224), interpolation=cv2.INTER_AREA)) > 0.38 * 512
+    assert picked[fine].std() / 127 > 0.5 and small[fine].std() / 127 < 0.1
+
+
 @pytest.mark.parametrize("fit", ["pad", "crop"])
 @pytest.mark.parametrize("shape", [(90, 60), (60, 90), (64, 64)])
 def test_affine_follows_a_blob(shape, fit):

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from medst_jax.train.checkpoint import CheckpointError, complete_steps, load_system
+from medst_jax.train.checkpoint import CheckpointError, Checkpoints, complete_steps, load_system
 from medst_jax.train.run import run
 
 SYSTEM = {"name": "toy", "options": {"width": 8}}
@@ -29,11 +29,28 @@ def test_full_disk_is_a_clear_error_and_leaves_older_checkpoints(toy, start_toy,
     assert process.returncode == 1
     assert "checkpoint 5 could not be written" in errors, errors
     assert "checkpoints [0] are intact" in errors
+    # Not what the writer says of it when it is closed.
+    last = [line for line in errors.splitlines() if "Error: " in line][-1]
+    assert last.startswith("medst_jax.train.checkpoint.CheckpointError: checkpoint 5")
     assert load_system(tmp_path).step == 0
     outcome = run(
         tmp_path, toy.config(train__steps=20, optimizer__horizon_steps=20), SYSTEM, toy.source(8)
     )
     assert int(outcome.state.step) == 20
+
+
+def test_closing_does_not_replace_what_was_told_of_a_failed_write(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    release = checkpoints._checkpointer.close
+
+    def close():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints._checkpointer, "close", close)
+    with pytest.raises(CheckpointError, match="No space left on device; there is no older one"):
+        checkpoints.close()
+    checkpoints.close()
+    release()
 
 
 def test_unfinished_checkpoint_is_ignored_and_removed(toy, tmp_path):

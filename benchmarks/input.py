@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images per second and core of the training input, beside the bare decoder on the same JPEGs.
+
+    python benchmarks/input.py                       made images of 512 and 224 pixels
+    python benchmarks/input.py --data_dir=data --dataset=simulated_cxr_m --vocabulary=simulated_cxr
+
+Bare is what no pipeline can leave out: decoding each frontal JPEG, and shrinking it to the size of
+the batch where that is smaller, with the libraries the pipeline uses, in a plain loop over bytes in
+memory. The pipeline reads, parses, decodes, shrinks, tokenises, labels and batches. Both run in
+turn in this process; a rate is images per second of processor time, all threads counted, so that
+other work on the machine hardly matters. Medians over the turns.
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import simplejpeg
+from absl import app, flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from benchmarks.textured import prepare_textured
+from medst_jax.data.data_options import DataOptions, DataSetOptions
+from medst_jax.data.input import TrainInput, load_tokenizer, make_input
+from medst_jax.data.studies import open_studies
+
+SIZE = 224
+BATCH = 32
+TURNS = 7
+BATCHES_PER_TURN = 8
+
+
+def measure(
+    data_dir: str, dataset: str, vocabulary: str, *, size: int = SIZE, workers: int = 1
+) -> dict[str, Any]:
+    """Rates of a prepared data set at a batch's image size.
+
+    Args:
+      data_dir: of `prepare.py`.
+      dataset: its split `train` is read.
+      vocabulary: tokenizer of the texts.
+      size: side of the batch's images.
+      workers: worker processes of the second measurement.
+
+    Returns:
+      {"dataset", "size", "stored", "bytes", "bare", "pipeline", "share", "workers",
+      "pipeline_workers", "share_workers"}; rates in images per second of processor time.
+    """
+    images = _encoded(data_dir, dataset)
+    stored = simplejpeg.decode_jpeg(images[0], colorspace="GRAY").shape[:2]
+    inputs = [_open(data_dir, dataset, vocabulary, size, n) for n in (0, workers)]
+    sources = [source.batches() for source in inputs]
+    try:
+        for batches in sources:  # imports, files, buffers
+            _rate(batches, 4)
+        turns = [
+            (_bare(images, size), *(_rate(batches, BATCHES_PER_TURN) for batches in sources))
+            for _ in range(TURNS)
+        ]
+    finally:
+        for source in inputs:
+            source.close()
+    bare, pipeline, with_workers = (
+        statistics.median(column) for column in zip(*turns, strict=True)
+    )
+    return {
+        "dataset": dataset,
+        "size": size,
+        "stored": list(stored),
+        "bytes": round(statistics.mean(len(data) for data in images)),
+        "bare": round(bare, 1),
+        "pipeline": round(pipeline, 1),
+        "share": round(pipeline / bare, 3),
+        "workers": workers,
+        "pipeline_workers": round(with_workers, 1),
+        "share_workers": round(with_workers / bare, 3),
+    }
+
+
+def measure_made(folder: str, studies: int = 128) -> list[dict[str, Any]]:
+    """`measure` of images made for it: stored at 512 and shrunk, stored at the batch's size."""
+    rows = []
+    for stored, size in ((512, SIZE), (512, 512), (SIZE, SIZE)):
+        name = f"textured_{stored}"
+        vocabulary = prepare_textured(folder, name, studies, stored)
+        rows.append(measure(folder, name, vocabulary, size=size))
+    return rows
+
+
+def _encoded(data_dir: str, dataset: str) -> list[bytes]:
+    studies = open_studies(data_dir, dataset, "train")
+    found = [studies[row].frontal() for row in range(min(len(studies), 256))]
+    return [image.data for image in found if image is not None and image.data[:2] == b"\xff\xd8"]
+
+
+def _open(data_dir: str, dataset: str, vocabulary: str, size: int, workers: int) -> TrainInput:
+    options = DataOptions(
+        data_dir=data_dir,
+        mixture={dataset: DataSetOptions()},
+        size=size,
+        vocabulary=vocabulary,
+        exclude=(),
+        num_workers=workers,
+        threads=1,
+    )
+    tokenizer = load_tokenizer(options)
+    return make_input(options, seed=0, global_batch=BATCH, tokenizer=tokenizer)
+
+
+def _bare(images: list[bytes], size: int) -> float:
+    def work() -> int:
+        for data in images:
+            pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY")[..., 0]
+            if pixels.shape != (size, size):
+                cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+        return len(images)
+
+    return _per_second(work)
+
+
+def _rate(batches: Iterator[dict[str, np.ndarray]], count: int) -> float:
+    return _per_second(lambda: sum(len(next(batches)["example"]) for _ in range(count)))
+
+
+def _per_second(work: Callable[[], int]) -> float:
+    # Readers run ahead: a turn begins and ends with their buffers full and nothing going on, so
+    # that it pays for what it took, and for nothing that another turn took.
+    _wait_for_quiet()
+    before = _processor_seconds()
+    done = work()
+    _wait_for_quiet()
+    return done / (_processor_seconds() - before)
+
+
+def _wait_for_quiet() -> None:
+    """Return when for a second next to no processor time went by."""
+    quiet, last = 0, _processor_seconds()
+    while quiet < 5:
+        time.sleep(0.2)
+        now = _processor_seconds()
+        quiet = quiet + 1 if now - last < 0.015 else 0
+        last = now
+
+
+def _processor_seconds() -> float:
+    """Of this process and of all below it, those still running included."""
+    total, tick = time.process_time(), os.sysconf("SC_CLK_TCK")
+    for pid in _below(os.getpid()):
+        try:
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue
+        total += (int(fields[11]) + int(fields[12])) / tick
+    return total
+
+
+def _below(pid: int) -> list[int]:
+    found = []
+    for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            found += [int(child), *_below(int(child))]
+    return found
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """For people."""
+    lines = [f"{'stored -> batch':>16} {'kB':>6} {'bare/s':>8} {'input/s':>8} {'share':>6} workers"]
+    for row in rows:
+        shape = f"{row['stored'][0]} -> {row['size']}"
+        lines.append(
+            f"{shape:>16} {row['bytes'] / 1000:>6.1f} {row['bare']:>8.0f} {row['pipeline']:>8.0f} "
+            f"{row['share']:>6.1%} {row['share_workers']:.1%} with {row['workers']}"
+        )
+    return "\n".join(lines)
+
+
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "Prepared data; without it images are made.")
+_DATASET = flags.DEFINE_string("dataset", "", "Data set of --data_dir.")
+_VOCABULARY = flags.DEFINE_string("vocabulary", "", "Vocabulary of --data_dir.")
+
+
+def run() -> list[dict[str, Any]]:
+    """What the flags ask for."""
+    if _DATA_DIR.value:
+        return [measure(_DATA_DIR.value, _DATASET.value, _VOCABULARY.value)]
+    with tempfile.TemporaryDirectory() as folder:
+        return measure_made(folder)
+
+
+def main(_: list[str]) -> None:
+    print(json.dumps(run()))
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure the input pipeline, the train step or the losses on this machine.
+
+    python launch/benchmark.py --what=input [--data_dir=data --dataset=NAME --vocabulary=NAME]
+    python launch/benchmark.py --what=step --config=configs/clip.py:smoke [--torch_python=PYTHON]
+    python launch/benchmark.py --what=losses
+    python launch/benchmark.py ... --json
+
+A table for people, or one line of JSON: {"what", "rows", "versions"}.
+"""
+
+import importlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import sys
+from typing import Any
+
+from absl import app, flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+_WHAT = flags.DEFINE_enum("what", None, ["input", "step", "losses"], "What to measure.")
+_JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
+
+# Each has its own flags and libraries: only the one that is asked for is imported.
+_MODULES = {name: f"benchmarks.{name}" for name in ("input", "step", "losses")}
+
+
+def main(_: list[str]) -> None:
+    what: str = _WHAT.value
+    module = importlib.import_module(_MODULES[what])
+    try:
+        rows = module.run() if hasattr(module, "run") else module.measure()
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from None
+    if _JSON.value:
+        print(json.dumps({"what": what, "rows": rows, "versions": versions()}))
+    else:
+        print(module.table(rows) if hasattr(module, "table") else json.dumps(rows, indent=2))
+
+
+def versions() -> dict[str, Any]:
+    """What the figures hold for."""
+    names = ("jax", "jaxlib", "numpy", "simplejpeg", "opencv-python-headless", "grain")
+    found = {name: importlib.metadata.version(name) for name in names}
+    return found | {"python": platform.python_version(), "cores": os.cpu_count()}
+
+
+def _parse(argv: list[str]) -> list[str]:
+    # The measured module defines flags of its own, so it is named before flags are parsed.
+    for k, word in enumerate(argv):
+        name = word.partition("=")[2] if "=" in word else (argv[k + 1 : k + 2] or [""])[0]
+        if word.partition("=")[0].lstrip("-") == "what" and name in _MODULES:
+            importlib.import_module(_MODULES[name])
+    flags.mark_flag_as_required("what")
+    return app.parse_flags_with_usage(argv)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse)
