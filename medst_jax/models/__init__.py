@@ -8,6 +8,7 @@ from medst_jax.models.clip_transformer import (
     ClipText,
     ClipTextOptions,
 )
+from medst_jax.models.cross_attention import CrossAttention
 from medst_jax.models.grid_resnet import GridResNet, grid_resnet_options
 from medst_jax.models.heads import Projection, Prototypes, Temperature, unit_norm
 from medst_jax.models.hybrid_temporal_encoder import (
@@ -29,6 +30,7 @@ from medst_jax.models.projection_heads import (
 )
 from medst_jax.models.resnet import ResNet, ResNetOptions, ResNetOutput
 from medst_jax.models.swin import Swin, SwinOptions, SwinOutput
+from medst_jax.models.token_weights import TokenWeights
 from medst_jax.models.towers import ImageTextModel, ImageTower, TextTower, TowerOutput
 from medst_jax.models.variational import VariationalAutoencoder, VariationalOptions
 from medst_jax.models.vit import ViT, ViTOptions, ViTOutput
@@ -46,6 +48,7 @@ __all__ = [
     "ClipImageOptions",
     "ClipText",
     "ClipTextOptions",
+    "CrossAttention",
     "GridResNet",
     "HybridTemporalEncoder",
     "HybridTemporalOptions",
@@ -70,6 +73,7 @@ __all__ = [
     "SwinOutput",
     "Temperature",
     "TextTower",
+    "TokenWeights",
     "TowerOutput",
     "VariationalAutoencoder",
     "VariationalOptions",
