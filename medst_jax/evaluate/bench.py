@@ -4,17 +4,27 @@
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from etils import epath
 
+from medst_jax.data.annotations import (
+    Annotations,
+    ImagePair,
+    Phrase,
+    SentencePair,
+    Text,
+    open_annotations,
+)
 from medst_jax.data.exclusion import read_exclusion
 from medst_jax.data.pixels import Fit
 from medst_jax.data.studies import Studies, dataset_dir, open_studies
 from medst_jax.evaluate.embedder import Embeddings
 from medst_jax.evaluate.images import frontal_images
 from medst_jax.evaluate.tasks import Task, TaskOptions, select
+
+T = TypeVar("T", bound=Phrase | ImagePair | SentencePair | Text)
 
 _BLOCK = 1024  # images decoded at once; bounds memory
 
@@ -25,12 +35,22 @@ class EmbedsImages(Protocol):
     size: int
     labels: tuple[str, ...]
     has_text: bool
+    reads_priors: bool
 
     def images(self, images: np.ndarray) -> Embeddings:
         """Embed uint8 [N, S, S, 1]."""
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
         """Embed strings."""
+
+    def pairs(self, images: np.ndarray, priors: np.ndarray, has_prior: np.ndarray) -> Embeddings:
+        """Embed images with their priors; only where `reads_priors`."""
+
+    def patches(self, images: np.ndarray) -> np.ndarray:
+        """Patch embeddings [N, P, E]; only where `has_text`."""
+
+    def box(self, box: Any, height: int, width: int) -> np.ndarray:
+        """Boxes of a stored image in the encoder's square."""
 
 
 class Library:
@@ -84,6 +104,10 @@ class Library:
         """Names of the columns of `truth_findings`, from the data card; empty without truth."""
         card = dataset_dir(self._data_dir, dataset) / "data_card.json"
         return tuple(json.loads(card.read_text()).get("truth_finding_names", ()))
+
+    def annotations(self, dataset: str, kind: type[T], split: str) -> Annotations[T]:
+        """The records of a kind beside the studies: phrases, image or sentence pairs."""
+        return open_annotations(self._data_dir, dataset, kind, split)
 
     def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
         """Frontal images uint8 [N, S, S, 1] of the given rows."""
