@@ -21,7 +21,6 @@ Controls, trained with the same steps and images:
   windows         sequences filled with studies of different patients
   order           studies of each sequence shuffled; expected near zero, and reported
   pairs           images with the texts of other studies
-  prior           trained with priors of other patients
   other_prior     the system's own runs, tested with the prior of another patient
   no_prior        the system's own runs, tested without a prior
   biovil          BioViL, which has no local loss
@@ -44,7 +43,7 @@ CONTROLS: dict[str, Control] = {
     "no_cycle": Control(("--config.system.temporal_weight=0.0",)),
     **{
         shuffle: Control((f"--config.data.shuffle={shuffle}",))
-        for shuffle in ("within_patient", "windows", "order", "pairs", "prior")
+        for shuffle in ("within_patient", "windows", "order", "pairs")
     },
     "other_prior": Control(tasks={PAIR: f"{_PROGRESSION}/mean/other_prior"}),
     "no_prior": Control(tasks={PAIR: f"{_PROGRESSION}/mean/no_prior"}),

@@ -14,7 +14,9 @@ from medst_jax.options import parse
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "configs"
-NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "common"))
+NAMES = sorted(
+    p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "common", "reports")
+)
 VARIANTS = {"dlilp_open": (None, "without_kermany", "supervised", "tiny")}
 CASES = [(n, v) for n in NAMES for v in VARIANTS.get(n, (None, "smoke", "tiny"))]
 
@@ -39,7 +41,18 @@ def test_every_section_parses(name, variant):
         assert data.vocabulary
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "dlilp_open"])
+REPORT_SYSTEMS = (
+    "biovil",
+    "biovil_l",
+    "biovil_t",
+    "cxr_bert",
+    "cxr_bert_clinical",
+    "cxr_bert_general",
+    "medst",
+)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("dlilp_open", *REPORT_SYSTEMS)])
 def test_the_paper_sizes_build(name):
     config = _config(name, None).to_dict()
     options = dict(config["system"]) | {"labels": ("A", "B"), "vocabulary_size": 1000}
@@ -49,6 +62,18 @@ def test_the_paper_sizes_build(name):
     assert 23.4e6 < sum(leaf.size for leaf in leaves) < 23.6e6
     if system.text_encoder is not None:
         assert system.text_encoder.options.depth == 12 and system.text_encoder.features == 768
+
+
+@pytest.mark.parametrize("name", REPORT_SYSTEMS)
+def test_the_paper_sizes_of_report_systems_build(name):
+    config = _config(name, None).to_dict()
+    assert config["system"].get("augment", {"flip": "none"}).get("flip", "none") == "none"
+    options = dict(config["system"]) | {"labels": (), "vocabulary_size": 1000}
+    system = nnx.eval_shape(lambda: systems.build(**options))
+    assert system.text_encoder.options.depth == (6 if name == "medst" else 12)
+    widths = {"medst": 768, "biovil": 2048, "biovil_l": 2048, "biovil_t": 512}
+    if name in widths:
+        assert system.image_encoder.features == widths[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
