@@ -40,12 +40,9 @@ class BiovilL(Biovil):
     def __init__(self, options: BiovilLOptions):
         super().__init__(options)
         self.local_weight = options.local_weight
-        self.local_temperatures = {
-            "word_temperature": 1 / options.word_temperature,
-            "pool_temperature": 1 / options.pool_temperature,
-            # A pair's similarity is pool_temperature * log sum exp(cosine / pool_temperature).
-            "scale": options.pool_temperature / options.local_temperature,
-        }
+        self.word_temperature = options.word_temperature
+        self.pool_temperature = options.pool_temperature
+        self.local_temperature = options.local_temperature
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         total, metrics = super().objective(encoded, batch)
@@ -55,6 +52,9 @@ class BiovilL(Biovil):
             encoded["text"].astype(jnp.float32),
             encoded["patches"].astype(jnp.float32),
             words,
-            **self.local_temperatures,
+            word_temperature=1 / self.word_temperature,
+            pool_temperature=1 / self.pool_temperature,
+            # A pair's similarity is pool_temperature * log sum exp(cosine / pool_temperature).
+            scale=self.pool_temperature / self.local_temperature,
         )
         return total + self.local_weight * local, {**metrics, "local_loss": (local, 1.0)}

@@ -86,7 +86,13 @@ class Medst(System):
     def __init__(self, options: MedstOptions):
         rngs = nnx.Rngs(options.seed)
         self.preprocess, self.augment = options.preprocess, options.augment
-        self.labels, self.options = options.labels, options
+        self.labels = options.labels
+        self.temperature = options.temperature
+        self.local_temperature = options.local_temperature
+        self.temporal_temperature = options.temporal_temperature
+        self.global_weight, self.local_weight = options.global_weight, options.local_weight
+        self.temporal_weight = options.temporal_weight
+        self.dated, self.curriculum = options.times == "days", options.curriculum
         self.image_encoder = image_encoder(options, rngs=rngs)
         self.text_encoder = text_encoder(options, rngs=rngs)
 
@@ -123,13 +129,12 @@ class Medst(System):
         }
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        options = self.options
         paired = batch["has_frontal"] & (batch["text_source"] > 0)
         image = unit_norm(self.image_head(encoded["image"], train=True, mask=paired))
         text = unit_norm(self.text_head(encoded["text"], train=True, mask=paired))
         # The paper sums both directions where CLIP takes their mean.
         alignment = 2 * clip_loss(
-            image, text, 1 / options.temperature, mask=paired, negative_mask=negative_mask(batch)
+            image, text, 1 / self.temperature, mask=paired, negative_mask=negative_mask(batch)
         )
         word_term, patch_term = self._local(encoded, batch, paired)
         usable = study_mask(batch, paired)
@@ -137,13 +142,13 @@ class Medst(System):
             gather_sequences(image, batch["sequence_rows"]),
             gather_sequences(text, batch["sequence_rows"]),
             usable,
-            times=batch["study_days"] if options.times == "days" else None,
-            temperature=options.temporal_temperature,
+            times=batch["study_days"] if self.dated else None,
+            temperature=self.temporal_temperature,
         )
         total = (
-            options.global_weight * alignment
-            + options.local_weight * (word_term + patch_term)
-            + options.temporal_weight * self._ramp() * temporal
+            self.global_weight * alignment
+            + self.local_weight * (word_term + patch_term)
+            + self.temporal_weight * self._ramp() * temporal
         )
         several = jnp.sum(usable, axis=1) > 1
         return total, {
@@ -164,7 +169,7 @@ class Medst(System):
         patch_mask = jnp.repeat(views, encoded["patches"].shape[1] // 2, axis=1)
         words = unit_norm(self.word_head(encoded["words"], train=True, mask=word_mask))
         patches = unit_norm(self.patch_head(encoded["patches"], train=True, mask=patch_mask))
-        temperature = jnp.float32(self.options.local_temperature)
+        temperature = jnp.float32(self.local_temperature)
         words = jnp.where(word_mask[..., None], words, 0.0)
         patches = jnp.where(patch_mask[..., None], patches, 0.0)
         # What a word and the patches it looks at have in common decides how much it weighs.
@@ -181,11 +186,11 @@ class Medst(System):
         )
 
     def _ramp(self) -> jax.Array | float:
-        if not self.options.curriculum:
+        if not self.curriculum:
             return 1.0
         before = self.steps[...]
         self.steps.set_value(before + 1)
-        return jnp.minimum(before.astype(jnp.float32) / self.options.curriculum, 1.0)
+        return jnp.minimum(before.astype(jnp.float32) / self.curriculum, 1.0)
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         """Embed images, with `lateral` uint8 [B, S, S, 1] and `has_lateral` bool [B] if given."""
