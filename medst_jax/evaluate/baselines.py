@@ -46,6 +46,7 @@ class PixelEmbedder:
     """
 
     labels: tuple[str, ...] = ()
+    has_image = True
     has_text = False
     reads_priors = False
 

@@ -22,6 +22,7 @@ from medst_jax.data.pixels import Fit
 from medst_jax.data.studies import Studies, dataset_dir, open_studies
 from medst_jax.evaluate.embedder import Embeddings
 from medst_jax.evaluate.images import frontal_images
+from medst_jax.evaluate.outcome import NotApplicable
 from medst_jax.evaluate.tasks import Task, TaskOptions, select
 
 T = TypeVar("T", bound=Phrase | ImagePair | SentencePair | Text)
@@ -34,6 +35,7 @@ class EmbedsImages(Protocol):
 
     size: int
     labels: tuple[str, ...]
+    has_image: bool
     has_text: bool
     reads_priors: bool
 
@@ -144,7 +146,13 @@ class Bench:
     )
 
     def embed(self, dataset: str, split: str, rows: np.ndarray) -> Embeddings:
-        """Embeddings of the rows' frontal images, in the order of `rows`."""
+        """Embeddings of the rows' frontal images, in the order of `rows`.
+
+        Raises:
+          NotApplicable: the system has no image encoder.
+        """
+        if not self.embedder.has_image:
+            raise NotApplicable("this system has no image encoder; only texts can be embedded")
         place, stored = self.cache.get((dataset, split), ({}, None))
         missing = [r for r in _distinct(rows) if r not in place]
         if missing or stored is None:

@@ -72,6 +72,7 @@ class Embedder:
     ) -> None:
         self.size, self.text_length = size, text_length
         self.labels: tuple[str, ...] = tuple(system.labels) if system.has_prototypes else ()
+        self.has_image: bool = system.has_image
         self.has_text: bool = system.has_text and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
         self.box = system.preprocess.box

@@ -61,8 +61,8 @@ def phrase_grounding(options: PhraseGroundingOptions, bench: Bench) -> Outcome:
     Raises:
       NotApplicable: the system has no text encoder, or no phrase serves.
     """
-    if not bench.embedder.has_text:
-        raise NotApplicable("this system has no text encoder; sentences cannot be embedded")
+    if not (bench.embedder.has_text and bench.embedder.has_image):
+        raise NotApplicable("this system lacks a text or an image encoder; both meet in a map")
     targets = _targets(bench, options.dataset, options.split, options.limit)
     if not targets:
         raise NotApplicable(f"{options.dataset}/{options.split} has no phrase on a frontal image")

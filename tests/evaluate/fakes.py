@@ -38,6 +38,7 @@ class FakeTokenizer:
 class FakeSystem(nnx.Module):
     """Images: the first three pixels are the direction. Texts: the sum of their words' vectors."""
 
+    has_image = True
     has_text = True
     has_prototypes = True
     labels = ("East", "North", "Up")

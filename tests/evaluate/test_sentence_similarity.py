@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from fakes import FakeRecords, ImageOnlySystem, bench, pointing, studies
+from fakes import FakeRecords, ImageOnlySystem, TextOnlyScores, bench, pointing, studies
 
 from medst_jax.data.annotations import SentencePair
 from medst_jax.evaluate.measure import measure_one
@@ -54,6 +54,20 @@ def test_threshold_comes_from_the_other_folds():
         honest.append(held_out_hits(scores, same, np.arange(40), 10).mean())
         released.append(released_hits(scores, same, 10).mean())
     assert np.mean(honest) < 0.53 < np.mean(released)
+
+
+class TextOnlySystem(TextOnlyScores):
+    """Without an image encoder."""
+
+    has_image = False
+
+
+def test_a_text_encoder_alone_is_enough_and_has_no_images():
+    made_here = made(pairs(), TextOnlySystem())
+    auroc, _ = sentence_similarity(OPTIONS, made_here).parts
+    assert measure_one(auroc.predictions, "auroc/same", draws=0).value == 1.0
+    with pytest.raises(NotApplicable, match="no image encoder"):
+        made_here.embed("fake", "test", np.arange(1))
 
 
 def test_what_cannot_be_measured_is_named():
