@@ -75,7 +75,7 @@ class Embedder:
         self.has_image: bool = system.has_image
         self.has_text: bool = system.has_text and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
-        self.box = system.preprocess.box
+        self._preprocess = system.preprocess
         self._tokenizer = tokenizer
         self._graph, self._state = nnx.split(system)
         self._mesh = jax.sharding.get_mesh()
@@ -113,6 +113,11 @@ class Embedder:
         """
         self._check(images)
         return self._blocks(_embed_patches, (images,))[0]
+
+    def box(self, box: Any, height: int, width: int) -> np.ndarray:
+        """Boxes [..., 4] of a stored image of that size in the square that `images` takes."""
+        scale = self.size / self._preprocess.size
+        return self._preprocess.box(box, height, width) * np.float32(scale)
 
     def _check(self, images: np.ndarray) -> None:
         expected = (self.size, self.size, 1)

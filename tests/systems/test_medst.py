@@ -138,7 +138,7 @@ def test_forward_mapping_ignores_order_and_the_sum_ignores_the_direction_of_time
     )
     total = cycle_consistency_loss(image, text, mask)
     np.testing.assert_allclose(
-        cycle_consistency_loss(image[:, ::-1], text[:, ::-1], mask), total, rtol=1e-5
+        cycle_consistency_loss(image[:, ::-1], text[:, ::-1], mask), total, rtol=1e-4
     )
     assert abs(cycle_consistency_loss(image[:, order], text[:, order], mask) - total) > 1e-4
 
