@@ -5,10 +5,11 @@
     python launch/train.py --config=configs/cxr_bert_general.py:smoke --workdir=runs/cxr_bert_1_smoke
 
 The first is BERT-base from random weights on a data set of documents that you name `pubmed`; its
-steps are declared, not quoted; it was not run here. Phase II goes on from it:
+steps are declared, not quoted; it was not run here. Phase II goes on from the encoder, saved
+under Hugging Face's names (`models.save_pretrained(system.text_encoder, FOLDER, "hf-bert")`):
 
     python launch/train.py --config=configs/cxr_bert_clinical.py --workdir=runs/cxr_bert_2 \\
-        --config.init.text=runs/cxr_bert_1
+        --config.init.text=FOLDER
 
 The second trains on two CPU cores on the reports of the simulated cohort. A text encoder alone
 has no balanced accuracy: it is judged by sentence similarity.
