@@ -6,10 +6,10 @@
 
 The first is BERT-base from random weights on a data set of documents that you name `pubmed`; its
 steps are declared, not quoted; it was not run here. Phase II goes on from the encoder, saved
-under Hugging Face's names (`models.save_pretrained(system.text_encoder, FOLDER, "hf-bert")`):
+under Hugging Face's names (`models.save_pretrained(system.text_encoder, FILE, "hf-bert")`):
 
     python launch/train.py --config=configs/cxr_bert_clinical.py --workdir=runs/cxr_bert_2 \\
-        --config.init.text=FOLDER
+        --config.init.text=FILE.safetensors
 
 The second trains on two CPU cores on the reports of the simulated cohort. A text encoder alone
 has no balanced accuracy: it is judged by sentence similarity.
