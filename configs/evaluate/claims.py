@@ -34,6 +34,20 @@ PROBE_16 = f"{PROBE}/16 shots"
 
 
 @dataclasses.dataclass(frozen=True)
+class Control:
+    """How a control differs from the system.
+
+    flags: of `launch/train.py`.
+    config: another config file that is trained instead.
+    tasks: in its place, other tasks of the system's own runs: task -> task.
+    """
+
+    flags: tuple[str, ...] = ()
+    config: str = ""
+    tasks: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
 class Claim:
     """A system beats its controls; tasks are names in `predictions.npz`.
 
@@ -48,6 +62,13 @@ class Claim:
         """All controls of the claim."""
         return tuple(self.required)
 
+
+# "random" is made by benchmarks/claims.py.
+CONTROLS: dict[str, Control] = {
+    shuffle: Control((f"--config.data.shuffle={shuffle}",))
+    for shuffle in ("pairs", "labels", "both")
+}
+METRICS: dict[str, str] = {}  # of tasks that have another than METRIC
 
 _TEXT = (ZERO_SHOT_TEXT, PROBE_16)
 _LABELS = (ZERO_SHOT_PROTOTYPES, PROBE_16)

@@ -6,6 +6,7 @@ collimation. What it reaches is a property of the data set, not of any encoder.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,7 +46,9 @@ class PixelEmbedder:
     """
 
     labels: tuple[str, ...] = ()
+    has_image = True
     has_text = False
+    reads_priors = False
 
     def __init__(self, name: str, size: int) -> None:
         if name not in BASELINES:
@@ -63,6 +66,18 @@ class PixelEmbedder:
     def texts(self, texts: Sequence[str]) -> Embeddings:
         """Pixels know no text."""
         raise NotApplicable("a pixel baseline has no text encoder")
+
+    def pairs(self, images: np.ndarray, priors: np.ndarray, has_prior: np.ndarray) -> Embeddings:
+        """Pixels are read one image at a time."""
+        raise NotApplicable("a pixel baseline takes no prior image")
+
+    def patches(self, images: np.ndarray) -> np.ndarray:
+        """Pixels share no space with texts."""
+        raise NotApplicable("a pixel baseline has no patch embeddings")
+
+    def box(self, box: Any, height: int, width: int) -> np.ndarray:
+        """Nothing here is compared with boxes."""
+        raise NotApplicable("a pixel baseline has no patch embeddings")
 
 
 def _shrunk(image: np.ndarray, side: int) -> np.ndarray:

@@ -4,17 +4,28 @@
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from etils import epath
 
+from medst_jax.data.annotations import (
+    Annotations,
+    ImagePair,
+    Phrase,
+    SentencePair,
+    Text,
+    open_annotations,
+)
 from medst_jax.data.exclusion import read_exclusion
 from medst_jax.data.pixels import Fit
 from medst_jax.data.studies import Studies, dataset_dir, open_studies
 from medst_jax.evaluate.embedder import Embeddings
 from medst_jax.evaluate.images import frontal_images
+from medst_jax.evaluate.outcome import NotApplicable
 from medst_jax.evaluate.tasks import Task, TaskOptions, select
+
+T = TypeVar("T", bound=Phrase | ImagePair | SentencePair | Text)
 
 _BLOCK = 1024  # images decoded at once; bounds memory
 
@@ -24,13 +35,24 @@ class EmbedsImages(Protocol):
 
     size: int
     labels: tuple[str, ...]
+    has_image: bool
     has_text: bool
+    reads_priors: bool
 
     def images(self, images: np.ndarray) -> Embeddings:
         """Embed uint8 [N, S, S, 1]."""
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
         """Embed strings."""
+
+    def pairs(self, images: np.ndarray, priors: np.ndarray, has_prior: np.ndarray) -> Embeddings:
+        """Embed images with their priors; only where `reads_priors`."""
+
+    def patches(self, images: np.ndarray) -> np.ndarray:
+        """Patch embeddings [N, P, E]; only where `has_text`."""
+
+    def box(self, box: Any, height: int, width: int) -> np.ndarray:
+        """Boxes of a stored image in the encoder's square."""
 
 
 class Library:
@@ -85,6 +107,10 @@ class Library:
         card = dataset_dir(self._data_dir, dataset) / "data_card.json"
         return tuple(json.loads(card.read_text()).get("truth_finding_names", ()))
 
+    def annotations(self, dataset: str, kind: type[T], split: str) -> Annotations[T]:
+        """The records of a kind beside the studies: phrases, image or sentence pairs."""
+        return open_annotations(self._data_dir, dataset, kind, split)
+
     def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
         """Frontal images uint8 [N, S, S, 1] of the given rows."""
         loaded = self._images if self._keep_images else {}
@@ -120,7 +146,13 @@ class Bench:
     )
 
     def embed(self, dataset: str, split: str, rows: np.ndarray) -> Embeddings:
-        """Embeddings of the rows' frontal images, in the order of `rows`."""
+        """Embeddings of the rows' frontal images, in the order of `rows`.
+
+        Raises:
+          NotApplicable: the system has no image encoder.
+        """
+        if not self.embedder.has_image:
+            raise NotApplicable("this system has no image encoder; only texts can be embedded")
         place, stored = self.cache.get((dataset, split), ({}, None))
         missing = [r for r in _distinct(rows) if r not in place]
         if missing or stored is None:

@@ -72,7 +72,10 @@ class Embedder:
     ) -> None:
         self.size, self.text_length = size, text_length
         self.labels: tuple[str, ...] = tuple(system.labels) if system.has_prototypes else ()
+        self.has_image: bool = system.has_image
         self.has_text: bool = system.has_text and tokenizer is not None
+        self.reads_priors: bool = "prior_frontal" in system.required_keys
+        self._preprocess = system.preprocess
         self._tokenizer = tokenizer
         self._graph, self._state = nnx.split(system)
         self._mesh = jax.sharding.get_mesh()
@@ -83,13 +86,46 @@ class Embedder:
 
     def images(self, images: np.ndarray) -> Embeddings:
         """Embed uint8 `images` [N, S, S, 1]; N may be zero."""
+        self._check(images)
+        return self._run(_embed_images, (images,))
+
+    def pairs(self, images: np.ndarray, priors: np.ndarray, has_prior: np.ndarray) -> Embeddings:
+        """Embed uint8 `images` together with uint8 `priors`, both [N, S, S, 1].
+
+        Args:
+          images: current ones.
+          priors: earlier ones, read where `has_prior` bool [N] is true.
+          has_prior: of each.
+
+        Raises:
+          ValueError: the system reads one image at a time (`reads_priors` says so).
+        """
+        if not self.reads_priors:
+            raise ValueError("this system reads one image at a time; it takes no prior")
+        self._check(images)
+        self._check(priors)
+        return self._run(_embed_pairs, (images, priors, has_prior))
+
+    def patches(self, images: np.ndarray) -> np.ndarray:
+        """Unit-norm patch embeddings float32 [N, P, E] of uint8 `images`, in row order.
+
+        A second view's patches are not among them.
+        """
+        self._check(images)
+        return self._blocks(_embed_patches, (images,))[0]
+
+    def box(self, box: Any, height: int, width: int) -> np.ndarray:
+        """Boxes [..., 4] of a stored image of that size in the square that `images` takes."""
+        scale = self.size / self._preprocess.size
+        return self._preprocess.box(box, height, width) * np.float32(scale)
+
+    def _check(self, images: np.ndarray) -> None:
         expected = (self.size, self.size, 1)
         if images.dtype != np.uint8 or images.shape[1:] != expected:
             raise ValueError(
                 f"images are {images.dtype} {images.shape}; they must be uint8 [N, S, S, 1] "
                 f"with S = {self.size}, the size of the checkpoint"
             )
-        return self._run(_embed_images, (images,))
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
         """Embed strings; longer ones are cut at the checkpoint's text length."""
@@ -101,13 +137,17 @@ class Embedder:
         return self._run(_embed_texts, self._tokenizer.encode_batch(texts, self.text_length))
 
     def _run(self, function: Callable[..., Any], arrays: tuple[np.ndarray, ...]) -> Embeddings:
+        return Embeddings(*self._blocks(function, arrays))
+
+    def _blocks(
+        self, function: Callable[..., Any], arrays: tuple[np.ndarray, ...]
+    ) -> list[np.ndarray]:
         count = len(arrays[0])
         blocks = []
         for start in range(0, max(count, 1), self._batch_size):
             batch = [self._to_device(_padded(a[start:], self._batch_size)) for a in arrays]
             blocks.append(jax.device_get(function(self._graph, self._state, *batch)))
-        parts = [np.concatenate(leaves)[:count] for leaves in zip(*blocks, strict=True)]
-        return Embeddings(*parts)
+        return [np.concatenate(leaves)[:count] for leaves in zip(*blocks, strict=True)]
 
     def _to_device(self, batch: np.ndarray) -> jax.Array:
         if self._mesh.empty:
@@ -126,6 +166,20 @@ def _embed_images(graph: Any, state: Any, images: jax.Array) -> tuple[jax.Array,
     if system.has_prototypes:
         outputs.append(system.class_logits(images))
     return tuple(_replicated(output) for output in outputs)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _embed_pairs(
+    graph: Any, state: Any, images: jax.Array, priors: jax.Array, has_prior: jax.Array
+) -> tuple[jax.Array, ...]:
+    system = nnx.merge(graph, state)
+    embedding = system.encode_image(images, prior_frontal=priors, has_prior=has_prior)
+    return _replicated(embedding.features), _replicated(embedding.global_)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _embed_patches(graph: Any, state: Any, images: jax.Array) -> tuple[jax.Array, ...]:
+    return (_replicated(nnx.merge(graph, state).encode_image(images).local),)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -27,8 +27,9 @@ def statistic(predictions: Predictions, metric: str) -> bootstrap.Statistic:
 
     Args:
       predictions: of one task.
-      metric: "balanced_accuracy", "f1", "quadratic_kappa" (single); "auroc" (mean over the classes with
-        enough images) or "auroc/<class>" (single, multi); "recall@K", "median_rank" (ranks).
+      metric: "balanced_accuracy", "accuracy", "f1", "quadratic_kappa" (single); "auroc" (mean over
+        the classes with enough images) or "auroc/<class>" (single, multi); "recall@K",
+        "median_rank" (ranks); what was measured (values).
 
     Raises:
       ValueError: the predictions have no such metric.
@@ -68,14 +69,18 @@ def available(predictions: Predictions) -> tuple[str, ...]:
     """Names of the metrics these predictions have."""
     if predictions.kind == "ranks":
         return ("recall@1", "recall@5", "recall@10", "median_rank")
+    if predictions.kind == "values":
+        return predictions.classes
     per_class = tuple(f"auroc/{name}" for name in predictions.classes)
     if predictions.kind == "multi":
         return ("auroc", *per_class)
-    return ("balanced_accuracy", "auroc", "f1", "quadratic_kappa", *per_class)
+    return ("balanced_accuracy", "accuracy", "auroc", "f1", "quadratic_kappa", *per_class)
 
 
 def _once(p: Predictions, repeat: int, metric: str, weights: np.ndarray) -> np.ndarray:
     scores = p.scores[repeat]
+    if p.kind == "values":
+        return metrics.grouped_mean(scores[:, p.classes.index(metric)], p.targets, weights)
     name, _, argument = metric.partition("@" if p.kind == "ranks" else "/")
     if name == "recall":
         hit = (scores[:, 0] <= int(argument)).astype(np.float64)
@@ -90,6 +95,7 @@ def _once(p: Predictions, repeat: int, metric: str, weights: np.ndarray) -> np.n
     matrix = metrics.confusion(p.targets, p.predicted(repeat), len(p.classes), weights)
     functions = {
         "balanced_accuracy": metrics.balanced_accuracy,
+        "accuracy": metrics.accuracy,
         "f1": metrics.macro_f1,
         "quadratic_kappa": metrics.quadratic_kappa,
     }
@@ -113,7 +119,7 @@ def _macro_classes(p: Predictions) -> list[int]:
 
 
 def _too_small(p: Predictions, metric: str) -> bool:
-    if p.kind == "ranks":
+    if p.kind in ("ranks", "values"):
         return len(p.patients) < MIN_POSITIVES
     fewest = np.minimum(p.positives(), p.negatives())
     if metric.startswith("auroc/"):

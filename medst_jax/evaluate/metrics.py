@@ -53,6 +53,32 @@ def confusion(
     return (np.asarray(weights, np.float64) @ one_hot).reshape(-1, classes, classes)
 
 
+def accuracy(matrix: np.ndarray) -> np.ndarray:
+    """Share of images classified rightly [R]; from `confusion` [R, C, C]."""
+    return np.trace(matrix, axis1=1, axis2=2) / matrix.sum((1, 2))
+
+
+def grouped_mean(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean over groups of the weighted mean within each, [R].
+
+    Args:
+      values: [n], NaN where there is none.
+      groups: int [n].
+      weights: [R, n].
+
+    A group that a draw leaves empty is left out of that draw.
+    """
+    known = ~np.isnan(values)
+    member = (groups[known, None] == np.unique(groups[known])[None]).astype(np.float64)
+    weights = np.asarray(weights, np.float64)[:, known]
+    totals, counts = weights @ (member * values[known, None]), weights @ member
+    means = np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
+    present = ~np.isnan(means)
+    sums = np.where(present, means, 0.0).sum(1)
+    number = present.sum(1)
+    return np.divide(sums, number, out=np.full(len(sums), np.nan), where=number > 0)
+
+
 def recalls(matrix: np.ndarray) -> np.ndarray:
     """Recall of each class [R, C], NaN where a draw lacks it; from `confusion` [R, C, C]."""
     total = matrix.sum(2)

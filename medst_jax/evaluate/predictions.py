@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from etils import epath
 
-Kind = Literal["single", "multi", "ranks"]
+Kind = Literal["single", "multi", "ranks", "values"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,12 +20,15 @@ class Predictions:
     """Scores of n images, S repeats each (repeats: draws of training shots; else S = 1).
 
     Attributes:
-      kind: "single": one class per image; "multi": independent classes; "ranks": retrieval.
+      kind: "single": one class per image; "multi": independent classes; "ranks": retrieval;
+        "values": numbers measured on each image, such as the overlap of a map and a box.
       patients: int [n], patient ordinals.
       targets: "single": int [n] class; "multi": int8 [n, C] 1 positive, 0 negative, -1 unknown;
-        "ranks": int [n], all zero.
-      scores: float32 [S, n, C]; "ranks": [S, n, 1] with the rank of the first hit, from 1.
-      classes: C names; "ranks": empty.
+        "ranks": int [n], all zero; "values": int [n], the group of each image: numbers are
+        means over groups of means within each.
+      scores: float32 [S, n, C]; "ranks": [S, n, 1] with the rank of the first hit, from 1;
+        "values": the numbers, NaN where an image has none.
+      classes: C names; "ranks": empty; "values": what is measured.
     """
 
     kind: Kind

@@ -8,9 +8,19 @@ from medst_jax.evaluate.base_new import BaseNewOptions, base_new
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.linear_probe import LinearProbeOptions, linear_probe
 from medst_jax.evaluate.outcome import Outcome
+from medst_jax.evaluate.phrase_grounding import PhraseGroundingOptions, phrase_grounding
 from medst_jax.evaluate.retrieval import RetrievalOptions, retrieval
+from medst_jax.evaluate.sentence_similarity import (
+    SentenceSimilarityOptions,
+    sentence_similarity,
+)
 from medst_jax.evaluate.severity import SeverityOptions, severity
+from medst_jax.evaluate.temporal_classification import (
+    TemporalClassificationOptions,
+    temporal_classification,
+)
 from medst_jax.evaluate.zero_shot import ZeroShotOptions, zero_shot
+from medst_jax.evaluate.zero_shot_pair import ZeroShotPairOptions, zero_shot_pair
 from medst_jax.options import OptionError, parse
 
 
@@ -26,6 +36,10 @@ PROTOCOLS: dict[str, Protocol] = {
     "base_new": Protocol(BaseNewOptions, base_new),
     "linear_probe": Protocol(LinearProbeOptions, linear_probe),
     "retrieval": Protocol(RetrievalOptions, retrieval),
+    "temporal_classification": Protocol(TemporalClassificationOptions, temporal_classification),
+    "sentence_similarity": Protocol(SentenceSimilarityOptions, sentence_similarity),
+    "phrase_grounding": Protocol(PhraseGroundingOptions, phrase_grounding),
+    "zero_shot_pair": Protocol(ZeroShotPairOptions, zero_shot_pair),
     "severity": Protocol(SeverityOptions, severity),
 }
 

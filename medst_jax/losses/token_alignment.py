@@ -86,18 +86,25 @@ def alignment_terms(arrays: Alignment, temperature: jax.Array) -> tuple[jax.Arra
     patches = real(zero_invalid(patches, patch_mask))
     word_weights = real(zero_invalid(word_weights, word_mask))
     patch_weights = real(zero_invalid(patch_weights, patch_mask))
-    found_patches = unit(_attended(words, patches, patch_mask, temperature))
-    found_words = _attended(patches, words, word_mask, temperature)
+    found_patches = unit(attended(words, patches, patch_mask, temperature))
+    found_words = attended(patches, words, word_mask, temperature)
     return (
         _own_among_all(words, found_patches, word_mask, word_weights, temperature),
         _own_among_all(patches, found_words, patch_mask, patch_weights, temperature),
     )
 
 
-def _attended(
+def attended(
     queries: jax.Array, keys: jax.Array, mask: jax.Array, temperature: jax.Array
 ) -> jax.Array:
-    """Softmax-weighted means [B, Q, E] of keys [B, K, E] for queries [B, Q, E]."""
+    """Softmax-weighted means [B, Q, E] of keys [B, K, E] for queries [B, Q, E].
+
+    Args:
+      queries: [B, Q, E].
+      keys: [B, K, E], finite where masked.
+      mask: bool [B, K], which keys may be attended to.
+      temperature: scalar that divides the inner products.
+    """
     scores = product("bqe,bke->bqk", queries, keys) / temperature
     # A row without any key attends to zero vectors: a softmax over nothing is NaN.
     mask = mask | ~jnp.any(mask, axis=1, keepdims=True)

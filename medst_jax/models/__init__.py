@@ -8,6 +8,7 @@ from medst_jax.models.clip_transformer import (
     ClipText,
     ClipTextOptions,
 )
+from medst_jax.models.cross_attention import CrossAttention
 from medst_jax.models.grid_resnet import GridResNet, grid_resnet_options
 from medst_jax.models.heads import Projection, Prototypes, Temperature, unit_norm
 from medst_jax.models.hybrid_temporal_encoder import (
@@ -34,6 +35,7 @@ from medst_jax.models.text_transformer import (
     TextTransformerOptions,
     TextTransformerOutput,
 )
+from medst_jax.models.token_weights import TokenWeights
 from medst_jax.models.towers import ImageTextModel, ImageTower, TextTower, TowerOutput
 from medst_jax.models.variational import VariationalAutoencoder, VariationalOptions
 from medst_jax.models.vit import ViT, ViTOptions, ViTOutput
@@ -51,6 +53,7 @@ __all__ = [
     "ClipImageOptions",
     "ClipText",
     "ClipTextOptions",
+    "CrossAttention",
     "GridResNet",
     "HybridTemporalEncoder",
     "HybridTemporalOptions",
@@ -78,6 +81,7 @@ __all__ = [
     "TextTransformer",
     "TextTransformerOptions",
     "TextTransformerOutput",
+    "TokenWeights",
     "TowerOutput",
     "VariationalAutoencoder",
     "VariationalOptions",

@@ -71,10 +71,12 @@ class BatchNormHead(nnx.Module):
         self.fc2 = _linear(hidden, size, dtype, rngs)
         self.norm2 = BatchNorm(size, affine=False)
 
-    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
-        """[..., D] -> [..., E]."""
-        x = jax.nn.relu(self.norm1(self.fc1(x), train=train))
-        return self.norm2(self.fc2(x), train=train)
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, mask: jax.Array | None = None
+    ) -> jax.Array:
+        """[..., D] -> [..., E]; what `mask` [...] leaves out adds nothing to the statistics."""
+        x = jax.nn.relu(self.norm1(self.fc1(x), train=train, mask=mask))
+        return self.norm2(self.fc2(x), train=train, mask=mask)
 
 
 class PatchProjector(nnx.Module):

@@ -22,12 +22,13 @@ class UnsupportedError(TypeError):
 class System(nnx.Module):
     """A pre-training method: encoders and heads, and the loss that trains them.
 
-    Subclasses set `required_keys`, the keys of the batch they read, and define `encode`,
-    `objective` and `encode_image`; those with a text encoder also `encode_text`, those with
-    label prototypes `class_logits`.
+    Subclasses set `required_keys`, the keys of the batch they read, and define `encode` and
+    `objective`; those with an image encoder also `encode_image`, those with a text encoder
+    `encode_text`, those with label prototypes `class_logits`.
     """
 
     required_keys: ClassVar[tuple[str, ...]] = ()
+    has_image: ClassVar[bool] = True
     has_text: ClassVar[bool] = True
     has_prototypes: ClassVar[bool] = False
 

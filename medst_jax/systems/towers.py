@@ -56,19 +56,45 @@ def autoencoder(options: ImageOptions, *, outputs: int, rngs: nnx.Rngs) -> Any:
     return _build(AUTOENCODERS, options.image, fixed, "config.system.image", rngs)
 
 
+def temporal_encoder(
+    options: ImageOptions, pooler: Mapping[str, Any], *, rngs: nnx.Rngs
+) -> models.HybridTemporalEncoder:
+    """The ResNet of `options.image` on an image and its prior, and the pooler that compares them.
+
+    `pooler` replaces options of `HybridTemporalOptions` other than the backbone.
+    """
+    fixed = {"channels": options.preprocess.channels}
+    _, backbone = _options(IMAGE_ENCODERS, options.image, fixed, "config.system.image")
+    if not isinstance(backbone, models.ResNetOptions):
+        raise OptionError(
+            f"config.system.image.name is {options.image['name']!r}; a prior image is compared "
+            "on the map of a ResNet: resnet50 or resnet_small"
+        )
+    values = {**pooler, "backbone": backbone}
+    parsed = parse(models.HybridTemporalOptions, values, "config.system.pooler")
+    return models.HybridTemporalEncoder(parsed, rngs=rngs)
+
+
 def text_encoder(options: ImageTextOptions, *, rngs: nnx.Rngs) -> Any:
     """Build the text encoder of `options.text` for the vocabulary of the data."""
     fixed = {"vocabulary_size": options.vocabulary_size}
     return _build(TEXT_ENCODERS, options.text, fixed, "config.system.text", rngs)
 
 
+Table = Mapping[str, tuple[type, Callable[..., Any]]]
+
+
 def _build(
-    table: Mapping[str, tuple[type, Callable[..., Any]]],
-    values: Mapping[str, Any],
-    fixed: Mapping[str, Any],
-    where: str,
-    rngs: nnx.Rngs,
+    table: Table, values: Mapping[str, Any], fixed: Mapping[str, Any], where: str, rngs: nnx.Rngs
 ) -> Any:
+    module, options = _options(table, values, fixed, where)
+    return module(options, rngs=rngs)
+
+
+def _options(
+    table: Table, values: Mapping[str, Any], fixed: Mapping[str, Any], where: str
+) -> tuple[type, Any]:
+    """The module of a name and its options, defaults replaced by `values`."""
     name = str(values.get("name"))
     if name not in table:
         raise OptionError(f"{where}.name is {name!r}; known encoders: {', '.join(table)}")
@@ -76,7 +102,7 @@ def _build(
     options = defaults(**fixed)
     base = dataclasses.asdict(options)
     overrides = {k: v for k, v in values.items() if k != "name"}
-    return module(parse(type(options), {**base, **overrides}, where), rngs=rngs)
+    return module, parse(type(options), {**base, **overrides}, where)
 
 
 def image_features(

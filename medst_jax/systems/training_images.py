@@ -9,7 +9,15 @@ from medst_jax.data.augment import Augment
 from medst_jax.data.preprocess import Preprocess
 from medst_jax.systems.system import Batch
 
-PURPOSES = {"augment": 0, "image": 1, "text": 2}
+PURPOSES = {
+    "augment": 0,
+    "image": 1,
+    "text": 2,
+    "mask": 3,
+    "masked_text": 4,
+    "impression": 5,
+    "augment_lateral": 6,
+}
 
 
 class HasPreprocess(Protocol):
@@ -26,12 +34,19 @@ def purpose_keys(keys: jax.Array | None, purpose: str) -> jax.Array | None:
 
 
 def training_images(
-    system: HasPreprocess, batch: Batch, keys: jax.Array | None, view: str = "frontal"
+    system: HasPreprocess,
+    batch: Batch,
+    keys: jax.Array | None,
+    view: str = "frontal",
+    purpose: str = "augment",
 ) -> jax.Array:
-    """Float images [B, s, s, c] of one view of the batch, augmented where `keys` [B] are given."""
+    """Float images [B, s, s, c] of one view of the batch, augmented where `keys` [B] are given.
+
+    Views drawn for one purpose get the same geometry, so that a pair stays in register.
+    """
     images = system.preprocess.resize(batch[view])
     if keys is not None:
-        augment_keys = purpose_keys(keys, "augment")
+        augment_keys = purpose_keys(keys, purpose)
         assert augment_keys is not None
         images = system.augment(images, augment_keys)
     return system.preprocess.normalise(images)

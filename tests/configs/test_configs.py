@@ -54,6 +54,17 @@ def test_siglip_b16_has_the_sizes_of_its_name():
     assert 203e6 < count < 205e6
 
 
+REPORT_SYSTEMS = (
+    "biovil",
+    "biovil_l",
+    "biovil_t",
+    "cxr_bert",
+    "cxr_bert_clinical",
+    "cxr_bert_general",
+    "medst",
+)
+
+
 @pytest.mark.parametrize("name", REALITY_CHECK)
 def test_the_paper_sizes_build(name):
     config = _config(name, None).to_dict()
@@ -64,6 +75,18 @@ def test_the_paper_sizes_build(name):
     assert 23.4e6 < sum(leaf.size for leaf in leaves) < 23.6e6
     if system.text_encoder is not None:
         assert system.text_encoder.options.depth == 12 and system.text_encoder.features == 768
+
+
+@pytest.mark.parametrize("name", REPORT_SYSTEMS)
+def test_the_paper_sizes_of_report_systems_build(name):
+    config = _config(name, None).to_dict()
+    assert config["system"].get("augment", {"flip": "none"}).get("flip", "none") == "none"
+    options = dict(config["system"]) | {"labels": (), "vocabulary_size": 1000}
+    system = nnx.eval_shape(lambda: systems.build(**options))
+    assert system.text_encoder.options.depth == (6 if name == "medst" else 12)
+    widths = {"medst": 768, "biovil": 2048, "biovil_l": 2048, "biovil_t": 512}
+    if name in widths:
+        assert system.image_encoder.features == widths[name]
 
 
 @pytest.mark.parametrize("name", NAMES)

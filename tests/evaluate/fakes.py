@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from medst_jax.data.preprocess import Preprocess
 from medst_jax.evaluate.bench import Bench, Library
 from medst_jax.evaluate.embedder import Embedder
 from medst_jax.systems.embedding import Embedding
@@ -37,9 +38,12 @@ class FakeTokenizer:
 class FakeSystem(nnx.Module):
     """Images: the first three pixels are the direction. Texts: the sum of their words' vectors."""
 
+    has_image = True
     has_text = True
     has_prototypes = True
     labels = ("East", "North", "Up")
+    required_keys: tuple[str, ...] = ("frontal",)
+    preprocess = Preprocess(size=SIZE, channels=1)
 
     def __init__(self) -> None:
         vectors = np.zeros((len(WORDS), 3), np.float32)
@@ -132,15 +136,25 @@ def pointing(directions: np.ndarray) -> np.ndarray:
     return images
 
 
+class FakeRecords(list):
+    """Annotations with a vocabulary."""
+
+    labels: tuple[str, ...] = ()
+
+
 class FakeLibrary(Library):
     """A library over given studies."""
 
     def __init__(self, *members: FakeStudies) -> None:
         super().__init__("nowhere", SIZE, "pad", progress=False)
+        self.records: dict[type, FakeRecords] = {}
         self._members = {(m.name, m.split): m for m in members}
 
     def studies(self, dataset: str, split: str) -> FakeStudies:
         return self._members[dataset, split]
+
+    def annotations(self, dataset: str, kind: type, split: str) -> "FakeRecords":
+        return self.records[kind]
 
     def exclusion(self, dataset: str) -> str:
         return "digest"

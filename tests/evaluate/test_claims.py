@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from configs.evaluate import claims, kermany, reality_check, smoke
+from configs.evaluate import claims, kermany, reality_check, smoke, temporal_claims
 from medst_jax.evaluate.baselines import PixelEmbedder
 from medst_jax.evaluate.comparison import compare, mean_value
 from medst_jax.evaluate.predictions import Predictions
@@ -36,7 +36,7 @@ def test_runs_on_other_images_cannot_be_paired() -> None:
         compare(_runs(1, 0), _runs(1, 1, count=100), "auroc")
 
 
-@pytest.mark.parametrize("module", [claims, kermany, reality_check, smoke])
+@pytest.mark.parametrize("module", [claims, kermany, reality_check, smoke, temporal_claims])
 def test_suites_parse(module) -> None:
     options, tasks = parse_suite(module.get_config())
     assert options.draws == 2000 and set(tasks) == set(options.tasks)
@@ -51,6 +51,20 @@ def test_claims_name_tasks_of_their_suite() -> None:
         assert claim.controls[0] == "random" and set().union(*claim.required.values()) <= set(
             claim.tasks
         )
+
+
+def test_temporal_claims_name_tasks_metrics_and_controls_that_exist() -> None:
+    _, tasks = parse_suite(temporal_claims.get_config())
+    for claim in temporal_claims.CLAIMS.values():
+        assert {task.partition("/")[0] for task in claim.tasks} <= set(tasks)
+        assert set(claim.controls) <= {"random", *temporal_claims.CONTROLS}
+        for name, required in claim.required.items():
+            assert set(required) <= set(claim.tasks)
+            elsewhere = temporal_claims.CONTROLS.get(name, claims.Control()).tasks
+            assert not elsewhere or set(claim.tasks) <= set(elsewhere)
+    assert set(temporal_claims.METRICS) <= {
+        task for claim in temporal_claims.CLAIMS.values() for task in claim.tasks
+    }
 
 
 def test_frame_pixels_do_not_see_the_inside() -> None:

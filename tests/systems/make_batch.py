@@ -16,6 +16,13 @@ OPTIONS = dict(
     vocabulary_size=50,
 )
 TEXT = dict(text=dict(name="bert_small", width=16, heads=2, mlp=32, max_length=12))
+# Of single systems.
+OWN: dict[str, dict] = {
+    "medst": dict(
+        image=dict(name="view_experts_small", patch=16, width=16, depth=1, heads=2), hidden=24
+    ),
+    "biovil_t": dict(pooler=dict(width=16, depth=1, heads=2)),
+}
 
 
 def make_batch(rows: int = 6, seed: int = 0, size: int = 32, length: int = 12):
@@ -42,8 +49,30 @@ def make_batch(rows: int = 6, seed: int = 0, size: int = 32, length: int = 12):
         "sentence_index": np.where(mask, np.arange(length) // 4, -1).astype(np.int32),
         "study": study,
         "text": text,
+        "lateral": rng.integers(0, 256, (rows, size, size, 1), dtype=np.uint8),
+        "has_lateral": np.arange(rows) % 3 != 1,
+        "prior_frontal": rng.integers(0, 256, (rows, size, size, 1), dtype=np.uint8),
+        "has_prior": np.arange(rows) % 2 == 1,
+        "word_index": np.where(mask, np.arange(length) // 2, -1).astype(np.int32),
+        "findings_tokens": np.where(mask, rng.integers(5, 50, (rows, length)), 0).astype(np.int32),
+        "findings_mask": mask,
+        "impression_tokens": rng.integers(5, 50, (rows, length), dtype=np.int32),
+        "impression_mask": np.broadcast_to(np.arange(rows)[:, None] != 2, mask.shape),
+        "sequence_rows": _sequences(rows),
+        "study_days": np.where(_sequences(rows) >= 0, [[0.0, 9.0, 30.0]], np.nan).astype(
+            np.float32
+        ),
     }
     return jax.tree.map(jnp.asarray, batch)
+
+
+def _sequences(rows: int) -> np.ndarray:
+    """Sequences of the rows 2 to 4 and of the last two, as far as there are so many."""
+    sequences = np.full((max(rows // 2, 1), 3), -1, np.int32)
+    for n, chosen in enumerate(((2, 3, 4), (rows - 2, rows - 1))):
+        if rows > 3 and max(chosen) < rows and n < len(sequences):
+            sequences[n, : len(chosen)] = chosen
+    return sequences
 
 
 def call(system, method, *arguments, **options):

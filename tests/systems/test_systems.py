@@ -13,12 +13,13 @@ from flax import nnx
 
 from medst_jax import systems
 from medst_jax.options import OptionError
-from tests.systems.make_batch import LABELS, OPTIONS, TEXT, make_batch
+from tests.systems.make_batch import LABELS, OPTIONS, OWN, TEXT, make_batch
 
 
 def _options(name: str) -> dict:
     fields = {field.name for field in dataclasses.fields(systems.system_class(name).Options)}
-    return {**OPTIONS, **TEXT} if "text" in fields else OPTIONS
+    known = {key: value for key, value in {**OPTIONS, **TEXT}.items() if key in fields}
+    return {**known, **OWN.get(name, {})}
 
 
 @pytest.fixture(scope="module", params=systems.available())
@@ -52,7 +53,7 @@ def test_loss_and_gradient_are_finite_and_reach_every_encoder(built, step):
     for path, variable in flat:
         assert np.all(np.isfinite(variable[...])), path
     moved = {path[0] for path, variable in flat if np.any(variable[...] != 0)}
-    assert "image_encoder" in moved
+    assert ("image_encoder" in moved) == type(system).has_image
     assert ("text_encoder" in moved) == (system.text_encoder is not None)
 
 
@@ -92,6 +93,12 @@ def test_draws_follow_the_example_not_the_row(built):
 def test_embeddings_have_the_promised_shapes_and_norms(built):
     _, system = built
     batch = make_batch(3)
+    if not type(system).has_image:
+        text = system.encode_text(batch["tokens"], batch["token_mask"])
+        assert text.global_.shape == (3, 16) and text.local.shape == (3, 12, 16)
+        with pytest.raises(systems.UnsupportedError, match="encode_image"):
+            system.encode_image(batch["frontal"])
+        return
     image = system.encode_image(batch["frontal"])
     assert len(image.global_) == len(image.local) == 3
     assert image.features.shape == (3, system.image_encoder.features)
@@ -114,6 +121,8 @@ def test_embeddings_have_the_promised_shapes_and_norms(built):
 
 def test_evaluation_is_per_image(built):
     _, system = built
+    if not type(system).has_image:
+        pytest.skip("no image is embedded")
     images = make_batch(4)["frontal"]
     together = system.encode_image(images).global_
     alone = jnp.concatenate([system.encode_image(images[i : i + 1]).global_ for i in range(4)])

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BioViL-T (arXiv:2301.04558): images are read together with the patient's prior image.
+
+    python launch/train.py --config=configs/biovil_t.py --workdir=runs/biovil_t
+    python launch/train.py --config=configs/biovil_t.py:smoke --workdir=runs/biovil_t_smoke
+
+The first is the paper's size (448 px, batch 240, 50 epochs of 175,000 studies, 45% of the words
+hidden); no training code was released and the weights of the terms are declared, not quoted; it
+was not run here. The second trains on two CPU cores on the simulated cohort; its balanced
+accuracy in the claims' tasks has not been measured yet.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import biovil_l
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    config = biovil_l.get_config(arg)
+    config.system.name = "biovil_t"
+    config.system.mask.rate = 0.45
+    config.system.pooler = ConfigDict(
+        dict(width=256, depth=3, heads=8, dropout=0.1, path_rate=0.25)
+    )
+    if arg:
+        config.system.pooler.update(dict(width=64, depth=1, heads=4, path_rate=0.1))
+    else:
+        config.system.preprocess.size = config.data.size = 448
+        config.train.update(dict(batch_size=240, steps=36_000))
+        config.optimizer.warmup_steps = 1_100
+    return config

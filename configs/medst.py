@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Med-ST by its paper and release (arXiv:2405.19654), without the release's defects.
+
+    python launch/train.py --config=configs/medst.py --workdir=runs/medst
+    python launch/train.py --config=configs/medst.py:smoke --workdir=runs/medst_smoke
+
+The first is the paper's size: ViT-B/16 with view experts at 224 px, six BERT layers, 112 tokens,
+80 studies a step (two devices of 40), 8 epochs of 230,000 frontal studies, warm-up over 40% of
+the steps; it was not run here. One frontal per study; reports of whole studies. The second
+trains on two CPU cores on the simulated cohort; its balanced accuracy in the claims' tasks has
+not been measured yet.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import reports
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    config = reports.reports("medst", size=224, text_length=112, batch_size=80, steps=23_000)
+    config.system.update(
+        dict(
+            hidden=2048,
+            temperature=0.07,
+            local_temperature=0.1,
+            temporal_temperature=0.1,
+            global_weight=1.0,
+            local_weight=1.0,
+            temporal_weight=1.0,
+            times="uniform",
+            curriculum=0,
+        )
+    )
+    config.system.image = ConfigDict(dict(name="view_experts_b16", dtype="bfloat16"))
+    config.system.text = ConfigDict(dict(name="bert_base", depth=6, dtype="bfloat16"))
+    config.optimizer.update(dict(learning_rate=4e-5, warmup_steps=9_200))
+    if reports.small(config, arg):
+        config.system.hidden = 128
+        config.system.image = ConfigDict(dict(name="view_experts_small"))
+        config.optimizer.learning_rate = 1e-3
+    return config

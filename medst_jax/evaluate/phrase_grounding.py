@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Phrase grounding: does a sentence light up the place that it is about?
+
+The cosine of each patch with the sentence, smoothed and enlarged (arXiv:2204.09817), against the
+union of the sentence's boxes. Signed contrast-to-noise ratio first, its absolute value (the
+published number) beside it; overlap at the published thresholds, and without a threshold.
+Numbers are means within a finding, then over findings. Baselines: the mean training box of the
+same finding, side and zone; the same sentence on another patient's image; the centre. The
+"atypical" parts hold the phrases that the mean training box misses.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from medst_jax.data.annotations import Phrase
+from medst_jax.data.pixels import decode
+from medst_jax.evaluate import similarity_maps as maps
+from medst_jax.evaluate.bench import Bench
+from medst_jax.evaluate.location_baseline import LocationBaseline, Place, centre_map, place
+from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.predictions import Predictions
+
+METRICS = ("signed_cnr", "absolute_cnr", "miou", "iou_same_area")
+
+
+@dataclasses.dataclass(frozen=True)
+class PhraseGroundingOptions:
+    """Options of `phrase_grounding`.
+
+    Attributes:
+      dataset, split: with `phrases`; those about another image than the first frontal are left
+        out.
+      train_dataset, train_split: phrases whose boxes make the location baseline.
+      atypical: a phrase is atypical when the location baseline's `iou_same_area` is below this.
+      limit: at most so many phrases, spread evenly; 0 for all.
+    """
+
+    dataset: str
+    train_dataset: str
+    split: str = "test"
+    train_split: str = "train"
+    atypical: float = 0.1
+    limit: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Target:
+    """A phrase in the encoder's square: box and inside are bool [size, size]."""
+
+    row: int
+    text: str
+    where: Place
+    box: np.ndarray
+    inside: np.ndarray
+
+
+def phrase_grounding(options: PhraseGroundingOptions, bench: Bench) -> Outcome:
+    """Measure the map of every phrase, and the baselines' maps.
+
+    Raises:
+      NotApplicable: the system has no text encoder, or no phrase serves.
+    """
+    if not (bench.embedder.has_text and bench.embedder.has_image):
+        raise NotApplicable("this system lacks a text or an image encoder; both meet in a map")
+    targets = _targets(bench, options.dataset, options.split, options.limit)
+    if not targets:
+        raise NotApplicable(f"{options.dataset}/{options.split} has no phrase on a frontal image")
+    known = _targets(bench, options.train_dataset, options.train_split, 0)
+    baseline = LocationBaseline(((t.where, t.box) for t in known), bench.embedder.size)
+    studies = bench.library.studies(options.dataset, options.split)
+    patients = np.asarray(studies.index.patient)[[t.row for t in targets]]
+    findings = np.unique([t.where[0] for t in targets], return_inverse=True)[1]
+    values = _measured(bench, options, targets, patients, baseline)
+    atypical = values["location"][:, METRICS.index("iou_same_area")] < options.atypical
+    rows = np.array([t.row for t in targets], np.int64)
+    parts = []
+    for prefix, keep in (("", np.ones(len(rows), bool)), ("atypical/", atypical)):
+        for name, numbers in values.items():
+            if keep.any():
+                scores = numbers[keep][None].astype(np.float32)
+                predictions = Predictions("values", patients[keep], findings[keep], scores, METRICS)
+                parts.append(Part(f"{prefix}{name}", predictions, rows[keep]))
+    return Outcome(options.dataset, options.split, tuple(parts))
+
+
+def _targets(bench: Bench, dataset: str, split: str, limit: int) -> list[_Target]:
+    studies = bench.library.studies(dataset, split)
+    phrases = bench.library.annotations(dataset, Phrase, split)
+    step = max(1, len(phrases) // limit) if limit else 1
+    size, targets = bench.embedder.size, []
+    for phrase in phrases[::step]:
+        image = studies[phrase.row].images[phrase.image]
+        if image != studies[phrase.row].frontal():
+            continue
+        height, width = decode(image.data).shape
+        box = bench.embedder.box(phrase.boxes, height, width)
+        frame = bench.embedder.box([0.0, 0.0, width, height], height, width)
+        targets.append(
+            _Target(
+                phrase.row,
+                phrase.text,
+                place(phrase.finding, phrase.text),
+                maps.box_mask(box, size),
+                maps.box_mask(frame, size),
+            )
+        )
+    return targets
+
+
+def _measured(
+    bench: Bench,
+    options: PhraseGroundingOptions,
+    targets: list[_Target],
+    patients: np.ndarray,
+    baseline: LocationBaseline,
+) -> dict[str, np.ndarray]:
+    """Numbers float32 [n, metrics] by kind of map."""
+    rows = np.array([t.row for t in targets], np.int64)
+    unique, member = np.unique(rows, return_inverse=True)
+    images = bench.library.images(options.dataset, options.split, unique)
+    patches = bench.embedder.patches(images)
+    texts = bench.embedder.texts([t.text for t in targets]).global_
+    order = np.argsort(patients, kind="stable")
+    other = np.empty(len(targets), np.int64)
+    other[order] = np.roll(order, len(order) // 2)  # half the list away, by patient
+    size = bench.embedder.size
+    centre = centre_map(size)
+    values: dict[str, list[list[float]]] = {}
+    for k, target in enumerate(targets):
+        drawn = {
+            "map": maps.similarity_map(patches[member[k]], texts[k], size),
+            "location": baseline(target.where),
+            "other_patient": maps.similarity_map(patches[member[other[k]]], texts[k], size),
+            "centre": centre,
+        }
+        for name, values_of in drawn.items():
+            inside = np.where(target.inside, values_of, np.nan)
+            signed = maps.contrast_to_noise(inside, target.box)
+            numbers = [
+                signed,
+                abs(signed),
+                maps.mean_overlap(inside, target.box),
+                maps.area_overlap(inside, target.box),
+            ]
+            values.setdefault(name, []).append(numbers)
+    return {name: np.asarray(numbers, np.float32) for name, numbers in values.items()}

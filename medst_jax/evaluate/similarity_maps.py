@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Maps of how well each place of an image suits a sentence, and how well a map finds boxes.
+
+Maps and boxes live in the encoder's square. Pixels outside the image proper (padding) are NaN and
+count for nothing.
+"""
+
+import cv2
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+SMOOTHING = 1.5  # of the patch grid, in patches, as released
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+def similarity_map(patches: np.ndarray, text: np.ndarray, size: int) -> np.ndarray:
+    """Cosines of a square grid of patches with a text, smoothed and enlarged.
+
+    Args:
+      patches: [P, E] unit norm, in row order.
+      text: [E] unit norm.
+      size: side of the encoder's square, pixels.
+
+    Returns:
+      float32 [size, size].
+
+    Raises:
+      ValueError: P is no square number.
+    """
+    side = round(len(patches) ** 0.5)
+    if side * side != len(patches):
+        raise ValueError(f"{len(patches)} patches are no square grid; maps need one")
+    grid = (patches @ text).reshape(side, side).astype(np.float32)
+    smooth = gaussian_filter(grid, SMOOTHING)
+    return cv2.resize(smooth, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def box_mask(boxes: np.ndarray, size: int) -> np.ndarray:
+    """The union of boxes [K, 4] (x0, y0, x1, y1) as bool [size, size]; ends rounded outwards."""
+    mask = np.zeros((size, size), bool)
+    for x0, y0, x1, y1 in np.asarray(boxes).reshape(-1, 4):
+        mask[int(np.floor(y0)) : int(np.ceil(y1)), int(np.floor(x0)) : int(np.ceil(x1))] = True
+    return mask
+
+
+def contrast_to_noise(values: np.ndarray, mask: np.ndarray) -> float:
+    """Signed contrast-to-noise ratio: (mean inside - mean outside) / sqrt(sum of variances).
+
+    NaN where inside or outside holds no pixel. The papers report its absolute value, which a map
+    that is high everywhere but inside the box maximises as well.
+
+    Reference: Boecking et al., arXiv:2204.09817, section 4.4.
+    """
+    inside, outside = values[mask & ~np.isnan(values)], values[~mask & ~np.isnan(values)]
+    if not len(inside) or not len(outside):
+        return float("nan")
+    noise = np.sqrt(inside.var() + outside.var())
+    return float((inside.mean() - outside.mean()) / max(noise, 1e-8))
+
+
+def mean_overlap(values: np.ndarray, mask: np.ndarray) -> float:
+    """Intersection over union of box and map above a threshold, mean over 0.1 to 0.5."""
+    valid = ~np.isnan(values)
+    box = mask & valid
+    ratios = []
+    for threshold in THRESHOLDS:
+        above = valid & (np.where(valid, values, 0.0) > threshold)
+        union = np.sum(above | box)
+        ratios.append(np.sum(above & box) / union if union else np.nan)
+    return float(np.mean(ratios))
+
+
+def area_overlap(values: np.ndarray, mask: np.ndarray) -> float:
+    """Intersection over union of the box and as many highest pixels as the box has.
+
+    Needs no threshold: any rising function of the map gives the same.
+    """
+    valid = ~np.isnan(values)
+    box = mask[valid]
+    count = int(box.sum())
+    if not count:
+        return float("nan")
+    highest = np.argsort(-values[valid], kind="stable")[:count]
+    hits = int(box[highest].sum())
+    return hits / (2 * count - hits)

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Temporal image classification: has a finding improved, stayed or worsened since the prior image?
+
+Frozen features of a current image and its prior, a linear classifier per finding, 10-fold cross
+validation by patient over three seeds. The macro accuracy ("balanced_accuracy") comes first. The
+rows beside it show what the number is made of:
+
+  pair            current and prior image
+  current, prior  one image alone
+  majority        the most frequent class of the training folds
+  swapped         trained on pairs, tested with current and prior exchanged
+  other_prior     trained on pairs, tested with the prior of another patient
+  no_prior        trained on pairs, tested without a prior (systems that read both at once)
+  released        the Med-ST release: SVM, folds that split patients (arXiv:2405.19654)
+
+A system that reads a prior embeds both images at once; of others the two embeddings are joined.
+"""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from medst_jax.data.annotations import ImagePair
+from medst_jax.evaluate.bench import Bench
+from medst_jax.evaluate.folds import CLASSIFIERS, cross_scores, patient_folds, released_folds
+from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.predictions import Predictions
+
+CLASSES = ("improving", "stable", "worsening")
+FINDINGS = ("Consolidation", "Edema", "Pleural Effusion", "Pneumonia", "Pneumothorax")
+NO_PROGRESSION = -2
+
+
+@dataclasses.dataclass(frozen=True)
+class TemporalClassificationOptions:
+    """Options of `temporal_classification`.
+
+    Attributes:
+      dataset, split: with `image_pairs`.
+      findings: names of labels; those without enough pairs are left out.
+      classifier: "svm" or "linear".
+      folds: of the cross validation.
+      seeds: one cross validation each; numbers are means over them.
+    """
+
+    dataset: str
+    split: str = "test"
+    findings: tuple[str, ...] = FINDINGS
+    classifier: Literal["svm", "linear"] = "svm"
+    folds: int = 10
+    seeds: tuple[int, ...] = (42, 100, 666)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pairs:
+    """rows, priors, patients: int [n]; targets: int [n] of CLASSES. Of one finding."""
+
+    rows: np.ndarray
+    priors: np.ndarray
+    patients: np.ndarray
+    targets: np.ndarray
+
+
+def temporal_classification(options: TemporalClassificationOptions, bench: Bench) -> Outcome:
+    """Classify the pairs of every finding from every kind of input.
+
+    Raises:
+      NotApplicable: no finding has a pair of each class for every fold.
+    """
+    parts: list[Part] = []
+    quiet = not bench.library.progress
+    for name, pairs in tqdm(_findings(options, bench).items(), desc="temporal", disable=quiet):
+        for kind, scores in _scores(options, bench, pairs).items():
+            predictions = Predictions("single", pairs.patients, pairs.targets, scores, CLASSES)
+            parts.append(Part(f"{name}/{kind}", predictions, pairs.rows))
+    kinds = dict.fromkeys(part.name.rpartition("/")[2] for part in parts)
+    means = [_mean(kind, [p for p in parts if p.name.endswith(f"/{kind}")]) for kind in kinds]
+    return Outcome(options.dataset, options.split, (*means, *parts))
+
+
+def _findings(options: TemporalClassificationOptions, bench: Bench) -> dict[str, _Pairs]:
+    studies = bench.library.studies(options.dataset, options.split)
+    records = bench.library.annotations(options.dataset, ImagePair, options.split)
+    pairs = list(records)
+    rows = np.array([pair.row for pair in pairs], np.int64)
+    priors = np.array([pair.prior_row for pair in pairs], np.int64)
+    codes = np.array([pair.progression for pair in pairs], np.int8).reshape(len(pairs), -1)
+    known = {name.lower(): column for column, name in enumerate(records.labels)}
+    found: dict[str, _Pairs] = {}
+    for name in options.findings:
+        if name.lower() not in known:
+            continue
+        progression = codes[:, known[name.lower()]]
+        stated = progression != NO_PROGRESSION
+        targets = progression[stated].astype(np.int64) + 1
+        patients = np.asarray(studies.index.patient)[rows[stated]]
+        groups = [len(np.unique(patients[targets == c])) for c in range(len(CLASSES))]
+        if min(groups) >= options.folds:
+            found[name] = _Pairs(rows[stated], priors[stated], patients, targets)
+    if not found:
+        raise NotApplicable(
+            f"no finding of {options.dataset}/{options.split} has {options.folds} patients in each "
+            f"of {', '.join(CLASSES)}; use more patients or fewer folds"
+        )
+    return found
+
+
+def _scores(
+    options: TemporalClassificationOptions, bench: Bench, pairs: _Pairs
+) -> dict[str, np.ndarray]:
+    """Scores float32 [seeds, n, 3] by kind of input."""
+    current = bench.embed(options.dataset, options.split, pairs.rows).global_
+    prior = bench.embed(options.dataset, options.split, pairs.priors).global_
+    both = _paired(options, bench, pairs.rows, pairs.priors)
+    elsewhere = pairs.priors[_other_patients(pairs.patients)]
+    altered = {
+        "swapped": _paired(options, bench, pairs.priors, pairs.rows),
+        "other_prior": _paired(options, bench, pairs.rows, elsewhere),
+    }
+    if bench.embedder.reads_priors:
+        altered["no_prior"] = current
+    single = {"current": current, "prior": prior}
+    runs = [_cross_validated(options, pairs, both, single, altered, seed) for seed in options.seeds]
+    return {kind: np.stack([run[kind] for run in runs]) for kind in runs[0]}
+
+
+def _cross_validated(
+    options: TemporalClassificationOptions,
+    pairs: _Pairs,
+    both: np.ndarray,
+    single: dict[str, np.ndarray],
+    altered: dict[str, np.ndarray],
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Scores float32 [n, 3] by kind of input under one seed's folds.
+
+    Args:
+      both: features [n, D] of pairs.
+      single: features of one image alone, each with a classifier of its own.
+      altered: features of altered pairs, scored by the classifier of true pairs.
+    """
+    folds = patient_folds(pairs.targets, pairs.patients, options.folds, seed)
+    classifier = CLASSIFIERS[options.classifier](seed)
+    targets = pairs.targets
+    scores = {"pair": cross_scores(both, targets, folds, classifier)}
+    for kind, features in single.items():
+        scores[kind] = cross_scores(features, targets, folds, classifier)
+    scores["majority"] = _majority(targets, folds)
+    for kind, held in altered.items():
+        scores[kind] = cross_scores(both, targets, folds, classifier, held)
+    released = released_folds(targets, options.folds, seed)
+    scores["released"] = cross_scores(both, targets, released, CLASSIFIERS["svm"](seed))
+    return scores
+
+
+def _paired(
+    options: TemporalClassificationOptions, bench: Bench, rows: np.ndarray, priors: np.ndarray
+) -> np.ndarray:
+    """Features [n, D] of images `rows` with priors `priors`."""
+    if bench.embedder.reads_priors:
+        images = (bench.library.images(options.dataset, options.split, r) for r in (rows, priors))
+        current, prior = images
+        return bench.embedder.pairs(current, prior, np.ones(len(rows), bool)).global_
+    embedded = (bench.embed(options.dataset, options.split, r).global_ for r in (rows, priors))
+    return np.concatenate(list(embedded), axis=1)
+
+
+def _other_patients(patients: np.ndarray) -> np.ndarray:
+    """For each pair the position of one of another patient: half the list away, by patient."""
+    order = np.argsort(patients, kind="stable")
+    other = np.empty(len(patients), np.int64)
+    other[order] = np.roll(order, len(order) // 2)
+    return other
+
+
+def _majority(targets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    scores = np.zeros((len(targets), len(CLASSES)), np.float32)
+    for train, test in folds:
+        scores[test] = np.bincount(targets[train], minlength=len(CLASSES)) / len(train)
+    return scores
+
+
+def _mean(kind: str, parts: list[Part]) -> Part:
+    """The macro accuracy averaged over findings, as the papers' tables give it.
+
+    A mean over classes of the share of hits, then over findings with every class: the mean over
+    their pairs (finding, class).
+    """
+    hits = [
+        np.stack([p.predicted(repeat) == p.targets for repeat in range(len(p.scores))])
+        for p in (part.predictions for part in parts)
+    ]
+    groups = [k * len(CLASSES) + part.predictions.targets for k, part in enumerate(parts)]
+    predictions = Predictions(
+        "values",
+        np.concatenate([part.predictions.patients for part in parts]),
+        np.concatenate(groups),
+        np.concatenate(hits, axis=1)[..., None].astype(np.float32),
+        ("balanced_accuracy",),
+    )
+    return Part(f"mean/{kind}", predictions, np.concatenate([part.rows for part in parts]))

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BioViL-L: BioViL with a local loss between words and patches.
+
+Reference: Boecking et al., arXiv:2204.09817, section 4.5: the local loss is GLoRIA's (Huang et
+al., ICCV 2021), on projected words and patches.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from medst_jax.losses import gloria_local_loss
+from medst_jax.systems.biovil import Biovil, BiovilOptions
+from medst_jax.systems.registry import register
+from medst_jax.systems.system import Batch, Metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class BiovilLOptions(BiovilOptions):
+    """local_weight: of the local loss.
+
+    word_temperature, pool_temperature, local_temperature: divisors of the attention over
+    patches, of the cosines that are pooled over words, and of the logits.
+    """
+
+    local_weight: float = 1.0
+    word_temperature: float = 0.25
+    pool_temperature: float = 0.2
+    local_temperature: float = 0.1
+
+
+@register("biovil_l")
+class BiovilL(Biovil):
+    """Global and local alignment and masked language modelling."""
+
+    Options: ClassVar[type] = BiovilLOptions
+
+    def __init__(self, options: BiovilLOptions):
+        super().__init__(options)
+        self.local_weight = options.local_weight
+        self.word_temperature = options.word_temperature
+        self.pool_temperature = options.pool_temperature
+        self.local_temperature = options.local_temperature
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        total, metrics = super().objective(encoded, batch)
+        paired = batch["has_frontal"] & (batch["text_source"] > 0)
+        words = (batch["word_index"] >= 0) & paired[:, None]
+        local = gloria_local_loss(
+            encoded["text"].astype(jnp.float32),
+            encoded["patches"].astype(jnp.float32),
+            words,
+            word_temperature=1 / self.word_temperature,
+            pool_temperature=1 / self.pool_temperature,
+            # A pair's similarity is pool_temperature * log sum exp(cosine / pool_temperature).
+            scale=self.pool_temperature / self.local_temperature,
+        )
+        return total + self.local_weight * local, {**metrics, "local_loss": (local, 1.0)}

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Med-ST: frontal and lateral views, words and patches, and the order of a patient's studies.
+
+Reference: Yang et al., "Unlocking the Power of Spatial and Temporal Information in Medical
+Multimodal Pre-training", arXiv:2405.19654: `L = w1 L_ita + w2 L_local + w3 L_temporal`.
+docs/temporal.md maps the paper's equations and lists what its release does otherwise.
+"""
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.data.batch import example_keys
+from medst_jax.losses import clip_loss, cycle_consistency_loss, token_alignment_loss
+from medst_jax.losses.token_alignment import attended
+from medst_jax.models import BatchNormHead, TokenWeights, aggregate_words, unit_norm
+from medst_jax.options import OptionError
+from medst_jax.systems.embedding import Embedding
+from medst_jax.systems.options import ImageTextOptions
+from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.registry import register
+from medst_jax.systems.sequences import gather_sequences, study_mask
+from medst_jax.systems.system import Batch, Metrics, Rngs, System
+from medst_jax.systems.towers import image_encoder, text_encoder
+from medst_jax.systems.training_images import purpose_keys, training_images
+
+
+@dataclasses.dataclass(frozen=True)
+class MedstOptions(ImageTextOptions):
+    """image: an encoder of two views, "view_experts_b16" or "view_experts_small".
+
+    hidden: inner width of the projection heads.
+    temperature, local_temperature, temporal_temperature: fixed, of the three terms.
+    global_weight, local_weight, temporal_weight: of the three terms.
+    times: "uniform" places the k-th of n studies at k / n, "days" where its day puts it.
+    curriculum: steps over which the temporal weight rises from 0; 0 starts with it whole.
+    """
+
+    joint: int = 128
+    hidden: int = 2048
+    temperature: float = 0.07
+    local_temperature: float = 0.1
+    temporal_temperature: float = 0.1
+    global_weight: float = 1.0
+    local_weight: float = 1.0
+    temporal_weight: float = 1.0
+    times: Literal["uniform", "days"] = "uniform"
+    curriculum: int = 0
+
+    def __post_init__(self) -> None:
+        if self.augment.flip != "none":
+            raise OptionError(
+                f"config.system.augment.flip is {self.augment.flip!r}; reports name sides: use none"
+            )
+        if not str(self.image.get("name", "")).endswith("_views"):
+            raise OptionError(
+                f"config.system.image.name is {self.image.get('name')!r}; medst needs an encoder "
+                "of two views: view_experts_b16 or view_experts_small"
+            )
+
+
+@register("medst")
+class Medst(System):
+    """View experts, global and weighted local alignment, cycle consistency over time."""
+
+    required_keys: ClassVar[tuple[str, ...]] = (
+        "frontal",
+        "has_frontal",
+        "lateral",
+        "has_lateral",
+        "tokens",
+        "token_mask",
+        "word_index",
+        "text_source",
+        "example",
+        "study",
+        "text",
+        "sequence_rows",
+        "study_days",
+    )
+    Options = MedstOptions
+
+    def __init__(self, options: MedstOptions):
+        rngs = nnx.Rngs(options.seed)
+        self.preprocess, self.augment = options.preprocess, options.augment
+        self.labels = options.labels
+        self.temperature = options.temperature
+        self.local_temperature = options.local_temperature
+        self.temporal_temperature = options.temporal_temperature
+        self.global_weight, self.local_weight = options.global_weight, options.local_weight
+        self.temporal_weight = options.temporal_weight
+        self.dated, self.curriculum = options.times == "days", options.curriculum
+        self.image_encoder = image_encoder(options, rngs=rngs)
+        self.text_encoder = text_encoder(options, rngs=rngs)
+
+        def head(features: int) -> BatchNormHead:
+            return BatchNormHead(features, options.hidden, options.joint, rngs=rngs)
+
+        self.image_head = head(self.image_encoder.features)
+        self.patch_head = head(self.image_encoder.features)
+        self.text_head = head(self.text_encoder.features)
+        self.word_head = head(self.text_encoder.features)
+        self.word_weights = TokenWeights(options.joint, rngs=rngs)
+        self.patch_weights = TokenWeights(options.joint, rngs=rngs)
+        self.steps = nnx.BatchStat(jnp.zeros((), jnp.int32), axes=())
+
+    def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
+        keys = example_keys(rngs, batch["example"])
+        output = self.image_encoder(
+            training_images(self, batch, keys),
+            training_images(self, batch, keys, "lateral", "augment_lateral"),
+            batch["has_lateral"],
+            keys=purpose_keys(keys, "image"),
+            train=True,
+        )
+        states = self.text_encoder(
+            batch["tokens"], batch["token_mask"], keys=purpose_keys(keys, "text")
+        ).hidden_states[-1]
+        words, word_mask = aggregate_words(states, batch["word_index"])
+        return {
+            "image": output.pooled,
+            "patches": output.patches,
+            "text": states[:, 0],
+            "words": words,
+            "word_mask": word_mask,
+        }
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        paired = batch["has_frontal"] & (batch["text_source"] > 0)
+        image = unit_norm(self.image_head(encoded["image"], train=True, mask=paired))
+        text = unit_norm(self.text_head(encoded["text"], train=True, mask=paired))
+        # The paper sums both directions where CLIP takes their mean.
+        alignment = 2 * clip_loss(
+            image, text, 1 / self.temperature, mask=paired, negative_mask=negative_mask(batch)
+        )
+        word_term, patch_term = self._local(encoded, batch, paired)
+        usable = study_mask(batch, paired)
+        temporal = cycle_consistency_loss(
+            gather_sequences(image, batch["sequence_rows"]),
+            gather_sequences(text, batch["sequence_rows"]),
+            usable,
+            times=batch["study_days"] if self.dated else None,
+            temperature=self.temporal_temperature,
+        )
+        total = (
+            self.global_weight * alignment
+            + self.local_weight * (word_term + patch_term)
+            + self.temporal_weight * self._ramp() * temporal
+        )
+        several = jnp.sum(usable, axis=1) > 1
+        return total, {
+            "global_loss": (alignment, 1.0),
+            "word_loss": (word_term, 1.0),
+            "patch_loss": (patch_term, 1.0),
+            "temporal_loss": (temporal, 1.0),
+            "studies_in_sequences": (jnp.sum(usable & several[:, None]), jnp.sum(paired)),
+            **pair_metrics(image, text, paired),
+        }
+
+    def _local(
+        self, encoded: dict[str, jax.Array], batch: Batch, paired: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Word and patch terms of the modality-weighted local alignment."""
+        word_mask = encoded["word_mask"] & paired[:, None]
+        views = jnp.stack([batch["has_frontal"], batch["has_lateral"]], axis=1) & paired[:, None]
+        patch_mask = jnp.repeat(views, encoded["patches"].shape[1] // 2, axis=1)
+        words = unit_norm(self.word_head(encoded["words"], train=True, mask=word_mask))
+        patches = unit_norm(self.patch_head(encoded["patches"], train=True, mask=patch_mask))
+        temperature = jnp.float32(self.local_temperature)
+        words = jnp.where(word_mask[..., None], words, 0.0)
+        patches = jnp.where(patch_mask[..., None], patches, 0.0)
+        # What a word and the patches it looks at have in common decides how much it weighs.
+        seen = unit_norm(attended(words, patches, patch_mask, temperature))
+        read = attended(patches, words, word_mask, temperature)
+        return token_alignment_loss(
+            words,
+            patches,
+            word_mask,
+            patch_mask,
+            self.word_weights(unit_norm(words * seen), word_mask),
+            self.patch_weights(unit_norm(patches * read), patch_mask),
+            temperature=temperature,
+        )
+
+    def _ramp(self) -> jax.Array | float:
+        if not self.curriculum:
+            return 1.0
+        before = self.steps[...]
+        self.steps.set_value(before + 1)
+        return jnp.minimum(before.astype(jnp.float32) / self.curriculum, 1.0)
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        """Embed images, with `lateral` uint8 [B, S, S, 1] and `has_lateral` bool [B] if given."""
+        lateral: Any = views.get("lateral")
+        if lateral is not None:
+            lateral = self.preprocess(lateral)
+        output = self.image_encoder(self.preprocess(images), lateral, views.get("has_lateral"))
+        return Embedding(
+            unit_norm(self.image_head(output.pooled)),
+            unit_norm(self.patch_head(output.patches)),
+            output.pooled,
+        )
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+        """Embed texts; `local` holds tokens, which training sums to words."""
+        states = self.text_encoder(tokens, token_mask).hidden_states[-1]
+        features = states[:, 0].astype(jnp.float32)
+        local = unit_norm(self.word_head(states))
+        return Embedding(unit_norm(self.text_head(features)), local, features)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Maps against boxes: hand-made values, the reference's maps, and a system that points."""
+
+import dataclasses
+import types
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fakes import SIZE, FakeRecords, FakeStudies, FakeSystem, bench, studies, unit_norm
+from scipy.ndimage import gaussian_filter
+
+from medst_jax.data.annotations import Phrase
+from medst_jax.evaluate import similarity_maps as maps
+from medst_jax.evaluate.location_baseline import LocationBaseline, centre_map, place
+from medst_jax.evaluate.measure import measure_one
+from medst_jax.evaluate.phrase_grounding import PhraseGroundingOptions, phrase_grounding
+from medst_jax.systems.embedding import Embedding
+
+
+def test_contrast_is_signed_and_ignores_what_is_outside_the_image():
+    values = np.full((6, 6), np.nan, np.float32)
+    values[:4] = np.arange(24).reshape(4, 6)
+    mask = np.zeros((6, 6), bool)
+    mask[2:5, :3] = True
+    inside, outside = values[:4][mask[:4]], values[:4][~mask[:4]]
+    expected = (inside.mean() - outside.mean()) / np.sqrt(inside.var() + outside.var())
+    assert maps.contrast_to_noise(values, mask) == pytest.approx(expected, rel=1e-5)
+    assert maps.contrast_to_noise(-values, mask) == pytest.approx(-expected, rel=1e-5)
+    assert np.isnan(maps.contrast_to_noise(values, np.zeros((6, 6), bool)))
+
+
+def test_overlaps_of_a_hand_made_map():
+    values = np.zeros((4, 4), np.float32)
+    values[0] = [0.15, 0.25, 0.35, 0.45]
+    mask = np.zeros((4, 4), bool)
+    mask[0, 2:] = True
+    # Above 0.1, 0.2, 0.3, 0.4, 0.5 lie 4, 3, 2, 1 and 0 pixels; the box is the last two.
+    assert maps.mean_overlap(values, mask) == pytest.approx((2 / 4 + 2 / 3 + 1 + 1 / 2 + 0) / 5)
+    assert maps.area_overlap(values, mask) == 1.0
+    assert maps.area_overlap(-values, mask) == 0.0
+    assert maps.area_overlap(np.exp(3 * values), mask) == 1.0
+
+
+def test_boxes_are_united_and_rounded_outwards():
+    mask = maps.box_mask(np.array([[0.2, 0, 2, 1.1], [1, 1, 3, 2]]), 4)
+    expected = [[1, 1, 0, 0], [1, 1, 1, 0], [0] * 4, [0] * 4]
+    np.testing.assert_array_equal(mask, np.array(expected, bool))
+
+
+def test_smoothing_is_the_references(shared):
+    oracle = np.load(shared / "oracle" / "himl.npz")
+    grid = oracle["simmap_patches"] / np.linalg.norm(
+        oracle["simmap_patches"], axis=-1, keepdims=True
+    )
+    text = oracle["simmap_text"] / np.linalg.norm(oracle["simmap_text"])
+    np.testing.assert_allclose(
+        gaussian_filter(grid @ text.ravel(), maps.SMOOTHING), oracle["simmap_smoothed"], atol=1e-5
+    )
+    drawn = maps.similarity_map(grid.reshape(-1, 16), text.ravel(), 14)
+    np.testing.assert_allclose(drawn, oracle["simmap_smoothed"], atol=1e-5)
+    with pytest.raises(ValueError, match="5 patches"):
+        maps.similarity_map(np.zeros((5, 3)), np.zeros(3), 14)
+
+
+def test_location_falls_back_from_words_to_side_to_finding():
+    left, right = np.zeros((2, 2), bool), np.zeros((2, 2), bool)
+    left[:, 1], right[:, 0] = True, True
+    baseline = LocationBaseline(
+        [(place("Mass", "left upper mass"), left), (place("Mass", "right mass"), right)], 2
+    )
+    np.testing.assert_array_equal(baseline(place("Mass", "mass in the left base")), left)
+    np.testing.assert_array_equal(baseline(place("Mass", "a mass")), np.full((2, 2), 0.5))
+    assert not baseline(place("Edema", "edema")).any()
+    assert centre_map(5).argmax() == 12
+
+
+class Pointer(FakeSystem):
+    """Bright places are east, dark ones north."""
+
+    has_prototypes = False
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        grid = images.reshape(-1, SIZE // 2, 2, SIZE // 2, 2).mean((2, 4)).reshape(len(images), -1)
+        bright = grid / 255.0
+        local = jnp.stack([bright, 1 - bright, jnp.zeros_like(bright)], axis=-1)
+        pooled = local.mean(1)
+        return Embedding(unit_norm(pooled), unit_norm(local), pooled)
+
+
+@dataclasses.dataclass
+class Illustrated(FakeStudies):
+    """Studies that hold their picture as PNG."""
+
+    def __getitem__(self, i: int) -> types.SimpleNamespace:
+        data = cv2.imencode(".png", self.pictures[i][..., 0])[1].tobytes()
+        image = types.SimpleNamespace(data=data)
+        return types.SimpleNamespace(images=[image, None], frontal=lambda: image, truth={})
+
+
+def test_a_system_that_points_beats_the_baselines():
+    count = 24
+    rng = np.random.default_rng(0)
+    pictures = np.zeros((count, SIZE, SIZE, 1), np.uint8)
+    records = FakeRecords()
+    for k in range(count):
+        y, x = rng.integers(0, SIZE - 3, 2)
+        pictures[k, y : y + 4, x : x + 4] = 255
+        box = np.array([[x, y, x + 4, y + 4]], np.float32)
+        records.append(
+            Phrase(k, 0, "east", "Mass" if k % 2 else "Edema", box, np.zeros(0, np.int32))
+        )
+    plain = studies(pictures, ("A",), np.zeros((count, 1)))
+    illustrated = Illustrated(**{f.name: getattr(plain, f.name) for f in dataclasses.fields(plain)})
+    made = bench(illustrated, system=Pointer())
+    made.library.records[Phrase] = records
+    options = PhraseGroundingOptions("fake", "fake", train_split="test")
+    outcome = phrase_grounding(options, made)
+    signed = {
+        part.name: measure_one(part.predictions, "signed_cnr", draws=0).value
+        for part in outcome.parts
+    }
+    assert signed["map"] > 1.0
+    for baseline in ("location", "other_patient", "centre"):
+        assert signed[baseline] < 0.6 * signed["map"]
+    (own,) = [part for part in outcome.parts if part.name == "map"]
+    assert len(own.predictions.patients) == count and set(own.predictions.targets) == {0, 1}
