@@ -30,7 +30,7 @@ _MODULES = {name: f"benchmarks.{name}" for name in ("input", "step", "losses")}
 
 
 def main(_: list[str]) -> None:
-    what: str = _WHAT.value
+    what = str(_WHAT.value)
     module = importlib.import_module(_MODULES[what])
     try:
         rows = module.run() if hasattr(module, "run") else module.measure()
