@@ -81,7 +81,7 @@ def annotate(
             source.annotations(
                 config,
                 tuple(info["splits"]),
-                lambda split: open_studies(data_dir, source.name, split, truth=True),
+                lambda split, truth=False: open_studies(data_dir, source.name, split, truth=truth),
             ),
         )
     return made
@@ -175,9 +175,9 @@ def _write_split(
     count = 0
     try:
         for item in records:
-            serialised = features.serialize_example(_plain(item))
-            writer.write(serialised)
-            state.update(record.digest(features.deserialize_example_np(serialised)))
+            values = _plain(item)
+            writer.write(features.serialize_example(values))
+            state.update(record.digest(values))
             count += 1
     finally:
         writer.close()

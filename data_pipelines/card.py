@@ -20,7 +20,7 @@ from medst_jax.data.index import Index
 from medst_jax.data.studies import dataset_dir, open_studies
 from medst_jax.data.study import Study
 
-_LOOKED_AT = 4000
+_LOOKED_AT = 2000
 _CODES = {
     "positive": schema.POSITIVE,
     "negative": schema.NEGATIVE,

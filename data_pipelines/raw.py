@@ -119,11 +119,11 @@ class AnnotatedSource(Source, Protocol):
     """A source that also has records beside its studies, of the configs of `annotations`.
 
     It may have no units at all: then it has only those. `annotations` maps splits to records of
-    one config; `open_split` opens the studies as built, truth included, and `splits` are theirs.
+    one config; `open_split(split, truth=False)` opens the studies as built, and `splits` are theirs.
     """
 
     def annotation_configs(self) -> Sequence[str]: ...
 
     def annotations(
-        self, config: str, splits: Sequence[str], open_split: Callable[[str], Studies]
+        self, config: str, splits: Sequence[str], open_split: Callable[..., Studies]
     ) -> Mapping[str, Iterable[Annotation]]: ...

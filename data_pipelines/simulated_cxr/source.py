@@ -102,7 +102,7 @@ class SimulatedSite:
         return tuple(CONFIGS) if SITES[self.site].reports else ()
 
     def annotations(
-        self, config: str, splits: Sequence[str], open_split: Callable[[str], Studies]
+        self, config: str, splits: Sequence[str], open_split: Callable[..., Studies]
     ) -> Mapping[str, Iterator[Annotation]]:
         """Splits of one config; sentence pairs, which come from no study, are of one split."""
         site = SITES[self.site]
@@ -110,7 +110,7 @@ class SimulatedSite:
             split = "test" if site.evaluation_only else "train"
             return {split: sentence_pairs(self.seed, site.name, site.style)}
         if config == "phrases":
-            return {split: annotations.phrases(open_split(split)) for split in splits}
+            return {split: annotations.phrases(open_split(split, truth=True)) for split in splits}
         if config == "image_pairs":
             quality = "consensus" if site.evaluation_only else "mined"
             return {split: annotations.image_pairs(open_split(split), quality) for split in splits}
