@@ -55,7 +55,7 @@ class MedstOptions(ImageTextOptions):
             raise OptionError(
                 f"config.system.augment.flip is {self.augment.flip!r}; reports name sides: use none"
             )
-        if not str(self.image.get("name", "")).endswith("_views"):
+        if not str(self.image.get("name", "")).startswith("view_experts"):
             raise OptionError(
                 f"config.system.image.name is {self.image.get('name')!r}; medst needs an encoder "
                 "of two views: view_experts_b16 or view_experts_small"
