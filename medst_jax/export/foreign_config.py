@@ -22,7 +22,7 @@ def foreign_config(encoder: nnx.Module, preprocess: Preprocess | None = None) ->
 
 def _timm(encoder: ViT, preprocess: Preprocess | None) -> dict[str, Any]:
     options = encoder.options
-    sizes = dict(
+    sizes: dict[str, Any] = dict(
         img_size=options.image_size,
         patch_size=options.patch,
         in_chans=options.channels,
@@ -32,7 +32,11 @@ def _timm(encoder: ViT, preprocess: Preprocess | None) -> dict[str, Any]:
         mlp_ratio=options.mlp_ratio,
         num_classes=0,
     )
-    pretrained = dict(
+    if options.pooling == "map":
+        sizes |= dict(global_pool="map", class_token=False)
+    if options.activation != "gelu":
+        sizes["act_layer"] = options.activation
+    pretrained: dict[str, Any] = dict(
         input_size=[options.channels, options.image_size, options.image_size],
         num_classes=0,
         first_conv="patch_embed.proj",

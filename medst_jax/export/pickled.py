@@ -45,7 +45,9 @@ def read_pickled(file: epath.PathLike, key: str | None = None) -> dict[str, np.n
         # weights_only refuses every pickled object but tensors and plain containers.
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        cause = str(error).strip().splitlines()[0][:200]
+        # PyTorch's first lines advise to switch the safe mode off; the cause comes later.
+        lines = [line.strip() for line in str(error).strip().splitlines()]
+        cause = next((line for line in lines if "Unpickler error" in line), lines[0])[:200]
         raise ExportError(
             f"{path} cannot be read with weights_only=True ({cause}); save its state dict alone, "
             "in the environment that wrote it: torch.save(model.state_dict(), FILE)"

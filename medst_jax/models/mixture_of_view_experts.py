@@ -82,6 +82,8 @@ class MixtureOfViewExperts(nnx.Module):
     """
 
     def __init__(self, options: ViTOptions, *, rngs: nnx.Rngs) -> None:
+        if options.pooling != "cls":
+            raise ValueError(f"pooling is {options.pooling!r}; view experts have a class token")
         self.options = options
         self.features = options.width
         pixels = options.patch**2 * options.channels

@@ -78,8 +78,10 @@ def test_refusals(stored, tmp_path, monkeypatch):
         read_pickled(stored({"epoch": 3}))
     with pytest.raises(ExportError, match=r"has no 'ema.weights'; keys there: model"):
         read_pickled(stored({"model": {}}), "ema.weights")
-    with pytest.raises(ExportError, match=r"weights_only=True \(unsafe global os.system\)"):
-        read_pickled(stored(RuntimeError("unsafe global os.system\nmore")))
+    with pytest.raises(ExportError, match=r"\(Unpickler error: unsafe global os.system\)"):
+        read_pickled(
+            stored(RuntimeError("Load failed.\nUnpickler error: unsafe global os.system\nmore"))
+        )
     with pytest.raises(ExportError, match="does not exist"):
         read_pickled(tmp_path / "absent.pth")
     monkeypatch.setitem(sys.modules, "torch", None)

@@ -223,6 +223,8 @@ def test_clip_text_reads_no_token_behind_the_end():
 
 
 def test_sizes_that_do_not_fit():
+    with pytest.raises(ValueError, match="view experts have a class token"):
+        view_experts(pooling="map")
     with pytest.raises(ValueError, match="stage 1 is 9 tokens wide, which windows of 4"):
         SwinOptions(**{**SWIN, "image_size": 36})
     with pytest.raises(ValueError, match="need one value a stage"):
