@@ -19,15 +19,17 @@ class Placement:
 
     Attributes:
       constrain: pins an array's sharding by one logical name per dimension.
+      gather: the same for a parameter where it is used: whole but for what is cut inside layers.
       batch_shards: gives the number of parts into which the batch is cut.
     """
 
     constrain: Callable[[jax.Array, Sequence[str | None]], jax.Array]
+    gather: Callable[[jax.Array, Sequence[str | None]], jax.Array]
     batch_shards: Callable[[], int]
 
 
 # Of a model on its own: evaluation, exports, tests.
-UNPLACED = Placement(lambda x, names: x, lambda: 1)
+UNPLACED = Placement(lambda x, names: x, lambda x, names: x, lambda: 1)
 _current: contextvars.ContextVar[Placement | None] = contextvars.ContextVar(
     "placement", default=None
 )

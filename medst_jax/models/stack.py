@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from medst_jax.models.placement import by_example
+from medst_jax.models.placement import by_example, current_placement
 from medst_jax.models.slices import map_slices
 
 Layer = TypeVar("Layer", bound=nnx.Module)
@@ -66,7 +66,7 @@ def scan_layers(
     depth = jax.tree.leaves(parameters)[0].shape[0]
 
     def one_layer(one: Any, index: jax.Array, x: jax.Array, rows: Any) -> jax.Array:
-        return apply(nnx.merge(graphdef, one, copy=True), index, x, rows)
+        return apply(nnx.merge(graphdef, _gathered(one), copy=True), index, x, rows)
 
     if remat != "none":
         # The scan already keeps XLA from merging the recomputation with the forward pass. Each
@@ -80,3 +80,15 @@ def scan_layers(
         return x, x if every else None
 
     return jax.lax.scan(body, by_example(x), (jnp.arange(depth), parameters), unroll=unroll)
+
+
+def _gathered(one: Any) -> Any:
+    """One layer's parameters as it computes with them; gathered anew when it is recomputed."""
+    gather = current_placement().gather
+
+    def place(variable: nnx.Variable) -> nnx.Variable:
+        # Of ("layers", ...) the scan has taken the first.
+        names = variable.get_metadata("axes")[1:]
+        return variable.replace(gather(variable.get_value(), names))
+
+    return jax.tree.map(place, one, is_leaf=lambda node: isinstance(node, nnx.Variable))

@@ -110,10 +110,20 @@ def use_rules(rules: Rules) -> Iterator[None]:
     """Make `rules` the table that `constrain` and the models read while a step is traced."""
     token = _current.set(rules)
     try:
-        with use_placement(Placement(constrain, _ambient_batch_shards)):
+        with use_placement(Placement(constrain, _gather, _ambient_batch_shards)):
             yield
     finally:
         _current.reset(token)
+
+
+def _gather(x: jax.Array, names: Sequence[str | None]) -> jax.Array:
+    """A parameter where it is used: cut over `tensor` alone, so that products stay local."""
+    mesh, rules = jax.sharding.get_abstract_mesh(), _current.get()
+    if mesh.empty or rules is None:
+        return x
+    inside = {name: tuple(a for a in axes if a == "tensor") for name, axes in rules.items()}
+    spec = partition_spec(names, x.shape, mesh.shape, inside, "parameter")
+    return jax.lax.with_sharding_constraint(x, spec)
 
 
 def _ambient_batch_shards() -> int:

@@ -13,6 +13,7 @@ from medst_jax.models import Bert, BertOptions, ViT, ViTOptions
 from medst_jax.models.placement import Placement, use_placement
 
 ROWS = 6
+ONE_DEVICE = Placement(lambda x, names: x, lambda x, names: x, lambda: 1)
 POLICIES = [
     dict(slices=3),
     dict(slices=6, remat="full"),
@@ -49,7 +50,7 @@ def _value_and_gradient(make, options):
         return jnp.sum(jnp.sin(out))
 
     # As a training step on one device does.
-    with use_placement(Placement(lambda x, names: x, lambda: 1)):
+    with use_placement(ONE_DEVICE):
         return jax.jit(jax.value_and_grad(loss))(parameters)
 
 
@@ -70,7 +71,7 @@ def test_policies_change_neither_value_nor_gradient(plain, policy):
 
 def test_rows_that_do_not_divide_are_named():
     module, call = _vit(dataclasses.replace(VIT, slices=4))
-    one_device = use_placement(Placement(lambda x, names: x, lambda: 1))
+    one_device = use_placement(ONE_DEVICE)
     with one_device, pytest.raises(ValueError, match="6 examples per device .* slices=4"):
         call(module, None)
 

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which collectives each sharding table costs a scanned transformer: golden counts.
+
+UPDATE_GOLDEN=1 rewrites the file. Bytes and fusions change with the compiler, counts and kinds
+only with what is sharded how.
+"""
+
+import json
+import os
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+
+from medst_jax.models.pre_norm import PreNormLayer
+from medst_jax.models.stack import scan_layers, stack_layers
+from medst_jax.parallel import (
+    RULES,
+    batch_sharding,
+    get_rules,
+    make_mesh,
+    param_shardings,
+    use_rules,
+    variables_by_path,
+)
+from medst_jax.plan.collectives import collectives, summary
+from medst_jax.plan.hlo import parse_module
+from medst_jax.plan.topology import describe
+from tests.plan.requirements import needs_libtpu
+
+FILE = pathlib.Path(__file__).resolve().parent / "data" / "collectives.json"
+MESHES = {"dp": (4, 1, 1), "fsdp": (1, 4, 1), "fsdp_tp": (1, 2, 2)}
+
+
+def _make(rngs: nnx.Rngs) -> PreNormLayer:
+    return PreNormLayer(
+        256,
+        2,
+        512,
+        activation="gelu_tanh",
+        rate=0.0,
+        epsilon=1e-6,
+        kernel_init=nnx.initializers.normal(0.02),
+        dtype="bfloat16",
+        rngs=rngs,
+    )
+
+
+def _compile(rules: str) -> str:
+    """Gradients of three layers, sliced in two and recomputed, 16 rows per chip."""
+    mesh = make_mesh(*MESHES[rules], devices=describe("v5e:2x2").devices)
+    graphdef, state = nnx.split(nnx.eval_shape(lambda: stack_layers(_make, 3, nnx.Rngs(0))))
+    shardings = param_shardings(state, mesh, rules)
+    parameters = {
+        path: jax.ShapeDtypeStruct(v.get_value().shape, jnp.float32, sharding=shardings[path])
+        for path, v in variables_by_path(state).items()
+    }
+    paths = [(path, "/".join(map(str, path))) for path, _ in nnx.to_flat_state(state)]
+
+    def loss(parameters, x):
+        layers = nnx.merge(
+            graphdef, nnx.from_flat_state([(path, parameters[name]) for path, name in paths])
+        )
+        y, _ = scan_layers(
+            layers, lambda layer, index, x, rows: layer(x), x, remat="full", slices=2
+        )
+        return jnp.sum(y.astype(jnp.float32) ** 2)
+
+    rows = jax.ShapeDtypeStruct((64, 128, 256), jnp.bfloat16, sharding=batch_sharding(mesh))
+    step = jax.jit(jax.grad(loss), out_shardings=shardings)
+    with jax.set_mesh(mesh), use_rules(get_rules(rules)):
+        return step.lower(parameters, rows).compile().as_text()
+
+
+@needs_libtpu
+@pytest.mark.slow
+@pytest.mark.parametrize("rules", RULES)
+def test_collective_counts(rules):
+    found = summary(collectives(parse_module(_compile(rules)), 4))
+    got = {f"{one['kind']} {one['network']}": one["count"] for one in found}
+    golden = json.loads(FILE.read_text()) if FILE.exists() else {}
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden[rules] = got
+        FILE.write_text(json.dumps(golden, indent=1) + "\n")
+    assert got == golden[rules], f"{FILE} differs; UPDATE_GOLDEN=1 accepts the change"
