@@ -1,181 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Examples per second of a configuration's train step, and of the same model in PyTorch.
+"""CPU speed of a configuration's train step, beside PyTorch's where an interpreter has it.
 
     python benchmarks/step.py --config=configs/clip.py:smoke [--torch_python=PYTHON] [--steps=10]
 
-The step is the one that trains, compiled as there, on a random batch that stays on the device.
-With --torch_python, an interpreter that has torch, benchmarks/torch_step.py times the same
-encoders, loss and optimizer there, both without augmentation, and the two take turns; medians over
-the steps of all turns.
+Prints JSON; `benchmarks/train_steps.py` measures.
 """
 
 import json
-import os
 import pathlib
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Mapping
 from typing import Any
 
-import jax
-import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from medst_jax import systems
-from medst_jax.data.batch import batch_spec, keys_of
-from medst_jax.options import parse
-from medst_jax.parallel import make_mesh, put_batch
-from medst_jax.train.optimizer import make_optimizer
-from medst_jax.train.options import OptimizerOptions, TrainOptions
-from medst_jax.train.state import abstract_system, init_state, split
-from medst_jax.train.step import make_train_step
+from benchmarks.train_steps import measure, table
 
-LABELS, VOCABULARY = 14, 1000
-TURNS = 3
+__all__ = ["run", "table"]
 
 _CONFIG = config_flags.DEFINE_config_file("config")
 _STEPS = flags.DEFINE_integer("steps", 10, "Timed steps of a turn.", lower_bound=1)
 _TORCH = flags.DEFINE_string("torch_python", "", "An interpreter that has torch, to compare with.")
-
-
-class JaxStep:
-    """A configuration's compiled train step with its state and a batch."""
-
-    def __init__(self, config: Mapping[str, Any]):
-        options = dict(config["system"])
-        name = options.pop("name")
-        options |= {
-            "labels": [f"label {k}" for k in range(LABELS)],
-            "vocabulary_size": VOCABULARY,
-            "seed": 0,
-        }
-        train = parse(TrainOptions, config["train"], "config.train")
-        self.rows = train.batch_size
-
-        def build() -> systems.System:
-            return systems.build(name, **options)
-
-        template, mesh = abstract_system(build), make_mesh()
-        optimizer, _ = make_optimizer(
-            parse(OptimizerOptions, config["optimizer"], "config.optimizer"),
-            train.steps,
-            split(template)[1],
-        )
-        rules = config.get("rules", "dp")
-        self._step = make_train_step(template, optimizer, mesh, rules)
-        self._state = init_state(build, optimizer, mesh, rules)
-        data = config["data"]
-        self.batch = random_batch(
-            keys_of(systems.system_class(name).required_keys),
-            self.rows,
-            size=data["size"],
-            length=data["text_length"],
-        )
-        self._on_device = put_batch(self.batch, mesh)
-
-    def seconds(self, steps: int) -> list[float]:
-        """Seconds of each of so many steps; the first call compiles and warms up."""
-        taken = []
-        for _ in range(steps):
-            began = time.perf_counter()
-            self._state, metrics = self._step(self._state, self._on_device)
-            jax.block_until_ready((self._state, metrics))
-            taken.append(time.perf_counter() - began)
-        return taken
-
-
-def random_batch(
-    keys: tuple[str, ...], rows: int, *, size: int, length: int
-) -> dict[str, np.ndarray]:
-    """A full batch of the contract: every image present, every token in use."""
-    draw = np.random.default_rng(0)
-    batch = {}
-    for key, spec in batch_spec(keys, rows, size=size, length=length, labels=LABELS).items():
-        if spec.dtype == np.bool_:
-            batch[key] = np.ones(spec.shape, np.bool_)
-        elif key == "tokens":
-            batch[key] = draw.integers(4, VOCABULARY, spec.shape).astype(spec.dtype)
-        elif spec.dtype == np.uint8:
-            batch[key] = draw.integers(0, 256, spec.shape).astype(spec.dtype)
-        elif spec.dtype == np.float32:
-            batch[key] = draw.integers(0, 2, spec.shape).astype(spec.dtype)
-        elif len(spec.shape) == 1 and key not in ("source", "text_source"):
-            batch[key] = np.arange(rows).astype(spec.dtype)
-        else:
-            batch[key] = np.zeros(spec.shape, spec.dtype)
-    return batch
-
-
-def measure(config: Mapping[str, Any], steps: int, torch_python: str = "") -> dict[str, Any]:
-    """{"system", "batch_size", "parameters", "seconds", "examples_per_second", ...}.
-
-    With `torch_python` also "torch_seconds", "torch_examples_per_second", "torch_parameters" and
-    "ratio", the JAX rate over the PyTorch rate.
-    """
-    if torch_python:
-        plain = {k: v for k, v in config["system"].items() if k != "augment"}
-        config = {**config, "system": plain}
-    ours = JaxStep(config)
-    ours.seconds(2)
-    taken: list[float] = []
-    theirs: list[float] = []
-    answer: dict[str, Any] = {}
-    for _ in range(TURNS):
-        taken += ours.seconds(steps)
-        if torch_python:
-            answer = torch_seconds(torch_python, config, steps)
-            theirs += answer["seconds"]
-    seconds = statistics.median(taken)
-    row = {
-        "system": config["system"]["name"],
-        "batch_size": ours.rows,
-        "parameters": sum(leaf.size for leaf in jax.tree.leaves(ours._state.params)),
-        "devices": jax.device_count(),
-        "seconds": round(seconds, 4),
-        "examples_per_second": round(ours.rows / seconds, 2),
-    }
-    if theirs:
-        other = statistics.median(theirs)
-        row |= {
-            "torch": answer["version"],
-            "torch_parameters": answer["parameters"],
-            "torch_seconds": round(other, 4),
-            "torch_examples_per_second": round(ours.rows / other, 2),
-            "ratio": round(other / seconds, 3),
-        }
-    return row
-
-
-def torch_seconds(python: str, config: Mapping[str, Any], steps: int) -> dict[str, Any]:
-    """Run benchmarks/torch_step.py by another interpreter.
-
-    Raises:
-      ValueError: it fails; holds its last words.
-    """
-    values = json.dumps({"config": config, "steps": steps, "vocabulary": VOCABULARY})
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(
-        [python, str(ROOT / "benchmarks" / "torch_step.py"), values],
-        env=kept,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ValueError(f"{python} benchmarks/torch_step.py failed:\n{done.stderr[-1500:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-def table(row: dict[str, Any]) -> str:
-    """For people."""
-    return "\n".join(f"{key:>26}  {value}" for key, value in row.items())
 
 
 def run() -> dict[str, Any]:

@@ -16,5 +16,5 @@ from configs import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    config = common.image_text("clip")
+    config = common.contrastive("clip")
     return common.variant(config, arg)

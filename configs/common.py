@@ -41,8 +41,6 @@ def image_text(name: str) -> ConfigDict:
             text=dict(name="bert_base", dtype="bfloat16"),
             joint=512,
             temperature=0.07,
-            loss_form="dense",
-            loss_chunk=config_dict.placeholder(int),
             preprocess=dict(size=224, fit="pad", mean=0.0, std=1.0),
             # The release also flips; a flip is wrong wherever a report names a side.
             augment=dict(
@@ -76,6 +74,14 @@ def image_text(name: str) -> ConfigDict:
     config.mesh = _all_keys(MeshOptions())
     config.rules = "dp"
     config.evaluate = ConfigDict()
+    return config
+
+
+def contrastive(name: str) -> ConfigDict:
+    """The recipe for a system whose loss compares all pairs, in a form of one's choice."""
+    config = image_text(name)
+    config.system.loss_form = "dense"
+    config.system.loss_chunk = config_dict.placeholder(int)
     return config
 
 

@@ -16,5 +16,5 @@ from configs import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    config = common.image_text("dlilp")
+    config = common.contrastive("dlilp")
     return common.variant(config, arg)

@@ -23,7 +23,7 @@ from medst_jax.data.data_options import DataSetOptions
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    config = common.variant(common.image_text("dlilp"), "smoke")
+    config = common.variant(common.contrastive("dlilp"), "smoke")
     config.data.vocabulary = "open"
     config.data.mixture = common.mixture(
         nih1000_64=DataSetOptions(weight=4.0, text="prompt"),

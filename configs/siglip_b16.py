@@ -18,7 +18,7 @@ from configs import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    config = common.image_text("siglip")
+    config = common.contrastive("siglip")
     # Layers are recomputed slice by slice: recomputing in on-chip memory beats reading back.
     policy = dict(dtype="bfloat16", remat="full", slices=8)
     config.system.update(

@@ -16,5 +16,5 @@ from configs import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    config = common.image_text("unicl")
+    config = common.contrastive("unicl")
     return common.variant(config, arg)

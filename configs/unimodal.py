@@ -17,8 +17,7 @@ from configs import common
 
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.image_text("unimodal")
-    for option in ("text", "loss_form", "loss_chunk"):
-        del config.system[option]
+    del config.system.text
     config = common.variant(config, arg)
     for dataset in config.data.mixture.values():
         dataset.text = "none"

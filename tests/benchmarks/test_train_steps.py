@@ -3,7 +3,7 @@
 
 import pytest
 
-from benchmarks.step import measure, table, torch_seconds
+from benchmarks.train_steps import measure, table, torch_seconds
 from configs import clip
 
 
