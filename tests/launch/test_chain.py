@@ -41,7 +41,7 @@ CLASSES = ("Cardiomegaly", "Edema", "Pleural Effusion")
 def get_config(arg=None):
     suite = ConfigDict(dict(draws=20, seed=0))
     task = dict(dataset="simulated_cxr_e1", split="enriched", classes=CLASSES)
-    probed = dict(dataset="simulated_cxr_e1", split="test")
+    probed = dict(dataset="simulated_cxr_e2", split="enriched")
     suite.tasks = {
         "prototypes": dict(protocol="zero_shot", task=task, mode="prototypes"),
         "text": dict(protocol="zero_shot", task=task, mode="text"),
@@ -148,7 +148,7 @@ def test_the_image_encoder_is_exported_under_torchvision_names(folder):
     "flag,message",
     [
         ("--config.train.stepz=3", "stepz"),
-        ("--config.system.name=clap", "known systems: clip"),
+        ("--config.system.name=clap", "known systems: "),
         ("--config.train.batch_size=0", "batch_size"),
         ("--config.data.vocabulary=other", "prepare.py --vocabulary=other"),
         ("--config.seed=7", "seed"),

@@ -167,7 +167,7 @@ def test_options_survive_json_and_mistakes_are_named():
     assert systems.build("dlilp", **options).labels == LABELS
     with pytest.raises(OptionError, match="config.system.contrastive_weigth .*contrastive_weight"):
         systems.build("dlilp", **options, contrastive_weigth=1.0)
-    with pytest.raises(OptionError, match="known systems: clip"):
+    with pytest.raises(OptionError, match="known systems: .*clip"):
         systems.build("clap")
     with pytest.raises(OptionError, match="known encoders: resnet50"):
         systems.build("clip", **{**options, "image": {"name": "resnet5"}})
