@@ -18,6 +18,7 @@ OPTIONS = dict(
 TEXT = dict(text=dict(name="bert_small", width=16, heads=2, mlp=32, max_length=12))
 # Of single systems.
 OWN: dict[str, dict] = {
+    "edema_vae": dict(image=dict(name="variational_small")),
     "medst": dict(
         image=dict(name="view_experts_small", patch=16, width=16, depth=1, heads=2), hidden=24
     ),
