@@ -8,8 +8,8 @@
 ViT-B/16 with attention pooling, a 12-layer text transformer of width 768, 64 tokens of a
 vocabulary of 32,000, sigmoid loss, AdamW with a bfloat16 first moment: the sizes and optimizer
 of Zhai et al. (arXiv:2303.15343). The first command needs no data and no TPU; the second trains
-on data sets that you name `mimic_cxr` and `chexpert` and was not run here; the third takes about
-a minute on two CPU cores and checks that the pieces train; its balanced accuracy is not quoted.
+on data sets that you name `mimic_cxr` and `chexpert` and was not run here; the third is
+the small size for two CPU cores, not timed yet; its balanced accuracy is not judged yet.
 """
 
 from ml_collections import ConfigDict
