@@ -23,9 +23,11 @@ class Anatomy:
     height: float  # apex above the diaphragm
     fat: float  # soft tissue outside the ribs
     medial: float  # half width of the mediastinum between the lungs
+    upper: float  # mm that the upper mediastinum is wider than usual, each side
     heart: float  # scale of the heart
     heart_tilt: float  # radians, long axis of the heart below the horizontal
     domes: tuple[float, float]  # peak of the right and left diaphragm
+    blunting: tuple[float, float]  # of the right and left costophrenic angle, as of an effusion
     vessels: float  # calibre of the pulmonary vessels, relative
     rib_slope: float
     rib_width: float
@@ -53,11 +55,13 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         height=size * rng.normal(212, 15),
         fat=float(np.clip(rng.gamma(2.6, 8.5), 5, 65)),
         medial=float(np.clip(rng.normal(26, 6), 15, 42)),
+        upper=float(np.clip(rng.normal(0, 5.3), -8, 12)),
         # Above this range a heart is enlarged, which is a finding.
-        heart=size * float(np.clip(rng.normal(0.97, 0.1), 0.8, 1.1)),
+        heart=size * float(np.clip(rng.normal(0.97, 0.11), 0.78, 1.14)),
         heart_tilt=rng.normal(0.55, 0.12),
         domes=(right, right - rng.normal(11, 5)),
-        vessels=float(np.exp(rng.normal(0, 0.24))),
+        blunting=tuple((rng.random(2) < 0.28) * rng.uniform(0.1, 0.4, 2)),
+        vessels=float(np.exp(rng.normal(0, 0.28))),
         rib_slope=rng.normal(0.34, 0.06),
         rib_width=rng.normal(6.4, 0.7),
         clavicle=rng.normal(6, 7),

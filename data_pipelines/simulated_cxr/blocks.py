@@ -20,16 +20,18 @@ NATURAL = "test"
 ENRICHED = "enriched"
 PROGRESSION = "progression"
 CONFOUNDED: Mapping[str, int] = {"aligned": 1, "neutral": 0, "reversed": -1}
-SIZES = {ENRICHED: 1.15, PROGRESSION: 0.55}  # patients per patient of the cohort
+SIZES = {ENRICHED: 1.25, PROGRESSION: 0.65}  # patients per patient of the cohort
 
 # Seldom seen where present, hence drawn more often and more severe.
 SELDOM_SEEN = {
-    "Compression Fracture": 2.5,
+    "Compression Fracture": 3.0,
     "Calcified Granuloma": 2.2,
     "Subcutaneous Emphysema": 1.6,
-    "Tortuous Aorta": 1.4,
+    "Tortuous Aorta": 1.9,
     "Hiatal Hernia": 1.3,
-    "Scoliosis": 1.2,
+    "Scoliosis": 1.3,
+    "Hilar Lymphadenopathy": 1.2,
+    "Cavity": 1.2,
 }
 WEIGHTS = np.array([SELDOM_SEEN.get(name, 1.0) for name in EXTRA])
 OTHERS = tuple(n for n in RENDERED if n not in SINGLE_TARGETS and n not in EXTRA)

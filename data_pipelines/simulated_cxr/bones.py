@@ -119,10 +119,23 @@ def _callus(view: View, anatomy: Anatomy, height: float, broken: Break) -> np.nd
     angles = broken.angle + np.linspace(-0.2, 0.2, 9)
     points = rib_curves(anatomy, height, sign, rib, angles)[0]
     points[:, 2] -= 0.5 * broken.displacement
-    bulge = (4 + 0.4 * broken.displacement) * np.sin(np.linspace(0.15, np.pi - 0.15, 9))
+    bulge = (5 + 0.42 * broken.displacement) * np.sin(np.linspace(0.15, np.pi - 0.15, 9))
     canvas = np.zeros((view.size, view.size), np.uint8)
     fill(canvas, bands(view.to_pixels(points)[None], bulge / view.pixel)[0], 255)
-    return canvas * np.float32(anatomy.bone * 0.75 / 255)
+    return canvas * np.float32(anatomy.bone * 0.7 / 255)
+
+
+def haematoma(view: View, anatomy: Anatomy, height: float, broken: Break) -> np.ndarray:
+    """Returns the attenuation [H, W] of blood between chest wall and pleura beside a break."""
+    sign, rib = np.array([broken.sign]), np.array([broken.rib])
+    point = rib_curves(anatomy, height, sign, rib, np.array([broken.angle]))[0]
+    size = 10 + 1.1 * broken.displacement
+    point[0, 0] -= broken.sign * 0.4 * size
+    column, row = view.to_pixels(point)[0]
+    steps = np.arange(view.size, dtype=np.float32)
+    across = np.exp(-(((steps - np.float32(column)) * np.float32(view.pixel / (0.6 * size))) ** 2))
+    down = np.exp(-(((steps - np.float32(row)) * np.float32(view.pixel / size)) ** 2))
+    return np.float32(0.2 + 0.014 * broken.displacement) * down[:, None] * across[None, :]
 
 
 def girdle(view: View, anatomy: Anatomy, height: float) -> np.ndarray:

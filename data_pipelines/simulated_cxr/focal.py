@@ -79,7 +79,7 @@ def consolidation(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) 
     for sign, severity in _sides(finding):
         rng = np.random.default_rng((finding.key, sign + 1))
         spot = _spot(rng, anatomy, lungs[sign][0], finding.place, 0.35)
-        radius = (24 + 30 * severity) * (0.5 if finding.place == "retrocardiac" else 1.0)
+        radius = (27 + 32 * severity) * (0.5 if finding.place == "retrocardiac" else 1.0)
         for _ in range(5):
             centre = np.array(spot) + rng.normal(0, 0.42 * radius, 3)
             axes = radius * rng.uniform(0.5, 1.0, 3)
@@ -91,7 +91,7 @@ def consolidation(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) 
     patchy = (
         1 + 0.35 * smooth_noise(rng, total.shape, 14) + 0.2 * smooth_noise(rng, total.shape, 30)
     )
-    return soften(total * (0.72 * MU) * np.clip(patchy, 0.2, 1.8), 5 / view.pixel)
+    return soften(total * (0.88 * MU) * np.clip(patchy, 0.2, 1.8), 5 / view.pixel)
 
 
 def lesion(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
@@ -101,12 +101,12 @@ def lesion(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.n
         rng = np.random.default_rng((finding.key, sign + 1))
         for index in range(1 + int(rng.integers(0, 3)) * int(severity > 0.5)):
             spot = _spot(rng, anatomy, lungs[sign][0], finding.place if index == 0 else "", 0.6)
-            radius = (10 + 22 * severity) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
+            radius = (14 + 24 * severity) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
             radius *= 0.75 if finding.place.startswith("retro") else 1.0
             axes = radius * rng.uniform(0.85, 1.15, 3)
             turn = rotation(rng.uniform(-1, 1))
             _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, turn)
-    return soften(total * (1.35 * MU), 1.5 / view.pixel)
+    return soften(total * (1.5 * MU), 1.5 / view.pixel)
 
 
 def granuloma(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
@@ -159,10 +159,10 @@ def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) ->
             z = max(z, shape.peak + 6) if finding.place == "lower" else z
             axes = np.array([34 + 22 * severity, 46.0, 3.2 + 4.5 * severity])
             turn = rotation(sign * rng.normal(0.3, 0.25))
-            _add_blob(total, 1.2, view, lungs[sign][1], (x, y, z), axes, turn)
+            _add_blob(total, 0.68, view, lungs[sign][1], (x, y, z), axes, turn)
         wedge = (sign * 0.42 * anatomy.chest, -30.0, shape.peak - 6)
         axes = np.array([46.0, 50.0, 12 + 30 * severity])
-        _add_blob(total, 0.55 * severity, view, lungs[sign][1], wedge, axes, np.eye(3))
+        _add_blob(total, 0.4 * severity, view, lungs[sign][1], wedge, axes, np.eye(3))
     return soften(total * (0.5 * MU), 2.5 / view.pixel)
 
 

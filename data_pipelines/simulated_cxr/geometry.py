@@ -31,6 +31,9 @@ GEOMETRIC = (
 )
 
 
+BESIDE_AIR = 0.34  # density of what lies beside a collapsed lung, relative to lung
+
+
 @dataclass(frozen=True)
 class Posture:
     """How the patient was imaged: `breath` is mm of inspiration, `supine` moves fluid."""
@@ -63,10 +66,10 @@ class Geometry:
         shapes = _shapes(anatomy, state, self.posture)
         scale = 1.0
         if "Cardiomegaly" in state:
-            scale = 1.12 + 0.30 * state["Cardiomegaly"].severity
+            scale = 1.10 + 0.25 * state["Cardiomegaly"].severity
         pull = 0.0
         if "Atelectasis" in state:
-            pull = 12 * (state["Atelectasis"].left - state["Atelectasis"].right)
+            pull = 8 * (state["Atelectasis"].left - state["Atelectasis"].right)
         density = anatomy.lung_density
         if "Emphysema" in state:
             density *= 1 - 0.45 * state["Emphysema"].severity
@@ -91,8 +94,9 @@ def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungS
     emphysema = state["Emphysema"].severity if "Emphysema" in state else 0.0
     posterior = "Pleural Effusion" in state and state["Pleural Effusion"].place == "posterior"
     shapes = {}
-    for sign, dome in zip((-1, 1), anatomy.domes, strict=True):
-        raised = 26 * _severity(state, "Atelectasis", sign)
+    for sign, dome, blunt in zip((-1, 1), anatomy.domes, anatomy.blunting, strict=True):
+        fluid = _severity(state, "Pleural Effusion", sign)
+        raised = 17 * _severity(state, "Atelectasis", sign)
         raised += _severity(state, "Elevated Hemidiaphragm", sign, 20.0, 42.0)
         raised += _severity(state, "Fibrosis", sign, 0.0, 16.0)
         shapes[sign] = LungShape(
@@ -101,14 +105,23 @@ def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungS
             peak=dome - posture.breath + raised - 30 * emphysema,
             curve=1 - 0.65 * emphysema,
             supine=posture.supine,
-            widening=_severity(state, "Enlarged Cardiomediastinum", sign, 4.0, 13.0),
-            effusion=_severity(state, "Pleural Effusion", sign),
-            effusion_posterior=posterior,
+            widening=anatomy.upper + _widening(state, sign),
+            effusion=blunt + (1 - blunt) * fluid,
+            effusion_posterior=posterior and fluid > 0,
             pneumothorax=_severity(state, "Pneumothorax", sign),
             thickening=_severity(state, "Pleural Other", sign),
             thickening_apical="Pleural Other" in state and state["Pleural Other"].place == "apical",
         )
     return shapes
+
+
+def _widening(state: State, sign: int) -> float:
+    """Returns mm; one side bulges more than the other."""
+    if "Enlarged Cardiomediastinum" not in state:
+        return 0.0
+    finding = state["Enlarged Cardiomediastinum"]
+    lean = 0.7 * (finding.key % 1000 / 500 - 1)
+    return (4.0 + 9.0 * finding.severity) * (1 + sign * lean)
 
 
 def _severity(state: State, name: str, sign: int, base: float = 0.0, slope: float = 1.0) -> float:
@@ -131,12 +144,14 @@ def _side(
     if not shape.pneumothorax:
         return ray, np.float32(MU * (1 - density)) * total, total
     lung = ray.air(ray.visceral, ray.rows, ray.columns)
-    squeezed = np.float32(density * (1 + 0.5 * shape.pneumothorax))
-    return ray, np.float32(MU) * (total - squeezed * lung - _pleura(ray)), lung
+    squeezed = np.float32(density * (1 + 0.3 * shape.pneumothorax))
+    # Air seldom fills the whole depth: some lung stays in front of it and behind it.
+    beside = np.float32(BESIDE_AIR * density) * (total - lung)
+    return ray, np.float32(MU) * (total - beside - squeezed * lung - _pleura(ray)), lung
 
 
 def _pleura(rays: LungRays) -> np.ndarray:
     """Returns mm of visceral pleura, a shell that shows where rays graze the collapsed lung."""
     path = length(rays.visceral)
     edge = cv2.Laplacian(path, cv2.CV_32F, ksize=1)
-    return np.clip(-edge, 0, 24) * np.float32(0.35) * (path > 0)
+    return np.clip(-edge, 0, 24) * np.float32(0.2) * (path > 0)

@@ -196,8 +196,8 @@ def _above_fluid(
         back = (middle_y - half_y + layer).astype(np.float32)
         return Interval(back, np.full_like(back, EMPTY))
     severity = shape.effusion * (0.45 if shape.supine else 1.0)
-    level = -52 + 150 * severity
-    climb = 34 + 46 * severity
+    level = -58 + 95 * severity
+    climb = 26 + 30 * severity
     rise = np.clip((z - level) / climb, 0, 1)
     radius = np.where(rise >= 1, 9.0, 1.5 * np.sqrt(rise))
     ratio = (across - middle_x) / np.maximum(half_x, 0.5)
@@ -223,7 +223,7 @@ def _thickness(shape: LungShape, z: np.ndarray) -> np.ndarray:
 
 def _collapse(shape: LungShape, z: np.ndarray) -> np.ndarray:
     t = np.clip(z / shape.height, 0, 1)
-    return np.clip(shape.pneumothorax * (0.16 + 0.6 * t**1.2) + 0.06, 0, 0.75)
+    return np.clip(shape.pneumothorax * (0.1 + 0.46 * t**1.3) + 0.045, 0, 0.75)
 
 
 def _retracted(

@@ -19,18 +19,18 @@ CEILING = 0.95  # of the chance to mention what is visible
 
 # Share of site M's studies in which each is visible.
 VISIBLE: Mapping[str, float] = {
-    "Hiatal Hernia": 0.074,
-    "Emphysema": 0.076,
-    "Calcified Granuloma": 0.069,
-    "Scoliosis": 0.063,
-    "Tortuous Aorta": 0.051,
-    "Pneumoperitoneum": 0.079,
-    "Subcutaneous Emphysema": 0.056,
-    "Elevated Hemidiaphragm": 0.072,
-    "Hilar Lymphadenopathy": 0.064,
-    "Fibrosis": 0.067,
-    "Cavity": 0.059,
-    "Compression Fracture": 0.043,
+    "Hiatal Hernia": 0.077,
+    "Emphysema": 0.075,
+    "Calcified Granuloma": 0.082,
+    "Scoliosis": 0.081,
+    "Tortuous Aorta": 0.040,
+    "Pneumoperitoneum": 0.082,
+    "Subcutaneous Emphysema": 0.040,
+    "Elevated Hemidiaphragm": 0.073,
+    "Hilar Lymphadenopathy": 0.066,
+    "Fibrosis": 0.069,
+    "Cavity": 0.066,
+    "Compression Fracture": 0.062,
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies on a radiograph but is no finding: monitor leads, side markers, collimation.
+"""What lies on a radiograph but is no finding: leads, folds, soft tissue, markers, collimation.
 
 Leads are attenuation; they lie on the skin and are drawn for the frontal views, most often on AP
 images. Markers and collimated borders are drawn on the stored grey values.
@@ -12,7 +12,9 @@ from data_pipelines.simulated_cxr.anatomy import Anatomy
 from data_pipelines.simulated_cxr.rays import View
 from data_pipelines.simulated_cxr.strokes import smooth_curve, stroke
 
-LEADS = {"AP": 0.5, "PA": 0.04, "LATERAL": 0.0}
+LEADS = {"AP": 0.6, "PA": 0.2, "LATERAL": 0.0}
+FOLDS = {"AP": 0.6, "PA": 0.35, "LATERAL": 0.1}
+PADS = 0.4
 MARKED = 0.75
 COLLIMATED = 0.3
 
@@ -38,6 +40,34 @@ def leads(rng: np.random.Generator, view: View, anatomy: Anatomy, total: np.ndar
         stroke(
             total, view, smooth_curve([[x, front, z], middle, [exit_x, front, exit_z]]), 1.6, 0.6
         )
+
+
+def folds(rng: np.random.Generator, view: View, anatomy: Anatomy, total: np.ndarray) -> None:
+    """Adds skin folds to `total` [S, S]: soft bands with one sharp edge, as of a pneumothorax."""
+    if rng.random() >= FOLDS[view.name]:
+        return
+    grid, height = (v.astype(np.float32) for v in view.grid())
+    for _ in range(int(rng.integers(1, 3))):
+        sign = float(rng.choice([-1, 1]))
+        edge = sign * rng.uniform(60, 115) + np.float32(rng.normal(0, 0.25)) * (height - 100)
+        inward = np.float32(sign) * (edge - grid)
+        middle, reach = rng.uniform(60, 0.9 * anatomy.height), rng.uniform(50, 90)
+        along = np.exp(-(((height - middle) / np.float32(reach)) ** 2))
+        band = np.exp(-inward / np.float32(rng.uniform(12, 30)), where=inward > 0, out=0 * inward)
+        total += np.float32(rng.uniform(0.08, 0.28)) * band * along
+
+
+def pads(rng: np.random.Generator, view: View, anatomy: Anatomy, total: np.ndarray) -> None:
+    """Adds soft tissue that overlies the bases to `total` [S, S]: haze as of a small effusion."""
+    grid, height = (v.astype(np.float32) for v in view.grid())
+    for sign in (-1.0, 1.0):
+        if rng.random() >= PADS:
+            continue
+        across = 0.0 if view.lateral else sign * rng.uniform(0.45, 0.8) * anatomy.chest
+        wide, high = rng.uniform(25, 55, size=2)
+        column = np.exp(-(((grid - np.float32(across)) / np.float32(wide)) ** 2))
+        row = np.exp(-(((height - np.float32(rng.normal(0, 14))) / np.float32(high)) ** 2))
+        total += np.float32(rng.uniform(0.08, 0.4)) * row * column
 
 
 def annotate(rng: np.random.Generator, view: View, pixels: np.ndarray) -> None:

@@ -26,12 +26,12 @@ def edema(
     rng = np.random.default_rng((finding.key, 4))
     patchy = 1 + 0.5 * smooth_noise(rng, air.shape, 12)
     lines = np.abs(smooth_noise(rng, air.shape, 40))
-    haze = air * near * np.clip(patchy, 0.1, 2) * np.float32(0.01 + 0.13 * severity**1.4)
-    mesh = air * lines * (0.4 + 0.6 * near) * np.float32(0.07 * min(severity * 1.5, 1.0))
+    haze = air * near * np.clip(patchy, 0.1, 2) * np.float32(0.01 + 0.10 * severity**1.4)
+    mesh = air * lines * (0.4 + 0.6 * near) * np.float32(0.052 * min(severity * 1.5, 1.0))
     full = (
         blood
         * np.clip(air / 50, 0, 1)
-        * np.float32(0.3 + 0.8 * severity)
+        * np.float32(0.2 + 0.6 * severity)
         * np.where(z > hilum, np.float32(1.5), np.float32(0.5))
     )
     return soften(np.float32(MU) * (haze + mesh + full), 1.5 / view.pixel)

@@ -96,6 +96,8 @@ def render(
             change = chest - (_blood(other, blood) - other.saved)
             deltas[name] = deltas[name] + change if name in deltas else change
     overlay.leads(rng, view, anatomy, total)
+    overlay.folds(rng, view, anatomy, total)
+    overlay.pads(rng, view, anatomy, total)
     # Tissue is never uniform: a little structure at all scales.
     coarse, fine = (smooth_noise(rng, total.shape, cells) for cells in (8, 40))
     coarse *= np.float32(0.014)

@@ -29,7 +29,7 @@ STEPS = {
     for name, places in PLACES.items()
 }
 EVERYWHERE = ([""], [1.0])
-DEVICES = (("ett", 0.3), ("enteric", 0.3), ("line", 0.5), ("pacemaker", 0.22), ("wires", 0.22))
+DEVICES = (("ett", 0.22), ("enteric", 0.2), ("line", 0.45), ("pacemaker", 0.14), ("wires", 0.14))
 
 
 @dataclass(frozen=True)

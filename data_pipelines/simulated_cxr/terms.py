@@ -43,13 +43,20 @@ def _fracture(scene: Scene, finding: Finding) -> np.ndarray:
     view, anatomy = scene.view, scene.anatomy
     low, high = {"upper": (1, 3), "mid": (3, 6), "lower": (5, 9)}[finding.place]
     rng = np.random.default_rng(finding.key)
-    broken = bones.Break(
-        sign=1 if finding.left else -1,
-        rib=int(rng.integers(low, high)),
-        angle=float(rng.uniform(0.8, 1.5)),
-        displacement=11 + 17 * finding.severity,
-    )
-    return bones.fracture(view, anatomy, anatomy.height, broken)
+    first, angle = int(rng.integers(low, high)), float(rng.uniform(0.8, 1.5))
+    total = np.zeros((view.size, view.size), np.float32)
+    ribs = range(first, min(first + 2 + int(3 * finding.severity), bones.RIBS))
+    for rib in ribs:
+        broken = bones.Break(
+            sign=1 if finding.left else -1,
+            rib=rib,
+            angle=angle + float(rng.normal(0, 0.08)),
+            displacement=12 + 18 * finding.severity,
+        )
+        total += bones.fracture(view, anatomy, anatomy.height, broken)
+        if rib == ribs[len(ribs) // 2]:
+            total += bones.haematoma(view, anatomy, anatomy.height, broken)
+    return total
 
 
 def _compression(scene: Scene, finding: Finding) -> np.ndarray:
