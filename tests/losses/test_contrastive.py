@@ -41,7 +41,7 @@ def test_value_and_gradient_match_numpy(name, masked, limited):
 def test_padding_rows_change_nothing(name):
     case = CASES[name]
     arguments, extra, mask, _ = make(case, ROWS)
-    full = _loss(case, extra, mask=mask)(*map(jnp.asarray, arguments))
+    full = jax.jit(_loss(case, extra, mask=mask))(*map(jnp.asarray, arguments))
 
     def padded(x):
         # NaN in the padding: it must not reach the value or any gradient.
@@ -52,9 +52,8 @@ def test_padding_rows_change_nothing(name):
 
     longer = np.pad(mask, (0, 3))
     moved = [padded(a) for a in arguments]
-    value, gradients = jax.value_and_grad(
-        _loss(case, [padded(e) for e in extra], mask=longer), argnums=tuple(range(len(moved)))
-    )(*moved)
+    loss = _loss(case, [padded(e) for e in extra], mask=longer)
+    value, gradients = jax.jit(jax.value_and_grad(loss, argnums=tuple(range(len(moved)))))(*moved)
     np.testing.assert_allclose(value, full, rtol=1e-6)
     for gradient in gradients:
         assert np.all(np.isfinite(gradient))
@@ -72,7 +71,7 @@ def test_nothing_valid_is_zero_with_zero_gradient(name):
 def test_a_batch_of_one_has_nothing_to_contrast(name):
     case = CASES[name]
     arguments, extra, _, _ = make(case, 1)
-    value = _loss(case, extra)(*map(jnp.asarray, arguments))
+    value = jax.jit(_loss(case, extra))(*map(jnp.asarray, arguments))
     expected = getattr(reference, name)(*arguments, *extra)
     np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-7)
     assert name == "siglip" or expected == 0
@@ -111,19 +110,20 @@ def test_a_similarity_may_be_given_by_its_rows():
         given = pairs.matrix() if matrix else pairs
         return losses.soft_target_clip_loss(image, text, scale, given, mask=mask)
 
-    whole, lazy = (jax.value_and_grad(loss, argnums=(1, 2))(m, *labels) for m in (True, False))
+    both = jax.jit(jax.value_and_grad(loss, argnums=(1, 2)), static_argnums=0)
+    whole, lazy = (both(matrix, *labels) for matrix in (True, False))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), whole, lazy)
 
 
 def test_large_logits_stay_finite():
     image = jnp.eye(3)
-    for value in (
-        losses.clip_loss(image, image, 1e4),
-        losses.siglip_loss(image, image, 1e4, -5e3),
-        losses.soft_target_clip_loss(image, image, 1e4, 1e4 * image),
-        losses.convirt_loss(image, image, 1e-4, 0.75),
+    for loss, *values in (
+        (losses.clip_loss, 1e4),
+        (losses.siglip_loss, 1e4, -5e3),
+        (losses.soft_target_clip_loss, 1e4, 1e4 * image),
+        (losses.convirt_loss, 1e-4, 0.75),
     ):
-        np.testing.assert_allclose(value, 0.0, atol=1e-5)
+        np.testing.assert_allclose(jax.jit(loss)(image, image, *values), 0.0, atol=1e-5)
 
 
 def test_shapes_that_disagree_are_named():

@@ -88,16 +88,17 @@ def _both(word_mask, patch_mask):
 def test_what_is_masked_is_never_read(name):
     words, patches, word_mask, patch_mask, *weights = _inputs()
     word_mask[1] = False
-    clean = _both(word_mask, patch_mask)[name](words, patches, *weights)
+    loss = _both(word_mask, patch_mask)[name]
+    both = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2, 3)))
+    given = (words, patches, *weights)
+    clean, _ = both(*map(jnp.asarray, given))
     if name == "gloria":
         patch_mask = np.broadcast_to(word_mask.any(1)[:, None], patch_mask.shape)
     poisoned = [
         jnp.asarray(np.where(m[..., None] if x.ndim == 3 else m, x, np.nan))
-        for x, m in zip((words, patches, *weights), 2 * (word_mask, patch_mask), strict=True)
+        for x, m in zip(given, 2 * (word_mask, patch_mask), strict=True)
     ]
-    value, gradients = jax.value_and_grad(_both(word_mask, patch_mask)[name], argnums=(0, 1, 2, 3))(
-        *poisoned
-    )
+    value, gradients = both(*poisoned)
     np.testing.assert_allclose(value, clean, rtol=1e-6)
     for gradient, mask in zip(gradients, 2 * (word_mask, patch_mask), strict=True):
         assert np.all(np.isfinite(gradient)) and not np.any(gradient[~mask])
@@ -108,7 +109,7 @@ def test_nothing_valid_is_zero_and_a_batch_of_one_works(name):
     words, patches, word_mask, patch_mask, *weights = _inputs()
     assert_silent(_both(word_mask & False, patch_mask)[name], [words, patches, *weights])
     one = [x[:1] for x in (words, patches, *weights)]
-    value = _both(word_mask[:1], patch_mask[:1])[name](*map(jnp.asarray, one))
+    value = jax.jit(_both(word_mask[:1], patch_mask[:1])[name])(*map(jnp.asarray, one))
     if name == "gloria":
         assert value == 0
     else:

@@ -46,7 +46,7 @@ def case(rows=4, slots=3, seed=0):
 def test_value_and_gradient_against_numpy(loss, masked):
     scores, sentences, negatives = case(5)
     allowed = negatives if masked else None
-    value, gradient = jax.value_and_grad(loss)(jnp.float32(scores), sentences, allowed)
+    value, gradient = jax.jit(jax.value_and_grad(loss))(jnp.float32(scores), sentences, allowed)
     np.testing.assert_allclose(value, reference(loss, scores, sentences, allowed), rtol=1e-5)
     step, numeric = 1e-5, np.zeros_like(scores)
     for at in np.ndindex(scores.shape):
@@ -62,17 +62,21 @@ def test_value_and_gradient_against_numpy(loss, masked):
 def test_absent_sentences_change_nothing_even_if_nan(loss):
     scores, sentences, negatives = case(5, seed=3)
     spoiled = np.where(sentences[:, :, None], scores, np.nan)
-    value, gradient = jax.value_and_grad(loss)(jnp.float32(spoiled), sentences, negatives)
-    np.testing.assert_allclose(value, loss(jnp.float32(scores), sentences, negatives), rtol=1e-6)
+    both = jax.jit(jax.value_and_grad(loss))
+    clean, _ = both(jnp.float32(scores), sentences, negatives)
+    value, gradient = both(jnp.float32(spoiled), sentences, negatives)
+    np.testing.assert_allclose(value, clean, rtol=1e-6)
     assert np.all(np.isfinite(gradient)) and np.all(np.asarray(gradient)[~sentences] == 0)
 
 
 @EACH
 def test_nothing_valid_and_a_batch_of_one(loss):
     scores, sentences, _ = case(3)
-    value, gradient = jax.value_and_grad(loss)(jnp.float32(scores), jnp.zeros_like(sentences))
+    value, gradient = jax.jit(jax.value_and_grad(loss))(
+        jnp.float32(scores), jnp.zeros_like(sentences)
+    )
     assert value == 0 and np.all(gradient == 0)
-    value, gradient = jax.value_and_grad(loss)(jnp.ones((1, 2, 1)), jnp.ones((1, 2), bool))
+    value, gradient = jax.jit(jax.value_and_grad(loss))(jnp.ones((1, 2, 1)), jnp.ones((1, 2), bool))
     assert value == 0 and np.all(np.isfinite(gradient))
 
 
@@ -80,7 +84,7 @@ def test_nothing_valid_and_a_batch_of_one(loss):
 def test_bfloat16_scores_give_a_float32_loss(loss):
     scores, sentences, negatives = case(4, seed=5)
     half = jnp.bfloat16(scores)
-    value = loss(half, sentences, negatives)
+    value = jax.jit(loss)(half, sentences, negatives)
     assert value.dtype == jnp.float32
     expected = reference(loss, np.asarray(half, np.float64), sentences, negatives)
     np.testing.assert_allclose(value, expected, rtol=1e-5)
@@ -89,8 +93,8 @@ def test_bfloat16_scores_give_a_float32_loss(loss):
 def test_one_sentence_each_is_the_global_bound():
     rng = np.random.default_rng(7)
     scores = jnp.float32(rng.normal(size=(5, 5)))
-    local = local_info_nce_loss(scores[:, None], jnp.ones((5, 1), bool))
-    np.testing.assert_allclose(local, info_nce_loss(scores), rtol=1e-6)
+    local = jax.jit(local_info_nce_loss)(scores[:, None], jnp.ones((5, 1), bool))
+    np.testing.assert_allclose(local, jax.jit(info_nce_loss)(scores), rtol=1e-6)
 
 
 @EACH

@@ -65,7 +65,9 @@ def test_what_is_masked_is_never_read(name):
     function = getattr(losses, f"{name}_loss")
     counted = MASK[:, None] & MASK & (DIFFER | np.eye(ROWS, dtype=bool))
     poisoned = jnp.asarray(np.where(counted, _scores(), np.nan))
-    value, gradient = jax.value_and_grad(lambda s: function(s, DIFFER, mask=MASK))(poisoned)
+    value, gradient = jax.jit(jax.value_and_grad(lambda s: function(s, DIFFER, mask=MASK)))(
+        poisoned
+    )
     np.testing.assert_allclose(value, globals()[name](_scores(), DIFFER, MASK), rtol=1e-5)
     assert np.all(np.isfinite(gradient)) and not np.any(gradient[~counted])
 

@@ -99,7 +99,7 @@ def test_the_global_term_of_mgca_and_medst_is_twice_clip(oracle, name):
     o = oracle(name)
     with jax.enable_x64(True):
         image, text = (_unit(jnp.asarray(o[k])) for k in ("img_raw", "rep_raw"))
-        value = 2 * losses.clip_loss(image, text, 1 / o["softmax_temperature"])
+        value = 2 * jax.jit(losses.clip_loss)(image, text, 1 / o["softmax_temperature"])
         np.testing.assert_allclose(value, o["loss_ita"], rtol=1e-9)
 
 
@@ -131,8 +131,8 @@ def test_alignment_terms(oracle, name, dtype):
     weights = (o["word_weights"], o["patch_weights"])
     with jax.enable_x64(dtype == np.float64):
         words, patches = (jnp.asarray(o[k], dtype) for k in ("word_raw", "patch_raw"))
-        word = _alignment(o, everything, *weights)(words, patches)[0]
-        patch = _alignment(o, ~o["pad_mask"], *weights)(words, patches)[1]
+        word = jax.jit(_alignment(o, everything, *weights))(words, patches)[0]
+        patch = jax.jit(_alignment(o, ~o["pad_mask"], *weights))(words, patches)[1]
         np.testing.assert_allclose(word, o["loss_word"], rtol=TOLERANCE[dtype])
         np.testing.assert_allclose(patch, o["loss_patch"], rtol=TOLERANCE[dtype])
 
