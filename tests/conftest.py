@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+from collections.abc import Iterator
 
 # Tests compile many programs and run each once or twice: compiling fast is what counts.
 os.environ.setdefault(
@@ -16,6 +17,7 @@ for name, value in {
 }.items():
     os.environ.setdefault(name, value)
 
+import jax
 import pytest
 from absl import flags
 
@@ -26,6 +28,23 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 def _parsed_flags() -> None:
     # grain's worker processes read absl flags, which only absl.app.run parses.
     flags.FLAGS.mark_as_parsed()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+    """A cache of compiled programs for this session: tests share many of them."""
+    folder = tmp_path_factory.mktemp("compiled")
+    values = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    previous = {name: getattr(jax.config, name) for name in values}
+    for name, value in values.items():
+        jax.config.update(name, value)
+    yield folder
+    for name, value in previous.items():
+        jax.config.update(name, value)
 
 
 @pytest.fixture(scope="session")
