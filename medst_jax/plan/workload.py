@@ -79,20 +79,18 @@ class Workload:
         parts, state = skeleton(self.made.template), self.made.step.abstract
         held, rows = (state.params, state.model_state), self.made.options.batch_size
         key = jax.eval_shape(lambda: jax.random.key(0))
-        one = {
-            name: jax.ShapeDtypeStruct((1, *value.shape[1:]), value.dtype)
-            for name, value in self.batch.items()
-        }
+        batch = dict(self.batch)
 
         def count(call: Callable[..., Any], *arguments: Any) -> float:
-            return 3.0 * forward_flops(lambda h, *a: call(parts.system(*h), *a), held, *arguments)
+            made = forward_flops(lambda h, *a: call(parts.system(*h), *a), held, *arguments)
+            return 3.0 * made / rows
 
         found = {
-            "total": count(lambda m, b, k: m.loss(b, rngs=k)[0], dict(self.batch), key) / rows,
-            "image": count(lambda m, x: m.encode_image(x).features, one["frontal"]),
+            "total": count(lambda m, b, k: m.loss(b, rngs=k)[0], batch, key),
+            "image": count(lambda m, x: m.encode_image(x).features, batch["frontal"]),
         }
         if self.made.template.has_text:
-            text = one["tokens"], one["token_mask"]
+            text = batch["tokens"], batch["token_mask"]
             found["text"] = count(lambda m, *t: m.encode_text(*t).features, *text)
         return found
 

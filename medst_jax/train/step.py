@@ -102,7 +102,8 @@ def make_train_step(
         )
         norms = {
             "gradient_norm": gradient_norm,
-            "parameter_norm": optax.tree.norm(params),
+            # Before the update: the norm of the new ones would make them a second time.
+            "parameter_norm": optax.tree.norm(state.params),
             "update_norm": optax.tree.norm(updates),
             "finite": finite,
         }

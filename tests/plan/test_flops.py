@@ -32,6 +32,11 @@ def _layers(depth, length, width, hidden):
     return depth * 2 * (dense + 2 * length * length * width)
 
 
+def _value_biases(depth, width):
+    """Through the output projection, once a call, where attention has no dropout."""
+    return depth * 2 * width * width
+
+
 def test_products_convolutions_loops_and_branches():
     a, b = S((2, 3, 4), jnp.float32), S((2, 4, 5), jnp.float32)
     assert forward_flops(lambda a, b: a @ b, a, b) == 2 * 2 * 3 * 4 * 5
@@ -72,10 +77,10 @@ def test_vit_b16():
     images = S((1, 224, 224, 3), jnp.float32)
     embed = 2 * 196 * 768 * 768
     got = _flops(lambda: ViT(ViTOptions.vit_b16(remat="full"), rngs=nnx.Rngs(0)), images)
-    assert got == _layers(12, 197, 768, 3072) + embed
+    assert got == _layers(12, 197, 768, 3072) + _value_biases(12, 768) + embed
     pooled = _flops(lambda: ViT(ViTOptions.vit_b16(pooling="map"), rngs=nnx.Rngs(0)), images)
     pool = 2 * (768 * 768 * 2 + 196 * 768 * 2 * 768 + 2 * 196 * 768 + 2 * 768 * 3072)
-    assert pooled == _layers(12, 196, 768, 3072) + embed + pool
+    assert pooled == _layers(12, 196, 768, 3072) + _value_biases(12, 768) + embed + pool
 
 
 def test_text_towers():
@@ -84,7 +89,8 @@ def test_text_towers():
     assert bert == _layers(12, 64, 768, 3072)
     options = TextTransformerOptions.base(1000)
     text = _flops(lambda: TextTransformer(options, rngs=nnx.Rngs(0)), tokens, mask)
-    assert text == _layers(12, 64, 768, 3072) + 2 * 64 * 768  # and the choice of the last token
+    last = 2 * 64 * 768  # the choice of the last token
+    assert text == _layers(12, 64, 768, 3072) + _value_biases(12, 768) + last
 
 
 def test_resnet50_has_the_published_count():
