@@ -18,8 +18,11 @@ VARIANTS = ("", "smoke", "tiny")
 
 
 def variant(config: ConfigDict, arg: str | None) -> ConfigDict:
-    """Apply the variant named after the colon of `--config=FILE:VARIANT`."""
-    name = arg or ""
+    """Apply the variant named after the colon of `--config=FILE:VARIANT[,DATASET+DATASET]`.
+
+    The data sets, if any, replace those of the mixture, with equal weights.
+    """
+    name, _, datasets = (arg or "").partition(",")
     if name == "smoke":
         _smoke(config)
     elif name == "tiny":
@@ -27,6 +30,8 @@ def variant(config: ConfigDict, arg: str | None) -> ConfigDict:
         _tiny(config)
     elif name:
         raise ValueError(f"unknown config variant {name!r}; known: {', '.join(VARIANTS[1:])}")
+    if datasets:
+        config.data.mixture = mixture(**{one: DataSetOptions() for one in datasets.split("+")})
     return config
 
 

@@ -122,6 +122,31 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
         return _svg(figure)
 
 
+def mixture_figure(curves: dict[str, dict[str, tuple[float, float, float]]]) -> str:
+    """Value against what was trained on.
+
+    Args:
+      curves: system to mixture to (value, low, high).
+    """
+    mixtures = list(dict.fromkeys(name for points in curves.values() for name in points))
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, 3.0), layout="constrained")
+        axes = figure.add_subplot()
+        for k, (name, points) in enumerate(curves.items()):
+            place = np.array([mixtures.index(m) for m in points]) + 0.06 * (k - len(curves) / 2)
+            value, low, high = np.array(list(points.values())).T
+            reach = np.stack([value - low, high - value])
+            colour = COLOURS[k % len(COLOURS)]
+            axes.errorbar(
+                place, value, reach, fmt="o-", color=colour, markersize=4, linewidth=1.4, label=name
+            )
+        axes.set_xticks(range(len(mixtures)), mixtures)
+        axes.set(xlabel="trained on")
+        axes.grid(axis="y", color=_FAINT, linewidth=0.6)
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        return _svg(figure)
+
+
 def image_data(image: np.ndarray, side: int = 144) -> str:
     """uint8 [S, S, 1] as a `data:` address of a JPEG of the given side."""
     shrinks = image.shape[0] > side

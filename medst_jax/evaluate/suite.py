@@ -26,11 +26,14 @@ class SuiteOptions:
       tasks: name to {"protocol": ..., options of the protocol}.
       draws: bootstrap draws of every interval.
       seed: of the bootstrap.
+      cells: the trainings that `launch/reality_check.py` compares on this suite; see
+        `medst_jax.reality_check.options`. Nothing else reads them.
     """
 
     tasks: dict[str, Any]
     draws: int = bootstrap.DRAWS
     seed: int = 0
+    cells: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train, evaluate and tabulate every system of a reality check.
+
+    python launch/reality_check.py --suite=configs/evaluate/reality_check.py --data_dir=data --output=runs/check
+
+Prints its budget, then does the cells that are not done: start it again after an interruption, or at
+the same time in other processes or hosts that see the output folder; they share the work. A killed process
+loses at most the steps since the last checkpoint of its cell. Writes table.json and report.html; with nothing to do it only
+writes these. `--cell=NAME` does one cell, `--list` names them.
+"""
+
+import datetime
+import pathlib
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from medst_jax import systems
+from medst_jax.data.requirements import NEEDS
+from medst_jax.data.studies import read_info
+from medst_jax.evaluate.suite import parse_suite
+from medst_jax.reality_check.cells import Sources, lines, needed_cells
+from medst_jax.reality_check.options import parse_check
+from medst_jax.reality_check.page import page
+from medst_jax.reality_check.results import tabulate, to_json
+from medst_jax.reality_check.work import CellError, Workshop, budget
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+_SUITE = config_flags.DEFINE_config_file("suite", lock_config=True)
+_DATA_DIR = flags.DEFINE_string("data_dir", "data", "Prepared data.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for cells and report.", required=True)
+_SYSTEMS = flags.DEFINE_list("systems", [], "Only these systems.")
+_MIXTURES = flags.DEFINE_list("mixtures", [], "Only these mixtures; those of the controls stay.")
+_CELL = flags.DEFINE_list("cell", [], "Do only these cells.")
+_LIST = flags.DEFINE_bool("list", False, "Name the cells and end.")
+_TRAIN_FLAG = flags.DEFINE_multi_string("train_flag", [], "Further flag of every training.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    if not _SUITE.value:
+        raise app.UsageError("give --suite=FILE")
+    try:
+        _check()
+    except (CellError, FileNotFoundError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def _check() -> None:
+    suite, _ = parse_suite(_SUITE.value)
+    options = parse_check(suite.cells)
+    sites = sorted({site for mixture in options.mixtures.values() for site in mixture})
+    rows = [
+        row
+        for row in lines(
+            options, {s: _offers(s) for s in sites}, {s: _need(s) for s in options.systems}
+        )
+        if row.control
+        or (row.name in (_SYSTEMS.value or options.systems))
+        and (row.mixture in (_MIXTURES.value or options.mixtures))
+    ]
+    output = pathlib.Path(_OUTPUT.value).resolve()
+    shop = Workshop(
+        root=ROOT,
+        output=output,
+        suite=_suite_file(),
+        data_dir=str(pathlib.Path(_DATA_DIR.value).resolve()),
+        variant=options.variant,
+        flags=tuple(_TRAIN_FLAG.value),
+    )
+    cells = needed_cells(rows, _CELL.value)
+    print(budget(cells, sum(map(shop.done, cells)), options.seconds), flush=True)
+    if _LIST.value:
+        print("\n".join(cell.name for cell in cells))
+        return
+    shop.finish(cells)
+    table = tabulate(options, rows, shop, draws=suite.draws, seed=suite.seed)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "table.json").write_text(to_json(table))
+    facts = {
+        "date": datetime.date.today().isoformat(),
+        "variant": options.variant,
+        "seeds": ", ".join(map(str, options.seeds)),
+        "data": _DATA_DIR.value,
+    }
+    report = output / "report.html"
+    report.write_text(page("Reality check", table, options.reference, facts))
+    for text in table.warnings:
+        print(f"warning: {text}")
+    print(f"report: {report}")
+
+
+def _suite_file() -> str:
+    """The suite's file as an absolute path, with its variant."""
+    name = config_flags.get_config_filename(flags.FLAGS["suite"])
+    file, colon, variant = name.partition(":")
+    return f"{pathlib.Path(file).resolve()}{colon}{variant}"
+
+
+def _offers(site: str) -> Sources:
+    info = read_info(_DATA_DIR.value, site)
+    text = info["splits"]["train"]["studies_with_text"] > 0
+    return Sources(text=text, labels=bool(info["labels"]))
+
+
+def _need(system: str) -> Sources:
+    keys = {NEEDS.get(key) for key in systems.system_class(system).required_keys}
+    return Sources(text="text" in keys, labels="labels" in keys or "text_labels" in keys)
+
+
+if __name__ == "__main__":
+    app.run(main)

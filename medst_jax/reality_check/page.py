@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a reality check: one static HTML file beside the cells it links to."""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+
+from medst_jax.evaluate import figures
+from medst_jax.reality_check.page_style import SCRIPT, STYLE
+from medst_jax.reality_check.results import ORACLE, Entry, Row, Table
+
+FOOTER = (
+    "Value: mean over training seeds and draws of shots. test: 95% interval of a bootstrap over patients, the trained "
+    "systems as they are. test + seed: over patients, training seeds and draws of shots. Difference from {reference}: "
+    "paired by patient; p after Holm's correction over the family. A diagram of critical differences needs five "
+    "independent real data sets and is not drawn here. Simulated images make no clinical claim."
+)
+
+
+def page(title: str, table: Table, reference: str, facts: Mapping[str, str]) -> str:
+    """The report as HTML text; links are relative to the output folder."""
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        *(f'<div class="warning">{html.escape(text)}</div>' for text in table.warnings),
+        f'<p class="sub">{" &middot; ".join(f"{html.escape(k)} {html.escape(v)}" for k, v in facts.items())}</p>',
+        _leaderboard(table),
+        *(_column(table, name) for name in table.columns),
+        _prints(table.fingerprints),
+        f"<footer>{html.escape(FOOTER.format(reference=reference))}</footer>",
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body><main>{''.join(parts)}</main><script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def _leaderboard(table: Table) -> str:
+    heads = ["system", "trained on", "reading", *table.columns, "examples/s"]
+    body = []
+    for row in table.rows:
+        cells = "".join(_value_cell(row, name) for name in table.columns)
+        speed = row.facts.get("examples_per_second", "")
+        body.append(f'<tr{_class(row)}>{_names(row)}{cells}<td class="num">{speed}</td></tr>')
+    return _table("leaderboard", heads, body)
+
+
+def _column(table: Table, name: str) -> str:
+    """One section per column: intervals, differences, and value against mixture."""
+    rows = [row for row in table.rows if name in row.entries]
+    if not rows:
+        return f"<h2>{html.escape(name)}</h2><p class='sub'>no cell has it yet</p>"
+    heads = [
+        "system",
+        "trained on",
+        "reading",
+        "value",
+        "test",
+        "test + seed",
+        "difference",
+        "p",
+        "from",
+    ]
+    body = [
+        f"<tr{_class(row)}>{_names(row)}{_detail(row.entries[name])}<td>{_links(row)}</td></tr>"
+        for row in sorted(rows, key=lambda row: -row.entries[name].estimate.value)
+    ]
+    metric = table.columns[name].replace("_", " ")
+    missing = [
+        f"<li>{html.escape(row.line.name)}, {html.escape(row.line.mixture)}: {html.escape(row.missing[name])}</li>"
+        for row in table.rows
+        if name in row.missing
+    ]
+    left_out = f"<details><summary>without a number</summary><ul>{''.join(missing)}</ul></details>"
+    return (
+        f"<h2>{html.escape(name)}</h2><p class='sub'>{html.escape(metric)}</p>"
+        f"{_table('column', heads, body)}{left_out if missing else ''}{_curves(rows, name)}"
+    )
+
+
+def _curves(rows: Sequence[Row], name: str) -> str:
+    """Value against mixture, a line per system and reading with two mixtures or more."""
+    curves: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for row in rows:
+        if not row.line.control and row.line.reading != "own":
+            estimate = row.entries[name].estimate
+            point = (estimate.value, *estimate.test)
+            curves.setdefault(row.line.name, {})[row.line.mixture] = point
+    curves = {system: points for system, points in curves.items() if len(points) > 1}
+    return f'<div class="figures">{figures.mixture_figure(curves)}</div>' if curves else ""
+
+
+def _names(row: Row) -> str:
+    note = f' <span class="note">{html.escape(row.line.note)}</span>' if row.line.note else ""
+    return (
+        f"<td>{html.escape(row.line.name)}{note}</td><td>{html.escape(row.line.mixture)}</td>"
+        f"<td>{html.escape(row.line.reading)}</td>"
+    )
+
+
+def _value_cell(row: Row, name: str) -> str:
+    entry = row.entries.get(name)
+    if entry is None:
+        why = html.escape(row.missing.get(name, ""))
+        return f'<td class="num" data-value="-1" title="{why}">&ndash;</td>'
+    low, high = entry.estimate.test
+    return (
+        f'<td class="num" data-value="{entry.estimate.value:.6f}">{entry.estimate.value:.3f}'
+        f"<small>{low:.3f} to {high:.3f}</small></td>"
+    )
+
+
+def _detail(entry: Entry) -> str:
+    estimate, against = entry.estimate, entry.against
+    seeds = _span(estimate.both) if estimate.both else "one seed"
+    change = f"{against.value:+.3f} ({_span((against.low, against.high))})" if against else ""
+    p = "" if entry.adjusted is None else f"{entry.adjusted:.4f}"
+    values = (f"{estimate.value:.3f}", _span(estimate.test), seeds, change, p)
+    return "".join(f'<td class="num">{value}</td>' for value in values)
+
+
+def _span(bounds: tuple[float, float]) -> str:
+    return f"{bounds[0]:.3f} to {bounds[1]:.3f}"
+
+
+def _links(row: Row) -> str:
+    """To the numbers, the exact config and the input's fingerprints of each cell."""
+    parts = []
+    for number, cell in enumerate(row.line.cells):
+        folder = f"cells/{html.escape(cell.name)}"
+        links = [("numbers", f"{folder}/evaluation/metrics.json")]
+        links += [("report", f"{folder}/evaluation/report.html")]
+        if not cell.baseline:
+            links += [("config", f"{folder}/config.json"), ("data", f"{folder}/input.json")]
+        text = " ".join(f'<a href="{target}">{label}</a>' for label, target in links)
+        parts.append(f"{number}: {text}")
+    return "<br>".join(parts)
+
+
+def _class(row: Row) -> str:
+    if row.line.name == ORACLE:
+        return ' class="oracle"'
+    return ' class="control"' if row.line.control else ""
+
+
+def _table(kind: str, heads: Sequence[str], body: Sequence[str]) -> str:
+    head = "".join(f'<th tabindex="0" scope="col">{html.escape(name)}</th>' for name in heads)
+    return (
+        f'<div class="scroll"><table class="sortable {kind}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _prints(fingerprints: Mapping[str, str]) -> str:
+    if not fingerprints:
+        return ""
+    listed = html.escape(json.dumps(dict(fingerprints), indent=1))
+    return f"<details><summary>fingerprints of the training data</summary><pre>{listed}</pre></details>"

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of a reality check, from the predictions of its cells."""
+
+import dataclasses
+import json
+import statistics as middle
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from medst_jax.evaluate.predictions import Predictions, read_predictions
+from medst_jax.reality_check.cells import Line
+from medst_jax.reality_check.options import CheckOptions
+from medst_jax.reality_check.statistics import Difference, Estimate, difference, estimate, holm
+from medst_jax.reality_check.work import Workshop
+
+ORACLE = "label oracle"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One number of the table.
+
+    Attributes:
+      estimate: value and intervals.
+      against: paired difference from the reference, None for the reference itself.
+      adjusted: its p-value after Holm's correction, where the column is in the family.
+    """
+
+    estimate: Estimate
+    against: Difference | None = None
+    adjusted: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A line with its numbers by column; `missing` says why a column has none."""
+
+    line: Line
+    entries: Mapping[str, Entry]
+    missing: Mapping[str, str]
+    facts: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """All rows; `warnings` belong at the top of a report."""
+
+    columns: Mapping[str, str]
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...]
+    fingerprints: Mapping[str, str]
+
+
+def tabulate(
+    options: CheckOptions,
+    lines: Sequence[Line],
+    shop: Workshop,
+    *,
+    draws: int,
+    seed: int,
+) -> Table:
+    """The table of the cells that are done; others are named as missing."""
+    found = {line: _predictions(line, shop) for line in lines}
+    reference = next(found[line] for line in lines if line.name == options.reference)
+    rows = []
+    for line, runs in found.items():
+        entries, missing = {}, {}
+        for column, metric in options.columns.items():
+            own = [run[column] for run in runs if column in run]
+            if not own or len(own) < len(line.cells):
+                missing[column] = _reason(line, shop, column)
+                continue
+            other = [run[column] for run in reference if column in run]
+            against = (
+                difference(own, other, metric, draws=draws, seed=seed)
+                if other and line.name != options.reference
+                else None
+            )
+            entries[column] = Entry(estimate(own, metric, draws=draws, seed=seed), against)
+        rows.append(Row(line, entries, missing, _facts(line, shop)))
+    rows = _corrected(rows, options.family or tuple(options.columns), options.systems)
+    oracle = _oracle(options, [run for runs in found.values() for run in runs])
+    everything = (*rows, *oracle)
+    return Table(
+        options.columns, everything, _warnings(options, everything), _fingerprints(lines, shop)
+    )
+
+
+def to_json(table: Table) -> str:
+    """Every number of the table, with the cells behind it."""
+    rows = [
+        {
+            "system": row.line.name,
+            "mixture": row.line.mixture,
+            "reading": row.line.reading,
+            "control": row.line.control,
+            "note": row.line.note,
+            "cells": [cell.name for cell in row.line.cells],
+            "facts": dict(row.facts),
+            "missing": dict(row.missing),
+            "columns": {name: dataclasses.asdict(entry) for name, entry in row.entries.items()},
+        }
+        for row in table.rows
+    ]
+    content = {
+        "columns": dict(table.columns),
+        "warnings": list(table.warnings),
+        "fingerprints": dict(table.fingerprints),
+        "rows": rows,
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _predictions(line: Line, shop: Workshop) -> list[dict[str, Predictions]]:
+    return [
+        read_predictions(shop.folder(cell) / "evaluation" / "predictions.npz")
+        for cell in line.cells
+        if shop.done(cell)
+    ]
+
+
+def _reason(line: Line, shop: Workshop, column: str) -> str:
+    if not line.cells:
+        return line.note
+    waiting = [cell.name for cell in line.cells if not shop.done(cell)]
+    return f"not done: {', '.join(waiting)}" if waiting else f"{line.name} has no {column}"
+
+
+def _corrected(rows: Sequence[Row], family: Sequence[str], systems: Sequence[str]) -> list[Row]:
+    """p-values of the systems' rows, corrected over all columns of the family together."""
+    values = {
+        f"{number}/{column}": entry.against.p
+        for number, row in enumerate(rows)
+        if row.line.name in systems
+        for column, entry in row.entries.items()
+        if column in family and entry.against
+    }
+    adjusted = holm(values)
+    return [
+        dataclasses.replace(
+            row,
+            entries={
+                column: dataclasses.replace(entry, adjusted=adjusted.get(f"{number}/{column}"))
+                for column, entry in row.entries.items()
+            },
+        )
+        for number, row in enumerate(rows)
+    ]
+
+
+def _oracle(options: CheckOptions, runs: Sequence[Mapping[str, Predictions]]) -> tuple[Row, ...]:
+    """The labels as scores: what a column reads at best, and a test of its metric."""
+    entries = {}
+    for column, metric in options.columns.items():
+        known = next((run[column] for run in runs if column in run), None)
+        if known is None or known.kind != "single":
+            continue
+        scores = np.eye(len(known.classes), dtype=np.float32)[known.targets][None]
+        best = dataclasses.replace(known, scores=scores)
+        entries[column] = Entry(estimate([best], metric, draws=1))
+    line = Line(ORACLE, "none", "all", True, (), "the labels themselves")
+    return (Row(line, entries, {}, {}),) if entries else ()
+
+
+def _warnings(options: CheckOptions, rows: Sequence[Row]) -> tuple[str, ...]:
+    found = []
+    for column in options.columns:
+        systems = [r for r in rows if not r.line.control and column in r.entries]
+        controls = [
+            r for r in rows if r.line.control and r.line.name != ORACLE and column in r.entries
+        ]
+        if not systems or not controls:
+            continue
+        best, rival = (
+            max(side, key=lambda r: r.entries[column].estimate.value)
+            for side in (systems, controls)
+        )
+        if rival.entries[column].estimate.value >= best.entries[column].estimate.value:
+            found.append(
+                f"{column}: the control {rival.line.name!r} "
+                f"({rival.entries[column].estimate.value:.3f}) is not beaten; the best system is "
+                f"{best.line.name} on {best.line.mixture} "
+                f"({best.entries[column].estimate.value:.3f})"
+            )
+    return tuple(found)
+
+
+def _facts(line: Line, shop: Workshop) -> dict[str, Any]:
+    """Costs of a line's trainings: parameters, median examples per second."""
+    speeds = []
+    for cell in line.cells:
+        summary = shop.folder(cell) / "summary.json"
+        if shop.done(cell) and summary.exists():
+            speeds.append(json.loads(summary.read_text())["examples_per_second"])
+    return {"examples_per_second": round(middle.median(speeds), 1)} if speeds else {}
+
+
+def _fingerprints(lines: Sequence[Line], shop: Workshop) -> dict[str, str]:
+    """Of the data behind all cells."""
+    found: dict[str, str] = {}
+    for line in lines:
+        for cell in line.cells:
+            path = epath.Path(shop.folder(cell)) / "input.json"
+            if path.exists():
+                found |= json.loads(path.read_text())["fingerprints"]
+    return found

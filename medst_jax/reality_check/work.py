@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains and evaluates cells until none is left, beside any number of other processes."""
+
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from medst_jax.reality_check.cells import Cell
+from medst_jax.reality_check.claim import claim
+
+WAIT = 5.0  # seconds between looks at cells that others work on
+
+
+class CellError(RuntimeError):
+    """A cell's training or evaluation failed; the message names its log."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Workshop:
+    """How cells are done.
+
+    Attributes:
+      root: of the code: the folder of `launch/` and `configs/`.
+      output: a folder per cell is made here.
+      suite: file of the suite, with its variant.
+      data_dir: prepared data.
+      variant: of the training configs.
+      flags: further flags of every training.
+    """
+
+    root: pathlib.Path
+    output: pathlib.Path
+    suite: str
+    data_dir: str
+    variant: str
+    flags: tuple[str, ...] = ()
+
+    def folder(self, cell: Cell) -> pathlib.Path:
+        """Where a cell's training and evaluation are."""
+        return self.output / "cells" / cell.name
+
+    def done(self, cell: Cell) -> bool:
+        """Whether a cell has been evaluated; metrics.json is written last."""
+        return (self.folder(cell) / "evaluation" / "metrics.json").exists()
+
+    def finish(self, cells: Sequence[Cell]) -> None:
+        """Do all cells, skipping those that are done and those that others hold; wait for these.
+
+        Raises:
+          CellError: one failed; the others keep what they have.
+        """
+        left = [cell for cell in cells if not self.done(cell)]
+        with tqdm(total=len(cells), initial=len(cells) - len(left), desc="cells") as bar:
+            while left:
+                held = []
+                for cell in left:
+                    bar.set_postfix_str(cell.name)
+                    with claim(self.folder(cell)) as ours:
+                        if ours and not self.done(cell):
+                            self._do(cell)
+                    if self.done(cell):
+                        bar.update()
+                    else:
+                        held.append(cell)
+                if len(held) == len(left):
+                    time.sleep(WAIT)
+                left = held
+
+    def _do(self, cell: Cell) -> None:
+        folder = self.folder(cell)
+        evaluate = [
+            "launch/evaluate.py",
+            f"--suite={self.suite}",
+            f"--data_dir={self.data_dir}",
+            f"--output={folder / 'evaluation'}",
+        ]
+        if cell.baseline:
+            self._call(folder, [*evaluate, f"--baseline={cell.baseline}"])
+            return
+        train = (
+            "launch/train.py",
+            f"--config={self.root}/configs/{cell.config}.py:{self.variant},{'+'.join(cell.sites)}",
+            f"--workdir={folder}",
+            f"--config.seed={cell.seed}",
+            f"--config.data.data_dir={self.data_dir}",
+            *cell.flags,
+            *self.flags,
+        )
+        self._call(folder, train)
+        self._call(folder, [*evaluate, f"--checkpoint={folder}", f"--name={cell.config}"])
+
+    def _call(self, folder: pathlib.Path, command: Sequence[str]) -> None:
+        script, *arguments = command
+        log = folder / "output.txt"
+        with log.open("a") as file:
+            done = subprocess.run(
+                [sys.executable, str(self.root / script), *arguments],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        if done.returncode:
+            raise CellError(f"{script} ended with code {done.returncode}; see {log}")
+
+
+def budget(cells: Sequence[Cell], done: int, seconds: float) -> str:
+    """What is about to be spent, as a sentence."""
+    left = len(cells) - done
+    minutes = (left * seconds + 30) / 60 if left else 0.0
+    return (
+        f"{len(cells)} cells, {done} done, {left} to train and evaluate: "
+        f"about {minutes:.0f} minutes in one process on two cores"
+    )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which trainings a check takes, what cannot be used, and its options."""
+
+import pytest
+
+from configs.evaluate import reality_check
+from medst_jax.options import OptionError
+from medst_jax.reality_check.cells import Sources, lines, needed_cells
+from medst_jax.reality_check.options import CheckOptions, parse_check
+
+M, C = "simulated_cxr_m", "simulated_cxr_c"
+SITES = {M: Sources(text=True, labels=True), C: Sources(text=False, labels=True)}
+NEEDS = {
+    "clip": Sources(text=True, labels=False),
+    "unimodal": Sources(text=False, labels=True),
+    "dlilp": Sources(text=True, labels=True),
+}
+
+
+def options(**changes) -> CheckOptions:
+    values = dict(
+        systems=("clip", "unimodal", "dlilp"),
+        mixtures={"M": (M,), "C": (C,), "M+C": (M, C)},
+        seeds=(0, 1),
+        variant="tiny",
+        columns={"names": "auroc"},
+        controls={"random": dict(system="dlilp", mixture="M", flags=("--x=1",))},
+        reference="random",
+        baselines=("all_pixels",),
+    )
+    return parse_check({**values, **changes})
+
+
+def test_both_readings_are_rows_where_they_differ() -> None:
+    rows = lines(options(), SITES, NEEDS)
+    found = {(r.name, r.mixture): [] for r in rows}
+    for row in rows:
+        found[row.name, row.mixture].append(row.reading)
+    assert found["clip", "M"] == ["all"]
+    assert found["clip", "C"] == ["own", "prompts"] == found["clip", "M+C"]
+    assert found["unimodal", "C"] == found["dlilp", "M+C"] == ["all"]
+    (unusable,) = [r for r in rows if (r.name, r.mixture, r.reading) == ("clip", "C", "own")]
+    assert not unusable.cells and "cannot use simulated_cxr_c" in unusable.note
+
+
+def test_equal_trainings_are_one_cell() -> None:
+    rows = lines(options(), SITES, NEEDS)
+    cells = needed_cells(rows)
+    by_row = {(r.name, r.mixture, r.reading): r.cells for r in rows}
+    assert by_row["clip", "M+C", "own"] == by_row["clip", "M", "all"]
+    # clip: M, C, M+C; unimodal and dlilp: three each; a control; each of two seeds; a baseline.
+    assert len(cells) == 2 * (3 + 3 + 3 + 1) + 1 == len({c.name for c in cells})
+    control = by_row["random", "M", "all"]
+    assert [c.seed for c in control] == [0, 1] and control[0].flags == ("--x=1",)
+    assert control[0].name != by_row["dlilp", "M", "all"][0].name
+
+
+def test_one_cell_by_name() -> None:
+    rows = lines(options(), SITES, NEEDS)
+    name = needed_cells(rows)[3].name
+    assert [cell.name for cell in needed_cells(rows, [name])] == [name]
+    with pytest.raises(ValueError, match="no cell is called"):
+        needed_cells(rows, ["nothing"])
+
+
+def test_options_name_what_is_wrong() -> None:
+    with pytest.raises(OptionError, match="reference is 'chance'"):
+        options(reference="chance")
+    with pytest.raises(OptionError, match="mixture is 'P'"):
+        options(controls={"random": dict(system="dlilp", mixture="P")})
+    with pytest.raises(OptionError, match="no such columns"):
+        options(family=("other",))
+    with pytest.raises(OptionError, match="declares no cells"):
+        parse_check({})
+
+
+@pytest.mark.parametrize("variant", [None, "quick"])
+def test_the_declared_check_names_tasks_of_its_suite(variant) -> None:
+    suite = reality_check.get_config(variant)
+    check = parse_check(suite.cells.to_dict())
+    assert {column.partition("/")[0] for column in check.columns} <= set(suite.tasks)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nested intervals, paired tests and Holm's correction, against direct loops."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from medst_jax.evaluate import bootstrap
+from medst_jax.evaluate.predictions import Predictions
+from medst_jax.reality_check.statistics import difference, estimate, holm
+
+PATIENTS = np.arange(120) // 2
+TARGETS = np.arange(120) % 3
+
+
+def made(shift: float, seed: int, repeats: int = 1) -> Predictions:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(repeats, 120, 3)).astype(np.float32)
+    scores[:, np.arange(120), TARGETS] += shift
+    return Predictions("single", PATIENTS, TARGETS, scores, ("a", "b", "c"))
+
+
+def test_the_value_is_the_mean_over_seeds_and_repeats() -> None:
+    runs = [made(0.8, seed, repeats=4) for seed in range(3)]
+    expected = np.mean(
+        [balanced_accuracy_score(TARGETS, run.predicted(k)) for run in runs for k in range(4)]
+    )
+    found = estimate(runs, "balanced_accuracy", draws=50)
+    assert found.value == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_interval_over_patients_is_that_of_a_loop() -> None:
+    runs = [made(0.8, seed) for seed in range(2)]
+    (weights,) = bootstrap.patient_weights(PATIENTS, draws=60, seed=5)
+    samples = [
+        np.mean([balanced_accuracy_score(TARGETS, r.predicted(), sample_weight=w) for r in runs])
+        for w in weights
+    ]
+    found = estimate(runs, "balanced_accuracy", draws=60, seed=5)
+    assert found.test == pytest.approx(np.quantile(samples, [0.025, 0.975]), abs=1e-9)
+
+
+def test_seeds_that_differ_widen_only_the_second_interval() -> None:
+    alike = estimate([made(1.0, 0)] * 3, "auroc", draws=400)
+    assert alike.both is not None
+    assert alike.both == pytest.approx(alike.test, abs=1e-12)
+    apart = estimate([made(s, 0) for s in (0.2, 1.0, 1.8)], "auroc", draws=400)
+    assert apart.both is not None
+
+    def width(bounds: tuple[float, float]) -> float:
+        return bounds[1] - bounds[0]
+
+    assert width(apart.both) > 1.5 * width(apart.test)
+    assert estimate([made(1.0, 0)], "auroc", draws=20).both is None
+
+
+def test_repeats_widen_the_second_interval() -> None:
+    runs = [made(0.8, seed, repeats=5) for seed in range(3)]
+    # Repeats of great difference: one of them guesses.
+    runs = [
+        dataclasses.replace(run, scores=np.concatenate([run.scores[:4], run.scores[4:] * 0]))
+        for run in runs
+    ]
+    found = estimate(runs, "balanced_accuracy", draws=400)
+    assert found.both is not None and found.both[0] < found.test[0]
+
+
+def test_a_paired_difference_and_its_p_value() -> None:
+    good, poor = [made(1.5, s) for s in range(3)], [made(0.0, s + 9) for s in range(3)]
+    found = difference(good, poor, "balanced_accuracy", draws=999)
+    assert found.low > 0 and found.p == pytest.approx(2 / 1000)
+    back = difference(poor, good, "balanced_accuracy", draws=999)
+    assert (back.value, back.p) == (pytest.approx(-found.value), found.p)
+    none = difference(good, good, "balanced_accuracy", draws=99)
+    assert (none.value, none.p) == (0.0, 1.0)
+    other = dataclasses.replace(good[0], patients=PATIENTS + 1)
+    with pytest.raises(ValueError, match="different images"):
+        difference(good, [other], "balanced_accuracy")
+
+
+def test_holm_against_a_worked_example() -> None:
+    # Sorted .005 .01 .03 .04: times 4, 3, 2, 1, never falling.
+    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert found == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02})
+    assert list(found) == ["a", "b", "c", "d"]
+    assert holm({"a": 0.7, "b": 0.9}) == {"a": 1.0, "b": 1.0}
+    assert holm({}) == {}
