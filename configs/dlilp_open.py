@@ -24,6 +24,8 @@ from medst_jax.data.data_options import DataSetOptions
 
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.variant(common.contrastive("dlilp"), "smoke")
+    # As many as these 2,600 images bear.
+    config.train.steps = 300
     config.data.vocabulary = "open"
     config.data.mixture = common.mixture(
         nih1000_64=DataSetOptions(weight=4.0, text="prompt"),

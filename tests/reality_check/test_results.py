@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table and its page, from cells with known predictions."""
+
+import json
+import pathlib
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from medst_jax.evaluate.predictions import Predictions, write_predictions
+from medst_jax.reality_check.cells import Sources, lines, needed_cells
+from medst_jax.reality_check.options import CheckOptions, parse_check
+from medst_jax.reality_check.page import page
+from medst_jax.reality_check.results import ORACLE, tabulate, to_json
+from medst_jax.reality_check.work import CellError, Workshop, budget
+
+M, C = "simulated_cxr_m", "simulated_cxr_c"
+SITES = {M: Sources(text=True, labels=True), C: Sources(text=False, labels=True)}
+NEEDS = {"clip": Sources(text=True, labels=False), "dlilp": Sources(text=True, labels=True)}
+COUNT = 90
+
+
+def options() -> CheckOptions:
+    return parse_check(
+        dict(
+            systems=("clip", "dlilp"),
+            mixtures={"M": (M,), "M+C": (M, C)},
+            seeds=(0, 1),
+            variant="tiny",
+            columns={"names": "balanced_accuracy", "prototypes": "balanced_accuracy"},
+            controls={"random": dict(system="dlilp", mixture="M")},
+            reference="random",
+            baselines=("all_pixels",),
+        )
+    )
+
+
+def predictions(shift: float, seed: int) -> Predictions:
+    rng = np.random.default_rng(seed)
+    targets = np.arange(COUNT) % 3
+    scores = rng.normal(size=(1, COUNT, 3)).astype(np.float32)
+    scores[0, np.arange(COUNT), targets] += shift
+    return Predictions("single", np.arange(COUNT) // 2, targets, scores, ("a", "b", "c"))
+
+
+def write(shop: Workshop, name: str, shift: float, seed: int, *columns: str) -> None:
+    folder = shop.folder(next(c for c in needed_cells(rows()) if c.name == name))
+    (folder / "evaluation").mkdir(parents=True)
+    write_predictions(
+        folder / "evaluation" / "predictions.npz", {c: predictions(shift, seed) for c in columns}
+    )
+    (folder / "summary.json").write_text(json.dumps({"examples_per_second": 100.0 + seed}))
+    (folder / "input.json").write_text(json.dumps({"fingerprints": {M: "abc"}}))
+    (folder / "evaluation" / "metrics.json").write_text("[]")
+
+
+def rows():
+    return lines(options(), SITES, NEEDS)
+
+
+@pytest.fixture
+def shop(tmp_path: pathlib.Path) -> Workshop:
+    made = Workshop(tmp_path, tmp_path / "out", "suite.py", "data", "tiny")
+    for seed in (0, 1):
+        for mixture, shift in ((M, 1.0), (f"{M}+{C}", 1.5)):
+            write(made, f"clip-{mixture}-{seed}", shift, seed, "names")
+            write(made, f"dlilp-{mixture}-{seed}", shift, seed + 5, "names", "prototypes")
+        write(made, f"dlilp-{M}-random-{seed}", 0.0, seed + 9, "names", "prototypes")
+    write(made, "baseline-all_pixels", 3.0, 20, "prototypes")
+    return made
+
+
+def table_of(shop: Workshop):
+    return tabulate(options(), rows(), shop, draws=200, seed=0)
+
+
+def test_rows_hold_values_intervals_and_differences(shop) -> None:
+    table = table_of(shop)
+    found = {(r.line.name, r.line.mixture, r.line.reading): r for r in table.rows}
+    assert found["clip", "M+C", "own"].entries == found["clip", "M", "all"].entries
+    entry = found["dlilp", "M+C", "all"].entries["names"]
+    assert entry.estimate.test[0] < entry.estimate.value < entry.estimate.test[1]
+    assert entry.against is not None and entry.against.low > 0
+    assert entry.adjusted is not None and entry.adjusted >= entry.against.p
+    assert found["random", "M", "all"].entries["names"].against is None
+    assert found[ORACLE, "none", "all"].entries["names"].estimate.value == 1.0
+    assert found["clip", "M", "all"].missing["prototypes"] == "clip has no prototypes"
+    assert found["clip", "M", "all"].facts["examples_per_second"] == 100.5
+    assert table.fingerprints == {M: "abc"}
+
+
+def test_a_control_that_wins_is_said_first(shop) -> None:
+    table = table_of(shop)
+    (warning,) = table.warnings
+    assert warning.startswith("prototypes: the control 'all pixels'")
+    text = page("Check", table, "random", {})
+    assert text.index('class="warning"') < text.index("leaderboard")
+
+
+def test_cells_that_are_not_done_are_named(shop) -> None:
+    (shop.folder(needed_cells(rows())[0]) / "evaluation" / "metrics.json").unlink()
+    row = next(r for r in table_of(shop).rows if r.line.name == "clip" and r.line.mixture == "M")
+    assert not row.entries and row.missing["names"].startswith("not done: clip-")
+    assert "1 to train" in budget(needed_cells(rows()), len(needed_cells(rows())) - 1, 60.0)
+
+
+def test_the_numbers_are_strict_json(shop) -> None:
+    content = json.loads(to_json(table_of(shop)))
+    clip = content["rows"][0]
+    assert clip["system"] == "clip" and clip["cells"] == [f"clip-{M}-0", f"clip-{M}-1"]
+    assert set(clip["columns"]["names"]) == {"estimate", "against", "adjusted"}
+
+
+class Links(HTMLParser):
+    """Checks that tags close and collects links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs) -> None:
+        if tag == "a":
+            self.targets.append(dict(attrs)["href"])
+        if tag not in ("meta", "br", "path", "use", "line", "circle"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("path", "use", "line", "circle"):
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_its_links_lead_to_cells(shop) -> None:
+    text = page("Check <&>", table_of(shop), "random", {"date": "today"})
+    parser = Links()
+    parser.feed(text)
+    assert not parser.open and "Check &lt;&amp;&gt;" in text and "http" not in text.split("<svg")[0]
+    numbers = [t for t in parser.targets if t.endswith("metrics.json")]
+    assert numbers and all((shop.output / t).exists() for t in numbers)
+
+
+def test_a_cell_that_fails_names_its_log(tmp_path) -> None:
+    launch = tmp_path / "launch"
+    launch.mkdir()
+    (launch / "train.py").write_text("import sys; print('bad'); sys.exit(3)\n")
+    shop = Workshop(tmp_path, tmp_path / "out", "suite.py", "data", "tiny")
+    cell = needed_cells(rows())[0]
+    with pytest.raises(CellError, match=r"ended with code 3; see .*output\.txt"):
+        shop.finish([cell])
+    assert "bad" in (shop.folder(cell) / "output.txt").read_text()
+    assert not (shop.folder(cell) / "claim.json").exists()
+
+
+def test_cells_are_trained_then_evaluated_once(tmp_path) -> None:
+    launch = tmp_path / "launch"
+    launch.mkdir()
+    script = "import pathlib, sys\nprint(*sys.argv)\n"
+    (launch / "train.py").write_text(script)
+    (launch / "evaluate.py").write_text(
+        script
+        + "out = pathlib.Path(next(a for a in sys.argv if '--output' in a).partition('=')[2])\n"
+        "out.mkdir(parents=True)\n(out / 'metrics.json').write_text('[]')\n"
+    )
+    shop = Workshop(tmp_path, tmp_path / "out", "suite.py:quick", "data", "tiny", ("--more=1",))
+    cells = [c for c in needed_cells(rows()) if c.baseline or c.name == f"clip-{M}+{C}-1"]
+    shop.finish(cells)
+    shop.finish(cells)
+    trained, evaluated = (shop.folder(cells[0]) / "output.txt").read_text().splitlines()
+    assert f"clip.py:tiny,{M}+{C}" in trained and "--config.seed=1" in trained
+    assert "--more=1" in trained and "--suite=suite.py:quick" in evaluated
+    (only,) = (shop.folder(cells[1]) / "output.txt").read_text().splitlines()
+    assert "--baseline=all_pixels" in only
