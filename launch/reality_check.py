@@ -10,6 +10,7 @@ writes these. `--cell=NAME` does one cell, `--list` names them.
 """
 
 import datetime
+import importlib
 import pathlib
 import sys
 
@@ -58,7 +59,9 @@ def _check() -> None:
     rows = [
         row
         for row in lines(
-            options, {s: _offers(s) for s in sites}, {s: _need(s) for s in options.systems}
+            options,
+            {s: _offers(s) for s in sites},
+            {s: _need(s, options.variant) for s in options.systems},
         )
         if row.control
         or (row.name in (_SYSTEMS.value or options.systems))
@@ -108,8 +111,10 @@ def _offers(site: str) -> Sources:
     return Sources(text=text, labels=bool(info["labels"]))
 
 
-def _need(system: str) -> Sources:
-    keys = {NEEDS.get(key) for key in systems.system_class(system).required_keys}
+def _need(config: str, variant: str) -> Sources:
+    """What the system of a config trains on."""
+    name = importlib.import_module(f"configs.{config}").get_config(variant).system.name
+    keys = {NEEDS.get(key) for key in systems.system_class(name).required_keys}
     return Sources(text="text" in keys, labels="labels" in keys or "text_labels" in keys)
 
 
