@@ -9,7 +9,7 @@ medians over rounds.
 """
 
 import json
-import multiprocessing
+import multiprocessing.pool
 import statistics
 import sys
 import time
