@@ -29,7 +29,7 @@ def built(request):
 
 
 @pytest.fixture(scope="module")
-def compiled(built):
+def method_of(built):
     """method(name) runs that method of the system, compiled once for each shape it is given."""
     graph, state = nnx.split(built[1])
 
@@ -88,42 +88,42 @@ def test_only_the_required_keys_are_read(built, step):
     assert np.isfinite(value)
 
 
-def test_rngs_may_be_a_key_nnx_rngs_or_none(built, compiled):
+def test_rngs_may_be_a_key_nnx_rngs_or_none(built, method_of):
     _, system = built
     batch = make_batch(3)
-    loss = compiled("loss")
+    loss = method_of("loss")
     assert np.isfinite(loss(batch, rngs=None)[0])
     # A key is what the step takes; one held by nnx.Rngs has only to be found.
     traced, _ = nnx.eval_shape(lambda s: s.loss(batch, rngs=nnx.Rngs(1)), nnx.clone(system))
     assert traced.shape == () and traced.dtype == jnp.float32
 
 
-def test_draws_follow_the_example_not_the_row(compiled):
+def test_draws_follow_the_example_not_the_row(method_of):
     batch, order = make_batch(), jnp.array([3, 0, 5, 1, 4, 2])
     moved = {key: value[order] for key, value in batch.items()}
-    encode = compiled("encode")
+    encode = method_of("encode")
     first, second = (encode(b, rngs=jax.random.key(2)) for b in (batch, moved))
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         assert a.shape[0] == 6
         np.testing.assert_allclose(a[order], b, atol=2e-5)
 
 
-def test_embeddings_have_the_promised_shapes_and_norms(built, compiled):
+def test_embeddings_have_the_promised_shapes_and_norms(built, method_of):
     _, system = built
     batch = make_batch(3)
     if not type(system).has_image:
-        text = compiled("encode_text")(batch["tokens"], batch["token_mask"])
+        text = method_of("encode_text")(batch["tokens"], batch["token_mask"])
         assert text.global_.shape == (3, 16) and text.local.shape == (3, 12, 16)
         with pytest.raises(systems.UnsupportedError, match="encode_image"):
             system.encode_image(batch["frontal"])
         return
-    image = compiled("encode_image")(batch["frontal"])
+    image = method_of("encode_image")(batch["frontal"])
     assert len(image.global_) == len(image.local) == 3
     assert image.features.shape == (3, system.image_encoder.features)
     np.testing.assert_allclose(np.linalg.norm(image.global_, axis=-1), 1, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(image.local, axis=-1), 1, atol=1e-5)
     if type(system).has_text:
-        text = compiled("encode_text")(batch["tokens"], batch["token_mask"])
+        text = method_of("encode_text")(batch["tokens"], batch["token_mask"])
         assert image.global_.shape == text.global_.shape == (3, 16)
         assert image.local.shape[2] == 16 and text.local.shape == (3, 12, 16)
         np.testing.assert_allclose(np.linalg.norm(text.global_, axis=-1), 1, atol=1e-5)
@@ -131,27 +131,27 @@ def test_embeddings_have_the_promised_shapes_and_norms(built, compiled):
         with pytest.raises(systems.UnsupportedError, match="no text encoder"):
             system.encode_text(batch["tokens"], batch["token_mask"])
     if type(system).has_prototypes:
-        logits = compiled("class_logits")(batch["frontal"])
+        logits = method_of("class_logits")(batch["frontal"])
         assert logits.shape == (3, len(system.labels))
     else:
         with pytest.raises(systems.UnsupportedError, match="no label prototypes"):
             system.class_logits(batch["frontal"])
 
 
-def test_evaluation_is_per_image(built, compiled):
+def test_evaluation_is_per_image(built, method_of):
     _, system = built
     if not type(system).has_image:
         pytest.skip("no image is embedded")
-    images, encode = make_batch(3)["frontal"], compiled("encode_image")
+    images, encode = make_batch(3)["frontal"], method_of("encode_image")
     alone = np.concatenate([encode(images[i : i + 1]).global_ for i in range(3)])
     np.testing.assert_allclose(encode(images).global_, alone, atol=2e-5)
 
 
-def test_text_does_not_depend_on_padding(built, compiled):
+def test_text_does_not_depend_on_padding(built, method_of):
     _, system = built
     if not type(system).has_text:
         pytest.skip("no text is embedded")
-    batch, encode = make_batch(3), compiled("encode_text")
+    batch, encode = make_batch(3), method_of("encode_text")
     tokens, mask = batch["tokens"][:, :8], batch["token_mask"][:, :8]
     longer = jnp.pad(tokens, ((0, 0), (0, 4))), jnp.pad(mask, ((0, 0), (0, 4)))
     np.testing.assert_allclose(encode(tokens, mask).global_, encode(*longer).global_, atol=2e-5)
