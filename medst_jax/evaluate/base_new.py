@@ -73,7 +73,7 @@ def base_new(options: BaseNewOptions, bench: Bench) -> Outcome:
         Derived(
             "joint",
             "harmonic_mean",
-            _harmonic_joint(joint.predictions, len(options.base)),
+            measure.statistic(joint.predictions, f"harmonic_mean/{len(options.base)}"),
             joint.predictions.patients,
             _small(joint.predictions),
         ),
@@ -81,28 +81,13 @@ def base_new(options: BaseNewOptions, bench: Bench) -> Outcome:
     return Outcome(options.task.dataset, options.task.split, (base, new, joint), derived)
 
 
-def harmonic_mean(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """2ab / (a + b), zero where both are."""
-    total = first + second
-    return np.divide(2 * first * second, total, out=np.zeros_like(total), where=total > 0)
-
-
 def _harmonic_apart(base: Predictions, new: Predictions) -> Statistic:
     count = len(base.patients)
     of_base = measure.statistic(base, "balanced_accuracy")
     of_new = measure.statistic(new, "balanced_accuracy")
-    return lambda weights: harmonic_mean(of_base(weights[:, :count]), of_new(weights[:, count:]))
-
-
-def _harmonic_joint(joint: Predictions, base: int) -> Statistic:
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        matrix = metrics.confusion(joint.targets, joint.predicted(), len(joint.classes), weights)
-        recall = metrics.recalls(matrix)
-        return harmonic_mean(
-            metrics.mean_defined(recall[:, :base]), metrics.mean_defined(recall[:, base:])
-        )
-
-    return statistic
+    return lambda weights: metrics.harmonic_mean(
+        of_base(weights[:, :count]), of_new(weights[:, count:])
+    )
 
 
 def _small(*predictions: Predictions) -> bool:

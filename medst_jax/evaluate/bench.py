@@ -21,6 +21,7 @@ from medst_jax.data.exclusion import read_exclusion
 from medst_jax.data.pixels import Fit
 from medst_jax.data.studies import Studies, dataset_dir, open_studies
 from medst_jax.evaluate.embedder import Embeddings
+from medst_jax.evaluate.groups import image_groups
 from medst_jax.evaluate.images import frontal_images
 from medst_jax.evaluate.outcome import NotApplicable
 from medst_jax.evaluate.tasks import Task, TaskOptions, select
@@ -79,6 +80,7 @@ class Library:
         self._data_dir, self._fit, self._keep_images = data_dir, fit, keep_images
         self._studies: dict[tuple[str, str], Studies] = {}
         self._tasks: dict[TaskOptions, Task] = {}
+        self._groups: dict[tuple[str, str], dict[int, dict[str, str]]] = {}
         self._images: dict[tuple[str, str, int], np.ndarray] = {}
 
     def studies(self, dataset: str, split: str) -> Studies:
@@ -106,6 +108,17 @@ class Library:
         """Names of the columns of `truth_findings`, from the data card; empty without truth."""
         card = dataset_dir(self._data_dir, dataset) / "data_card.json"
         return tuple(json.loads(card.read_text()).get("truth_finding_names", ()))
+
+    def groups(self, dataset: str, split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """View, sex and age band of each row, see `image_groups`; a row is read once."""
+        known = self._groups.setdefault((dataset, split), {})
+        missing = [row for row in _distinct(rows) if row not in known]
+        found = image_groups(self.studies(dataset, split), np.asarray(missing, np.int64))
+        for k, row in enumerate(missing):
+            known[row] = {name: str(column[k]) for name, column in found.items()}
+        return {
+            name: np.array([known[int(row)][name] for row in rows], dtype=str) for name in found
+        }
 
     def annotations(self, dataset: str, kind: type[T], split: str) -> Annotations[T]:
         """The records of a kind beside the studies: phrases, image or sentence pairs."""

@@ -11,7 +11,7 @@ import numpy as np
 import simplejpeg
 from matplotlib.figure import Figure
 
-from medst_jax.evaluate import metrics
+from medst_jax.evaluate import calibration, metrics
 from medst_jax.evaluate.predictions import Predictions
 
 COLOURS = ("#2563a8", "#c8553d", "#3a8c6e", "#8a5fa8", "#b8862b", "#4a9bb5", "#a64d79", "#6b7280")
@@ -60,6 +60,54 @@ def roc_figure(predictions: Predictions) -> str:
         figure.legend(
             loc="outside right upper", frameon=False, title="area under the curve", fontsize=8
         )
+        return _svg(figure)
+
+
+def precision_recall_figure(predictions: Predictions) -> str:
+    """Precision against recall per class (first repeat); a dot marks the share of positives."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.9, 3.1), layout="constrained")
+        axes = figure.add_subplot()
+        for c, name in enumerate(predictions.classes):
+            truth, scores = _one_class(predictions, c)
+            if not truth.any():
+                continue
+            recall, precision = metrics.precision_recall_curve(truth, scores)
+            colour, style = COLOURS[c % len(COLOURS)], ("-", "--", ":")[(c // len(COLOURS)) % 3]
+            axes.plot(recall, precision, style, color=colour, linewidth=1.4, label=name)
+            axes.plot([1], [truth.mean()], "o", color=colour, markersize=4)
+        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+        axes.set_aspect("equal")
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        return _svg(figure)
+
+
+def reliability_figure(predictions: Predictions) -> str:
+    """Accuracy against confidence over all repeats, with the share of images in each bin.
+
+    For predictions whose scores are log-probabilities.
+    """
+    pairs = [calibration.confidence(predictions, s) for s in range(len(predictions.scores))]
+    confidences, right = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    member = calibration.one_hot_bins(confidences)
+    count = member.sum(0)
+    filled = count > 0
+    accuracy, said = (values @ member[:, filled] / count[filled] for values in (right, confidences))
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(3.3, 3.1), layout="constrained")
+        axes = figure.add_subplot()
+        axes.bar(
+            (np.arange(calibration.BINS) + 0.5) / calibration.BINS,
+            count / count.sum(),
+            width=0.9 / calibration.BINS,
+            color=_FAINT,
+            label="share of images",
+        )
+        axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
+        axes.plot(said, accuracy, "o-", color=COLOURS[0], markersize=4, label="accuracy")
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.01))
+        axes.set_aspect("equal")
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
         return _svg(figure)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from medst_jax.evaluate import bootstrap, metrics
+from medst_jax.evaluate.calibration import are_probabilities, calibration_error, confidence
 from medst_jax.evaluate.predictions import Predictions
 
 MIN_POSITIVES = 20
@@ -27,14 +28,16 @@ def statistic(predictions: Predictions, metric: str) -> bootstrap.Statistic:
 
     Args:
       predictions: of one task.
-      metric: "balanced_accuracy", "accuracy", "f1", "quadratic_kappa" (single); "auroc" (mean over
+      metric: "balanced_accuracy", "accuracy", "f1", "quadratic_kappa" (single);
+        "calibration_error" (single, where scores are log-probabilities); "harmonic_mean/K"
+        (single), of the mean recalls of the first K classes and of the others; "auroc" (mean over
         the classes with enough images) or "auroc/<class>" (single, multi); "recall@K",
         "median_rank" (ranks); what was measured (values).
 
     Raises:
       ValueError: the predictions have no such metric.
     """
-    if metric not in available(predictions):
+    if metric not in available(predictions) and not _is_harmonic(predictions, metric):
         raise ValueError(
             f"{predictions.kind} predictions have no metric {metric!r}; "
             f"known: {', '.join(available(predictions))}"
@@ -74,7 +77,19 @@ def available(predictions: Predictions) -> tuple[str, ...]:
     per_class = tuple(f"auroc/{name}" for name in predictions.classes)
     if predictions.kind == "multi":
         return ("auroc", *per_class)
-    return ("balanced_accuracy", "accuracy", "auroc", "f1", "quadratic_kappa", *per_class)
+    calibrated = ("calibration_error",) if are_probabilities(predictions) else ()
+    summaries = ("balanced_accuracy", "accuracy", "auroc", "f1", "quadratic_kappa")
+    return (*summaries, *calibrated, *per_class)
+
+
+def _is_harmonic(predictions: Predictions, metric: str) -> bool:
+    name, _, first = metric.partition("/")
+    return (
+        predictions.kind == "single"
+        and name == "harmonic_mean"
+        and first.isdigit()
+        and 0 < int(first) < len(predictions.classes)
+    )
 
 
 def _once(p: Predictions, repeat: int, metric: str, weights: np.ndarray) -> np.ndarray:
@@ -92,7 +107,11 @@ def _once(p: Predictions, repeat: int, metric: str, weights: np.ndarray) -> np.n
     if name == "auroc":
         per_class = [_class_auroc(p, scores, c, weights) for c in _macro_classes(p)]
         return np.mean(per_class, axis=0) if per_class else np.full(len(weights), np.nan)
+    if name == "calibration_error":
+        return calibration_error(*confidence(p, repeat), weights)
     matrix = metrics.confusion(p.targets, p.predicted(repeat), len(p.classes), weights)
+    if name == "harmonic_mean":
+        return metrics.harmonic_recall(matrix, int(argument))
     functions = {
         "balanced_accuracy": metrics.balanced_accuracy,
         "accuracy": metrics.accuracy,

@@ -44,6 +44,17 @@ def roc_curve(targets: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.n
     return np.r_[0, false / max(false[-1], 1)], np.r_[0, true / max(true[-1], 1)]
 
 
+def precision_recall_curve(
+    targets: np.ndarray, scores: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Recall and precision at every distinct threshold, from the highest score down."""
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    truth = np.asarray(targets, bool)[order]
+    ends = np.flatnonzero(np.r_[np.diff(np.asarray(scores)[order]) != 0, True])
+    true = np.cumsum(truth)[ends]
+    return true / max(true[-1], 1), true / (ends + 1)
+
+
 def confusion(
     targets: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray
 ) -> np.ndarray:
@@ -89,6 +100,18 @@ def recalls(matrix: np.ndarray) -> np.ndarray:
 def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
     """Mean recall over the classes that occur in the draw ("ACA"); from `confusion` [R, C, C]."""
     return mean_defined(recalls(matrix))
+
+
+def harmonic_mean(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """2ab / (a + b), zero where both are."""
+    total = first + second
+    return np.divide(2 * first * second, total, out=np.zeros_like(total), where=total > 0)
+
+
+def harmonic_recall(matrix: np.ndarray, base: int) -> np.ndarray:
+    """Harmonic mean of the mean recalls of the first `base` classes and of the others, [R]."""
+    each = recalls(matrix)
+    return harmonic_mean(mean_defined(each[:, :base]), mean_defined(each[:, base:]))
 
 
 def macro_f1(matrix: np.ndarray) -> np.ndarray:

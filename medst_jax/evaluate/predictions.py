@@ -7,12 +7,13 @@ that two runs can be compared on the same draws of patients long after they ende
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from etils import epath
 
 Kind = Literal["single", "multi", "ranks", "values"]
+_GROUP = "group "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Predictions:
       scores: float32 [S, n, C]; "ranks": [S, n, 1] with the rank of the first hit, from 1;
         "values": the numbers, NaN where an image has none.
       classes: C names; "ranks": empty; "values": what is measured.
+      groups: attribute, such as "view", to the group of each image, str [n].
+
+    Raises:
+      ValueError: shapes that do not fit, or a score of a class that is not a number.
     """
 
     kind: Kind
@@ -36,6 +41,7 @@ class Predictions:
     targets: np.ndarray
     scores: np.ndarray
     classes: tuple[str, ...]
+    groups: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.patients)
@@ -44,6 +50,27 @@ class Predictions:
                 f"predictions of {count} images have scores {self.scores.shape} and targets "
                 f"{self.targets.shape}; they must be [S, {count}, C] and [{count}, ...]"
             )
+        if self.kind in ("single", "multi") and np.isnan(self.scores).any():
+            wrong = int(np.isnan(self.scores).any((0, 2)).sum())
+            raise ValueError(
+                f"{wrong} of {count} images have a score that is NaN; look for NaN in the "
+                "checkpoint's parameters or in the features"
+            )
+        for name, group in self.groups.items():
+            if np.shape(group) != (count,):
+                raise ValueError(
+                    f"groups[{name!r}] has shape {np.shape(group)}; it must be [{count}]"
+                )
+
+    def only(self, chosen: np.ndarray) -> Self:
+        """The predictions of the images where bool `chosen` [n] is true."""
+        return dataclasses.replace(
+            self,
+            patients=self.patients[chosen],
+            targets=self.targets[chosen],
+            scores=self.scores[:, chosen],
+            groups={name: group[chosen] for name, group in self.groups.items()},
+        )
 
     def predicted(self, repeat: int = 0) -> np.ndarray:
         """Class of the highest score, int [n]."""
@@ -67,9 +94,13 @@ def write_predictions(path: epath.PathLike, named: Mapping[str, Predictions]) ->
     arrays: dict[str, np.ndarray] = {}
     for name, predictions in named.items():
         for field in dataclasses.fields(Predictions):
+            if field.name == "groups":
+                continue
             value = np.asarray(getattr(predictions, field.name))
             # An empty tuple would otherwise become a float array.
             arrays[f"{name}|{field.name}"] = value.astype(str) if value.size == 0 else value
+        for attribute, group in predictions.groups.items():
+            arrays[f"{name}|{_GROUP}{attribute}"] = np.asarray(group, str)
     with epath.Path(path).open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
@@ -83,10 +114,16 @@ def read_predictions(path: epath.PathLike) -> dict[str, Predictions]:
 
 
 def _assemble(arrays: Mapping[str, np.ndarray], name: str) -> Predictions:
+    prefix = f"{name}|{_GROUP}"
     return Predictions(
         kind=str(arrays[f"{name}|kind"]),  # type: ignore[arg-type]
         patients=arrays[f"{name}|patients"],
         targets=arrays[f"{name}|targets"],
         scores=arrays[f"{name}|scores"],
         classes=tuple(map(str, arrays[f"{name}|classes"])),
+        groups={
+            key.removeprefix(prefix): value
+            for key, value in arrays.items()
+            if key.startswith(prefix)
+        },
     )

@@ -15,6 +15,7 @@ from etils import epath
 from medst_jax.data.studies import Studies
 from medst_jax.evaluate import figures
 from medst_jax.evaluate.bench import Library
+from medst_jax.evaluate.calibration import are_probabilities
 from medst_jax.evaluate.cautions import SystemUnderTest, cautions
 from medst_jax.evaluate.examples import classified_images, retrieved_texts, showable
 from medst_jax.evaluate.outcome import Outcome
@@ -116,8 +117,11 @@ def _pictures(outcome: Outcome, rows: Sequence[Row]) -> str:
     last = outcome.parts[-1].predictions
     if last.kind in ("single", "multi"):
         drawn.append(figures.roc_figure(last))
+        drawn.append(figures.precision_recall_figure(last))
     if last.kind == "single":
         drawn.append(figures.confusion_figure(last))
+    if are_probabilities(last):
+        drawn.append(figures.reliability_figure(last))
     caption = f"<h3>{html.escape(outcome.parts[-1].name)}</h3>" if len(outcome.parts) > 1 else ""
     return f'{caption}<div class="figures">{"".join(drawn)}</div>' if drawn else ""
 

@@ -11,7 +11,7 @@ from medst_jax.evaluate import bootstrap
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.cautions import SystemUnderTest, cautions
 from medst_jax.evaluate.measure import measure
-from medst_jax.evaluate.outcome import Derived, NotApplicable, Outcome
+from medst_jax.evaluate.outcome import Derived, NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
 from medst_jax.evaluate.protocols import Assignment, assign
 from medst_jax.evaluate.rows import SMALL, Row
@@ -83,7 +83,7 @@ def run_suite(
             continue
         outcomes[name] = outcome
         for part in outcome.parts:
-            predictions[_joined(name, part.name)] = part.predictions
+            predictions[_joined(name, part.name)] = _grouped(part, outcome, bench)
         rows += outcome_rows(name, task.protocol, outcome, options, bench, system)
     return SuiteResult(tuple(rows), predictions, outcomes, skipped)
 
@@ -123,6 +123,16 @@ def outcome_rows(
         notes = (SMALL if derived.small else "",)
         rows.append(row(derived.part, derived.metric, _derived(derived, options), notes))
     return rows
+
+
+def _grouped(part: Part, outcome: Outcome, bench: Bench) -> Predictions:
+    """A classification's predictions with the groups of its images."""
+    if part.predictions.kind not in ("single", "multi") or len(part.rows) != len(
+        part.predictions.patients
+    ):
+        return part.predictions
+    groups = bench.library.groups(outcome.dataset, outcome.split, part.rows)
+    return dataclasses.replace(part.predictions, groups=groups)
 
 
 @dataclasses.dataclass(frozen=True)

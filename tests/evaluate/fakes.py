@@ -98,6 +98,9 @@ class FakeStudies:
             sentences=(),
             truth=self.truth[i] if self.truth else {},
             severity_source="consensus" if i % 2 else "expert",
+            sex=("F", "M", "")[i % 3],
+            age=(30.0, 50.0, 80.0, np.nan)[i % 4],
+            frontal=lambda: types.SimpleNamespace(view=("PA", "AP")[i % 2]),
         )
 
 

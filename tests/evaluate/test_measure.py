@@ -70,3 +70,36 @@ def test_predictions_round_trip(tmp_path: pathlib.Path) -> None:
 def test_shapes_are_checked() -> None:
     with pytest.raises(ValueError, match="predictions of 3 images"):
         Predictions("single", np.arange(3), np.zeros(3, int), np.zeros((1, 2, 2)), ("a", "b"))
+
+
+def test_groups_survive_on_disk_and_follow_a_choice(tmp_path: pathlib.Path) -> None:
+    p = _single((30, 25))
+    views = np.where(np.arange(55) % 2 == 0, "PA", "AP")
+    grouped = Predictions(p.kind, p.patients, p.targets, p.scores, p.classes, {"view": views})
+    write_predictions(tmp_path / "p.npz", {"a": grouped, "a/b": p})
+    read = read_predictions(tmp_path / "p.npz")
+    assert list(read["a"].groups["view"]) == list(views) and not read["a/b"].groups
+    chosen = read["a"].only(views == "AP")
+    assert len(chosen.patients) == 27 and set(chosen.groups["view"]) == {"AP"}
+    np.testing.assert_array_equal(chosen.scores, p.scores[:, views == "AP"])
+    with pytest.raises(ValueError, match=r"groups\['view'\] has shape \(3,\)"):
+        Predictions(p.kind, p.patients, p.targets, p.scores, p.classes, {"view": views[:3]})
+
+
+def test_a_score_that_is_no_number_is_refused() -> None:
+    p = _single((3, 3))
+    scores = p.scores.copy()
+    scores[0, 4, 1] = np.nan
+    with pytest.raises(ValueError, match="1 of 6 images have a score that is NaN"):
+        Predictions(p.kind, p.patients, p.targets, scores, p.classes)
+
+
+def test_harmonic_mean_of_the_first_and_the_other_classes() -> None:
+    p = _single((30, 25, 20, 22))
+    recalls = [(p.predicted()[p.targets == c] == c).mean() for c in range(4)]
+    base, new = np.mean(recalls[:1]), np.mean(recalls[1:])
+    value = measure_one(p, "harmonic_mean/1", draws=0).value
+    assert value == pytest.approx(2 * base * new / (base + new))
+    for wrong in ("harmonic_mean/0", "harmonic_mean/4", "harmonic_mean/x"):
+        with pytest.raises(ValueError, match="no metric"):
+            statistic(p, wrong)

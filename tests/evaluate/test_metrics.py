@@ -72,3 +72,13 @@ def test_weighted_median_is_that_of_the_repeated_values() -> None:
     values, weights = rng.integers(1, 30, 21), rng.integers(0, 3, (6, 21))
     expected = [np.median(np.repeat(values, w)) for w in weights]
     np.testing.assert_allclose(metrics.weighted_median(values, weights), expected)
+
+
+def test_precision_recall_curve_equals_sklearn() -> None:
+    rng = np.random.default_rng(3)
+    truth, scores = rng.random(80) < 0.3, np.round(rng.normal(size=80), 1)
+    recall, precision = metrics.precision_recall_curve(truth, scores)
+    # scikit-learn goes from low to high thresholds and adds a last point of its own.
+    expected_precision, expected_recall, _ = reference.precision_recall_curve(truth, scores)
+    np.testing.assert_allclose(recall, expected_recall[:-1][::-1], atol=1e-12)
+    np.testing.assert_allclose(precision, expected_precision[:-1][::-1], atol=1e-12)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from fakes import FakeSystem, ImageOnlySystem, TextOnlyScores, bench, pointing, studies
 
-from medst_jax.evaluate.base_new import BaseNewOptions, base_new, harmonic_mean
+from medst_jax.evaluate.base_new import BaseNewOptions, base_new
 from medst_jax.evaluate.measure import measure_one
+from medst_jax.evaluate.metrics import harmonic_mean
 from medst_jax.evaluate.outcome import NotApplicable
 from medst_jax.evaluate.tasks import TaskOptions
 from medst_jax.evaluate.zero_shot import ZeroShotOptions, text_classifier, zero_shot
