@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate a checkpoint, or a pixel baseline, by a suite of protocols.
+"""Evaluate a checkpoint, an encoder of another project, features or pixels by a suite of protocols.
 
     python launch/evaluate.py --checkpoint=/tmp/dlilp --suite=configs/evaluate/smoke.py --output=/tmp/out
+    python launch/evaluate.py --weights=biovil --layout=biovil --size=480 --channels=3 --mean=0 --std=1 ...
+    python launch/evaluate.py --features=features.npz --data_dir=data ...
+    python launch/evaluate.py --baseline=all_pixels --data_dir=data ...
 
 Writes metrics.json (one row per number), predictions.npz (for paired comparisons) and
 report.html into the output folder, and prints the table.
@@ -10,6 +13,7 @@ report.html into the output folder, and prints the table.
 import datetime
 import pathlib
 import sys
+from typing import cast
 
 import jax
 from absl import app, flags
@@ -19,15 +23,20 @@ from ml_collections import config_flags
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax.data.data_options import DataOptions
+from medst_jax.data.pixels import Fit
+from medst_jax.data.preprocess import Preprocess
 from medst_jax.evaluate.baselines import BASELINES, PixelEmbedder
 from medst_jax.evaluate.bench import Bench, Library
 from medst_jax.evaluate.cautions import SystemUnderTest
 from medst_jax.evaluate.embedder import Embedder
+from medst_jax.evaluate.feature_table import table_bench
 from medst_jax.evaluate.predictions import write_predictions
 from medst_jax.evaluate.report import HEADLINES, ReportOptions, write_report
 from medst_jax.evaluate.rows import format_table, write_rows
 from medst_jax.evaluate.suite import parse_suite, run_suite
+from medst_jax.models import LAYOUTS
 from medst_jax.options import parse
+from medst_jax.systems.imported import import_system
 from medst_jax.train.checkpoint import CheckpointError, load_system
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir of a training run.")
@@ -40,7 +49,17 @@ _DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared data; default: that 
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; default: the newest.")
 _EMA = flags.DEFINE_bool("ema", False, "Evaluate the moving average of the parameters.")
 _BATCH = flags.DEFINE_integer("batch_size", 64, "Images or texts per call.", lower_bound=1)
-_SIZE = flags.DEFINE_integer("size", 64, "Image side for a baseline.", lower_bound=8)
+_WEIGHTS = flags.DEFINE_string("weights", None, "File or folder of another project's weights.")
+_LAYOUT = flags.DEFINE_enum("layout", None, list(LAYOUTS), "Names in the file of --weights.")
+_FEATURES = flags.DEFINE_string("features", None, "An .npz of image_id [N] and features [N, D].")
+_SIZE = flags.DEFINE_integer("size", 64, "Image side for --baseline and --weights.", lower_bound=8)
+_CHANNELS = flags.DEFINE_integer("channels", 3, "Channels that --weights takes.", lower_bound=1)
+_MEAN = flags.DEFINE_list(
+    "mean", ["0.5"], "Of pixels in [0, 1], for --weights; one or a channel's."
+)
+_STD = flags.DEFINE_list("std", ["0.5"], "Likewise.")
+_FIT = flags.DEFINE_enum("fit", "pad", ["pad", "crop"], "How images become squares, for --weights.")
+_LENGTH = flags.DEFINE_integer("text_length", 77, "Tokens of a text, for --weights.")
 _NAME = flags.DEFINE_string("name", None, "Name of the system in the rows.")
 _RESTRICTED = flags.DEFINE_bool(
     "include_restricted", False, "Show pixels and texts of data that may not be redistributed."
@@ -50,13 +69,21 @@ _RESTRICTED = flags.DEFINE_bool(
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    if bool(_CHECKPOINT.value) == bool(_BASELINE.value) or not _SUITE.value:
-        raise app.UsageError("give --suite=FILE and either --checkpoint=WORKDIR or --baseline=NAME")
+    if not _SUITE.value:
+        raise app.UsageError("give --suite=FILE")
+    sources = {
+        _CHECKPOINT: _checkpoint,
+        _WEIGHTS: _weights,
+        _FEATURES: _features,
+        _BASELINE: _baseline,
+    }
+    given = [flag for flag in sources if flag.value]
+    if len(given) != 1:
+        names = ", ".join(f"--{flag.name}" for flag in sources)
+        raise app.UsageError(f"give one of {names}")
     try:
         options, tasks = parse_suite(_SUITE.value)
-        bench, system, facts = (
-            _checkpoint(_CHECKPOINT.value) if _CHECKPOINT.value else _baseline(str(_BASELINE.value))
-        )
+        bench, system, facts = sources[given[0]](str(given[0].value))
         result = run_suite(options, tasks, bench, system)
     except (CheckpointError, FileNotFoundError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
@@ -89,13 +116,39 @@ def _checkpoint(workdir: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
     return Bench(embedder, library), system, facts
 
 
+def _weights(path: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
+    if not _LAYOUT.value:
+        raise app.UsageError(f"--weights needs --layout, one of {', '.join(LAYOUTS)}")
+    mean, std = (_statistic(flag.value) for flag in (_MEAN, _STD))
+    preprocess = Preprocess(_SIZE.value, cast(Fit, _FIT.value), mean, std, _CHANNELS.value)
+    imported, tokenizer = import_system(path, _LAYOUT.value, preprocess)
+    embedder = Embedder(imported, tokenizer, _SIZE.value, _LENGTH.value, _BATCH.value)
+    bench = Bench(embedder, _library())
+    name = _NAME.value or pathlib.Path(path).name
+    return bench, SystemUnderTest(name), {"weights": path, **_environment()}
+
+
+def _statistic(values: list[str]) -> float | tuple[float, ...]:
+    numbers = tuple(map(float, values))
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _features(path: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
+    bench = table_bench(path, _library())
+    name = _NAME.value or pathlib.Path(path).stem
+    return bench, SystemUnderTest(name), {"features": path, **_environment()}
+
+
 def _baseline(name: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
+    bench = Bench(PixelEmbedder(name, _SIZE.value), _library())
+    return bench, SystemUnderTest(_NAME.value or name), {"baseline": name, **_environment()}
+
+
+def _library() -> Library:
+    """For contestants that were not trained here, and so know no data folder."""
     if _DATA_DIR.value is None:
-        raise app.UsageError("a baseline needs --data_dir=FOLDER")
-    library = Library(_DATA_DIR.value, _SIZE.value, "pad")
-    system = SystemUnderTest(_NAME.value or name)
-    bench = Bench(PixelEmbedder(name, _SIZE.value), library)
-    return bench, system, {"baseline": name, **_environment()}
+        raise app.UsageError("without --checkpoint, give --data_dir=FOLDER")
+    return Library(_DATA_DIR.value, _SIZE.value, cast(Fit, _FIT.value))
 
 
 def _environment() -> dict[str, str]:

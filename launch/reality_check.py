@@ -9,6 +9,7 @@ loses at most the steps since the last checkpoint of its cell. Writes table.json
 writes these. `--cell=NAME` does one cell, `--list` names them.
 """
 
+import dataclasses
 import datetime
 import importlib
 import pathlib
@@ -21,12 +22,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax import systems
 from medst_jax.data.requirements import NEEDS
-from medst_jax.data.studies import read_info
+from medst_jax.data.studies import open_studies, read_info
 from medst_jax.evaluate.suite import parse_suite
-from medst_jax.reality_check.cells import Sources, lines, needed_cells
+from medst_jax.reality_check.cells import EXTERNAL, Sources, lines, needed_cells
+from medst_jax.reality_check.mentions import mention_shares
 from medst_jax.reality_check.options import parse_check
 from medst_jax.reality_check.page import page
-from medst_jax.reality_check.results import tabulate, to_json
+from medst_jax.reality_check.results import Table, tabulate, to_json
 from medst_jax.reality_check.work import CellError, Workshop, budget
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -64,6 +66,7 @@ def _check() -> None:
             {s: _need(s, options.variant) for s in options.systems},
         )
         if row.control
+        or row.mixture == EXTERNAL
         or (row.name in (_SYSTEMS.value or options.systems))
         and (row.mixture in (_MIXTURES.value or options.mixtures))
     ]
@@ -83,6 +86,7 @@ def _check() -> None:
         return
     shop.finish(cells)
     table = tabulate(options, rows, shop, draws=suite.draws, seed=suite.seed)
+    table = dataclasses.replace(table, mentions=_mentions(table, sites))
     output.mkdir(parents=True, exist_ok=True)
     (output / "table.json").write_text(to_json(table))
     facts = {
@@ -96,6 +100,15 @@ def _check() -> None:
     for text in table.warnings:
         print(f"warning: {text}")
     print(f"report: {report}")
+
+
+def _mentions(table: Table, sites: list[str]) -> dict[str, float]:
+    """How often the training reports of the sites mention the findings outside the labels."""
+    findings = sorted({name for row in table.rows for name in row.outside})
+    if not findings:
+        return {}
+    read = [open_studies(_DATA_DIR.value, site, "train") for site in sites if _offers(site).text]
+    return mention_shares((one[k] for one in read for k in range(len(one))), findings)
 
 
 def _suite_file() -> str:

@@ -22,6 +22,21 @@ NEW = ("Pleural Effusion", "Pneumothorax", "Lung Lesion")
 
 
 M, C, P = "simulated_cxr_m", "simulated_cxr_c", "simulated_cxr_p"
+# Findings of the simulated cohort that no label names, and that reports mention never to often.
+OUTSIDE = (
+    "Hiatal Hernia",
+    "Emphysema",
+    "Calcified Granuloma",
+    "Scoliosis",
+    "Tortuous Aorta",
+    "Pneumoperitoneum",
+    "Subcutaneous Emphysema",
+    "Elevated Hemidiaphragm",
+    "Hilar Lymphadenopathy",
+    "Fibrosis",
+    "Cavity",
+    "Compression Fracture",
+)
 LONG = ("probe of each finding", "retrieval of reports", "retrieval by sentences")
 
 
@@ -39,7 +54,12 @@ def _cells() -> dict:
             "probe/16 shots": "balanced_accuracy",
             "probe/100%": "balanced_accuracy",
             "natural prevalence": "auroc",
+            "base new/base": "balanced_accuracy",
+            "base new/new": "balanced_accuracy",
+            "base new/joint": f"harmonic_mean/{len(BASE)}",
+            "descriptions": "balanced_accuracy",
         },
+        outside="outside the labels",
         controls={
             # As many steps as the batch norm needs to take up the statistics of the images.
             "random encoder": dict(
@@ -77,6 +97,18 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "natural prevalence": dict(
             protocol="zero_shot",
             task=dict(**natural, classes=BASE + NEW, kind="multi"),
+            prompts="names",
+        ),
+        "outside the labels": dict(
+            protocol="zero_shot",
+            task=dict(
+                dataset="simulated_cxr_e2",
+                split="enriched",
+                classes=OUTSIDE,
+                kind="multi",
+                labels="truth",
+            ),
+            mode="text",
             prompts="names",
         ),
         "probe": dict(protocol="linear_probe", task=enriched, train=natural, fractions=(1.0,)),

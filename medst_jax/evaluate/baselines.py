@@ -5,14 +5,13 @@
 collimation. What it reaches is a property of the data set, not of any encoder.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
 from medst_jax.evaluate.embedder import Embeddings
-from medst_jax.evaluate.outcome import NotApplicable
+from medst_jax.evaluate.features_only import FeaturesOnly
 
 _FRAME_SIDE, _FRAME_WIDTH = 64, 3
 _ALL_SIDE = 32
@@ -37,23 +36,20 @@ BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-class PixelEmbedder:
-    """Stands where an `Embedder` does; it has features only.
+class PixelEmbedder(FeaturesOnly):
+    """Pixels as features.
 
     Args:
       name: one of `BASELINES`.
       size: S of the images.
     """
 
-    labels: tuple[str, ...] = ()
-    has_image = True
-    has_text = False
-    reads_priors = False
+    what = "a pixel baseline"
 
     def __init__(self, name: str, size: int) -> None:
         if name not in BASELINES:
             raise ValueError(f"baseline {name!r} is unknown; known: {', '.join(BASELINES)}")
-        self.size = size
+        super().__init__(size)
         self._features = BASELINES[name]
 
     def images(self, images: np.ndarray) -> Embeddings:
@@ -62,22 +58,6 @@ class PixelEmbedder:
         rows = [self._features(image[..., 0]) for image in images]
         features = np.asarray(rows, np.float32).reshape(len(images), width)
         return Embeddings(features, features)
-
-    def texts(self, texts: Sequence[str]) -> Embeddings:
-        """Pixels know no text."""
-        raise NotApplicable("a pixel baseline has no text encoder")
-
-    def pairs(self, images: np.ndarray, priors: np.ndarray, has_prior: np.ndarray) -> Embeddings:
-        """Pixels are read one image at a time."""
-        raise NotApplicable("a pixel baseline takes no prior image")
-
-    def patches(self, images: np.ndarray) -> np.ndarray:
-        """Pixels share no space with texts."""
-        raise NotApplicable("a pixel baseline has no patch embeddings")
-
-    def box(self, box: Any, height: int, width: int) -> np.ndarray:
-        """Nothing here is compared with boxes."""
-        raise NotApplicable("a pixel baseline has no patch embeddings")
 
 
 def _shrunk(image: np.ndarray, side: int) -> np.ndarray:

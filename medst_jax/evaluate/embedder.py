@@ -21,6 +21,9 @@ class TextEncoder(Protocol):
     def encode_batch(self, texts: Sequence[str], length: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens int32 [B, L] and their mask bool [B, L]."""
 
+    def word_index(self, tokens: np.ndarray) -> np.ndarray:
+        """The word that each of the tokens [L] is part of, int32 [L], -1 for none."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Embeddings:
@@ -75,6 +78,7 @@ class Embedder:
         self.has_image: bool = system.has_image
         self.has_text: bool = system.has_text and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
+        self._reads_words: bool = getattr(system, "reads_words", False)
         self._preprocess = system.preprocess
         self._tokenizer = tokenizer
         self._graph, self._state = nnx.split(system)
@@ -134,7 +138,11 @@ class Embedder:
                 "this system has no text encoder; use protocols that read its label prototypes "
                 "or its image features"
             )
-        return self._run(_embed_texts, self._tokenizer.encode_batch(texts, self.text_length))
+        tokens, mask = self._tokenizer.encode_batch(texts, self.text_length)
+        if not self._reads_words:
+            return self._run(_embed_texts, (tokens, mask))
+        words = np.array([self._tokenizer.word_index(row) for row in tokens], np.int32)
+        return self._run(_embed_texts, (tokens, mask, words.reshape(tokens.shape)))
 
     def _run(self, function: Callable[..., Any], arrays: tuple[np.ndarray, ...]) -> Embeddings:
         return Embeddings(*self._blocks(function, arrays))
@@ -184,9 +192,9 @@ def _embed_patches(graph: Any, state: Any, images: jax.Array) -> tuple[jax.Array
 
 @functools.partial(jax.jit, static_argnums=0)
 def _embed_texts(
-    graph: Any, state: Any, tokens: jax.Array, token_mask: jax.Array
+    graph: Any, state: Any, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
 ) -> tuple[jax.Array, ...]:
-    embedding = nnx.merge(graph, state).encode_text(tokens, token_mask)
+    embedding = nnx.merge(graph, state).encode_text(tokens, token_mask, *words)
     return _replicated(embedding.features), _replicated(embedding.global_)
 
 

@@ -195,6 +195,33 @@ def mixture_figure(curves: dict[str, dict[str, tuple[float, float, float]]]) -> 
         return _svg(figure)
 
 
+def mentions_figure(curves: dict[str, list[tuple[float, float]]]) -> str:
+    """AUROC of findings against the share of reports that mention them.
+
+    Args:
+      curves: system to points (share in [0, 1], AUROC), by rising share.
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, 3.0), layout="constrained")
+        axes = figure.add_subplot()
+        axes.axhline(0.5, color=_FAINT, linewidth=1)
+        for k, (name, points) in enumerate(curves.items()):
+            share, value = np.array(points).T
+            axes.plot(
+                share,
+                value,
+                "o",
+                color=COLOURS[k % len(COLOURS)],
+                markersize=4,
+                label=name,
+                alpha=0.8,
+            )
+        axes.set_xscale("symlog", linthresh=1e-4)
+        axes.set(xlabel="share of reports", ylabel="area under the curve", xlim=(-2e-5, 1))
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        return _svg(figure)
+
+
 def image_data(image: np.ndarray, side: int = 144) -> str:
     """uint8 [S, S, 1] as a `data:` address of a JPEG of the given side."""
     shrinks = image.shape[0] > side

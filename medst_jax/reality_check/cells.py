@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from medst_jax.reality_check.options import CheckOptions
 
+EXTERNAL = "external"  # the mixture of contestants that were trained elsewhere
+
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
@@ -22,7 +24,8 @@ class Cell:
       sites: the simulated sites it trains on.
       seed: of training.
       flags: further flags of `launch/train.py`.
-      baseline: a pixel baseline, which is evaluated only; else empty.
+      evaluate: of a contestant that is not trained here, the flags of `launch/evaluate.py` that
+        name it; else empty.
     """
 
     name: str
@@ -30,7 +33,7 @@ class Cell:
     sites: tuple[str, ...] = ()
     seed: int = 0
     flags: tuple[str, ...] = ()
-    baseline: str = ""
+    evaluate: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,10 +82,13 @@ def lines(
         )
         made.append(Line(name, control.mixture, "all", True, trained, f"trains {control.system}"))
     for name in options.baselines:
-        cell = Cell(f"baseline-{name}", baseline=name)
+        cell = Cell(f"baseline-{name}", evaluate=(f"--baseline={name}",))
         made.append(
             Line(name.replace("_", " "), "none", "all", True, (cell,), "logistic regression")
         )
+    for name, external in options.externals.items():
+        cell = Cell(f"external-{name.replace(' ', '_')}", evaluate=external.flags())
+        made.append(Line(name, EXTERNAL, "all", False, (cell,), "trained elsewhere"))
     return tuple(made)
 
 

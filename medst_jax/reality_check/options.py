@@ -3,7 +3,9 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
+
+from etils import epath
 
 from medst_jax.options import OptionError, parse
 
@@ -24,6 +26,37 @@ class ControlOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class ExternalOptions:
+    """A contestant that was trained elsewhere: weights of a known layout, or a file of features.
+
+    Attributes:
+      features: an `.npz` of image_id and features.
+      weights: file or folder of safetensors, of layout `layout`.
+      layout: a key of `models.LAYOUTS`.
+      size, channels, fit, mean, std: what the encoder takes; see `Preprocess`.
+    """
+
+    features: str = ""
+    weights: str = ""
+    layout: str = ""
+    size: int = 224
+    channels: int = 3
+    fit: Literal["pad", "crop"] = "pad"
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
+
+    def flags(self) -> tuple[str, ...]:
+        """Flags of `launch/evaluate.py`."""
+        if self.features:
+            return (f"--features={self.features}",)
+        values = {name: ",".join(map(str, getattr(self, name))) for name in ("mean", "std")}
+        plain = {
+            name: getattr(self, name) for name in ("weights", "layout", "size", "channels", "fit")
+        }
+        return tuple(f"--{name}={value}" for name, value in (plain | values).items())
+
+
+@dataclasses.dataclass(frozen=True)
 class CheckOptions:
     """A reality check.
 
@@ -35,6 +68,9 @@ class CheckOptions:
       columns: the table's columns: task, as the predictions name it, to metric.
       controls: rows by name, beside the systems.
       baselines: pixels as features, by name.
+      externals: rows of encoders that were trained elsewhere, by name.
+      outside: task over findings outside the labels, whose values by finding are drawn against
+        how often the reports of the mixture mention it; empty for none.
       family: columns whose comparisons are corrected together (Holm); all by default.
       reference: the control that every row is compared with.
       seconds: expected time of one cell on two cores, for the budget.
@@ -48,6 +84,8 @@ class CheckOptions:
     controls: dict[str, ControlOptions]
     reference: str
     baselines: tuple[str, ...] = ()
+    externals: dict[str, ExternalOptions] = dataclasses.field(default_factory=dict)
+    outside: str = ""
     family: tuple[str, ...] = ()
     seconds: float = 180.0
 
@@ -72,6 +110,17 @@ def parse_check(values: Mapping[str, Any]) -> CheckOptions:
             f"suite.cells.reference is {options.reference!r}; it must be a control: "
             f"{', '.join(options.controls)}"
         )
+    for name, external in options.externals.items():
+        given = [path for path in (external.features, external.weights) if path]
+        if len(given) != 1:
+            raise OptionError(
+                f"suite.cells.externals.{name} needs one of features and weights, not {len(given)}"
+            )
+        if not epath.Path(given[0]).exists():
+            raise OptionError(
+                f"suite.cells.externals.{name}: there is no {given[0]}; correct the path or leave "
+                "the contestant out"
+            )
     unknown = set(options.family) - set(options.columns)
     if unknown:
         raise OptionError(f"suite.cells.family has no such columns: {sorted(unknown)}")

@@ -6,6 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 
 from medst_jax.evaluate import figures
+from medst_jax.reality_check.page_sections import (
+    costs_section,
+    groups_section,
+    mentions_section,
+    published_section,
+    shots_section,
+    sortable,
+)
 from medst_jax.reality_check.page_style import SCRIPT, STYLE
 from medst_jax.reality_check.results import ORACLE, Entry, Row, Table
 
@@ -25,6 +33,10 @@ def page(title: str, table: Table, reference: str, facts: Mapping[str, str]) -> 
         f'<p class="sub">{" &middot; ".join(f"{html.escape(k)} {html.escape(v)}" for k, v in facts.items())}</p>',
         _leaderboard(table),
         *(_column(table, name) for name in table.columns),
+        shots_section(table.rows),
+        mentions_section(table),
+        costs_section(table.rows),
+        published_section(table),
         _prints(table.fingerprints),
         f"<footer>{html.escape(FOOTER.format(reference=reference))}</footer>",
     ]
@@ -43,7 +55,7 @@ def _leaderboard(table: Table) -> str:
         cells = "".join(_value_cell(row, name) for name in table.columns)
         speed = row.facts.get("examples_per_second", "")
         body.append(f'<tr{_class(row)}>{_names(row)}{cells}<td class="num">{speed}</td></tr>')
-    return _table("leaderboard", heads, body)
+    return sortable(heads, body, "leaderboard")
 
 
 def _column(table: Table, name: str) -> str:
@@ -75,7 +87,8 @@ def _column(table: Table, name: str) -> str:
     left_out = f"<details><summary>without a number</summary><ul>{''.join(missing)}</ul></details>"
     return (
         f"<h2>{html.escape(name)}</h2><p class='sub'>{html.escape(metric)}</p>"
-        f"{_table('column', heads, body)}{left_out if missing else ''}{_curves(rows, name)}"
+        f"{sortable(heads, body, 'column')}{groups_section(rows, name)}"
+        f"{left_out if missing else ''}{_curves(rows, name)}"
     )
 
 
@@ -131,7 +144,7 @@ def _links(row: Row) -> str:
         folder = f"cells/{html.escape(cell.name)}"
         links = [("numbers", f"{folder}/evaluation/metrics.json")]
         links += [("report", f"{folder}/evaluation/report.html")]
-        if not cell.baseline:
+        if not cell.evaluate:
             links += [("config", f"{folder}/config.json"), ("data", f"{folder}/input.json")]
         text = " ".join(f'<a href="{target}">{label}</a>' for label, target in links)
         parts.append(f"{number}: {text}")
@@ -142,14 +155,6 @@ def _class(row: Row) -> str:
     if row.line.name == ORACLE:
         return ' class="oracle"'
     return ' class="control"' if row.line.control else ""
-
-
-def _table(kind: str, heads: Sequence[str], body: Sequence[str]) -> str:
-    head = "".join(f'<th tabindex="0" scope="col">{html.escape(name)}</th>' for name in heads)
-    return (
-        f'<div class="scroll"><table class="sortable {kind}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
 
 
 def _prints(fingerprints: Mapping[str, str]) -> str:

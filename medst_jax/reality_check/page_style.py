@@ -26,6 +26,8 @@ td:first-child, th:first-child { position: sticky; left: 0; background: var(--pa
 td.num { font-variant-numeric: tabular-nums; white-space: nowrap; }
 td small { display: block; color: var(--muted); font-size: 11.5px; }
 tr.control td, tr.oracle td { color: var(--muted); }
+td.paper { color: var(--muted); background: var(--soft); }
+h3 { font-size: 15px; margin: 22px 0 4px; }
 .note { color: var(--muted); font-size: 12px; display: block; max-width: 24ch; }
 a { color: var(--accent); }
 details summary { cursor: pointer; color: var(--accent); margin: 8px 0; font-size: 13.5px; }

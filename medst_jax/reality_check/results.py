@@ -12,6 +12,9 @@ from etils import epath
 
 from medst_jax.evaluate.predictions import Predictions, read_predictions
 from medst_jax.reality_check.cells import Line
+from medst_jax.reality_check.costs import cost_of
+from medst_jax.reality_check.curves import finding_values, shot_curves
+from medst_jax.reality_check.groups import Groups, by_group
 from medst_jax.reality_check.options import CheckOptions
 from medst_jax.reality_check.statistics import Difference, Estimate, difference, estimate, holm
 from medst_jax.reality_check.work import Workshop
@@ -27,31 +30,49 @@ class Entry:
       estimate: value and intervals.
       against: paired difference from the reference, None for the reference itself.
       adjusted: its p-value after Holm's correction, where the column is in the family.
+      groups: the number on each group of images; see `groups.by_group`.
     """
 
     estimate: Estimate
     against: Difference | None = None
     adjusted: float | None = None
+    groups: Groups = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A line with its numbers by column; `missing` says why a column has none."""
+    """A line with its numbers by column.
+
+    Attributes:
+      missing: why a column has none.
+      facts: costs of its trainings.
+      shots: of each probed task, (training images per class, value), fewest first.
+      outside: AUROC of findings outside the labels.
+    """
 
     line: Line
     entries: Mapping[str, Entry]
     missing: Mapping[str, str]
     facts: Mapping[str, Any]
+    shots: Mapping[str, Sequence[tuple[int, float]]] = dataclasses.field(default_factory=dict)
+    outside: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """All rows; `warnings` belong at the top of a report."""
+    """All rows.
+
+    Attributes:
+      warnings: belong at the top of a report.
+      fingerprints: of the training data.
+      mentions: share of the training reports that mention a finding, of `Row.outside`.
+    """
 
     columns: Mapping[str, str]
     rows: tuple[Row, ...]
     warnings: tuple[str, ...]
     fingerprints: Mapping[str, str]
+    mentions: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 def tabulate(
@@ -79,9 +100,12 @@ def tabulate(
                 if other and line.name != options.reference
                 else None
             )
-            entries[column] = Entry(estimate(own, metric, draws=draws, seed=seed), against)
-        rows.append(Row(line, entries, missing, _facts(line, shop)))
-    rows = _corrected(rows, options.family or tuple(options.columns), options.systems)
+            found_value = estimate(own, metric, draws=draws, seed=seed)
+            entries[column] = Entry(found_value, against, groups=by_group(own, metric))
+        outside = finding_values(runs, options.outside)
+        rows.append(Row(line, entries, missing, _facts(line, shop), shot_curves(runs), outside))
+    contestants = (*options.systems, *options.externals)
+    rows = _corrected(rows, options.family or tuple(options.columns), contestants)
     oracle = _oracle(options, [run for runs in found.values() for run in runs])
     everything = (*rows, *oracle)
     return Table(
@@ -100,6 +124,8 @@ def to_json(table: Table) -> str:
             "note": row.line.note,
             "cells": [cell.name for cell in row.line.cells],
             "facts": dict(row.facts),
+            "shots": dict(row.shots),
+            "outside": dict(row.outside),
             "missing": dict(row.missing),
             "columns": {name: dataclasses.asdict(entry) for name, entry in row.entries.items()},
         }
@@ -109,6 +135,7 @@ def to_json(table: Table) -> str:
         "columns": dict(table.columns),
         "warnings": list(table.warnings),
         "fingerprints": dict(table.fingerprints),
+        "mentions": dict(table.mentions),
         "rows": rows,
     }
     return json.dumps(content, indent=1) + "\n"
@@ -189,13 +216,15 @@ def _warnings(options: CheckOptions, rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _facts(line: Line, shop: Workshop) -> dict[str, Any]:
-    """Costs of a line's trainings: parameters, median examples per second."""
-    speeds = []
+    """Costs of a line's trainings: those of `cost_of` and the median examples per second."""
+    speeds: list[float] = []
+    costs: dict[str, float] = {}
     for cell in line.cells:
         summary = shop.folder(cell) / "summary.json"
         if shop.done(cell) and summary.exists():
             speeds.append(json.loads(summary.read_text())["examples_per_second"])
-    return {"examples_per_second": round(middle.median(speeds), 1)} if speeds else {}
+            costs = costs or cost_of(epath.Path(shop.folder(cell)))
+    return {"examples_per_second": round(middle.median(speeds), 1), **costs} if speeds else {}
 
 
 def _fingerprints(lines: Sequence[Line], shop: Workshop) -> dict[str, str]:

@@ -90,6 +90,12 @@ def difference(
     return Difference(value, *_bounds(samples), min(1.0, float(2 * min(below, above))))
 
 
+def plain_value(predictions: Predictions, metric: str) -> float:
+    """The metric on all images, a mean over repeats; NaN where it is undefined."""
+    ones = np.ones((1, len(predictions.patients)))
+    return float(statistic(predictions, metric)(ones)[0])
+
+
 def holm(values: Mapping[str, float]) -> dict[str, float]:
     """p-values adjusted for their number (Holm, Scand. J. Statist. 1979)."""
     order = sorted(values, key=lambda name: values[name])

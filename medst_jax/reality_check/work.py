@@ -80,8 +80,8 @@ class Workshop:
             f"--data_dir={self.data_dir}",
             f"--output={folder / 'evaluation'}",
         ]
-        if cell.baseline:
-            self._call(folder, [*evaluate, f"--baseline={cell.baseline}"])
+        if cell.evaluate:
+            self._call(folder, [*evaluate, *cell.evaluate, f"--name={cell.name}"])
             return
         train = (
             "launch/train.py",

@@ -100,7 +100,7 @@ class FakeStudies:
             severity_source="consensus" if i % 2 else "expert",
             sex=("F", "M", "")[i % 3],
             age=(30.0, 50.0, 80.0, np.nan)[i % 4],
-            frontal=lambda: types.SimpleNamespace(view=("PA", "AP")[i % 2]),
+            frontal=lambda: types.SimpleNamespace(view=("PA", "AP")[i % 2], image_id=f"image-{i}"),
         )
 
 

@@ -41,7 +41,10 @@ def predictions(shift: float, seed: int) -> Predictions:
     targets = np.arange(COUNT) % 3
     scores = rng.normal(size=(1, COUNT, 3)).astype(np.float32)
     scores[0, np.arange(COUNT), targets] += shift
-    return Predictions("single", np.arange(COUNT) // 2, targets, scores, ("a", "b", "c"))
+    views = np.where(np.arange(COUNT) < 55, "PA", "AP")
+    views[55:60] = "unknown"
+    groups = {"view": views}
+    return Predictions("single", np.arange(COUNT) // 2, targets, scores, ("a", "b", "c"), groups)
 
 
 def write(shop: Workshop, name: str, shift: float, seed: int, *columns: str) -> None:
@@ -109,7 +112,7 @@ def test_the_numbers_are_strict_json(shop) -> None:
     content = json.loads(to_json(table_of(shop)))
     clip = content["rows"][0]
     assert clip["system"] == "clip" and clip["cells"] == [f"clip-{M}-0", f"clip-{M}-1"]
-    assert set(clip["columns"]["names"]) == {"estimate", "against", "adjusted"}
+    assert set(clip["columns"]["names"]) == {"estimate", "against", "adjusted", "groups"}
 
 
 class Links(HTMLParser):
@@ -163,7 +166,7 @@ def test_cells_are_trained_then_evaluated_once(tmp_path) -> None:
         "out.mkdir(parents=True)\n(out / 'metrics.json').write_text('[]')\n"
     )
     shop = Workshop(tmp_path, tmp_path / "out", "suite.py:quick", "data", "tiny", ("--more=1",))
-    cells = [c for c in needed_cells(rows()) if c.baseline or c.name == f"clip-{M}+{C}-1"]
+    cells = [c for c in needed_cells(rows()) if c.evaluate or c.name == f"clip-{M}+{C}-1"]
     shop.finish(cells)
     shop.finish(cells)
     trained, evaluated = (shop.folder(cells[0]) / "output.txt").read_text().splitlines()

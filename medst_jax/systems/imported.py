@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encoders of other projects as contestants: what a released checkpoint holds, behind the interface that
+evaluation reads. They are not trained here and are no entry of the registry."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from etils import epath
+from flax import nnx
+
+from medst_jax.data.preprocess import Preprocess
+from medst_jax.data.text_tokenizer import TextTokenizer
+from medst_jax.models import from_pretrained
+from medst_jax.models.heads import unit_norm
+from medst_jax.models.towers import ImageTextModel, TowerOutput, four_layers, summed_words
+from medst_jax.systems.embedding import Embedding
+
+
+class ImportedSystem(nnx.Module):
+    """An imported image encoder, alone or with its text tower.
+
+    Attributes:
+      preprocess: what the encoder was trained on.
+      has_text: whether there is a text tower.
+      reads_words: whether the text tower sums the pieces of words, and so needs their numbers.
+    """
+
+    labels: tuple[str, ...] = ()
+    has_image = True
+    has_prototypes = False
+    required_keys: tuple[str, ...] = ("frontal",)
+
+    def __init__(self, module: nnx.Module, preprocess: Preprocess) -> None:
+        """Of an encoder, an image tower or an `ImageTextModel`."""
+        self.image: Any = module
+        self.text: Any = None
+        self.has_text = self.reads_words = False
+        if isinstance(module, ImageTextModel):
+            self.image, self.text = module.image, module.text
+            self.has_text = True
+            self.reads_words = module.text.pooling in (summed_words, four_layers)
+        self.preprocess = preprocess
+
+    def encode_image(self, images: jax.Array) -> Embedding:
+        """Embed uint8 images [B, S, S, 1]; an encoder without heads gives its features."""
+        output: Any = self.image(self.preprocess(images))
+        if isinstance(output, TowerOutput):
+            return _embedding(output.global_, output.local, output.features)
+        return _embedding(output.pooled, output.patches, output.pooled)
+
+    def encode_text(
+        self, tokens: jax.Array, token_mask: jax.Array, word_index: jax.Array | None = None
+    ) -> Embedding:
+        """Embed tokens int32 [B, L] with their mask bool [B, L].
+
+        `word_index` int32 [B, L] numbers the words, -1 at specials and padding.
+        """
+        continues = None
+        if word_index is not None:
+            before = jnp.pad(word_index[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
+            continues = (word_index >= 0) & (word_index == before)
+        output = self.text(tokens, token_mask, continues)
+        return _embedding(output.global_, output.local, output.features)
+
+
+def import_system(
+    path: epath.PathLike, layout: str, preprocess: Preprocess
+) -> tuple[ImportedSystem, TextTokenizer | None]:
+    """Read a checkpoint of another project.
+
+    Args:
+      path: as for `models.from_pretrained`.
+      layout: a key of `models.LAYOUTS`.
+      preprocess: size, channels and normalisation of its images.
+
+    Returns:
+      (system, tokenizer); the tokenizer is None unless its files lie beside the weights.
+
+    Raises:
+      PretrainedError: the file is not of that layout.
+      ValueError: it holds no image encoder.
+    """
+    module, tokenizer = from_pretrained(path, layout)
+    system = ImportedSystem(module, preprocess)
+    shape = (1, preprocess.size, preprocess.size, 1)
+    try:
+        nnx.eval_shape(lambda s: s.encode_image(jnp.zeros(shape, jnp.uint8)), system)
+    except (AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{path} (layout {layout!r}) holds a {type(module).__name__}, which embeds no images "
+            f"of {preprocess.channels} channels: {error}"
+        ) from error
+    return system, tokenizer
+
+
+def _embedding(global_: jax.Array, local: jax.Array, features: jax.Array) -> Embedding:
+    as_float = jnp.float32
+    return Embedding(
+        unit_norm(global_.astype(as_float)),
+        unit_norm(local.astype(as_float)),
+        features.astype(as_float),
+    )
