@@ -71,19 +71,19 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     if not _SUITE.value:
         raise app.UsageError("give --suite=FILE")
-    sources = {
-        _CHECKPOINT: _checkpoint,
-        _WEIGHTS: _weights,
-        _FEATURES: _features,
-        _BASELINE: _baseline,
-    }
-    given = [flag for flag in sources if flag.value]
+    sources = (
+        (_CHECKPOINT, _checkpoint),
+        (_WEIGHTS, _weights),
+        (_FEATURES, _features),
+        (_BASELINE, _baseline),
+    )
+    given = [(flag.value, read) for flag, read in sources if flag.value]
     if len(given) != 1:
-        names = ", ".join(f"--{flag.name}" for flag in sources)
-        raise app.UsageError(f"give one of {names}")
+        raise app.UsageError(f"give one of {', '.join(f'--{flag.name}' for flag, _ in sources)}")
+    (source, read), *_ = given
     try:
         options, tasks = parse_suite(_SUITE.value)
-        bench, system, facts = sources[given[0]](str(given[0].value))
+        bench, system, facts = read(source)
         result = run_suite(options, tasks, bench, system)
     except (CheckpointError, FileNotFoundError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
