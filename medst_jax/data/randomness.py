@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host randomness keyed by (seed, purpose, position), so that draws never depend on workers."""
 
+import threading
 import zlib
 
 import numpy as np
@@ -15,6 +16,31 @@ def generator(seed: int, purpose: str, position: int = 0) -> np.random.Generator
     """The generator of one stream position; `seed` in [0, 2**32), `position` in [0, 2**64)."""
     key = (seed << 96) | (purpose_number(purpose) << 64) | position
     return np.random.Generator(np.random.Philox(key=key))
+
+
+class _Reused(threading.local):
+    """This thread's Philox generator, and a state of it whose key is replaced."""
+
+    def __init__(self) -> None:
+        bits = np.random.Philox(key=0)
+        self.draws, self.state = np.random.Generator(bits), bits.state
+        self.key = self.state["state"]["key"]
+
+
+_REUSED = _Reused()
+
+
+def reused_generator(seed: int, purpose: str, position: int) -> np.random.Generator:
+    """`generator` for draws made at once: it is this thread's next one too, with another key.
+
+    Making a generator takes several times as long as a draw, because numpy asks the operating
+    system for a seed that the key then replaces; an input draws once or more per example.
+    """
+    reused = _REUSED
+    reused.key[0] = position
+    reused.key[1] = (seed << 32) | purpose_number(purpose)
+    reused.draws.bit_generator.state = reused.state
+    return reused.draws
 
 
 def rotation(count: int, seed: int, purpose: str) -> np.ndarray:

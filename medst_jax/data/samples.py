@@ -11,7 +11,7 @@ import numpy as np
 from medst_jax.data.batch import TEXT_NONE
 from medst_jax.data.mixture import Corpus
 from medst_jax.data.pixels import Fit, decode, fit_square
-from medst_jax.data.randomness import generator
+from medst_jax.data.randomness import reused_generator
 from medst_jax.data.schema import FRONTAL_VIEWS, LATERAL_VIEWS
 from medst_jax.data.study import Study
 from medst_jax.data.text_sampling import (
@@ -95,7 +95,7 @@ class SampleMaker:
             return {view: square, flag: np.bool_(False)}
         chosen = 0
         if len(images) > 1:
-            chosen = int(generator(self.seed, view, position).integers(len(images)))
+            chosen = int(reused_generator(self.seed, view, position).integers(len(images)))
         try:
             pixels = decode(images[chosen].data)
         except ValueError as error:
@@ -120,7 +120,7 @@ class SampleMaker:
             chosen = [] if self.tokenizer is None else section_sentences(study, name)
             tokens = np.full(self.length, PAD, np.int32)
             if chosen and self.tokenizer is not None and corpus.options.text == "report":
-                draws = generator(self.seed, name, position)
+                draws = reused_generator(self.seed, name, position)
                 whole = in_order(study, chosen, "all" if order == "one" else order, draws)
                 tokens, _ = self.tokenizer.encode_sentences(text_of(study, whole), self.length)
             example[f"{name}_tokens"] = tokens
@@ -151,7 +151,7 @@ class SampleMaker:
     def _draw(self, corpus: Corpus, study: Study, row: int, position: int) -> Text:
         if corpus.options.text == "none" or self.tokenizer is None:
             return no_text(len(self.union))
-        draws = generator(self.seed, "text", position)
+        draws = reused_generator(self.seed, "text", position)
         if corpus.options.text == "report":
             text = draw_report(study, corpus.columns, corpus.options.sentences, draws)
             if text is not None:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import threading
+
 import numpy as np
 import pytest
 
-from medst_jax.data.randomness import generator, rotation
+from medst_jax.data.randomness import generator, reused_generator, rotation
 
 
 def test_draws_are_keyed_by_seed_purpose_and_position():
@@ -16,6 +18,40 @@ def test_neighbouring_positions_look_independent():
     draws = np.array([generator(0, "text", i).random() for i in range(4000)])
     assert abs(draws.mean() - 0.5) < 0.02
     assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 0.05
+
+
+def drawn(draws):
+    """Draws of every kind that the input makes, odd numbers of 32-bit words included."""
+    return [
+        int(draws.integers(7)),
+        draws.permutation(5).tolist(),
+        draws.random(),
+        int(draws.integers(2**40)),
+        int(draws.integers(3)),
+    ]
+
+
+@pytest.mark.parametrize("purpose", ["text", "frontal", "lateral", "prior_frontal", "findings"])
+@pytest.mark.parametrize("seed", [0, 5, 2**32 - 1])
+def test_the_reused_generator_draws_the_same(seed, purpose):
+    for position in (0, 1, 2, 999_983, 2**31, 2**63 + 5, 2**64 - 1):
+        expected = drawn(generator(seed, purpose, position))
+        assert drawn(reused_generator(seed, purpose, position)) == expected
+        if position < 2**63:
+            assert drawn(reused_generator(seed, purpose, np.int64(position))) == expected
+        # Half a word may be left of an earlier draw; it is no part of the next.
+        reused_generator(seed, "other", 3).integers(5)
+        assert drawn(reused_generator(seed, purpose, position)) == expected
+
+
+def test_threads_do_not_share_the_reused_generator():
+    mine = reused_generator(0, "text", 1)
+    others = []
+    thread = threading.Thread(target=lambda: others.append(reused_generator(0, "text", 2)))
+    thread.start()
+    thread.join()
+    assert others[0] is not mine
+    assert drawn(mine) == drawn(generator(0, "text", 1))
 
 
 @pytest.mark.parametrize("count", [2, 3, 50])
