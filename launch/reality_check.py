@@ -67,7 +67,7 @@ def _check() -> None:
         )
         if row.control
         or row.mixture == EXTERNAL
-        or (row.name in (_SYSTEMS.value or options.systems))
+        or (row.name in (_SYSTEMS.value or options.contestants))
         and (row.mixture in (_MIXTURES.value or options.mixtures))
     ]
     output = pathlib.Path(_OUTPUT.value).resolve()

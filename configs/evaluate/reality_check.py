@@ -46,6 +46,21 @@ def _cells() -> dict:
     return dict(
         systems=("clip", "unicl", "unimodal", "dlilp"),
         mixtures={"M": (M,), "C": (C,), "M+C": (M, C), "M+C+P": (M, C, P)},
+        fixed={
+            name: "M"
+            for name in (
+                "siglip_b16",
+                "biovil",
+                "biovil_l",
+                "biovil_t",
+                "medst",
+                "mutual_information",
+                "local_mutual_information",
+                "joint_ranking",
+                "image_only",
+                "edema_vae",
+            )
+        },
         seeds=(0, 1, 2),
         variant="smoke",
         columns={

@@ -21,7 +21,7 @@ class Cell:
     Attributes:
       name: its folder.
       config: file of `configs/`.
-      sites: the simulated sites it trains on.
+      sites: the data sets it trains on.
       seed: of training.
       flags: further flags of `launch/train.py`.
       evaluate: of a contestant that is not trained here, the flags of `launch/evaluate.py` that
@@ -76,6 +76,9 @@ def lines(
         for mixture in options.mixtures
         for line in _readings(options, system, mixture, sites, needs[system])
     ]
+    for system, mixture in options.fixed.items():
+        trained = _cells(options, system, options.mixtures[mixture])
+        made.append(Line(system, mixture, "all", False, trained))
     for name, control in options.controls.items():
         trained = _cells(
             options, control.system, options.mixtures[control.mixture], control.flags, name
@@ -134,5 +137,6 @@ def _cells(
 ) -> tuple[Cell, ...]:
     parts = (system, "+".join(sites), *([control.replace(" ", "_")] if control else []))
     return tuple(
-        Cell("-".join((*parts, str(seed))), system, sites, seed, flags) for seed in options.seeds
+        Cell("-".join((*parts, str(seed))), system, sites, seed, (*options.flags, *flags))
+        for seed in options.seeds
     )

@@ -62,9 +62,11 @@ class CheckOptions:
 
     Attributes:
       systems: files of `configs/`, all with the variant `variant`.
-      mixtures: name to the simulated sites that are trained on, in order.
+      mixtures: name to the data sets that are trained on, in order.
+      fixed: further systems, each with the one mixture that its config can take.
       seeds: of training.
       variant: of the configs: equal steps, batches and image encoders.
+      flags: of `launch/train.py`, for every training.
       columns: the table's columns: task, as the predictions name it, to metric.
       controls: rows by name, beside the systems.
       baselines: pixels as features, by name.
@@ -83,11 +85,18 @@ class CheckOptions:
     columns: dict[str, str]
     controls: dict[str, ControlOptions]
     reference: str
+    fixed: dict[str, str] = dataclasses.field(default_factory=dict)
+    flags: tuple[str, ...] = ()
     baselines: tuple[str, ...] = ()
     externals: dict[str, ExternalOptions] = dataclasses.field(default_factory=dict)
     outside: str = ""
     family: tuple[str, ...] = ()
     seconds: float = 180.0
+
+    @property
+    def contestants(self) -> tuple[str, ...]:
+        """Names of all rows that are no controls."""
+        return (*self.systems, *self.fixed, *self.externals)
 
 
 def parse_check(values: Mapping[str, Any]) -> CheckOptions:
@@ -99,6 +108,12 @@ def parse_check(values: Mapping[str, Any]) -> CheckOptions:
     if not values:
         raise OptionError("the suite declares no cells: a reality check needs suite.cells")
     options = parse(CheckOptions, values, "suite.cells")
+    for name, mixture in options.fixed.items():
+        if mixture not in options.mixtures or name in options.systems:
+            raise OptionError(
+                f"suite.cells.fixed.{name} is {mixture!r}; it must be one of "
+                f"{', '.join(options.mixtures)}, and the system not among suite.cells.systems"
+            )
     for name, control in options.controls.items():
         if control.mixture not in options.mixtures:
             raise OptionError(

@@ -104,8 +104,7 @@ def tabulate(
             entries[column] = Entry(found_value, against, groups=by_group(own, metric))
         outside = finding_values(runs, options.outside)
         rows.append(Row(line, entries, missing, _facts(line, shop), shot_curves(runs), outside))
-    contestants = (*options.systems, *options.externals)
-    rows = _corrected(rows, options.family or tuple(options.columns), contestants)
+    rows = _corrected(rows, options.family or tuple(options.columns), options.contestants)
     oracle = _oracle(options, [run for runs in found.values() for run in runs])
     everything = (*rows, *oracle)
     return Table(

@@ -55,6 +55,16 @@ def test_equal_trainings_are_one_cell() -> None:
     assert control[0].name != by_row["dlilp", "M", "all"][0].name
 
 
+def test_systems_with_one_mixture_have_one_row_and_flags_reach_every_training() -> None:
+    check = options(fixed={"medst": "M"}, flags=("--all=1",))
+    rows = lines(check, SITES, NEEDS)
+    (row,) = [r for r in rows if r.name == "medst"]
+    assert (row.mixture, row.reading, len(row.cells)) == ("M", "all", 2)
+    control = next(r for r in rows if r.name == "random")
+    assert row.cells[0].flags == ("--all=1",) and control.cells[0].flags == ("--all=1", "--x=1")
+    assert check.contestants == ("clip", "unimodal", "dlilp", "medst")
+
+
 def test_one_cell_by_name() -> None:
     rows = lines(options(), SITES, NEEDS)
     name = needed_cells(rows)[3].name
@@ -68,6 +78,10 @@ def test_options_name_what_is_wrong() -> None:
         options(reference="chance")
     with pytest.raises(OptionError, match="mixture is 'P'"):
         options(controls={"random": dict(system="dlilp", mixture="P")})
+    with pytest.raises(OptionError, match="fixed.medst is 'P'; it must be one of M, C"):
+        options(fixed={"medst": "P"})
+    with pytest.raises(OptionError, match="not among suite.cells.systems"):
+        options(fixed={"clip": "M"})
     with pytest.raises(OptionError, match="no such columns"):
         options(family=("other",))
     with pytest.raises(OptionError, match="declares no cells"):
@@ -79,3 +93,4 @@ def test_the_declared_check_names_tasks_of_its_suite(variant) -> None:
     suite = reality_check.get_config(variant)
     check = parse_check(suite.cells.to_dict())
     assert {column.partition("/")[0] for column in check.columns} <= set(suite.tasks)
+    assert check.outside in suite.tasks
