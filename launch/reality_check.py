@@ -38,6 +38,7 @@ _DATA_DIR = flags.DEFINE_string("data_dir", "data", "Prepared data.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for cells and report.", required=True)
 _SYSTEMS = flags.DEFINE_list("systems", [], "Only these systems.")
 _MIXTURES = flags.DEFINE_list("mixtures", [], "Only these mixtures; those of the controls stay.")
+_SEEDS = flags.DEFINE_list("seeds", [], "Only these seeds of training.")
 _CELL = flags.DEFINE_list("cell", [], "Do only these cells.")
 _LIST = flags.DEFINE_bool("list", False, "Name the cells and end.")
 _TRAIN_FLAG = flags.DEFINE_multi_string("train_flag", [], "Further flag of every training.")
@@ -57,6 +58,8 @@ def main(argv: list[str]) -> None:
 def _check() -> None:
     suite, _ = parse_suite(_SUITE.value)
     options = parse_check(suite.cells)
+    if _SEEDS.value:
+        options = dataclasses.replace(options, seeds=tuple(map(int, _SEEDS.value)))
     sites = sorted({site for mixture in options.mixtures.values() for site in mixture})
     rows = [
         row

@@ -20,7 +20,8 @@ from ml_collections import ConfigDict
 BASE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema")
 NEW = ("Pleural Effusion", "Pneumothorax", "Lung Lesion")
 
-
+# An encoder as initialised, but for the batch norm, which takes up the statistics of the images.
+FROZEN = ("--config.optimizer.learning_rate=0.0", "--config.optimizer.warmup_steps=0")
 M, C, P = "simulated_cxr_m", "simulated_cxr_c", "simulated_cxr_p"
 # Findings of the simulated cohort that no label names, and that reports mention never to often.
 OUTSIDE = (
@@ -42,7 +43,6 @@ LONG = ("probe of each finding", "retrieval of reports", "retrieval by sentences
 
 def _cells() -> dict:
     """Which trainings are compared, on which columns."""
-    frozen = ("--config.optimizer.learning_rate=0.0", "--config.optimizer.warmup_steps=0")
     return dict(
         systems=("clip", "unicl", "unimodal", "dlilp"),
         mixtures={"M": (M,), "C": (C,), "M+C": (M, C), "M+C+P": (M, C, P)},
@@ -78,7 +78,7 @@ def _cells() -> dict:
         controls={
             # As many steps as the batch norm needs to take up the statistics of the images.
             "random encoder": dict(
-                system="dlilp", mixture="M+C", flags=(*frozen, "--config.train.steps=50")
+                system="dlilp", mixture="M+C", flags=(*FROZEN, "--config.train.steps=50")
             ),
             "shuffled pairs": dict(
                 system="clip", mixture="M", flags=("--config.data.shuffle=pairs",)
@@ -151,7 +151,5 @@ def get_config(arg: str | None = None) -> ConfigDict:
             del suite.tasks[name]
         suite.draws = 200
         suite.cells.update(seeds=(0,), variant="tiny", seconds=60.0)
-        suite.cells.controls["random encoder"].flags = _cells()["controls"]["random encoder"][
-            "flags"
-        ][:2]
+        suite.cells.controls["random encoder"].flags = FROZEN
     return suite

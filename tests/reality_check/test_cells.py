@@ -3,7 +3,7 @@
 
 import pytest
 
-from configs.evaluate import reality_check
+from configs.evaluate import reality_check, reality_check_open
 from medst_jax.options import OptionError
 from medst_jax.reality_check.cells import Sources, lines, needed_cells
 from medst_jax.reality_check.options import CheckOptions, parse_check
@@ -89,8 +89,9 @@ def test_options_name_what_is_wrong() -> None:
 
 
 @pytest.mark.parametrize("variant", [None, "quick"])
-def test_the_declared_check_names_tasks_of_its_suite(variant) -> None:
-    suite = reality_check.get_config(variant)
+@pytest.mark.parametrize("file", [reality_check, reality_check_open])
+def test_the_declared_check_names_tasks_of_its_suite(file, variant) -> None:
+    suite = file.get_config(variant)
     check = parse_check(suite.cells.to_dict())
     assert {column.partition("/")[0] for column in check.columns} <= set(suite.tasks)
-    assert check.outside in suite.tasks
+    assert check.outside in ("", *suite.tasks)
