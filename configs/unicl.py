@@ -6,9 +6,9 @@
 
 The first is the paper's size (ResNet-50, BERT-base, 224 px, batch 128, 30 epochs) on data sets
 that you name `mimic_cxr` and `chexpert`; it was not run here. The second trains on
-two CPU cores, on the simulated cohort (2,000 patients, 64 px). On version 1.0.0 of the cohort, with
-300 steps of about a minute in all (now 1,000 steps, not judged on version 2.1.0), it reached a balanced accuracy of
-0.20 in zero-shot text and 0.32 in the 16-shot probe (7 findings).
+two CPU cores, on the simulated cohort (2,000 patients, 64 px), in about four minutes. Balanced
+accuracy over 7 findings on version 2.1.0, mean of three seeds: zero-shot text 0.21 (random
+encoder 0.14), 16-shot probe 0.22 (0.15).
 """
 
 from ml_collections import ConfigDict

@@ -88,8 +88,16 @@ def test_options_name_what_is_wrong() -> None:
         parse_check({})
 
 
-@pytest.mark.parametrize("variant", [None, "quick"])
-@pytest.mark.parametrize("file", [reality_check, reality_check_open])
+@pytest.mark.parametrize(
+    ("file", "variant"),
+    [
+        (reality_check, None),
+        (reality_check, "quick"),
+        (reality_check, "confounded"),
+        (reality_check_open, None),
+        (reality_check_open, "quick"),
+    ],
+)
 def test_the_declared_check_names_tasks_of_its_suite(file, variant) -> None:
     suite = file.get_config(variant)
     check = parse_check(suite.cells.to_dict())
