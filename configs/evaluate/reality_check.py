@@ -83,6 +83,8 @@ def _cells() -> dict:
             "random encoder": dict(
                 system="dlilp", mixture="M+C", flags=(*FROZEN, "--config.train.steps=50")
             ),
+            # As ImageNet's encoders are made: labels alone. Whether text helps is asked of this row.
+            "supervised on labels": dict(system="unimodal", mixture="M+C"),
             "shuffled pairs": dict(
                 system="clip", mixture="M", flags=("--config.data.shuffle=pairs",)
             ),

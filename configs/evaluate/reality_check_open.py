@@ -54,6 +54,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
             "random encoder": dict(
                 system="dlilp", mixture="open", flags=(*FROZEN, "--config.train.steps=50")
             ),
+            # On the labels of the test's own set.
+            "supervised on labels": dict(system="unimodal", mixture="K"),
             "shuffled notes": dict(
                 system="clip", mixture="open", flags=("--config.data.shuffle=pairs",)
             ),

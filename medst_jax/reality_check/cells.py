@@ -80,8 +80,10 @@ def lines(
         trained = _cells(options, system, options.mixtures[mixture])
         made.append(Line(system, mixture, "all", False, trained))
     for name, control in options.controls.items():
+        # Without flags of its own a control is a system's training, read as what others must beat.
+        mark = name if control.flags else ""
         trained = _cells(
-            options, control.system, options.mixtures[control.mixture], control.flags, name
+            options, control.system, options.mixtures[control.mixture], control.flags, mark
         )
         made.append(Line(name, control.mixture, "all", True, trained, f"trains {control.system}"))
     for name in options.baselines:

@@ -194,16 +194,19 @@ def _oracle(options: CheckOptions, runs: Sequence[Mapping[str, Predictions]]) ->
 def _warnings(options: CheckOptions, rows: Sequence[Row]) -> tuple[str, ...]:
     found = []
     for column in options.columns:
-        systems = [r for r in rows if not r.line.control and column in r.entries]
-        controls = [
-            r for r in rows if r.line.control and r.line.name != ORACLE and column in r.entries
-        ]
-        if not systems or not controls:
-            continue
-        best, rival = (
-            max(side, key=lambda r: r.entries[column].estimate.value)
-            for side in (systems, controls)
+        having = [row for row in rows if column in row.entries and row.line.name != ORACLE]
+        rival = _best([row for row in having if row.line.control], column)
+        # A control may read the training of a system, which then is no contestant against it.
+        best = _best(
+            [
+                r
+                for r in having
+                if not r.line.control and rival and r.line.cells != rival.line.cells
+            ],
+            column,
         )
+        if rival is None or best is None:
+            continue
         if rival.entries[column].estimate.value >= best.entries[column].estimate.value:
             found.append(
                 f"{column}: the control {rival.line.name!r} "
@@ -212,6 +215,10 @@ def _warnings(options: CheckOptions, rows: Sequence[Row]) -> tuple[str, ...]:
                 f"({best.entries[column].estimate.value:.3f})"
             )
     return tuple(found)
+
+
+def _best(rows: Sequence[Row], column: str) -> Row | None:
+    return max(rows, key=lambda row: row.entries[column].estimate.value, default=None)
 
 
 def _facts(line: Line, shop: Workshop) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table and its page, from cells with known predictions."""
 
+import dataclasses
 import json
 import pathlib
 from html.parser import HTMLParser
@@ -10,7 +11,7 @@ import pytest
 
 from medst_jax.evaluate.predictions import Predictions, write_predictions
 from medst_jax.reality_check.cells import Sources, lines, needed_cells
-from medst_jax.reality_check.options import CheckOptions, parse_check
+from medst_jax.reality_check.options import CheckOptions, ControlOptions, parse_check
 from medst_jax.reality_check.page import page
 from medst_jax.reality_check.results import ORACLE, tabulate, to_json
 from medst_jax.reality_check.work import CellError, Workshop, budget
@@ -29,7 +30,7 @@ def options() -> CheckOptions:
             seeds=(0, 1),
             variant="tiny",
             columns={"names": "balanced_accuracy", "prototypes": "balanced_accuracy"},
-            controls={"random": dict(system="dlilp", mixture="M")},
+            controls={"random": dict(system="dlilp", mixture="M", flags=("--x=1",))},
             reference="random",
             baselines=("all_pixels",),
         )
@@ -99,6 +100,22 @@ def test_a_control_that_wins_is_said_first(shop) -> None:
     assert warning.startswith("prototypes: the control 'all pixels'")
     text = page("Check", table, "random", {})
     assert text.index('class="warning"') < text.index("leaderboard")
+
+
+def test_a_system_is_no_contestant_against_itself_as_a_control(shop) -> None:
+    supervised = dict(system="dlilp", mixture="M")
+    controls = {"supervised": supervised, "random": dict(system="dlilp", mixture="M", flags=("x",))}
+    check = dataclasses.replace(
+        options(), controls={n: ControlOptions(**c) for n, c in controls.items()}, baselines=()
+    )
+    table = tabulate(check, lines(check, SITES, NEEDS), shop, draws=20, seed=0)
+    by_line = {(r.line.name, r.line.mixture): r for r in table.rows if r.line.reading != "own"}
+    assert by_line["supervised", "M"].line.cells == by_line["dlilp", "M"].line.cells
+    # On M+C the same system was trained on more, and wins.
+    assert not table.warnings
+    one = dataclasses.replace(check, mixtures={"M": (M,)}, systems=("clip", "dlilp"))
+    (warning,) = tabulate(one, lines(one, SITES, NEEDS), shop, draws=20, seed=0).warnings
+    assert warning.startswith("names: the control 'supervised'") and "is clip on M" in warning
 
 
 def test_cells_that_are_not_done_are_named(shop) -> None:
