@@ -21,7 +21,7 @@ class Convolution(nnx.Module):
     `form` chooses the instruction, not the result: "xla" is XLA's convolution, "patches"
     gathers the k * k neighbours and multiplies once, which XLA:CPU runs about twice as fast
     on small maps with many channels (and holds k * k copies of the map). A 1 x 1 kernel is
-    always a matrix product.
+    always a matrix product. `out_axis` is the logical name of the outputs.
     """
 
     def __init__(
@@ -33,12 +33,13 @@ class Convolution(nnx.Module):
         stride: int = 1,
         dilation: int = 1,
         form: ConvolutionForm = "xla",
+        out_axis: str | None = "conv_out",
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ) -> None:
         shape = (kernel, kernel, in_features, out_features)
         self.kernel = nnx.Param(
-            _kaiming(rngs.params(), shape, jnp.float32), axes=(None, None, "conv_in", "conv_out")
+            _kaiming(rngs.params(), shape, jnp.float32), axes=(None, None, "conv_in", out_axis)
         )
         self.stride = stride
         self.dilation = dilation

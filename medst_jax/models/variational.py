@@ -92,6 +92,7 @@ class Decoder(nnx.Module):
             encoder.channels,
             3,
             form=encoder.convolution,
+            out_axis=None,  # an image's one or three channels are not cut
             dtype=encoder.dtype,
             rngs=rngs,
         )
@@ -126,19 +127,19 @@ class VariationalAutoencoder(nnx.Module):
         self.encoder = ResNet(options.encoder, rngs=rngs)
         side = options.image_size >> _halvings(options.encoder)
 
-        def linear(inputs: int, outputs: int) -> nnx.Linear:
+        def linear(inputs: int, outputs: int, axis: str) -> nnx.Linear:
             return nnx.Linear(
                 inputs,
                 outputs,
-                kernel_metadata={"axes": ("conv_in", "embed")},
-                bias_metadata={"axes": ("embed",)},
+                kernel_metadata={"axes": ("conv_in", axis)},
+                bias_metadata={"axes": (axis,)},
                 rngs=rngs,
             )
 
         flat = side**2 * self.encoder.features
-        self.mean = linear(flat, options.latent)
-        self.log_variance = linear(flat, options.latent)
-        self.severity = linear(options.latent, options.outputs)
+        self.mean = linear(flat, options.latent, "embed")
+        self.log_variance = linear(flat, options.latent, "embed")
+        self.severity = linear(options.latent, options.outputs, "labels")
         self.decoder = Decoder(options, rngs=rngs)
 
     def __call__(

@@ -37,13 +37,14 @@ class WindowAttention(nnx.Module):
         self.scale = size**-0.5
         self.window = window
         self.dropout = dropout
+        # Swin's first layers have three heads, which no mesh divides: heads stay whole.
         self.qkv = nnx.LinearGeneral(
             width,
             (3, heads, size),
             kernel_init=_init,
             dtype=dtype,
-            kernel_metadata={"axes": ("embed", None, "heads", None)},
-            bias_metadata={"axes": (None, "heads", None)},
+            kernel_metadata={"axes": ("embed", None, None, None)},
+            bias_metadata={"axes": (None, None, None)},
             rngs=rngs,
         )
         self.out = nnx.LinearGeneral(
@@ -52,12 +53,12 @@ class WindowAttention(nnx.Module):
             axis=(-2, -1),
             kernel_init=_init,
             dtype=dtype,
-            kernel_metadata={"axes": ("heads", None, "embed")},
+            kernel_metadata={"axes": (None, None, "embed")},
             bias_metadata={"axes": ("embed",)},
             rngs=rngs,
         )
         self.position_bias = nnx.Param(
-            _init(rngs.params(), ((2 * window - 1) ** 2, heads), jnp.float32), axes=(None, "heads")
+            _init(rngs.params(), ((2 * window - 1) ** 2, heads), jnp.float32), axes=(None, None)
         )
 
     def __call__(self, x: jax.Array, shift: int, *, keys: jax.Array | None = None) -> jax.Array:

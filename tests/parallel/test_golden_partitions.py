@@ -20,14 +20,27 @@ from jax.sharding import AbstractMesh, AxisType, NamedSharding
 from medst_jax.models import (
     Bert,
     BertOptions,
+    ClipImage,
+    ClipImageOptions,
+    ClipText,
+    ClipTextOptions,
+    GridResNet,
+    HybridTemporalEncoder,
+    HybridTemporalOptions,
+    MixtureOfViewExperts,
     Projection,
     Prototypes,
     ResNet,
     ResNetOptions,
+    Swin,
+    SwinOptions,
     TextTransformer,
     TextTransformerOptions,
+    VariationalAutoencoder,
+    VariationalOptions,
     ViT,
     ViTOptions,
+    grid_resnet_options,
 )
 from medst_jax.parallel import RULES, MeshError, param_shardings, variables_by_path
 from medst_jax.parallel.rules import partition_spec
@@ -38,6 +51,15 @@ MODULES = {
     "resnet50": lambda rngs: ResNet(ResNetOptions.resnet50(), rngs=rngs),
     "vit_b16": lambda rngs: ViT(ViTOptions.vit_b16(), rngs=rngs),
     "vit_b16_map": lambda rngs: ViT(ViTOptions.vit_b16(pooling="map"), rngs=rngs),
+    "view_experts_b16": lambda rngs: MixtureOfViewExperts(ViTOptions.vit_b16(), rngs=rngs),
+    "swin_tiny": lambda rngs: Swin(SwinOptions.tiny(), rngs=rngs),
+    "hybrid_temporal": lambda rngs: HybridTemporalEncoder(
+        HybridTemporalOptions.biovil_t(), rngs=rngs
+    ),
+    "grid_resnet256": lambda rngs: GridResNet(grid_resnet_options(256), rngs=rngs),
+    "variational": lambda rngs: VariationalAutoencoder(VariationalOptions(), rngs=rngs),
+    "clip_b32": lambda rngs: ClipImage(ClipImageOptions.vit_b32(), rngs=rngs),
+    "clip_text": lambda rngs: ClipText(ClipTextOptions(), rngs=rngs),
     "bert_base": lambda rngs: Bert(BertOptions.bert_base(30522), rngs=rngs),
     "transformer_b": lambda rngs: TextTransformer(TextTransformerOptions.base(32000), rngs=rngs),
     "projection": lambda rngs: Projection(768, 512, rngs=rngs),
