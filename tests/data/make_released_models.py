@@ -7,198 +7,32 @@ Run in an environment of its own that has torch, transformers, timm, open_clip a
 leave no trace in it a config.json, and expected.npz with inputs and results.
 """
 
-import json
-import math
-import pathlib
-
-import numpy as np
 import open_clip.model
 import timm.models.vision_transformer as timm_vit
 import torch
 import transformers
-from make_torch_models import ResNet, perturb_norms
-from safetensors.torch import save_file
+from released_files import prepared, write
+from released_parts import (
+    JOINT,
+    TEXT_CONFIG,
+    Head,
+    Pooler,
+    bert,
+    channels_last,
+    draw,
+    module,
+    pooled,
+    projector,
+    resnet,
+    rows,
+    run_bert,
+    stages,
+    text_inputs,
+    upsampled,
+    words,
+)
 from torch import nn
 from torch.nn import functional
-
-HERE = pathlib.Path(__file__).parent / "released"
-WIDTHS, BLOCKS = (4, 4, 6, 8), (1, 1, 2, 2)
-JOINT, HIDDEN = 8, 12
-
-
-def draw(*shape):
-    """Coarse random images, which compress."""
-    return torch.randint(-6, 7, shape) / 4
-
-
-def resnet():
-    model = ResNet(WIDTHS, BLOCKS, True, 4, 3)
-    del model.fc
-    perturb_norms(model)
-    return model
-
-
-def stages(model, x, dilate=False):
-    """The maps of every stage, the last one dilated instead of halved where asked for."""
-    if dilate:
-        last = model.layer4
-        for block in last:
-            block.conv2.stride = (1, 1)
-        last[0].downsample[0].stride = (1, 1)
-        for block in list(last)[1:]:
-            block.conv2.dilation, block.conv2.padding = (2, 2), (2, 2)
-    return model(x)[0]
-
-
-def bert(**changes):
-    sizes = dict(
-        vocab_size=20,
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=24,
-        max_position_embeddings=12,
-        attn_implementation="eager",
-    )
-    config = transformers.BertConfig(**{**sizes, **changes})
-    return config
-
-
-TEXT_CONFIG = {"num_attention_heads": 2}
-
-
-def text_inputs():
-    tokens = torch.randint(5, 20, (3, 9))
-    mask = torch.arange(9)[None] < torch.tensor([[9], [5], [2]])
-    continues = torch.rand(3, 9) < 0.4
-    continues[:, 0] = False
-    continues[torch.arange(3), mask.sum(1) - 1] = False  # the last token is [SEP]
-    return tokens * mask, mask, continues & mask
-
-
-def run_bert(model, tokens, mask):
-    return model(
-        tokens, mask.long(), output_hidden_states=True, output_attentions=True, return_dict=True
-    )
-
-
-class Head(nn.Module):
-    """The batch-norm head of MGCA over features or, as a convolution, over positions."""
-
-    def __init__(self, features, local):
-        super().__init__()
-        linear = (lambda i, o: nn.Conv1d(i, o, 1)) if local else nn.Linear
-        self.head = nn.Sequential(
-            linear(features, HIDDEN),
-            nn.BatchNorm1d(HIDDEN),
-            nn.ReLU(),
-            linear(HIDDEN, JOINT),
-            nn.BatchNorm1d(JOINT, affine=False),
-        )
-
-    def forward(self, x):
-        return self.head(x.transpose(1, 2)).transpose(1, 2) if x.ndim == 3 else self.head(x)
-
-
-def words(values, mask, continues):
-    """Sums of the pieces of each word, by the definition, one token at a time."""
-    out, found = torch.zeros_like(values), torch.zeros(values.shape[:2], dtype=torch.bool)
-    for b in range(len(values)):
-        word = -1
-        for t in range(values.shape[1]):
-            if mask[b, t]:
-                word += int(not continues[b, t])
-                out[b, word] += values[b, t]
-                found[b, word] = True
-    return out, found
-
-
-def module(**parts):
-    """A module with these attributes, for its state dict alone."""
-    whole = nn.Module()
-    for name, part in parts.items():
-        if isinstance(part, nn.Parameter):
-            whole.register_parameter(name, part)
-        else:
-            whole.add_module(name, part)
-    return whole
-
-
-def upsampled(images):
-    return functional.interpolate(images, (299, 299), mode="bilinear", align_corners=True)
-
-
-def rows(grid):
-    return grid.flatten(2).transpose(1, 2)
-
-
-def pooled(grid):
-    return grid.mean((2, 3))
-
-
-def channels_last(x):
-    return x.permute(0, 2, 3, 1)
-
-
-class Pooler(nn.Module):
-    """hi-ml's transformer over current and prior patches, evaluation only."""
-
-    def __init__(self, width, depth):
-        super().__init__()
-        self.type_embed = nn.Parameter(torch.randn(2, 1, width))
-        self.blocks = nn.ModuleList(
-            module(
-                norm1=nn.LayerNorm(width, 1e-6),
-                attn=module(
-                    proj_q=nn.Linear(width, width, bias=False),
-                    proj_k=nn.Linear(width, width, bias=False),
-                    proj_v=nn.Linear(width, width, bias=False),
-                    proj=nn.Linear(width, width),
-                ),
-                norm2=nn.LayerNorm(width, 1e-6),
-                mlp=module(fc1=nn.Linear(width, width), fc2=nn.Linear(width, width)),
-            )
-            for _ in range(depth)
-        )
-        self.norm_post = nn.LayerNorm(width, 1e-6)
-
-    def forward(self, current, prior, heads):
-        _, width, high, wide = current.shape
-        half = width // 2
-        wavelength = 10_000.0 ** (2 * (torch.arange(half) // 2) / half)
-
-        def waves(length):
-            place = torch.arange(1, length + 1) / (length + 1e-6) * 2 * math.pi
-            angle = place[:, None] / wavelength
-            return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], -1).flatten(1)
-
-        y = waves(high)[:, None].expand(high, wide, half)
-        x = waves(wide)[None].expand(high, wide, half)
-        place = torch.cat([y, x], -1).reshape(high * wide, width)
-        place = torch.cat([place + self.type_embed[0], place + self.type_embed[1]])
-        tokens = torch.cat([rows(current), rows(prior)], 1)
-        for block in self.blocks:
-            e = block.norm1(tokens) + place
-            q, k, v = (
-                getattr(block.attn, f"proj_{n}")(e).unflatten(-1, (heads, -1)).transpose(1, 2)
-                for n in "qkv"
-            )
-            mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-            tokens = tokens + block.attn.proj(mixed)
-            tokens = tokens + block.mlp.fc2(functional.gelu(block.mlp.fc1(block.norm2(tokens))))
-        first = self.norm_post(tokens)[:, : high * wide]
-        return first.transpose(1, 2).reshape(current.shape)
-
-
-def projector(features):
-    return module(
-        model=nn.Sequential(
-            nn.Conv2d(features, HIDDEN, 1, bias=False),
-            nn.BatchNorm2d(HIDDEN),
-            nn.ReLU(),
-            nn.Conv2d(HIDDEN, JOINT, 1),
-        )
-    )
 
 
 def biovil():
@@ -552,60 +386,6 @@ def timm_classifier():
     images = draw(2, 3, 16, 16)
     tokens = model.forward_features(images)
     write("timm", model, {"num_heads": 2}, images=channels_last(images), tokens=tokens)
-
-
-def prepared(model):
-    """Evaluation mode, and no parameter or statistic left at 0 or 1."""
-    model.eval()
-    with torch.no_grad():
-        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            if not tensor.is_floating_point() or "attn_mask" in name:
-                continue
-            if "running_var" in name:
-                tensor.uniform_(0.5, 1.5)
-            elif "running_mean" in name:
-                tensor.normal_(0, 0.1)
-            elif tensor.ndim == 1:
-                tensor.add_(0.1 * torch.randn_like(tensor))
-            elif "embeddings" in name or "bias_table" in name:
-                tensor.normal_(0, 0.5)
-    return model
-
-
-# transformers 5 renames Swin's tensors in memory; files keep the names on the right.
-SWIN_NAMES = (
-    ("attention.q_proj", "attention.self.query"),
-    ("attention.k_proj", "attention.self.key"),
-    ("attention.v_proj", "attention.self.value"),
-    ("attention.relative_position_bias.relative_", "attention.self.relative_"),
-    ("attention.o_proj", "attention.output.dense"),
-    ("mlp.fc1", "intermediate.dense"),
-    ("mlp.fc2", "output.dense"),
-)
-
-
-def file_name(name):
-    if "encoder.layers." in name and ".blocks." in name:
-        for inside, outside in SWIN_NAMES:
-            name = name.replace(inside, outside)
-    return name
-
-
-def write(folder, model, config=None, **results):
-    target = HERE / folder
-    target.mkdir(parents=True, exist_ok=True)
-    tensors = {file_name(k): v.contiguous().clone() for k, v in model.state_dict().items()}
-    for name, tensor in tensors.items():
-        if name.endswith("num_batches_tracked"):
-            tensor += 7
-    # Tied tensors are stored once, as Hugging Face stores them.
-    tensors.pop("cls.predictions.decoder.weight", None)
-    tensors.pop("cls.predictions.decoder.bias", None)
-    save_file(tensors, target / "model.safetensors")
-    if config:
-        (target / "config.json").write_text(json.dumps(config) + "\n")
-    arrays = {k: v.detach().numpy() for k, v in results.items()}
-    np.savez_compressed(target / "expected.npz", **arrays)
 
 
 if __name__ == "__main__":
