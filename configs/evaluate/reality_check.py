@@ -112,7 +112,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     suite.seed = 0
     suite.tasks = {
         "prototypes": dict(**zero_shot, mode="prototypes"),
-        "names": dict(**zero_shot, mode="text", prompts="names"),
+        "names": dict(**zero_shot, mode="text", prompts="names", heat_maps=arg != "quick"),
         "ensemble": dict(**zero_shot, mode="text", prompts="ensemble"),
         "descriptions": dict(**zero_shot, mode="text", prompts="descriptions"),
         "base new": dict(protocol="base_new", task=enriched, base=BASE, new=NEW, prompts="names"),

@@ -7,7 +7,7 @@ import numpy as np
 
 from medst_jax.data.studies import Studies
 from medst_jax.evaluate.bench import Library
-from medst_jax.evaluate.figures import image_data
+from medst_jax.evaluate.figures import image_data, overlay_data
 from medst_jax.evaluate.outcome import Outcome, Part
 
 _PER_CLASS, _MAX_CLASSES = 6, 6
@@ -46,6 +46,23 @@ def retrieved_texts(outcome: Outcome, library: Library) -> str:
             f"<div><b>its report:</b> {html.escape(own)}<ol>{items}</ol></div></div>"
         )
     return "".join(shown)
+
+
+def heat_maps(outcome: Outcome, library: Library) -> str:
+    """For each class the image with its highest score, and where the class is seen in it."""
+    found = outcome.mapped
+    if found is None:
+        return ""
+    images = library.images(outcome.dataset, outcome.split, found.rows)
+    shown = [
+        '<h3>where each class is seen: cosine of places with its prompts</h3><div class="strip">'
+    ]
+    for name, image, heat in zip(found.classes, images, found.maps, strict=True):
+        shown.append(
+            f'<figure><img alt="heat map" src="{overlay_data(image, heat)}">'
+            f"<figcaption>{html.escape(name)}</figcaption></figure>"
+        )
+    return "".join(shown) + "</div>"
 
 
 def _top(part: Part, column: int) -> np.ndarray:

@@ -224,10 +224,26 @@ def mentions_figure(curves: dict[str, list[tuple[float, float]]]) -> str:
 
 def image_data(image: np.ndarray, side: int = 144) -> str:
     """uint8 [S, S, 1] as a `data:` address of a JPEG of the given side."""
-    shrinks = image.shape[0] > side
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    resized = cv2.resize(image[..., 0], (side, side), interpolation=interpolation)
-    encoded = simplejpeg.encode_jpeg(resized[..., None], quality=85, colorspace="GRAY")
+    return _jpeg(_scaled(image, side)[..., None], "GRAY")
+
+
+def overlay_data(image: np.ndarray, heat: np.ndarray, side: int = 144) -> str:
+    """An image uint8 [S, S, 1] under a map float [S, S], its lowest value clear, its highest red."""
+    low, high = float(heat.min()), float(heat.max())
+    share = _scaled((heat - low) / max(high - low, 1e-9), side)[..., None]
+    grey = np.repeat(_scaled(image, side)[..., None], 3, axis=2)
+    red = np.array([214, 60, 40])
+    mixed = grey * (1 - 0.6 * share) + red * 0.6 * share
+    return _jpeg(np.clip(np.round(mixed), 0, 255).astype(np.uint8), "RGB")
+
+
+def _scaled(image: np.ndarray, side: int) -> np.ndarray:
+    interpolation = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_CUBIC
+    return cv2.resize(np.squeeze(image), (side, side), interpolation=interpolation)
+
+
+def _jpeg(pixels: np.ndarray, space: str) -> str:
+    encoded = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=85, colorspace=space)
     return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
 
 

@@ -64,6 +64,21 @@ class Retrieved:
 
 
 @dataclasses.dataclass(frozen=True)
+class Mapped:
+    """Where in an image a class is seen: the image of each class with its highest score.
+
+    Attributes:
+      rows: int [q], rows of the images.
+      classes: the q classes.
+      maps: float32 [q, S, S], cosines of places with the class's prompts.
+    """
+
+    rows: np.ndarray
+    classes: tuple[str, ...]
+    maps: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """Everything a protocol found on one task; `dataset` and `split` are of the test images."""
 
@@ -72,3 +87,4 @@ class Outcome:
     parts: tuple[Part, ...]
     derived: tuple[Derived, ...] = ()
     retrieved: Retrieved | None = None
+    mapped: Mapped | None = None

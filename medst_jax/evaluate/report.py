@@ -17,7 +17,7 @@ from medst_jax.evaluate import figures
 from medst_jax.evaluate.bench import Library
 from medst_jax.evaluate.calibration import are_probabilities
 from medst_jax.evaluate.cautions import SystemUnderTest, cautions
-from medst_jax.evaluate.examples import classified_images, retrieved_texts, showable
+from medst_jax.evaluate.examples import classified_images, heat_maps, retrieved_texts, showable
 from medst_jax.evaluate.outcome import Outcome
 from medst_jax.evaluate.report_style import STYLE
 from medst_jax.evaluate.rows import Row, interval
@@ -100,6 +100,7 @@ def _section(
     studies = library.studies(outcome.dataset, outcome.split)
     if showable(studies, options.include_restricted):
         parts.append(classified_images(outcome, library))
+        parts.append(heat_maps(outcome, library))
         parts.append(retrieved_texts(outcome, library))
     else:
         parts.append(

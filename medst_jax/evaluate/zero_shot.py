@@ -15,9 +15,10 @@ import numpy as np
 from medst_jax.evaluate.bench import Bench, EmbedsImages
 from medst_jax.evaluate.class_prompts import PromptMode, class_prompts
 from medst_jax.evaluate.embedder import Embeddings
-from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.outcome import Mapped, NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
-from medst_jax.evaluate.tasks import TaskOptions
+from medst_jax.evaluate.similarity_maps import similarity_map
+from medst_jax.evaluate.tasks import Task, TaskOptions
 
 Mode = Literal["auto", "text", "prototypes"]
 
@@ -32,6 +33,8 @@ class ZeroShotOptions:
       prompts: how a class is put into words in text mode.
       own_prompts: class to prompts, before the built-in dictionaries.
       prototypes: class to the labels that stand for it, where the names differ.
+      heat_maps: map, for the report, where each class is seen; in text mode, for systems whose
+        patches form a square. Costs one more compilation.
     """
 
     task: TaskOptions
@@ -39,6 +42,7 @@ class ZeroShotOptions:
     prompts: PromptMode = "ensemble"
     own_prompts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     prototypes: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    heat_maps: bool = False
 
 
 def zero_shot(options: ZeroShotOptions, bench: Bench) -> Outcome:
@@ -54,7 +58,24 @@ def zero_shot(options: ZeroShotOptions, bench: Bench) -> Outcome:
         options.task.kind, task.patients, task.targets, scores[None], task.classes
     )
     part = Part("", predictions, task.rows)
-    return Outcome(options.task.dataset, options.task.split, (part,))
+    mapped = _mapped(options, bench, task, scores) if options.heat_maps else None
+    return Outcome(options.task.dataset, options.task.split, (part,), mapped=mapped)
+
+
+def _mapped(
+    options: ZeroShotOptions, bench: Bench, task: Task, scores: np.ndarray
+) -> Mapped | None:
+    if options.mode != "text":
+        return None
+    rows = task.rows[scores.argmax(0)]
+    images = bench.library.images(options.task.dataset, options.task.split, rows)
+    patches = bench.embedder.patches(images)
+    if round(patches.shape[1] ** 0.5) ** 2 != patches.shape[1]:
+        return None
+    texts = text_classifier(options, bench.embedder, task.classes)
+    size = bench.library.size
+    maps = [similarity_map(p, t, size) for p, t in zip(patches, texts, strict=True)]
+    return Mapped(rows, task.classes, np.stack(maps))
 
 
 def class_scores(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole suite: rows, notes, skipped tasks, and what the report may show."""
 
+import copy
 import json
 import pathlib
 
@@ -139,3 +140,22 @@ def test_wrong_suites_are_named() -> None:
     with pytest.raises(OptionError, match="suite.tasks.a.task.splits"):
         task = {"dataset": "d", "splits": "test"}
         parse_suite({"tasks": {"a": {"protocol": "zero_shot", "task": task}}})
+
+
+def test_heat_maps_show_where_a_class_is_seen() -> None:
+    suite = copy.deepcopy(SUITE)
+    suite["tasks"] = {"names": {**SUITE["tasks"]["names"], "heat_maps": True}}
+    suite_bench = _bench()
+    options, tasks = parse_suite(suite)
+    result = run_suite(options, tasks, suite_bench, SystemUnderTest("fake"))
+    outcome = result.outcomes["names"]
+    scores = outcome.parts[0].predictions.scores[0]
+    assert outcome.mapped is not None and outcome.mapped.classes == NAMES
+    np.testing.assert_array_equal(outcome.mapped.rows, outcome.parts[0].rows[scores.argmax(0)])
+    # The fake system has one patch, which is the whole image: its map is the score everywhere.
+    np.testing.assert_allclose(outcome.mapped.maps[:, 0, 0], scores.max(0), atol=1e-5)
+    page = render(ReportOptions("t"), result, suite_bench.library, SystemUnderTest("fake"))
+    assert page.count('alt="heat map"') == 2
+    assert 'alt="heat map"' not in render(
+        ReportOptions("t"), _run(suite_bench), suite_bench.library, SystemUnderTest("fake")
+    )
