@@ -9,14 +9,25 @@ from typing import Any
 
 import numpy as np
 from etils import epath
+from tqdm import tqdm
 
 from medst_jax.evaluate.predictions import Predictions, read_predictions
 from medst_jax.reality_check.cells import Line
 from medst_jax.reality_check.costs import cost_of
 from medst_jax.reality_check.curves import finding_values, shot_curves
 from medst_jax.reality_check.groups import Groups, by_group
+from medst_jax.reality_check.kept_draws import kept_draw
 from medst_jax.reality_check.options import CheckOptions
-from medst_jax.reality_check.statistics import Difference, Estimate, difference, estimate, holm
+from medst_jax.reality_check.statistics import (
+    Difference,
+    Draws,
+    Estimate,
+    difference,
+    draw,
+    estimate,
+    gather,
+    holm,
+)
 from medst_jax.reality_check.work import Workshop
 
 ORACLE = "label oracle"
@@ -85,27 +96,33 @@ def tabulate(
 ) -> Table:
     """The table of the cells that are done; others are named as missing."""
     found = {line: _predictions(line, shop) for line in lines}
-    reference = next(found[line] for line in lines if line.name == options.reference)
+
+    def sampled(line: Line, column: str, metric: str) -> Draws | None:
+        """Draws of all cells of a line, None where one of them lacks the column."""
+        runs = [(path, run[column]) for path, run in found[line].items() if column in run]
+        if not runs or len(runs) < len(line.cells):
+            return None
+        made = [kept_draw(p, column, run, metric, draws=draws, seed=seed) for p, run in runs]
+        return gather(made)
+
+    reference = next(line for line in lines if line.name == options.reference)
+    against = {name: sampled(reference, name, metric) for name, metric in options.columns.items()}
     rows = []
-    for line, runs in found.items():
+    for line, files in tqdm(found.items(), desc="table", unit="row"):
+        runs = list(files.values())
         entries, missing = {}, {}
         for column, metric in options.columns.items():
-            own = [run[column] for run in runs if column in run]
-            if not own or len(own) < len(line.cells):
+            own, other = sampled(line, column, metric), against[column]
+            if own is None:
                 missing[column] = _reason(line, shop, column)
                 continue
-            other = [run[column] for run in reference if column in run]
-            against = (
-                difference(own, other, metric, draws=draws, seed=seed)
-                if other and line.name != options.reference
-                else None
-            )
-            found_value = estimate(own, metric, draws=draws, seed=seed)
-            entries[column] = Entry(found_value, against, groups=by_group(own, metric))
+            compared = difference(own, other) if other and line != reference else None
+            groups = by_group([run[column] for run in runs], metric)
+            entries[column] = Entry(estimate(own), compared, groups=groups)
         outside = finding_values(runs, options.outside)
         rows.append(Row(line, entries, missing, _facts(line, shop), shot_curves(runs), outside))
     rows = _corrected(rows, options.family or tuple(options.columns), options.contestants)
-    oracle = _oracle(options, [run for runs in found.values() for run in runs])
+    oracle = _oracle(options, [run for files in found.values() for run in files.values()])
     everything = (*rows, *oracle)
     return Table(
         options.columns, everything, _warnings(options, everything), _fingerprints(lines, shop)
@@ -140,12 +157,14 @@ def to_json(table: Table) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def _predictions(line: Line, shop: Workshop) -> list[dict[str, Predictions]]:
-    return [
-        read_predictions(shop.folder(cell) / "evaluation" / "predictions.npz")
+def _predictions(line: Line, shop: Workshop) -> dict[epath.Path, dict[str, Predictions]]:
+    """Of the cells that are done, by file."""
+    files = [
+        epath.Path(shop.folder(cell)) / "evaluation" / "predictions.npz"
         for cell in line.cells
         if shop.done(cell)
     ]
+    return {file: read_predictions(file) for file in files}
 
 
 def _reason(line: Line, shop: Workshop, column: str) -> str:
@@ -186,7 +205,7 @@ def _oracle(options: CheckOptions, runs: Sequence[Mapping[str, Predictions]]) ->
             continue
         scores = np.eye(len(known.classes), dtype=np.float32)[known.targets][None]
         best = dataclasses.replace(known, scores=scores)
-        entries[column] = Entry(estimate([best], metric, draws=1))
+        entries[column] = Entry(estimate(draw(best, metric, draws=1)))
     line = Line(ORACLE, "none", "all", True, (), "the labels themselves")
     return (Row(line, entries, {}, {}),) if entries else ()
 

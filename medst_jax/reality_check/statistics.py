@@ -26,26 +26,65 @@ class Estimate:
     both: tuple[float, float] | None
 
 
-def estimate(
-    runs: Sequence[Predictions], metric: str, *, draws: int = bootstrap.DRAWS, seed: int = 0
-) -> Estimate:
-    """The metric of one training per seed, all on the same images, with its two intervals.
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """A metric of trained systems, on all images and on draws of patients.
+
+    Attributes:
+      patients: int [n], of the images.
+      whole: float64 [seeds, repeats], on all images.
+      values: float64 [seeds, repeats, R], on R draws that depend on patients and seed alone.
+      seed: of the draws.
+    """
+
+    patients: np.ndarray
+    whole: np.ndarray
+    values: np.ndarray
+    seed: int
+
+
+def draw(run: Predictions, metric: str, *, draws: int = bootstrap.DRAWS, seed: int = 0) -> Draws:
+    """The metric of one training on draws of its test patients."""
+    repeats = [
+        statistic(dataclasses.replace(run, scores=run.scores[k : k + 1]), metric)
+        for k in range(len(run.scores))
+    ]
+    whole = np.stack([one(np.ones((1, len(run.patients)))) for one in repeats])[None, :, 0]
+    blocks = [
+        np.stack([one(weights) for one in repeats])
+        for weights in bootstrap.patient_weights(run.patients, draws=draws, seed=seed)
+    ]
+    return Draws(run.patients, whole, np.concatenate(blocks, axis=1)[None], seed)
+
+
+def gather(runs: Sequence[Draws]) -> Draws:
+    """The draws of one training per seed as one.
+
+    Raises:
+      ValueError: they were measured on different images, or with other draws.
+    """
+    for run in runs:
+        _check_paired(run, runs[0])
+    return dataclasses.replace(
+        runs[0],
+        whole=np.concatenate([run.whole for run in runs]),
+        values=np.concatenate([run.values for run in runs]),
+    )
+
+
+def estimate(runs: Draws) -> Estimate:
+    """The metric of one training per seed, with its two intervals.
 
     Each draw takes patients with replacement; `both` takes, for each draw, seeds with
     replacement and, within each, repeats with replacement.
     """
-    whole = _values(runs, metric, np.ones((1, len(runs[0].patients))))
-    rng = np.random.default_rng((seed, 1))
-    test, both = [], []
-    for weights in bootstrap.patient_weights(runs[0].patients, draws=draws, seed=seed):
-        values = _values(runs, metric, weights)
-        test.append(values.mean((0, 1)))
-        seeds, repeats, count = values.shape
-        chosen = rng.integers(0, seeds, (seeds, 1, count))
-        within = rng.integers(0, repeats, (seeds, repeats, count))
-        both.append(values[chosen, within, np.arange(count)].mean((0, 1)))
-    spread = _bounds(np.concatenate(both)) if len(runs) > 1 else None
-    return Estimate(float(whole.mean()), _bounds(np.concatenate(test)), spread)
+    seeds, repeats, count = runs.values.shape
+    rng = np.random.default_rng((runs.seed, 1))
+    chosen = rng.integers(0, seeds, (seeds, 1, count))
+    within = rng.integers(0, repeats, (seeds, repeats, count))
+    both = runs.values[chosen, within, np.arange(count)].mean((0, 1))
+    test = _bounds(runs.values.mean((0, 1)))
+    return Estimate(float(runs.whole.mean()), test, _bounds(both) if seeds > 1 else None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,33 +97,17 @@ class Difference:
     p: float
 
 
-def difference(
-    first: Sequence[Predictions],
-    second: Sequence[Predictions],
-    metric: str,
-    *,
-    draws: int = bootstrap.DRAWS,
-    seed: int = 0,
-) -> Difference:
+def difference(first: Draws, second: Draws) -> Difference:
     """Mean over seeds of `first` minus that of `second` on the same draws of patients.
 
     The p-value is twice the smaller share of draws on either side of zero, at least 2 / (draws + 1).
 
     Raises:
-      ValueError: the two were measured on different images.
+      ValueError: the two were measured on different images, or with other draws.
     """
-    for run in (*first, *second):
-        if not np.array_equal(run.patients, first[0].patients):
-            raise ValueError("systems measured on different images cannot be paired")
-    ones = np.ones((1, len(first[0].patients)))
-    value = float(_values(first, metric, ones).mean() - _values(second, metric, ones).mean())
-    blocks = bootstrap.patient_weights(first[0].patients, draws=draws, seed=seed)
-    samples = np.concatenate(
-        [
-            _values(first, metric, w).mean((0, 1)) - _values(second, metric, w).mean((0, 1))
-            for w in blocks
-        ]
-    )
+    _check_paired(first, second)
+    value = float(first.whole.mean() - second.whole.mean())
+    samples = first.values.mean((0, 1)) - second.values.mean((0, 1))
     below = (1 + (samples <= 0).sum()) / (len(samples) + 1)
     above = (1 + (samples >= 0).sum()) / (len(samples) + 1)
     return Difference(value, *_bounds(samples), min(1.0, float(2 * min(below, above))))
@@ -106,17 +129,11 @@ def holm(values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in values}
 
 
-def _values(runs: Sequence[Predictions], metric: str, weights: np.ndarray) -> np.ndarray:
-    """[seeds, repeats, draws]."""
-    return np.stack(
-        [
-            [
-                statistic(dataclasses.replace(run, scores=run.scores[k : k + 1]), metric)(weights)
-                for k in range(len(run.scores))
-            ]
-            for run in runs
-        ]
-    )
+def _check_paired(first: Draws, second: Draws) -> None:
+    if not np.array_equal(first.patients, second.patients):
+        raise ValueError("systems measured on different images cannot be paired")
+    if first.seed != second.seed or first.values.shape[2] != second.values.shape[2]:
+        raise ValueError("systems measured on different draws of patients cannot be paired")
 
 
 def _bounds(samples: np.ndarray) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from medst_jax.reality_check.mentions import mention_shares
 from medst_jax.reality_check.options import parse_check
 from medst_jax.reality_check.published import TABLES
 from medst_jax.reality_check.results import Entry, Row, Table
-from medst_jax.reality_check.statistics import estimate
+from medst_jax.reality_check.statistics import draw, estimate
 
 COUNT = 240
 
@@ -37,7 +37,8 @@ def _predictions(seed: int = 0, shift: float = 2.0) -> Predictions:
 def _row(name: str = "clip", mixture: str = "M+C", **changes) -> Row:
     runs = [_predictions()]
     entry = Entry(
-        estimate(runs, "balanced_accuracy", draws=20), groups=by_group(runs, "balanced_accuracy")
+        estimate(draw(runs[0], "balanced_accuracy", draws=20)),
+        groups=by_group(runs, "balanced_accuracy"),
     )
     line = Line(name, mixture, "all", False, ())
     return dataclasses.replace(Row(line, {"names": entry}, {}, {}), **changes)

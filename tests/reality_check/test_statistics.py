@@ -5,11 +5,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from etils import epath
 from sklearn.metrics import balanced_accuracy_score
 
 from medst_jax.evaluate import bootstrap
-from medst_jax.evaluate.predictions import Predictions
-from medst_jax.reality_check.statistics import difference, estimate, holm
+from medst_jax.evaluate.predictions import Predictions, write_predictions
+from medst_jax.reality_check.kept_draws import FOLDER, kept_draw
+from medst_jax.reality_check.statistics import Draws, difference, draw, estimate, gather, holm
 
 PATIENTS = np.arange(120) // 2
 TARGETS = np.arange(120) % 3
@@ -22,12 +24,16 @@ def made(shift: float, seed: int, repeats: int = 1) -> Predictions:
     return Predictions("single", PATIENTS, TARGETS, scores, ("a", "b", "c"))
 
 
+def sampled(runs: list[Predictions], metric: str, **options: int) -> Draws:
+    return gather([draw(run, metric, **options) for run in runs])
+
+
 def test_the_value_is_the_mean_over_seeds_and_repeats() -> None:
     runs = [made(0.8, seed, repeats=4) for seed in range(3)]
     expected = np.mean(
         [balanced_accuracy_score(TARGETS, run.predicted(k)) for run in runs for k in range(4)]
     )
-    found = estimate(runs, "balanced_accuracy", draws=50)
+    found = estimate(sampled(runs, "balanced_accuracy", draws=50))
     assert found.value == pytest.approx(expected, abs=1e-12)
 
 
@@ -38,22 +44,22 @@ def test_the_interval_over_patients_is_that_of_a_loop() -> None:
         np.mean([balanced_accuracy_score(TARGETS, r.predicted(), sample_weight=w) for r in runs])
         for w in weights
     ]
-    found = estimate(runs, "balanced_accuracy", draws=60, seed=5)
+    found = estimate(sampled(runs, "balanced_accuracy", draws=60, seed=5))
     assert found.test == pytest.approx(np.quantile(samples, [0.025, 0.975]), abs=1e-9)
 
 
 def test_seeds_that_differ_widen_only_the_second_interval() -> None:
-    alike = estimate([made(1.0, 0)] * 3, "auroc", draws=400)
+    alike = estimate(sampled([made(1.0, 0)] * 3, "auroc", draws=400))
     assert alike.both is not None
     assert alike.both == pytest.approx(alike.test, abs=1e-12)
-    apart = estimate([made(s, 0) for s in (0.2, 1.0, 1.8)], "auroc", draws=400)
+    apart = estimate(sampled([made(s, 0) for s in (0.2, 1.0, 1.8)], "auroc", draws=400))
     assert apart.both is not None
 
     def width(bounds: tuple[float, float]) -> float:
         return bounds[1] - bounds[0]
 
     assert width(apart.both) > 1.5 * width(apart.test)
-    assert estimate([made(1.0, 0)], "auroc", draws=20).both is None
+    assert estimate(sampled([made(1.0, 0)], "auroc", draws=20)).both is None
 
 
 def test_repeats_widen_the_second_interval() -> None:
@@ -63,21 +69,31 @@ def test_repeats_widen_the_second_interval() -> None:
         dataclasses.replace(run, scores=np.concatenate([run.scores[:4], run.scores[4:] * 0]))
         for run in runs
     ]
-    found = estimate(runs, "balanced_accuracy", draws=400)
+    found = estimate(sampled(runs, "balanced_accuracy", draws=400))
     assert found.both is not None and found.both[0] < found.test[0]
 
 
 def test_a_paired_difference_and_its_p_value() -> None:
     good, poor = [made(1.5, s) for s in range(3)], [made(0.0, s + 9) for s in range(3)]
-    found = difference(good, poor, "balanced_accuracy", draws=999)
+    found = difference(
+        sampled(good, "balanced_accuracy", draws=999), sampled(poor, "balanced_accuracy", draws=999)
+    )
     assert found.low > 0 and found.p == pytest.approx(2 / 1000)
-    back = difference(poor, good, "balanced_accuracy", draws=999)
+    back = difference(
+        sampled(poor, "balanced_accuracy", draws=999), sampled(good, "balanced_accuracy", draws=999)
+    )
     assert (back.value, back.p) == (pytest.approx(-found.value), found.p)
-    none = difference(good, good, "balanced_accuracy", draws=99)
+    none = difference(
+        sampled(good, "balanced_accuracy", draws=99), sampled(good, "balanced_accuracy", draws=99)
+    )
     assert (none.value, none.p) == (0.0, 1.0)
     other = dataclasses.replace(good[0], patients=PATIENTS + 1)
     with pytest.raises(ValueError, match="different images"):
-        difference(good, [other], "balanced_accuracy")
+        difference(
+            sampled(good, "balanced_accuracy", draws=9), draw(other, "balanced_accuracy", draws=9)
+        )
+    with pytest.raises(ValueError, match="different draws"):
+        gather([draw(good[0], "auroc", draws=9), draw(good[0], "auroc", draws=9, seed=1)])
 
 
 def test_holm_against_a_worked_example() -> None:
@@ -87,3 +103,23 @@ def test_holm_against_a_worked_example() -> None:
     assert list(found) == ["a", "b", "c", "d"]
     assert holm({"a": 0.7, "b": 0.9}) == {"a": 1.0, "b": 1.0}
     assert holm({}) == {}
+
+
+def test_draws_are_kept_until_the_predictions_change(tmp_path) -> None:
+    path, run = epath.Path(tmp_path) / "predictions.npz", made(0.8, 0, repeats=2)
+    write_predictions(path, {"names": run})
+    options = dict(draws=30, seed=3)
+    first = kept_draw(path, "names", run, "auroc", **options)
+    expected = draw(run, "auroc", **options)
+    np.testing.assert_array_equal(first.values, expected.values)
+    (file,) = (tmp_path / FOLDER).iterdir()
+    # What is read back is the file: another content shows.
+    np.savez(file, whole=first.whole + 1, values=first.values)
+    np.testing.assert_array_equal(
+        kept_draw(path, "names", run, "auroc", **options).whole, first.whole + 1
+    )
+    assert kept_draw(path, "names", run, "f1", **options).whole.shape == (1, 2)
+    changed = made(0.1, 1)
+    write_predictions(path, {"names": changed, "more": changed})
+    after = kept_draw(path, "names", changed, "auroc", **options)
+    np.testing.assert_array_equal(after.values, draw(changed, "auroc", **options).values)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draws of a cell's metrics, kept beside its predictions: a table made again costs next to nothing."""
+
+import hashlib
+
+import numpy as np
+from etils import epath
+
+from medst_jax.evaluate.predictions import Predictions
+from medst_jax.reality_check.statistics import Draws, draw
+
+FOLDER = "draws"
+
+
+def kept_draw(
+    predictions: epath.Path, column: str, run: Predictions, metric: str, *, draws: int, seed: int
+) -> Draws:
+    """`draw(run, metric)`, read back where it was made before from the same file.
+
+    Args:
+      predictions: the file that `run` is the column of.
+      column: which.
+      run: its content.
+      metric, draws, seed: as for `draw`.
+    """
+    stat = predictions.stat()
+    key = f"{column}|{metric}|{draws}|{seed}|{stat.mtime}|{stat.length}"
+    name = hashlib.sha256(key.encode()).hexdigest()[:24]
+    path = predictions.parent / FOLDER / f"{name}.npz"
+    if path.exists():
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return Draws(run.patients, arrays["whole"], arrays["values"], seed)
+    made = draw(run, metric, draws=draws, seed=seed)
+    path.parent.mkdir(exist_ok=True)
+    # Written under another name first: another process may be reading.
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, whole=made.whole, values=made.values)
+    partial.replace(path)
+    return made
