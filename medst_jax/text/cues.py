@@ -11,8 +11,18 @@ _SEEN = (
     *("seen", "identified", "noted", "evident", "visualized", "present", "detected"),
     *("demonstrated", "appreciated", "observed", "visible", "apparent", "found", "suggested"),
 )
+_SHOW = ("show", "demonstrate", "reveal")
 _HOW = ("entirely", "completely", "confidently", "definitively", "reliably", "fully", "totally")
+_CANNOT = ("cannot", "can not")
+_OUT = ("excluded", "ruled out")
+_HARD = ("hard", "difficult")
 _BE = ("is", "are", "was", "were")
+# What may fail to happen to a finding that is there all the same: "no interval clearing".
+_COURSES = (
+    *("increase", "decrease", "improvement", "worsening", "progression", "resolution"),
+    *("clearing", "regression", "enlargement"),
+)
+_AMOUNTS = ("interval", "significant", "significant interval", "substantial", "appreciable")
 
 CUES: Mapping[str, tuple[str, ...]] = {
     "negative forward": (
@@ -21,7 +31,9 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("neither", "rather than", "removal of", "clearing of", "resolution of", "never"),
         *("rule out", "rules out", "denies", "history of", "lack of", "lacks", "excludes"),
         *("disappearance of", "interval removal of", "complete resolution of"),
-        *("interval resolution of", "interval clearing of"),
+        *("interval resolution of", "interval clearing of", "nothing", "devoid of", "instead of"),
+        *(f"{fail} to {show}" for fail in ("fail", "fails", "failed") for show in _SHOW),
+        *("no longer any", "no evidence of :", "no evidence for :", "negative for :"),
     ),
     "negative backward": (
         *("no longer", "has resolved", "have resolved", "has cleared"),
@@ -36,6 +48,10 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *(f"{be} not {seen}" for be in _BE for seen in _SEEN),
         *(f"{be} not definitely {seen}" for be in _BE for seen in _SEEN),
         *(f"not {seen}" for seen in _SEEN),
+        *(f"{no} be {seen}" for no in _CANNOT for seen in ("found", "seen", "identified")),
+        *("is gone", "are gone", "nowhere to be seen", "can be excluded", "can be ruled out"),
+        *("not confirmed", "been taken out", ": none", ": absent", ": negative"),
+        *(f": not {seen}" for seen in _SEEN),
     ),
     "uncertain forward": (
         *("may", "might", "could", "possible", "possibly", "probable", "probably", "perhaps"),
@@ -50,13 +66,16 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("difficult to exclude", "can not rule out", "cannot completely exclude"),
         *("cannot entirely exclude", "to exclude", "to rule out", "evaluate for", "assess for"),
         *("evaluation for", "assessment for", "evaluation of possible"),
-        *("correlate for", "correlation for", "maybe", "raises concern for"),
+        *("correlate for", "correlation for", "maybe", "raises concern for", "conceivably"),
+        *("does not rule out", "do not rule out", "not rule out", "mimicking", "simulating"),
+        *(f"{un} {if_}" for un in ("unclear", "uncertain") for if_ in ("if", "whether")),
+        *("either a", "either an"),
     ),
     "uncertain backward": (
         *("cannot be excluded", "can not be excluded", "not excluded", "is not excluded"),
         *("are not excluded", "cannot be ruled out", "can not be ruled out", "not ruled out"),
-        *(f"{no} be {how} excluded" for no in ("cannot", "can not") for how in _HOW),
-        *(f"not {how} excluded" for how in _HOW),
+        *(f"{no} be {how} {out}" for no in _CANNOT for how in _HOW for out in _OUT),
+        *(f"not {how} {out}" for how in _HOW for out in _OUT),
         *("may not be demonstrated", "may not be visible", "may not be seen"),
         *("is possible", "are possible", "is suspected", "are suspected", "is questioned"),
         *("are questioned", "is likely", "are likely", "not well evaluated"),
@@ -66,18 +85,25 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("may be considered", "is a possibility", "is a consideration"),
         *("is questionable", "are questionable"),
         *("poorly evaluated", "incompletely evaluated", "not well visualized", "obscured"),
-        *("not well seen", "not clearly seen", "is equivocal"),
+        *("not well seen", "not clearly seen", "is equivocal", "if any", "if present"),
+        *("is uncertain", "are uncertain", "is unclear", "remains possible"),
+        *("remains a possibility", "remains a consideration"),
+        *(f"{hard} to {judge}" for hard in _HARD for judge in ("judge", "assess", "evaluate")),
     ),
     # On what precedes in the clause if it holds a mention, else on what follows.
     "negative nearest": ("resolved", "cleared", "removed"),
-    "uncertain nearest": ("suspected",),
-    "uncertain around": ("vs", "versus", "and or"),
+    "uncertain nearest": (
+        *("suspected", "hard to exclude", "hard to rule out", "difficult to rule out", "?"),
+    ),
+    "uncertain around": (
+        *("vs", "versus", "and or", "favored over", "is favored over", "more likely than"),
+        *("less likely than", "indistinguishable from", "not distinguishable from"),
+    ),
     "no cue": (
         *("no change*", "no significant change*", "no interval change*", "without change*"),
         *("no significant interval change*", "no substantial change*", "no appreciable change*"),
         *("not changed", "not significantly changed", "not substantially changed", "not only"),
         *("without significant change", "without interval change", "no relevant change*"),
-        *("no increase", "no decrease", "no improvement", "no worsening", "no progression"),
         *("no further", "no evidence of change", "without significant interval change"),
         *("no prior", "no priors", "no previous", "no comparison", "no recent", "no older"),
         *("not appreciably changed", "no definite change*", "no major change*", "not limited to"),
@@ -89,13 +115,19 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *(f"not {seen} on {a}prior" for seen in _SEEN for a in ("", "the ", "a ")),
         *(f"not {seen} on {a}previous" for seen in _SEEN for a in ("", "the ", "a ")),
         *("not previously seen", "not seen previously", "not seen before"),
-        *("no interval increase", "no interval decrease", "no interval improvement"),
+        *(f"no {course}" for course in _COURSES),
+        *(f"no {amount} {course}" for amount in _AMOUNTS for course in _COURSES),
+        *(f"not {gone}" for gone in ("cleared", "been removed", "disappeared", "gone away")),
+        *(f"{have} not {gone}" for have in ("has", "have") for gone in ("cleared", "been removed")),
+        *("nearly complete resolution of", "nearly complete clearing of", "no longer free of"),
+        *("almost complete resolution of", "no doubt", "without doubt"),
     ),
     # A clause ends here: cues do not reach across.
     "break": (
         *("but", "however", "although", "though", "except", "besides", "aside from", "yet"),
         *("apart from", "other than", "nevertheless", "while", "whereas", "there is"),
         *("there are", "there has", "there have", "there was", "otherwise", "with the exception"),
+        *("despite", "beyond", "save for", "instead", ", only"),
         ";",
         ":",
     ),
@@ -131,6 +163,13 @@ DEGREES = frozenset(
         *("chronic", "old", "healed", "left", "right", "bilateral", "bibasilar", "patchy"),
         *("increased", "increasing", "improved", "improving", "worsening", "worsened", "low"),
         *("interval", "a", "an", "the", "tortuous", "multiple", "scattered", "calcified"),
+    )
+)
+# And words that begin something new behind a comma, said or doubted.
+OPENINGS = DEGREES | frozenset(
+    (
+        *("likely", "possible", "possibly", "probable", "probably", "questionable", "suspected"),
+        *("definite", "several", "some", "numerous", "another"),
     )
 )
 VERBS = frozenset(

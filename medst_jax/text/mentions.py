@@ -124,7 +124,7 @@ MENTIONS: Mapping[str, tuple[str, ...]] = {
         "pleural plaque*",
         "pleural calcification*",
     ),
-    "Fracture": ("fracture*",),
+    "Fracture": ("fracture*", "fracture line*"),
     "Support Devices": (
         "pacer*",
         "pacemaker*",
@@ -174,6 +174,7 @@ MENTIONS: Mapping[str, tuple[str, ...]] = {
 
 # Less than the finding, so hedged where affirmed (the labeler's own rule for congestion).
 WEAK_MENTIONS: Mapping[str, tuple[str, ...]] = {
+    "Cardiomegaly": ("borderline cardiomegaly", "borderline cardiac enlargement"),
     "Edema": (
         "vascular congestion",
         "pulmonary congestion",
@@ -210,7 +211,7 @@ OTHERS: tuple[str, ...] = (
 
 # Look like mentions and mean nothing.
 IGNORED: tuple[str, ...] = (
-    *("mass effect", "pleural line", "pleural lines", "fracture line*", "kerley b lines"),
+    *("mass effect", "pleural line", "pleural lines", "kerley b lines"),
     *("kerley lines", "septal lines", "kerley b line", "paratracheal line", "paraspinal line*"),
     *("junction line*", "soft tissue mass* of the breast", "nipple marker*"),
     *("support", "line of", "in line", "suture line*", "lung line*", "b lines"),

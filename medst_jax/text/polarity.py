@@ -4,7 +4,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from medst_jax.text.cues import ALTERNATIVES, DEGREES, SEPARATORS, VERBS
+from medst_jax.text.cues import ALTERNATIVES, DEGREES, OPENINGS, SEPARATORS, VERBS
 from medst_jax.text.lexicon import Match
 
 POSITIVE, NEGATIVE, UNCERTAIN = 1, 0, -1
@@ -103,7 +103,7 @@ def _fresh(words: Sequence[str], position: int, end: int) -> bool:
     if any(word in ALTERNATIVES for word in rest[:verb]):
         return False
     start = rest[1] if rest[0] == "and" and len(rest) > 1 else rest[0]
-    return start in DEGREES or verb < len(rest)
+    return start in OPENINGS or verb < len(rest)
 
 
 def _backward(

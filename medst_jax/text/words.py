@@ -9,11 +9,11 @@ SILENT_SECTIONS = frozenset(
     + ["CLINICAL INFORMATION", "CLINICAL HISTORY", "REASON FOR EXAM", "RECOMMENDATION"]
 )
 
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[,;:]")
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[,;:?]")
 
 
 def split_words(sentence: str) -> list[str]:
-    """Lower-case words, numbers and the marks , ; : of a sentence; a slash reads "or".
+    """Lower-case words, numbers and the marks , ; : ? of a sentence; a slash reads "or".
 
     >>> split_words("Effusion/edema, 2.5 cm; well-defined")
     ['effusion', 'or', 'edema', ',', '2.5', 'cm', ';', 'well', 'defined']
