@@ -68,7 +68,13 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("evaluation for", "assessment for", "evaluation of possible"),
         *("correlate for", "correlation for", "maybe", "raises concern for", "conceivably"),
         *("does not rule out", "do not rule out", "not rule out", "mimicking", "simulating"),
-        *(f"{un} {if_}" for un in ("unclear", "uncertain") for if_ in ("if", "whether")),
+        *(
+            f"{be}{un} {if_}{there}"
+            for be in ("", "is ", "remains ")
+            for un in ("unclear", "uncertain")
+            for if_ in ("if", "whether")
+            for there in ("", " there is", " there are")
+        ),
         *("either a", "either an"),
     ),
     "uncertain backward": (
@@ -178,6 +184,10 @@ VERBS = frozenset(
         *("shows", "show", "demonstrates", "demonstrate", "overlies", "projects", "terminates"),
         *("ends", "courses", "lies", "consistent", "compatible"),
     )
+)
+# Between what is seen and what it may be: "opacity representing edema versus pneumonia".
+EXPLANATIONS = frozenset(
+    ("reflect", "reflects", "reflecting", "represent", "represents", "representing")
 )
 SEPARATORS = frozenset((",", "and", "with"))
 ALTERNATIVES = frozenset(("or", "nor"))

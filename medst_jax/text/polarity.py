@@ -4,7 +4,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from medst_jax.text.cues import ALTERNATIVES, DEGREES, OPENINGS, SEPARATORS, VERBS
+from medst_jax.text.cues import ALTERNATIVES, DEGREES, EXPLANATIONS, OPENINGS, SEPARATORS, VERBS
 from medst_jax.text.lexicon import Match
 
 POSITIVE, NEGATIVE, UNCERTAIN = 1, 0, -1
@@ -114,6 +114,8 @@ def _backward(
     while start > 0 and clauses[start - 1] == clauses[cue.start]:
         start -= 1
     for position in range(cue.start - 1, start, -1):
+        if cue.value.endswith("around") and words[position] in EXPLANATIONS:
+            return position + 1
         if words[position] == "," and any(
             m.kind in ("mention", "weak") and position < m.start < cue.start for m in found
         ):
