@@ -44,7 +44,7 @@ def model_card(
       system: its name.
       step: updates applied.
       config: of the run.
-      architecture: of the image encoder.
+      architecture: of the image encoder, of the text encoder where there is no other.
       stamp: what the training input was made of.
       licence_of: licences by data set.
       labels: the label vocabulary.
@@ -56,7 +56,7 @@ def model_card(
         f"# {system}: chest X-ray encoder",
         "",
         f"- system: `{system}`, {step} training steps of {stamp['global_batch']} examples",
-        f"- image encoder: `{architecture['class']}` ({architecture['layout']} names)",
+        f"- encoder: `{architecture['class']}` ({architecture['layout']} names)",
         f"- labels: {', '.join(labels) or 'none'}",
         f"- images: stored at {config['data'].get('size')} px, see `preprocess` in config.json",
         f"- compute: {_compute(step, stamp, summary)}",

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
+from flax import nnx
 
 import medst_jax
 from medst_jax.export import card, load_exported, stablehlo, weights
 from medst_jax.export.errors import ExportError
 from medst_jax.export.folder import CONFIG, MARK, staged
 from medst_jax.export.foreign_config import foreign_config
+from medst_jax.systems.system import System
 from medst_jax.train.checkpoint import LoadedSystem
 from medst_jax.train.workdir import write_json
 
@@ -32,7 +34,7 @@ Images: grey in [0, 1], resized and normalised as `preprocess` in config.json sa
 
 ```python
 from load_exported import load
-embedding = load(".", "encode_image")(images)["global_"]  # uint8 [b, {size}, {size}, 1]
+{example}
 ```""",
 }
 _CODE = {
@@ -48,7 +50,15 @@ features = model.eval()(images).pooler_output  # float [b, c, h, w], normalised"
 _TEXT_CODE = """
 text = transformers.AutoModel.from_pretrained("{folder}/text_encoder", add_pooling_layer=False)
 states = text.eval()(tokens, mask, output_hidden_states=True).hidden_states"""
+_TEXT_USAGE = """`text_encoder/`: the text encoder under Hugging Face's names; \
+`heads.safetensors`: its heads.
+
+{code}"""
 _OWN_CODE = """encoder, tokenizer = medst_jax.models.from_pretrained("{folder}", "{layout}")"""
+_EXAMPLES = {
+    "image": 'embedding = load(".", "encode_image")(images)["global_"]  # uint8 [b, {size}, {size}, 1]',
+    "text": 'embedding = load(".", "encode_text")(tokens, mask)["global_"]  # int32, bool [b, L]',
+}
 FORMATS = tuple(_USAGE)
 
 
@@ -80,7 +90,7 @@ def export_checkpoint(
     if format not in FORMATS:
         raise ExportError(f"format {format!r} is unknown; known: {', '.join(FORMATS)}")
     system, size = loaded.system, int(loaded.config["data"]["size"])
-    encoder = system.image_encoder  # type: ignore[attr-defined]
+    encoder = _main_encoder(system)
     architecture = weights.architecture(encoder)
     length = loaded.config["data"].get("text_length")
     with staged(output) as folder:
@@ -104,7 +114,8 @@ def export_checkpoint(
             source = pathlib.Path(load_exported.__file__).read_text()
             (folder / "load_exported.py").write_text(source)
             described = [f"- `{name}`: {what}" for name, what in config["programs"].items()]
-            usage = _USAGE[format].format(size=size, programs="\n".join(described))
+            example = _EXAMPLES["image" if system.has_image else "text"].format(size=size)
+            usage = _USAGE[format].format(example=example, programs="\n".join(described))
         write_json(folder / LABELS, list(system.labels))
         if loaded.tokenizer is not None:
             loaded.tokenizer.save(folder / TOKENIZER)
@@ -141,10 +152,16 @@ def read_rows(file: epath.PathLike) -> list[dict[str, Any]]:
     return rows
 
 
+def _main_encoder(system: System) -> nnx.Module:
+    """The image encoder, or the text encoder of a system that has no other."""
+    encoder: nnx.Module = getattr(system, "image_encoder" if system.has_image else "text_encoder")
+    return encoder
+
+
 def _write_weights(loaded: LoadedSystem, config: dict[str, Any], folder: epath.Path) -> None:
     system = loaded.system
-    encoder = system.image_encoder  # type: ignore[attr-defined]
-    weights.write_image_encoder(encoder, system.preprocess.size, folder)
+    if system.has_image:
+        weights.write_image_encoder(_main_encoder(system), system.preprocess.size, folder)
     config["heads"] = weights.write_heads(system, folder)
     write_json(folder / CONFIG, config)
     text = getattr(system, "text_encoder", None)
@@ -154,6 +171,9 @@ def _write_weights(loaded: LoadedSystem, config: dict[str, Any], folder: epath.P
 
 def _weights_usage(loaded: LoadedSystem, folder: str, layout: str) -> str:
     code = _CODE.get(layout, _OWN_CODE)
+    if not loaded.system.has_image:
+        code = f"```python{_TEXT_CODE}\n```".format(folder=folder)
+        return _TEXT_USAGE.format(code=code)
     if getattr(loaded.system, "text_encoder", None) is not None:
         code += _TEXT_CODE
     code = code.format(folder=folder, layout=layout)

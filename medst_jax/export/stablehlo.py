@@ -44,14 +44,14 @@ def programs(system: System, size: int, length: int | None) -> dict[str, Program
       length: tokens of a text; None for a system without text.
     """
     images = f"b, {size}, {size}, 1"
-    found = {
-        "encode_image": Program(
+    found = {}
+    if system.has_image:
+        found["encode_image"] = Program(
             lambda system, images: system.encode_image(images)._asdict(),
             (images,),
             ("uint8",),
             "uint8 grey images [b, S, S, 1] to global_ [b, E], local [b, P, E], features [b, D]",
         )
-    }
     if system.has_text and length:
         found["encode_text"] = Program(
             lambda system, tokens, mask: system.encode_text(tokens, mask)._asdict(),
@@ -59,6 +59,7 @@ def programs(system: System, size: int, length: int | None) -> dict[str, Program
             ("int32", "bool"),
             "tokens and mask [b, L] to global_ [b, E], local [b, L, E], features [b, D]",
         )
+    if system.has_image and system.has_text and length:
         found["zero_shot"] = Program(
             _zero_shot,
             (images, f"c, {_joint(system, length)}"),

@@ -32,8 +32,9 @@ ROW = dict(system="dlilp", dataset="site", task="edema", protocol="zero_shot", m
 
 
 def loaded(image=RESNET, name="dlilp", seed=0) -> LoadedSystem:
+    encoders = {} if name == "cxr_bert" else dict(image=image)
     return LoadedSystem(
-        system=compiled.build(lambda: systems.build(name, **OPTIONS, image=image), seed),
+        system=compiled.build(lambda: systems.build(name, **OPTIONS, **encoders), seed),
         tokenizer=None,
         config={
             "seed": 5,
@@ -129,6 +130,27 @@ def test_a_system_without_text_exports(tmp_path):
     run.system.text_encoder = None
     export_checkpoint(run, "safetensors", tmp_path / "out")
     assert not (tmp_path / "out" / "text_encoder").exists()
+
+
+def test_a_system_without_images_exports(tmp_path):
+    run = loaded(name="cxr_bert")
+    export_checkpoint(run, "safetensors", tmp_path / "out")
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+    text, _ = from_pretrained(tmp_path / "out" / "text_encoder", "hf-bert")
+    tokens, mask = np.full((2, 12), 7, np.int32), np.arange(12)[None] < np.array([[12], [4]])
+    graphdef, state = nnx.split(run.system)
+    expected = jax.jit(lambda s: nnx.merge(graphdef, s).encode_text(tokens, mask))(state)
+    found = compiled.run(text, tokens, mask).hidden_states[-1][:, 0]
+    np.testing.assert_allclose(found, expected.features, atol=1e-5)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "`Bert` (hf-bert names)" in card and "model.safetensors" not in card
+    export_checkpoint(run, "stablehlo", tmp_path / "programs")
+    config = json.loads((tmp_path / "programs" / "config.json").read_text())
+    assert set(config["programs"]) == {"encode_text"}
+    program = jax_export.deserialize(
+        bytearray((tmp_path / "programs" / "encode_text.jax_export").read_bytes())
+    )
+    np.testing.assert_allclose(program.call(tokens, mask)["global_"], expected.global_, atol=1e-5)
 
 
 def test_earlier_exports_are_replaced_and_other_folders_are_not(tmp_path):
