@@ -9,18 +9,16 @@ it the 0.769 of that half would be 0.776.
 """
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.other_python import answer
 from medst_jax.text import split_sections, split_sentences
 from medst_jax.text.mentions import MENTIONS, NO_FINDING, OTHERS, WEAK_MENTIONS
 from medst_jax.text.words import SILENT_SECTIONS
 
-WORKER = Path(__file__).with_name("medspacy_worker.py")
+WORKER = "medspacy_worker.py"
 NEGATIONS = re.compile(
     r"\b(?:no|not|without|absent|negative for|free of|clear of|denies|rule out|resolved)\b"
     r"(?:\W+\w+){0,6}\W*$"
@@ -85,9 +83,9 @@ def medspacy(reports: Sequence[str], python: str) -> tuple[list[dict[str, int]],
       ValueError: the interpreter fails; holds its last words.
     """
     texts = [[s for s in sentences_of(report) if s.mentions] for report in reports]
-    answer = context(texts, python)
+    said_of = context(texts, python)
     labels = []
-    for sentences, flags in zip(texts, answer["flags"], strict=True):
+    for sentences, flags in zip(texts, said_of["flags"], strict=True):
         labels.append(
             _labels(
                 name
@@ -96,7 +94,7 @@ def medspacy(reports: Sequence[str], python: str) -> tuple[list[dict[str, int]],
                 if "is_negated" not in flag
             )
         )
-    return labels, answer
+    return labels, said_of
 
 
 def context(texts: Sequence[Sequence[Sentence]], python: str) -> dict[str, Any]:
@@ -104,18 +102,7 @@ def context(texts: Sequence[Sequence[Sentence]], python: str) -> dict[str, Any]:
     request = [
         [{"text": s.text, "mentions": [m[1:] for m in s.mentions]} for s in text] for text in texts
     ]
-    done = subprocess.run(
-        [python, str(WORKER)],
-        input=json.dumps(request),
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ValueError(f"{python} benchmarks/{WORKER.name} failed:\n{done.stderr[-1500:]}")
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    return answer(python, WORKER, sent=json.dumps(request))
 
 
 def _labels(names: Iterable[str]) -> dict[str, int]:

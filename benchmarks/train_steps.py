@@ -10,10 +10,8 @@ the steps of all turns.
 """
 
 import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -25,6 +23,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.other_python import answer
 from medst_jax import systems
 from medst_jax.data.batch import batch_spec, keys_of
 from medst_jax.options import parse
@@ -153,18 +152,7 @@ def torch_seconds(python: str, config: Mapping[str, Any], steps: int) -> dict[st
       ValueError: it fails; holds its last words.
     """
     values = json.dumps({"config": config, "steps": steps, "vocabulary": VOCABULARY})
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(
-        [python, str(ROOT / "benchmarks" / "torch_step.py"), values],
-        env=kept,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ValueError(f"{python} benchmarks/torch_step.py failed:\n{done.stderr[-1500:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return answer(python, "torch_step.py", values)
 
 
 def table(row: dict[str, Any]) -> str:

@@ -30,8 +30,8 @@ class ZeroShotOptions:
     Attributes:
       task: the test images and classes.
       mode: "text" or "prototypes"; "auto" takes prototypes when every class has one.
-      prompts: how a class is put into words in text mode.
-      own_prompts: class to prompts, before the built-in dictionaries.
+      prompts: how a class is put into words in text mode: "names", or a prompt bank.
+      own_prompts: class to prompts, before those of the bank.
       prototypes: class to the labels that stand for it, where the names differ.
       heat_maps: map, for the report, where each class is seen; in text mode, for systems whose
         patches form a square. Costs one more compilation.

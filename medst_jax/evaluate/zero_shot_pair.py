@@ -17,20 +17,12 @@ from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
 from medst_jax.evaluate.tasks import TaskOptions
+from medst_jax.text.prompts import prompt_bank
 
 # The prompts that the authors released for pneumonia.
-PNEUMONIA = (
-    "Findings consistent with pneumonia",
-    "Findings suggesting pneumonia",
-    "This opacity can represent pneumonia",
-    "Findings are most compatible with pneumonia",
-)
-NO_PNEUMONIA = (
-    "There is no pneumonia",
-    "No evidence of pneumonia",
-    "No evidence of acute pneumonia",
-    "No signs of pneumonia",
-)
+_BANK = prompt_bank("biovil")
+PNEUMONIA = _BANK.prompts("pneumonia")
+NO_PNEUMONIA = _BANK.prompts("pneumonia", "negative")
 
 
 @dataclasses.dataclass(frozen=True)

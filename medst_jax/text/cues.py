@@ -154,6 +154,7 @@ SIZES: Mapping[str, tuple[str, ...]] = {
         *("enlarged", "enlargement", "enlarging", "widened", "widening", "wide", "prominent"),
         *("prominence", "large", "big", "dilated", "dilatation", "dilation", "generous"),
         *("increased", "globular", "hypertrophy", "full", "fullness", "megaly", "engorged"),
+        *("larger than normal", "bigger than normal", "wider than normal", "above normal"),
     ),
     "borderline": (
         *("borderline", "borderline enlarged", "borderline in size", "borderline prominent"),

@@ -6,9 +6,11 @@ import pytest
 from fakes import FakeSystem, ImageOnlySystem, TextOnlyScores, bench, pointing, studies
 
 from medst_jax.evaluate.base_new import BaseNewOptions, base_new
+from medst_jax.evaluate.class_prompts import class_prompts
 from medst_jax.evaluate.measure import measure_one
 from medst_jax.evaluate.metrics import harmonic_mean
 from medst_jax.evaluate.outcome import NotApplicable
+from medst_jax.evaluate.protocols import assign
 from medst_jax.evaluate.tasks import TaskOptions
 from medst_jax.evaluate.zero_shot import ZeroShotOptions, text_classifier, zero_shot
 
@@ -27,6 +29,24 @@ def test_class_vector_is_the_mean_of_unit_vectors_not_normalised_again() -> None
     options = ZeroShotOptions(TASK, own_prompts=own)
     vectors = text_classifier(options, _bench().embedder, ("East", "North"))
     np.testing.assert_allclose(vectors, [[0.5, 0.5, 0], [0, 1, 0]], atol=1e-6)
+
+
+def test_prompts_of_a_class() -> None:
+    assert class_prompts("Hernia", "names") == class_prompts("Hernia", "ensemble")
+    assert class_prompts("Hernia", "names") == ("A radiology image of hernia",)
+    assert class_prompts("Edema", "names", {"Edema": ("mine",)}) == ("mine",)
+    assert len(class_prompts("Consolidation", "gloria")) == 192
+    assert len(class_prompts("Consolidation", "ensemble")) <= 100
+    assert class_prompts("COVID", "descriptions") == class_prompts("COVID-19", "descriptions")
+    with pytest.raises(ValueError, match="'gloria' has no class 'Hernia'; it has: atelectasis"):
+        class_prompts("Hernia", "gloria")
+
+
+def test_a_suite_names_a_bank() -> None:
+    values = {"protocol": "zero_shot", "task": {"dataset": "fake"}, "prompts": "gloria"}
+    assert assign(values, "suite").options.prompts == "gloria"
+    with pytest.raises(ValueError, match="suite.prompts.*glorria.*biovil"):
+        assign({**values, "prompts": "glorria"}, "suite")
 
 
 def test_scores_in_text_mode() -> None:
