@@ -78,6 +78,7 @@ def _cells() -> dict:
             "descriptions": "balanced_accuracy",
         },
         outside="outside the labels",
+        order=("names", "prototypes", "probe/16 shots", "probe/100%", "natural prevalence"),
         controls={
             # As many steps as the batch norm needs to take up the statistics of the images.
             "random encoder": dict(

@@ -50,6 +50,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             name: "balanced_accuracy"
             for name in ("names", "prototypes", "probe/16 shots", "probe/100%")
         },
+        order=("names", "prototypes", "probe/16 shots", "probe/100%"),
         controls={
             "random encoder": dict(
                 system="dlilp", mixture="open", flags=(*FROZEN, "--config.train.steps=50")

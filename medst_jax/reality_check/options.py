@@ -68,6 +68,7 @@ class CheckOptions:
       variant: of the configs: equal steps, batches and image encoders.
       flags: of `launch/train.py`, for every training.
       columns: the table's columns: task, as the predictions name it, to metric.
+      order: columns that come first, in this order; a config's mapping forgets its own.
       controls: rows by name, beside the systems.
       baselines: pixels as features, by name.
       externals: rows of encoders that were trained elsewhere, by name.
@@ -91,6 +92,7 @@ class CheckOptions:
     externals: dict[str, ExternalOptions] = dataclasses.field(default_factory=dict)
     outside: str = ""
     family: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
     seconds: float = 180.0
 
     @property
@@ -136,7 +138,9 @@ def parse_check(values: Mapping[str, Any]) -> CheckOptions:
                 f"suite.cells.externals.{name}: there is no {given[0]}; correct the path or leave "
                 "the contestant out"
             )
-    unknown = set(options.family) - set(options.columns)
-    if unknown:
-        raise OptionError(f"suite.cells.family has no such columns: {sorted(unknown)}")
-    return options
+    for name in ("family", "order"):
+        unknown = set(getattr(options, name)) - set(options.columns)
+        if unknown:
+            raise OptionError(f"suite.cells.{name}: there are no columns {sorted(unknown)}")
+    ordered = dict.fromkeys((*options.order, *options.columns))
+    return dataclasses.replace(options, columns={name: options.columns[name] for name in ordered})

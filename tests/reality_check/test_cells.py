@@ -65,6 +65,11 @@ def test_systems_with_one_mixture_have_one_row_and_flags_reach_every_training() 
     assert check.contestants == ("clip", "unimodal", "dlilp", "medst")
 
 
+def test_columns_come_in_the_declared_order() -> None:
+    columns = {"a": "auroc", "b": "auroc", "c": "auroc"}
+    assert list(options(columns=columns, order=("c", "a")).columns) == ["c", "a", "b"]
+
+
 def test_one_cell_by_name() -> None:
     rows = lines(options(), SITES, NEEDS)
     name = needed_cells(rows)[3].name
@@ -82,7 +87,7 @@ def test_options_name_what_is_wrong() -> None:
         options(fixed={"medst": "P"})
     with pytest.raises(OptionError, match="not among suite.cells.systems"):
         options(fixed={"clip": "M"})
-    with pytest.raises(OptionError, match="no such columns"):
+    with pytest.raises(OptionError, match="no columns"):
         options(family=("other",))
     with pytest.raises(OptionError, match="declares no cells"):
         parse_check({})
