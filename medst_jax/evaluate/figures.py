@@ -152,12 +152,12 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
       curves: name to points (shots, value, low or None, high or None).
     """
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.9, 2.8), layout="constrained")
+        figure = Figure(figsize=(6.4, _height(len(curves))), layout="constrained")
         axes = figure.add_subplot()
         for k, (name, points) in enumerate(curves.items()):
             x, value, low, high = zip(*points, strict=True)
-            colour = COLOURS[k % len(COLOURS)]
-            axes.plot(x, value, "o-", color=colour, markersize=4, linewidth=1.6, label=name)
+            colour, style = COLOURS[k % len(COLOURS)], _style(k)
+            axes.plot(x, value, style, color=colour, markersize=4, linewidth=1.6, label=name)
             if None not in low and None not in high:
                 axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)  # type: ignore[arg-type]
         axes.set_xscale("log", base=2)
@@ -166,7 +166,7 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
         axes.minorticks_off()
         axes.set(xlabel="training images per class", ylabel="balanced accuracy")
         axes.grid(axis="y", color=_FAINT, linewidth=0.6)
-        axes.legend(frameon=False, fontsize=8)
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
         return _svg(figure)
 
 
@@ -245,6 +245,16 @@ def _scaled(image: np.ndarray, side: int) -> np.ndarray:
 def _jpeg(pixels: np.ndarray, space: str) -> str:
     encoded = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=85, colorspace=space)
     return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
+
+
+def _height(curves: int) -> float:
+    """Inches that a legend of so many curves beside the axes needs."""
+    return max(2.9, 0.4 + 0.19 * curves)
+
+
+def _style(k: int) -> str:
+    """Marker and line of curve `k`: colours repeat, these then differ."""
+    return ("o-", "s--", "^:")[(k // len(COLOURS)) % 3]
 
 
 def _one_class(p: Predictions, column: int) -> tuple[np.ndarray, np.ndarray]:

@@ -137,7 +137,8 @@ def _published(table: Published, ours: dict[tuple[str, str], Row]) -> str:
         row = ours.get((system, mixture))
         cells = ""
         for columns in table.ours.values():
-            entry = row.entries.get(columns.get(protocol, "")) if row else None
+            having = [c for c in columns.get(protocol, ()) if row and c in row.entries]
+            entry = row.entries[having[0]] if row and having else None
             text = f"{100 * entry.estimate.value:.1f}" if entry else "&ndash;"
             cells += f'<td class="num">{text}</td>'
         for value in values:
