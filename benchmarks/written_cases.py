@@ -10,6 +10,7 @@ from medst_jax.text import label_findings
 from medst_jax.text.mentions import FINDINGS, NO_FINDING
 
 CASES = Path(__file__).resolve().parents[1] / "tests/text/finding_cases.tsv"
+ASIDE = CASES.with_name("finding_cases_aside.tsv")
 CODES = {"+": 1, "-": 0, "?": -1}
 
 

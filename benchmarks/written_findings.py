@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judges `label_findings` on 300 written cases of negation, doubt and reach.
+"""Judges `label_findings` on written cases of negation, doubt and reach.
 
-    python benchmarks/written_findings.py [--json]
+    python benchmarks/written_findings.py [--aside] [--json]
 
 The cases are sentences written for this purpose, with what a radiologist would say of them fixed
-before any labeler had read them; they are hard on purpose, and no sample of real reports. Read
-blind, the labeler had precision 0.856 and recall 0.852 (244 of the 300 right); its rules then
-grew by what the cases taught, so that its present figures are those of a training set.
+before any labeler had read them; they are hard on purpose, and no sample of real reports.
+
+Of the 300, read blind, the labeler had 244 right (precision 0.856, recall 0.852); its rules then
+grew by what the cases taught, so that its present figures are those of a training set. The 60 of
+`--aside` were written after that and taught nothing: keep it so, and write new ones if need be.
 Precision: of the codes given, how many are right. Recall: of the codes that are right, how many
 are given. "No Finding" is left out: it follows from the others.
 """
@@ -19,15 +21,16 @@ from absl import app, flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.written_cases import failures, read_cases, scores
+from benchmarks.written_cases import ASIDE, CASES, failures, read_cases, scores
 
+_ASIDE = flags.DEFINE_bool("aside", False, "the 60 cases that taught the rules nothing")
 JSON = flags.DEFINE_bool("json", False, "print one JSON object")
 
 
 def main(argv: list[str]) -> None:
     """Prints the table."""
     del argv
-    cases = read_cases()
+    cases = read_cases(ASIDE if _ASIDE.value else CASES)
     table, failed = scores(cases), failures(cases)
     if JSON.value:
         rows = {

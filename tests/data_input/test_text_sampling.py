@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import collections
+import dataclasses
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from medst_jax.data.labels import union_columns
 from medst_jax.data.prompts import all_prompts, prompt
 from medst_jax.data.randomness import generator
 from medst_jax.data.studies import open_studies
+from medst_jax.data.study import Sentence
 from medst_jax.data.text_sampling import draw_prompt, draw_report, no_text, report_sentences
 
 UNION = ("Mass", "Edema", "Nodule")
@@ -45,6 +47,33 @@ def test_whole_report_keeps_order_and_merges_labels_of_what_is_kept(ward, column
     assert text.sentences == ("there is edema.", "no mass.")
     assert text.kept_codes(2).tolist() == [0, 1, -3]
     assert text.kept_codes(1).tolist() == [-2, 1, -3]
+
+
+def test_shuffling_stays_within_sections_and_takes_labels_along(ward, columns):
+    words = ("alpha", "bravo", "charlie", "delta")
+    text = ". ".join(words) + "."
+    starts = [text.index(word) for word in words]
+    labels = np.full((2, 4, len(ward.labels)), -2, np.int8)
+    labels[..., 0] = [[1, 0, -1, -2], [0, 1, 1, 0]]
+    study = dataclasses.replace(
+        ward[0],
+        sections=(("FINDINGS", text), ("IMPRESSION", text.upper())),
+        sentences=tuple(
+            Sentence(part, start, start + len(word), labels[part, k])
+            for part in (0, 1)
+            for k, (word, start) in enumerate(zip(words, starts, strict=True))
+        ),
+    )
+    ordered = draw_report(study, columns, "all", generator(0, "text", 0))
+    codes = dict(zip(ordered.sentences, ordered.codes.tolist(), strict=True))
+    orders = set()
+    for turn in range(200):
+        drawn = draw_report(study, columns, "shuffled", generator(0, "text", turn))
+        assert set(drawn.sentences[:4]) == set(words) and len(drawn.sentences) == 8
+        assert all(sentence.isupper() for sentence in drawn.sentences[4:])
+        assert [codes[sentence] for sentence in drawn.sentences] == drawn.codes.tolist()
+        orders.add(drawn.sentences[:4])
+    assert len(orders) == 24  # every order of four comes up
 
 
 def test_study_without_usable_text_gives_none(ward, columns):
