@@ -29,8 +29,9 @@ from data_pipelines.siim_pneumothorax import run_lengths
 from data_pipelines.siim_pneumothorax.source import parse_row
 from data_pipelines.source_image import UnreadableImage
 from data_pipelines.vindr.readings import read_one_hot
-from medst_jax.text import edema_severity, label_findings, split_sections
+from medst_jax.text import edema_severity, label_findings, label_union, split_sections
 from medst_jax.text.mentions import FINDINGS
+from medst_jax.text.union import UNION
 
 SECRET = "Zebulon-Quill"
 ACCEPTED = "accepted"
@@ -134,6 +135,7 @@ def section_texts(rng: np.random.Generator, folder: Path) -> str:
             assert set(labels.values()) <= {-1, 0, 1}
             last = end
     assert set(label_findings(text).values()) <= {-1, 0, 1}
+    assert set(label_union(text)) <= set(UNION)
     assert edema_severity(text) in (-1, 0, 1, 2, 3)
     return ACCEPTED
 
