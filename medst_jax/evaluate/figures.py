@@ -3,6 +3,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ import simplejpeg
 from matplotlib.figure import Figure
 
 from medst_jax.evaluate import calibration, metrics
+from medst_jax.evaluate.outcome import Trajectory
 from medst_jax.evaluate.predictions import Predictions
 
 COLOURS = ("#2563a8", "#c8553d", "#3a8c6e", "#8a5fa8", "#b8862b", "#4a9bb5", "#a64d79", "#6b7280")
@@ -219,6 +221,25 @@ def mentions_figure(curves: dict[str, list[tuple[float, float]]]) -> str:
         axes.set_xscale("symlog", linthresh=1e-4)
         axes.set(xlabel="share of reports", ylabel="area under the curve", xlim=(-2e-5, 1))
         figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        return _svg(figure)
+
+
+def trajectory_figure(found: Sequence[Trajectory]) -> str:
+    """A panel per patient: predicted severity with its standard deviation, and the grades."""
+    columns = min(3, len(found))
+    lines = -(-len(found) // columns)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(2.7 * columns, 1.9 * lines), layout="constrained")
+        panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
+        for axes, one in zip(panels, found, strict=False):
+            low, high = one.expected - one.deviation, one.expected + one.deviation
+            axes.fill_between(one.days, low, high, color=COLOURS[0], alpha=0.15, linewidth=0)
+            axes.plot(one.days, one.expected, "-", color=COLOURS[0], label="predicted")
+            axes.plot(one.days, one.grades, "o", color=COLOURS[1], markersize=5, label="grade")
+            axes.set(ylim=(-0.3, 3.3), yticks=range(4), xlabel="days")
+        for axes in panels[len(found) :]:
+            axes.set_visible(False)
+        panels[0].legend(frameon=False, fontsize=7)
         return _svg(figure)
 
 

@@ -79,6 +79,23 @@ class Mapped:
 
 
 @dataclasses.dataclass(frozen=True)
+class Trajectory:
+    """The edema severity of one patient over T graded studies.
+
+    Attributes:
+      days: float [T], since the first of them, rising.
+      expected: float [T], mean of the predicted grade, 0 to 3.
+      deviation: float [T], standard deviation of the predicted grade.
+      grades: int [T], of the reference.
+    """
+
+    days: np.ndarray
+    expected: np.ndarray
+    deviation: np.ndarray
+    grades: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """Everything a protocol found on one task; `dataset` and `split` are of the test images."""
 
@@ -88,3 +105,4 @@ class Outcome:
     derived: tuple[Derived, ...] = ()
     retrieved: Retrieved | None = None
     mapped: Mapped | None = None
+    trajectories: tuple[Trajectory, ...] = ()

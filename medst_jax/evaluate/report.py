@@ -101,6 +101,11 @@ def _section(
     if showable(studies, options.include_restricted):
         parts.append(classified_images(outcome, library))
         parts.append(heat_maps(outcome, library))
+        if outcome.trajectories:
+            parts.append(
+                "<h3>severity over days: predicted grade &plusmn; its standard deviation, and the "
+                f"reference</h3>{figures.trajectory_figure(outcome.trajectories)}"
+            )
         parts.append(retrieved_texts(outcome, library))
     else:
         parts.append(

@@ -17,6 +17,7 @@ from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.linear_probe import fit_probe
 from medst_jax.evaluate.outcome import Derived, NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
+from medst_jax.evaluate.trajectories import trajectories
 
 LEVELS = 4
 QUESTIONS = ("0 v 123", "01 v 23", "012 v 3")
@@ -81,6 +82,9 @@ def severity(options: SeverityOptions, bench: Bench) -> Outcome:
         (
             _error(expected, grades, patients),
             *_direction(expected, grades, patients, np.asarray(index.study_index)[rows]),
+        ),
+        trajectories=trajectories(
+            probabilities, grades, patients, np.asarray(index.study_days, np.float64)[rows]
         ),
     )
 

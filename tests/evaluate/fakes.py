@@ -127,6 +127,7 @@ def studies(
         patient_key=people.astype(np.uint64),
         severity=np.full(count, -1, np.int8) if severity is None else np.asarray(severity),
         study_index=np.arange(count),
+        study_days=np.arange(count, dtype=np.float32),
     )
     info = {"redistributable": redistributable, "intensity": "minmax", "licence": "CC0"}
     return FakeStudies(name, split, labels, index, pictures, reports or ("",) * count, info, truth)
