@@ -33,13 +33,11 @@ class ImportedSystem(nnx.Module):
 
     def __init__(self, module: nnx.Module, preprocess: Preprocess) -> None:
         """Of an encoder, an image tower or an `ImageTextModel`."""
-        self.image: Any = module
-        self.text: Any = None
-        self.has_text = self.reads_words = False
-        if isinstance(module, ImageTextModel):
-            self.image, self.text = module.image, module.text
-            self.has_text = True
-            self.reads_words = module.text.pooling in (summed_words, four_layers)
+        pair = module if isinstance(module, ImageTextModel) else None
+        self.image: Any = pair.image if pair else module
+        self.text: Any = pair.text if pair else None
+        self.has_text = pair is not None
+        self.reads_words = pair is not None and pair.text.pooling in (summed_words, four_layers)
         self.preprocess = preprocess
 
     def encode_image(self, images: jax.Array) -> Embedding:
