@@ -13,7 +13,7 @@ from etils import epath
 
 from medst_jax.data import schema
 from medst_jax.data.index import Index
-from medst_jax.data.parse import parse_study
+from medst_jax.data.parse import Record
 from medst_jax.data.study import Study
 
 # Reader threads make their first reads at once; opening imports and parses once, for all.
@@ -139,7 +139,7 @@ class Studies:
 
     def __getitem__(self, i: int) -> Study:
         records = self._records()
-        return parse_study(records.raw(self._row(i)), self.labels, records.truth)
+        return Study(Record(records.raw(self._row(i)), self.labels, records.truth))
 
     def features(self, i: int) -> dict[str, Any]:
         """All features of record `i` as TFDS parses them, truth included."""

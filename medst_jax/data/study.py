@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from medst_jax.data import schema
+from medst_jax.data.parse import Record
 
 
 @dataclass(frozen=True)
@@ -40,31 +42,140 @@ class Sentence:
     labels: np.ndarray
 
 
-@dataclass(frozen=True)
 class Study:
-    """One study record; `truth` is empty unless the reader was opened with truth=True."""
+    """One study record, each of whose values is parsed when it is first asked for."""
 
-    patient_id: str
-    study_id: str
-    study_index: int
-    study_days: float
-    images: tuple[StoredImage, ...]
-    sections: tuple[tuple[str, str], ...]
-    sentences: tuple[Sentence, ...]
-    labels: np.ndarray
-    severity: int
-    severity_source: str
-    progression: np.ndarray
-    age: float
-    sex: str
-    language: str
-    source: str
-    truth: Mapping[str, Any] = field(default_factory=dict)
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    @cached_property
+    def patient_id(self) -> str:
+        """As in the source."""
+        return self._record.strings("patient_id")[0]
+
+    @cached_property
+    def study_id(self) -> str:
+        """As in the source."""
+        return self._record.strings("study_id")[0]
+
+    @cached_property
+    def study_index(self) -> int:
+        """Place in the patient's sequence."""
+        return self._record.integers("study_index")[0]
+
+    @cached_property
+    def study_days(self) -> float:
+        """Days since the patient's first study, NaN unknown."""
+        return float(self._record.floats("study_days")[0])
+
+    @cached_property
+    def views(self) -> list[str]:
+        """View of each image."""
+        return self._record.strings("images/view")
+
+    def image_data(self, k: int) -> bytes:
+        """Encoded bytes of image `k`."""
+        return self._record.data("images/data", k)
+
+    @cached_property
+    def images(self) -> tuple[StoredImage, ...]:
+        """All images."""
+        record = self._record
+        spacing = record.floats("images/spacing", 2)
+        columns = zip(
+            record.strings("images/image_id"),
+            map(self.image_data, range(len(self.views))),
+            self.views,
+            record.integers("images/height"),
+            record.integers("images/width"),
+            [(float(row), float(column)) for row, column in spacing],
+            record.floats("images/affine", 2, 3),
+            strict=True,
+        )
+        return tuple(StoredImage(*image) for image in columns)
+
+    @cached_property
+    def section_names(self) -> tuple[str, ...]:
+        """Name of each section."""
+        return tuple(self._record.strings("sections/name"))
+
+    @cached_property
+    def section_texts(self) -> tuple[str, ...]:
+        """Text of each section."""
+        return tuple(self._record.strings("sections/text"))
+
+    @cached_property
+    def sections(self) -> tuple[tuple[str, str], ...]:
+        """(name, text) of each section."""
+        return tuple(zip(self.section_names, self.section_texts, strict=True))
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int, int], ...]:
+        """(section, start, end) of each sentence."""
+        columns = (self._record.integers(f"sentences/{key}") for key in ("section", "start", "end"))
+        return tuple(zip(*columns, strict=True))
+
+    @cached_property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """All sentences."""
+        codes = self._record.codes("sentences/labels")
+        return tuple(
+            Sentence(*span, labels) for span, labels in zip(self.spans, codes, strict=True)
+        )
+
+    def sentence_codes(self, k: int) -> list[int]:
+        """Label codes of sentence `k`, C numbers."""
+        return self._record.code_row("sentences/labels", k)
 
     def sentence_text(self, k: int) -> str:
         """Text of sentence `k`."""
-        sentence = self.sentences[k]
-        return self.sections[sentence.section][1][sentence.start : sentence.end]
+        section, start, end = self.spans[k]
+        return self.section_texts[section][start:end]
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Label codes, int8 [C]."""
+        return self._record.codes("labels")[0]
+
+    @cached_property
+    def severity(self) -> int:
+        """Edema severity 0 to 3, -1 unknown."""
+        return self._record.integers("severity")[0]
+
+    @cached_property
+    def severity_source(self) -> str:
+        """Where the severity comes from."""
+        return self._record.strings("severity_source")[0]
+
+    @cached_property
+    def progression(self) -> np.ndarray:
+        """Progression codes since the patient's study before, int8 [C]."""
+        return self._record.codes("progression")[0]
+
+    @cached_property
+    def age(self) -> float:
+        """In years, NaN unknown."""
+        return float(self._record.floats("age")[0])
+
+    @cached_property
+    def sex(self) -> str:
+        """As in the source."""
+        return self._record.strings("sex")[0]
+
+    @cached_property
+    def language(self) -> str:
+        """Of the report."""
+        return self._record.strings("language")[0]
+
+    @cached_property
+    def source(self) -> str:
+        """Where the study comes from."""
+        return self._record.strings("source")[0]
+
+    @cached_property
+    def truth(self) -> Mapping[str, Any]:
+        """The `truth_*` features; empty unless the reader was opened with truth=True."""
+        return self._record.truth()
 
     def frontal(self) -> StoredImage | None:
         """The first PA or AP image, or None."""
