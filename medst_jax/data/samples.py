@@ -89,15 +89,15 @@ class SampleMaker:
     def _image(self, corpus: Corpus, study: Study | None, view: str, position: int) -> Example:
         kinds = LATERAL_VIEWS if view == "lateral" else FRONTAL_VIEWS
         flag = "has_prior" if view == "prior_frontal" else f"has_{view}"
-        images = [image for image in study.images if image.view in kinds] if study else []
-        if not images:
+        found = [k for k, v in enumerate(study.views) if v in kinds] if study else []
+        if study is None or not found:
             square = np.zeros((self.size, self.size, 1), np.uint8)
             return {view: square, flag: np.bool_(False)}
         chosen = 0
-        if len(images) > 1:
-            chosen = int(reused_generator(self.seed, view, position).integers(len(images)))
+        if len(found) > 1:
+            chosen = int(reused_generator(self.seed, view, position).integers(len(found)))
         try:
-            pixels = decode(images[chosen].data)
+            pixels = decode(study.image_data(found[chosen]))
         except ValueError as error:
             raise ValueError(
                 f"data set {corpus.name!r}, split {corpus.options.split!r}, {view} image at stream "

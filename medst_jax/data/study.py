@@ -77,22 +77,24 @@ class Study:
         """Encoded bytes of image `k`."""
         return self._record.data("images/data", k)
 
+    def image(self, k: int) -> StoredImage:
+        """Image `k`."""
+        record = self._record
+        row, column = record.floats("images/spacing", 2)[k]
+        return StoredImage(
+            image_id=record.strings("images/image_id")[k],
+            data=self.image_data(k),
+            view=self.views[k],
+            height=record.integers("images/height")[k],
+            width=record.integers("images/width")[k],
+            spacing=(float(row), float(column)),
+            affine=record.floats("images/affine", 2, 3)[k],
+        )
+
     @cached_property
     def images(self) -> tuple[StoredImage, ...]:
         """All images."""
-        record = self._record
-        spacing = record.floats("images/spacing", 2)
-        columns = zip(
-            record.strings("images/image_id"),
-            map(self.image_data, range(len(self.views))),
-            self.views,
-            record.integers("images/height"),
-            record.integers("images/width"),
-            [(float(row), float(column)) for row, column in spacing],
-            record.floats("images/affine", 2, 3),
-            strict=True,
-        )
-        return tuple(StoredImage(*image) for image in columns)
+        return tuple(map(self.image, range(len(self.views))))
 
     @cached_property
     def section_names(self) -> tuple[str, ...]:
@@ -186,4 +188,4 @@ class Study:
         return self._first(schema.LATERAL_VIEWS)
 
     def _first(self, views: tuple[str, ...]) -> StoredImage | None:
-        return next((image for image in self.images if image.view in views), None)
+        return next((self.image(k) for k, view in enumerate(self.views) if view in views), None)

@@ -57,14 +57,14 @@ def report_sentences(study: Study) -> list[int]:
     section, those of all sections but the ones that give context. Sentences without a letter
     are left out.
     """
-    names = [name.casefold().strip() for name, _ in study.sections]
+    names = [name.casefold().strip() for name in study.section_names]
     usable = {i for i, name in enumerate(names) if name in DESCRIBING}
     if not usable:
         usable = {i for i, name in enumerate(names) if name not in CONTEXT}
     return [
         k
-        for k, sentence in enumerate(study.sentences)
-        if sentence.section in usable and any(map(str.isalpha, study.sentence_text(k)))
+        for k, (section, _, _) in enumerate(study.spans)
+        if section in usable and any(map(str.isalpha, study.sentence_text(k)))
     ]
 
 
@@ -72,8 +72,8 @@ def section_sentences(study: Study, name: str) -> list[int]:
     """Numbers of the sentences of the sections called `name` that have a letter."""
     return [
         k
-        for k, sentence in enumerate(study.sentences)
-        if study.sections[sentence.section][0].casefold().strip() == name
+        for k, (section, _, _) in enumerate(study.spans)
+        if study.section_names[section].casefold().strip() == name
         and any(map(str.isalpha, study.sentence_text(k)))
     ]
 
@@ -86,9 +86,7 @@ def in_order(
         return [chosen[generator.integers(len(chosen))]]
     if order == "shuffled":
         turns = generator.permutation(len(chosen))
-        places = sorted(
-            range(len(chosen)), key=lambda i: (study.sentences[chosen[i]].section, turns[i])
-        )
+        places = sorted(range(len(chosen)), key=lambda i: (study.spans[chosen[i]][0], turns[i]))
         return [chosen[i] for i in places]
     return chosen
 
@@ -113,7 +111,7 @@ def draw_report(
     if not candidates:
         return None
     chosen = in_order(study, candidates, order, generator)
-    codes = np.stack([study.sentences[k].labels for k in chosen])
+    codes = np.array([study.sentence_codes(k) for k in chosen], np.int8)
     return Text(text_of(study, chosen), to_union(codes, columns), TEXT_REPORT)
 
 

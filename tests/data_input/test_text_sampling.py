@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import collections
-import dataclasses
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from medst_jax.data.labels import union_columns
 from medst_jax.data.prompts import all_prompts, prompt
 from medst_jax.data.randomness import generator
 from medst_jax.data.studies import open_studies
-from medst_jax.data.study import Sentence
 from medst_jax.data.text_sampling import draw_prompt, draw_report, no_text, report_sentences
 
 UNION = ("Mass", "Edema", "Nodule")
@@ -55,15 +53,15 @@ def test_shuffling_stays_within_sections_and_takes_labels_along(ward, columns):
     starts = [text.index(word) for word in words]
     labels = np.full((2, 4, len(ward.labels)), -2, np.int8)
     labels[..., 0] = [[1, 0, -1, -2], [0, 1, 1, 0]]
-    study = dataclasses.replace(
-        ward[0],
-        sections=(("FINDINGS", text), ("IMPRESSION", text.upper())),
-        sentences=tuple(
-            Sentence(part, start, start + len(word), labels[part, k])
-            for part in (0, 1)
-            for k, (word, start) in enumerate(zip(words, starts, strict=True))
-        ),
+    study = ward[0]
+    study.section_names = ("FINDINGS", "IMPRESSION")
+    study.section_texts = (text, text.upper())
+    study.spans = tuple(
+        (part, start, start + len(word))
+        for part in (0, 1)
+        for word, start in zip(words, starts, strict=True)
     )
+    study.sentence_codes = labels.reshape(8, -1).__getitem__
     ordered = draw_report(study, columns, "all", generator(0, "text", 0))
     codes = dict(zip(ordered.sentences, ordered.codes.tolist(), strict=True))
     orders = set()
