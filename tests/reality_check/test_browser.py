@@ -43,7 +43,7 @@ def _seen(folder: pathlib.Path, text: str, width: int, dark: bool) -> dict:
         "--dump-dom",
         file.as_uri(),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
     title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
     return json.loads(title[1])
 
