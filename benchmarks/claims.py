@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.runs import FROZEN, Run, finish_all
-from configs.evaluate.claims import Claim, Control
+from configs.evaluate.claims import Claim, Control, Recipe
 from medst_jax.data.studies import read_info
 from medst_jax.evaluate.comparison import compare, mean_value
 from medst_jax.evaluate.predictions import read_predictions
@@ -50,18 +50,15 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"no claims for {sorted(unknown)}; known: {list(claims.CLAIMS)}")
     output = pathlib.Path(_OUTPUT.value)
     seeds = [int(seed) for seed in _SEEDS.value or claims.SEEDS]
-    runs = []
+    runs: dict[pathlib.Path, Run] = {}
     for system in systems:
-        trained = {"none": Control()} | {
-            name: claims.CONTROLS.get(name, Control()) for name in claims.CLAIMS[system].controls
-        }
-        for name, control in trained.items():
-            if not control.tasks:
-                runs += [
-                    describe(output / run_name(system, name, seed), system, name, control, seed)
-                    for seed in seeds
-                ]
-    finish_all(runs, _JOBS.value)
+        for name in ("none", *claims.CLAIMS[system].controls):
+            for seed in seeds:
+                for run in describe(output, claims, *trained(claims, system, name), seed):
+                    runs[run.folder] = run
+    # A run that starts from another waits for all of those.
+    finish_all([run for run in runs.values() if not run.image_from], _JOBS.value)
+    finish_all([run for run in runs.values() if run.image_from], _JOBS.value)
     judged = [row for system in systems for row in judge(output, claims, system, seeds)]
     info = read_info(_DATA.value, "simulated_cxr_e1")
     result = {"fingerprint": info["fingerprint"], "seeds": seeds, "claims": judged}
@@ -74,17 +71,42 @@ def run_name(system: str, control: str, seed: int) -> str:
     return f"{system}_{control}_{seed}"
 
 
-def describe(folder: pathlib.Path, system: str, name: str, control: Control, seed: int) -> Run:
-    """The run of a system under a control."""
+def trained(claims: Any, system: str, control: str) -> tuple[str, str]:
+    """The (system, control) whose runs stand for a control, of the file `claims`."""
+    different = claims.CONTROLS.get(control, Control())
+    if different.system:
+        return different.system, "none"
+    return (system, "none") if different.tasks else (system, control)
+
+
+def describe(
+    output: pathlib.Path, claims: Any, system: str, control: str, seed: int
+) -> tuple[Run, ...]:
+    """The run of a system under a control, after the run that it starts from, if any."""
+    recipe = claims.RECIPES.get(system, Recipe(system))
+    before: tuple[Run, ...] = ()
+    if recipe.image_from:
+        before = describe(output, claims, recipe.image_from, "none", seed)
     evaluate = (
         f"--suite={ROOT / 'configs/evaluate' / _CLAIMS.value}.py",
         f"--data_dir={_DATA.value}",
-        f"--name={system}_{name}",
+        f"--name={system}_{control}",
     )
-    return Run(folder, train_flags(control.config or system, name, control, seed), evaluate)
+    flags = claims.CONTROLS.get(control, Control()).flags
+    return (
+        *before,
+        Run(
+            output / run_name(system, control, seed),
+            train_flags(recipe.config, control, flags, seed),
+            evaluate,
+            before[-1].folder if before else None,
+        ),
+    )
 
 
-def train_flags(config: str, name: str, control: Control, seed: int) -> tuple[str, ...]:
+def train_flags(
+    config: str, control: str, different: tuple[str, ...], seed: int
+) -> tuple[str, ...]:
     """Flags of `launch/train.py` for a config under a control."""
     arguments = (
         f"--config={ROOT / 'configs' / config}.py:{_VARIANT.value}",
@@ -92,9 +114,9 @@ def train_flags(config: str, name: str, control: Control, seed: int) -> tuple[st
         f"--config.data.data_dir={_DATA.value}",
         *_TRAIN_FLAG.value,
     )
-    if name == "random":
+    if control == "random":
         return (*arguments, *FROZEN, f"--config.train.steps={_RANDOM_STEPS.value}")
-    return (*arguments, *control.flags)
+    return (*arguments, *different)
 
 
 def judge(
@@ -104,10 +126,8 @@ def judge(
     claim: Claim = claims.CLAIMS[system]
 
     def predictions(name: str, task: str) -> list:
-        elsewhere = claims.CONTROLS.get(name, Control()).tasks
-        if elsewhere:
-            name, task = "none", elsewhere[task]
-        folders = [output / run_name(system, name, seed) for seed in seeds]
+        task = claims.CONTROLS.get(name, Control()).tasks.get(task, task)
+        folders = [output / run_name(*trained(claims, system, name), seed) for seed in seeds]
         return [read_predictions(f / "evaluation" / "predictions.npz")[task] for f in folders]
 
     rows = []
@@ -115,6 +135,9 @@ def judge(
         metric = claims.METRICS.get(task, claims.METRIC)
         own = predictions("none", task)
         for control in claim.controls:
+            elsewhere = claims.CONTROLS.get(control, Control()).tasks
+            if elsewhere and task not in elsewhere:
+                continue  # it is a control of other tasks
             other = predictions(control, task)
             effect = compare(own, other, metric)
             rows.append(

@@ -21,12 +21,14 @@ FROZEN = ("--config.optimizer.learning_rate=0.0", "--config.optimizer.warmup_ste
 class Run:
     """`launch/train.py` with `train` flags, then `launch/evaluate.py` with `evaluate` flags.
 
-    A run without `train` flags evaluates only, such as a baseline of pixels.
+    A run without `train` flags evaluates only, such as a baseline of pixels. `image_from` is the
+    folder of a finished run, whose image encoder this one starts from.
     """
 
     folder: pathlib.Path
     train: tuple[str, ...]
     evaluate: tuple[str, ...]
+    image_from: pathlib.Path | None = None
 
 
 def finish_all(runs: Sequence[Run], jobs: int) -> None:
@@ -51,7 +53,13 @@ def _finish(run: Run, core: int | None) -> None:
     if (evaluation / "metrics.json").exists():
         return
     if run.train:
-        _call(run.folder, ["launch/train.py", *run.train, f"--workdir={run.folder}"], core)
+        start = ()
+        if run.image_from:
+            weights = run.folder / "start"
+            export = ["launch/export.py", f"--checkpoint={run.image_from}", f"--output={weights}"]
+            _call(run.folder, export, core)
+            start = (f"--config.init.image={weights}",)
+        _call(run.folder, ["launch/train.py", *run.train, *start, f"--workdir={run.folder}"], core)
         source = (f"--checkpoint={run.folder}",)
     else:
         source = ()

@@ -21,7 +21,7 @@ class Request:
     """What the user asked for; None leaves the choice to the data set.
 
     name: of the data set to write. source_dir: folder of the raw files. patients, size, seed,
-    confounding: of a simulated cohort. redistributable: whether data cards and exports may show pixels.
+    confounding, sites: of a simulated cohort. redistributable: whether data cards and exports may show pixels.
     """
 
     name: str | None = None
@@ -30,6 +30,7 @@ class Request:
     size: int | None = None
     seed: int | None = None
     confounding: float | None = None
+    sites: tuple[str, ...] | None = None
     redistributable: bool = False
 
 
@@ -44,7 +45,7 @@ def _image_table(request: Request) -> tuple[Source, ...]:
 def _simulated_cxr(request: Request) -> tuple[Source, ...]:
     from data_pipelines.simulated_cxr.source import sources
 
-    names = ("patients", "size", "seed", "confounding")
+    names = ("patients", "size", "seed", "confounding", "sites")
     chosen = {name: getattr(request, name) for name in names}
     given = {key: value for key, value in chosen.items() if value is not None}
     try:

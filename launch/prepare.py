@@ -42,6 +42,7 @@ flags.DEFINE_integer("seed", None, "seed of a simulated cohort")
 flags.DEFINE_float(
     "confounding", None, "0 to 1: technique and devices go with disease in a simulated cohort"
 )
+flags.DEFINE_list("sites", [], "sites of a simulated cohort, such as m,e1; all by default")
 flags.DEFINE_integer(
     "stored_size", None, "longest stored side, 0 = the source's (512 for real data)", lower_bound=0
 )
@@ -95,6 +96,7 @@ def _prepare_dataset() -> None:
         size=FLAGS.size,
         seed=FLAGS.seed,
         confounding=FLAGS.confounding,
+        sites=tuple(FLAGS.sites) or None,
         redistributable=FLAGS.redistributable,
     )
     sources = registry.make_sources(FLAGS.dataset, request)

@@ -38,13 +38,25 @@ class Control:
     """How a control differs from the system.
 
     flags: of `launch/train.py`.
-    config: another config file that is trained instead.
+    system: another system, whose own runs are the control.
     tasks: in its place, other tasks of the system's own runs: task -> task.
     """
 
     flags: tuple[str, ...] = ()
-    config: str = ""
+    system: str = ""
     tasks: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a system of that name is trained, where that is not the config of its name alone.
+
+    config: a file of configs.
+    image_from: a system from whose own run of the same seed the image encoder starts.
+    """
+
+    config: str
+    image_from: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +81,7 @@ CONTROLS: dict[str, Control] = {
     for shuffle in ("pairs", "labels", "both")
 }
 METRICS: dict[str, str] = {}  # of tasks that have another than METRIC
+RECIPES: dict[str, Recipe] = {}  # of systems that are trained otherwise than their config says
 
 _TEXT = (ZERO_SHOT_TEXT, PROBE_16)
 _LABELS = (ZERO_SHOT_PROTOTYPES, PROBE_16)

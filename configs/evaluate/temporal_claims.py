@@ -29,9 +29,9 @@ Controls, trained with the same steps and images:
 
 from ml_collections import ConfigDict
 
-from configs.evaluate.claims import MINIMAL_EFFECT, SEEDS, Claim, Control
+from configs.evaluate.claims import MINIMAL_EFFECT, RECIPES, SEEDS, Claim, Control
 
-__all__ = ["CLAIMS", "CONTROLS", "METRIC", "METRICS", "MINIMAL_EFFECT", "SEEDS", "get_config"]
+__all__ = ["CLAIMS", "CONTROLS", "METRIC", "METRICS", "MINIMAL_EFFECT", "RECIPES", "SEEDS"]
 
 METRIC = "balanced_accuracy"
 _PROGRESSION, _GROUNDING = "progression", "grounding"
@@ -47,7 +47,7 @@ CONTROLS: dict[str, Control] = {
     },
     "other_prior": Control(tasks={PAIR: f"{_PROGRESSION}/mean/other_prior"}),
     "no_prior": Control(tasks={PAIR: f"{_PROGRESSION}/mean/no_prior"}),
-    "biovil": Control(config="biovil"),
+    "biovil": Control(system="biovil"),
     "location": Control(
         tasks={MAP: f"{_GROUNDING}/location", ATYPICAL: f"{_GROUNDING}/atypical/location"}
     ),

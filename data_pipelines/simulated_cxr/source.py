@@ -118,7 +118,12 @@ class SimulatedSite:
 
 
 def sources(
-    *, patients: int, size: int, seed: int, confounding: float = 0.0
+    *,
+    patients: int,
+    size: int,
+    seed: int,
+    confounding: float = 0.0,
+    sites: Sequence[str] = tuple(SITES),
 ) -> tuple[SimulatedSite, ...]:
     """Returns the sites of a cohort.
 
@@ -129,9 +134,11 @@ def sources(
       confounding: 0 to 1, how strongly technique and devices go with disease at the training
         sites; above 0 the sites for evaluation get splits where they do, do not, and do the
         other way round.
+      sites: which of them, by letter; a site is the same whichever others are made.
 
     Raises:
-      ValueError: patients below 1, a size outside 32..1024, or confounding outside 0..1.
+      ValueError: patients below 1, a size outside 32..1024, confounding outside 0..1, or no such
+        site.
     """
     if patients < 1:
         raise ValueError(f"patients is {patients}: give at least 1")
@@ -139,7 +146,11 @@ def sources(
         raise ValueError(f"size is {size}: give 32 to 1024 pixels")
     if not 0 <= confounding <= 1:
         raise ValueError(f"confounding is {confounding}: give 0 to 1")
+    unknown = set(sites) - set(SITES)
+    if unknown or not sites:
+        raise ValueError(f"no sites {sorted(unknown)}: give some of {', '.join(SITES)}")
     return tuple(
         SimulatedSite(key, blocks.blocks(site, patients, confounding), size, seed, confounding)
         for key, site in SITES.items()
+        if key in sites
     )

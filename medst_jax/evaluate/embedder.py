@@ -77,6 +77,8 @@ class Embedder:
         self.labels: tuple[str, ...] = tuple(system.labels) if system.has_prototypes else ()
         self.has_image: bool = system.has_image
         self.has_text: bool = system.has_text and tokenizer is not None
+        joint = self.has_image and (system.has_text or system.has_maps)
+        self.has_maps: bool = joint and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
         self._reads_words: bool = getattr(system, "reads_words", False)
         self._preprocess = system.preprocess
@@ -138,11 +140,29 @@ class Embedder:
                 "this system has no text encoder; use protocols that read its label prototypes "
                 "or its image features"
             )
-        tokens, mask = self._tokenizer.encode_batch(texts, self.text_length)
+        return self._run(_embed_texts, self._tokens(self._tokenizer, texts))
+
+    def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """How well each region suits a sentence, float32 [N, P], regions in row order.
+
+        Args:
+          images: uint8 [N, S, S, 1].
+          texts: N sentences, one for each image.
+
+        Raises:
+          ValueError: the system relates no sentence to regions (`has_maps` says so).
+        """
+        if not self.has_maps or self._tokenizer is None:
+            raise ValueError("this system relates no sentence to the regions of an image")
+        self._check(images)
+        return self._blocks(_region_scores, (images, *self._tokens(self._tokenizer, texts)))[0]
+
+    def _tokens(self, tokenizer: TextEncoder, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
+        tokens, mask = tokenizer.encode_batch(texts, self.text_length)
         if not self._reads_words:
-            return self._run(_embed_texts, (tokens, mask))
-        words = np.array([self._tokenizer.word_index(row) for row in tokens], np.int32)
-        return self._run(_embed_texts, (tokens, mask, words.reshape(tokens.shape)))
+            return tokens, mask
+        words = np.array([tokenizer.word_index(row) for row in tokens], np.int32)
+        return tokens, mask, words.reshape(tokens.shape)
 
     def _run(self, function: Callable[..., Any], arrays: tuple[np.ndarray, ...]) -> Embeddings:
         return Embeddings(*self._blocks(function, arrays))
@@ -188,6 +208,11 @@ def _embed_pairs(
 @functools.partial(jax.jit, static_argnums=0)
 def _embed_patches(graph: Any, state: Any, images: jax.Array) -> tuple[jax.Array, ...]:
     return (_replicated(nnx.merge(graph, state).encode_image(images).local),)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _region_scores(graph: Any, state: Any, *arrays: jax.Array) -> tuple[jax.Array, ...]:
+    return (_replicated(nnx.merge(graph, state).region_scores(*arrays)),)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Phrase grounding: does a sentence light up the place that it is about?
 
-The cosine of each patch with the sentence, smoothed and enlarged (arXiv:2204.09817), against the
-union of the sentence's boxes. Signed contrast-to-noise ratio first, its absolute value (the
-published number) beside it; overlap at the published thresholds, and without a threshold.
+The cosine of each patch with the sentence, or the score of the system's critic, smoothed and
+enlarged (arXiv:2204.09817), against the union of the sentence's boxes. Signed contrast-to-noise
+ratio first, its absolute value (the published number) beside it; overlap at the published
+thresholds, and without a threshold; whether the centre of the best region, before smoothing,
+lies in a box.
 Numbers are means within a finding, then over findings. Baselines: the mean training box of the
 same finding, side and zone; the same sentence on another patient's image; the centre. The
 "atypical" parts hold the phrases that the mean training box misses.
@@ -21,7 +23,8 @@ from medst_jax.evaluate.location_baseline import LocationBaseline, Place, centre
 from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
 
-METRICS = ("signed_cnr", "absolute_cnr", "miou", "iou_same_area")
+METRICS = ("signed_cnr", "absolute_cnr", "miou", "iou_same_area", "pointing")
+_BLOCK = 256  # phrases whose images are held at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,10 +62,10 @@ def phrase_grounding(options: PhraseGroundingOptions, bench: Bench) -> Outcome:
     """Measure the map of every phrase, and the baselines' maps.
 
     Raises:
-      NotApplicable: the system has no text encoder, or no phrase serves.
+      NotApplicable: the system relates no sentence to regions, or no phrase serves.
     """
-    if not (bench.embedder.has_text and bench.embedder.has_image):
-        raise NotApplicable("this system lacks a text or an image encoder; both meet in a map")
+    if not bench.embedder.has_maps:
+        raise NotApplicable("this system relates no sentence to the regions of an image")
     targets = _targets(bench, options.dataset, options.split, options.limit)
     if not targets:
         raise NotApplicable(f"{options.dataset}/{options.split} has no phrase on a frontal image")
@@ -117,31 +120,44 @@ def _measured(
 ) -> dict[str, np.ndarray]:
     """Numbers float32 [n, metrics] by kind of map."""
     rows = np.array([t.row for t in targets], np.int64)
-    unique, member = np.unique(rows, return_inverse=True)
-    images = bench.library.images(options.dataset, options.split, unique)
-    patches = bench.embedder.patches(images)
-    texts = bench.embedder.texts([t.text for t in targets]).global_
     order = np.argsort(patients, kind="stable")
     other = np.empty(len(targets), np.int64)
     other[order] = np.roll(order, len(order) // 2)  # half the list away, by patient
     size = bench.embedder.size
     centre = centre_map(size)
     values: dict[str, list[list[float]]] = {}
-    for k, target in enumerate(targets):
-        drawn = {
-            "map": maps.similarity_map(patches[member[k]], texts[k], size),
-            "location": baseline(target.where),
-            "other_patient": maps.similarity_map(patches[member[other[k]]], texts[k], size),
-            "centre": centre,
-        }
-        for name, values_of in drawn.items():
-            inside = np.where(target.inside, values_of, np.nan)
-            signed = maps.contrast_to_noise(inside, target.box)
-            numbers = [
-                signed,
-                abs(signed),
-                maps.mean_overlap(inside, target.box),
-                maps.area_overlap(inside, target.box),
-            ]
-            values.setdefault(name, []).append(numbers)
+    for start in range(0, len(targets), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(targets)))
+        own = _scores(bench, options, rows[block], [targets[k].text for k in block])
+        moved = _scores(bench, options, rows[other[block]], [targets[k].text for k in block])
+        for k, mine, strange in zip(block, own, moved, strict=True):
+            known, target = baseline(targets[k].where), targets[k]
+            for name, smooth, sharp in (
+                ("map", maps.smoothed(mine, size), maps.enlarged(mine, size)),
+                ("location", known, known),
+                ("other_patient", maps.smoothed(strange, size), maps.enlarged(strange, size)),
+                ("centre", centre, centre),
+            ):
+                values.setdefault(name, []).append(_numbers(smooth, sharp, target))
     return {name: np.asarray(numbers, np.float32) for name, numbers in values.items()}
+
+
+def _scores(
+    bench: Bench, options: PhraseGroundingOptions, rows: np.ndarray, texts: list[str]
+) -> np.ndarray:
+    unique, member = np.unique(rows, return_inverse=True)
+    images = bench.library.images(options.dataset, options.split, unique)
+    return bench.embedder.maps(images[member], texts)
+
+
+def _numbers(smooth: np.ndarray, sharp: np.ndarray, target: _Target) -> list[float]:
+    """The METRICS of a map; `sharp` is the map before it was smoothed."""
+    inside = np.where(target.inside, smooth, np.nan)
+    signed = maps.contrast_to_noise(inside, target.box)
+    return [
+        signed,
+        abs(signed),
+        maps.mean_overlap(inside, target.box),
+        maps.area_overlap(inside, target.box),
+        maps.pointing(np.where(target.inside, sharp, np.nan), target.box),
+    ]

@@ -27,12 +27,28 @@ def similarity_map(patches: np.ndarray, text: np.ndarray, size: int) -> np.ndarr
     Raises:
       ValueError: P is no square number.
     """
-    side = round(len(patches) ** 0.5)
-    if side * side != len(patches):
-        raise ValueError(f"{len(patches)} patches are no square grid; maps need one")
-    grid = (patches @ text).reshape(side, side).astype(np.float32)
-    smooth = gaussian_filter(grid, SMOOTHING)
-    return cv2.resize(smooth, (size, size), interpolation=cv2.INTER_LINEAR)
+    return smoothed(patches @ text, size)
+
+
+def smoothed(scores: np.ndarray, size: int) -> np.ndarray:
+    """Scores [P] of a square grid of regions, smoothed and enlarged: float32 [size, size]."""
+    return _enlarged(gaussian_filter(_grid(scores), SMOOTHING), size)
+
+
+def enlarged(scores: np.ndarray, size: int) -> np.ndarray:
+    """Scores [P] of a square grid of regions, as they are: float32 [size, size]."""
+    return _enlarged(_grid(scores), size)
+
+
+def _grid(scores: np.ndarray) -> np.ndarray:
+    side = round(len(scores) ** 0.5)
+    if side * side != len(scores):
+        raise ValueError(f"{len(scores)} patches are no square grid; maps need one")
+    return scores.reshape(side, side).astype(np.float32)
+
+
+def _enlarged(grid: np.ndarray, size: int) -> np.ndarray:
+    return cv2.resize(grid, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def box_mask(boxes: np.ndarray, size: int) -> np.ndarray:
@@ -83,3 +99,18 @@ def area_overlap(values: np.ndarray, mask: np.ndarray) -> float:
     highest = np.argsort(-values[valid], kind="stable")[:count]
     hits = int(box[highest].sum())
     return hits / (2 * count - hits)
+
+
+def pointing(values: np.ndarray, mask: np.ndarray) -> float:
+    """Whether the highest pixel lies in the box, 0 or 1; of equally high pixels, the share.
+
+    NaN where the box holds no pixel of the image.
+
+    Reference: the pointing game of Zhang et al., arXiv:1608.00507, section 4.2, without tolerance.
+    """
+    valid = ~np.isnan(values)
+    box = mask & valid
+    if not box.any():
+        return float("nan")
+    highest = valid & (values == np.max(values[valid]))
+    return float(box[highest].mean())

@@ -190,6 +190,7 @@ class LocalMutualInformation(_Information):
     """Local: every sentence against the region of the image that suits it best."""
 
     required_keys: ClassVar[tuple[str, ...]] = (*MutualInformation.required_keys, "sentence_index")
+    has_maps = True
     Options = LocalMutualInformationOptions
 
     def __init__(self, options: LocalMutualInformationOptions):
@@ -227,18 +228,8 @@ class LocalMutualInformation(_Information):
         return loss, {"sentence_to_image_accuracy": (jnp.sum(hit * 1.0), jnp.sum(mask * 1.0))}
 
     def region_scores(
-        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array
+        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
     ) -> jax.Array:
-        """The critic's score of each image's regions with its own sentence: where it points.
-
-        Args:
-          images: uint8 [B, S, S, 1].
-          tokens: int32 [B, L], a sentence each.
-          token_mask: bool [B, L].
-
-        Returns:
-          float32 [B, P], regions in row order.
-        """
         local = regions(self.image_encoder(self.preprocess(images)), self.stage)
         sides = self.critic.sides(local, self._pooled(tokens, token_mask))
         return jax.vmap(lambda image, text: self.critic.combine(image[None], text[None])[0, 0])(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.preprocess import Preprocess
@@ -31,6 +32,8 @@ class System(nnx.Module):
     has_image: ClassVar[bool] = True
     has_text: ClassVar[bool] = True
     has_prototypes: ClassVar[bool] = False
+    # Regions answer to sentences; those with a joint space of image and text do so by cosines.
+    has_maps: ClassVar[bool] = False
 
     preprocess: Preprocess
     labels: tuple[str, ...]
@@ -76,6 +79,23 @@ class System(nnx.Module):
         raise UnsupportedError(
             f"{type(self).__name__} has no label prototypes; evaluate it by text prompts"
         )
+
+    def region_scores(
+        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
+    ) -> jax.Array:
+        """How well each region of an image suits its own sentence: where the sentence points.
+
+        Args:
+          images: uint8 [B, S, S, 1].
+          tokens: int32 [B, L], a sentence each.
+          token_mask: bool [B, L].
+          *words: int32 [B, L], for systems that read words.
+
+        Returns:
+          float32 [B, P], regions in row order: cosines, or the scores of the system's critic.
+        """
+        local = self.encode_image(images).local
+        return jnp.einsum("bpe,be->bp", local, self.encode_text(tokens, token_mask, *words).global_)
 
     def constrain_parameters(self) -> None:
         """Clamp parameters to their allowed range; called after each optimizer update."""

@@ -41,6 +41,7 @@ class FakeSystem(nnx.Module):
     has_image = True
     has_text = True
     has_prototypes = True
+    has_maps = False
     labels = ("East", "North", "Up")
     required_keys: tuple[str, ...] = ("frontal",)
     preprocess = Preprocess(size=SIZE, channels=1)
@@ -57,6 +58,10 @@ class FakeSystem(nnx.Module):
     def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
         features = (self.words[...][tokens] * token_mask[..., None]).sum(1)
         return Embedding(unit_norm(features), unit_norm(features)[:, None], features)
+
+    def region_scores(self, images: jax.Array, *text: jax.Array) -> jax.Array:
+        local = self.encode_image(images).local
+        return (local * self.encode_text(*text).global_[:, None]).sum(-1)
 
     def class_logits(self, images: jax.Array) -> jax.Array:
         return 10.0 * self.encode_image(images).global_ @ jnp.eye(3, dtype=jnp.float32)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from configs.evaluate import claims, kermany, reality_check, smoke, temporal_claims
+from configs.evaluate import claims, edema_claims, kermany, reality_check, smoke, temporal_claims
 from medst_jax.evaluate.baselines import PixelEmbedder
 from medst_jax.evaluate.comparison import compare, mean_value
 from medst_jax.evaluate.predictions import Predictions
@@ -36,7 +36,9 @@ def test_runs_on_other_images_cannot_be_paired() -> None:
         compare(_runs(1, 0), _runs(1, 1, count=100), "auroc")
 
 
-@pytest.mark.parametrize("module", [claims, kermany, reality_check, smoke, temporal_claims])
+@pytest.mark.parametrize(
+    "module", [claims, edema_claims, kermany, reality_check, smoke, temporal_claims]
+)
 def test_suites_parse(module) -> None:
     options, tasks = parse_suite(module.get_config())
     assert options.draws == 2000 and set(tasks) == set(options.tasks)
@@ -53,18 +55,19 @@ def test_claims_name_tasks_of_their_suite() -> None:
         )
 
 
-def test_temporal_claims_name_tasks_metrics_and_controls_that_exist() -> None:
-    _, tasks = parse_suite(temporal_claims.get_config())
-    for claim in temporal_claims.CLAIMS.values():
+@pytest.mark.parametrize("module", [edema_claims, temporal_claims])
+def test_claims_name_tasks_metrics_controls_and_systems_that_exist(module) -> None:
+    _, tasks = parse_suite(module.get_config())
+    for claim in module.CLAIMS.values():
         assert {task.partition("/")[0] for task in claim.tasks} <= set(tasks)
-        assert set(claim.controls) <= {"random", *temporal_claims.CONTROLS}
+        assert set(claim.controls) <= {"random", *module.CONTROLS}
         for name, required in claim.required.items():
             assert set(required) <= set(claim.tasks)
-            elsewhere = temporal_claims.CONTROLS.get(name, claims.Control()).tasks
-            assert not elsewhere or set(claim.tasks) <= set(elsewhere)
-    assert set(temporal_claims.METRICS) <= {
-        task for claim in temporal_claims.CLAIMS.values() for task in claim.tasks
-    }
+            control = module.CONTROLS.get(name, claims.Control())
+            assert not control.tasks or set(required) <= set(control.tasks)
+            assert not control.system or control.system in module.CLAIMS
+    assert all(recipe.image_from in module.CLAIMS for recipe in module.RECIPES.values())
+    assert set(module.METRICS) <= {task for c in module.CLAIMS.values() for task in c.tasks}
 
 
 def test_frame_pixels_do_not_see_the_inside() -> None:

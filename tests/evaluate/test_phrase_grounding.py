@@ -44,6 +44,21 @@ def test_overlaps_of_a_hand_made_map():
     assert maps.area_overlap(np.exp(3 * values), mask) == 1.0
 
 
+def test_pointing_asks_the_highest_pixel_and_shares_ties():
+    values = np.array([[0.9, 0.1, np.nan], [0.2, 0.9, 5.0]], np.float32)
+    values[1, 2] = np.nan
+    mask = np.zeros((2, 3), bool)
+    mask[0, 0] = True
+    assert maps.pointing(values, mask) == 0.5
+    values[0, 0] = 1.0
+    assert maps.pointing(values, mask) == 1.0 and maps.pointing(-values, mask) == 0.0
+    assert np.isnan(maps.pointing(values, np.zeros((2, 3), bool)))
+    # The best of 2 x 2 regions, enlarged: the pixel at its centre wins.
+    drawn = maps.enlarged(np.array([0.0, 0.0, 1.0, 0.0]), 8)
+    assert np.unravel_index(drawn.argmax(), drawn.shape)[0] >= 5 and drawn.argmax() % 8 <= 2
+    assert maps.smoothed(np.array([0.0, 0.0, 1.0, 0.0]), 8).max() < 1
+
+
 def test_boxes_are_united_and_rounded_outwards():
     mask = maps.box_mask(np.array([[0.2, 0, 2, 1.1], [1, 1, 3, 2]]), 4)
     expected = [[1, 1, 0, 0], [1, 1, 1, 0], [0] * 4, [0] * 4]
@@ -122,6 +137,8 @@ def test_a_system_that_points_beats_the_baselines():
         part.name: measure_one(part.predictions, "signed_cnr", draws=0).value
         for part in outcome.parts
     }
+    hits = {p.name: measure_one(p.predictions, "pointing", draws=0).value for p in outcome.parts}
+    assert hits["map"] == 1.0 and max(hits["other_patient"], hits["centre"]) < 0.9
     assert signed["map"] > 1.0
     for baseline in ("location", "other_patient", "centre"):
         assert signed[baseline] < 0.6 * signed["map"]

@@ -8,6 +8,7 @@ import pytest
 from cohorts import EVALUATION, SITES, cohort, column, site, visible
 
 from data_pipelines.raw import RawStudy
+from data_pipelines.registry import Request, RequestError, make_sources
 from data_pipelines.simulated_cxr.findings import (
     EXTRA,
     FINDINGS,
@@ -216,3 +217,10 @@ def test_ids_tell_nothing() -> None:
     for split in np.unique(splits):
         difference = digits[splits == split].mean() - digits[splits != split].mean()
         assert abs(difference) < 0.5
+
+
+def test_sites_can_be_made_alone() -> None:
+    alone = make_sources("simulated_cxr", Request(patients=3, size=48, sites=("e1", "m")))
+    assert [source.name for source in alone] == ["simulated_cxr_m", "simulated_cxr_e1"]
+    with pytest.raises(RequestError, match=r"no sites \['x'\]: give some of m, c, p"):
+        make_sources("simulated_cxr", Request(sites=("m", "x")))
