@@ -69,6 +69,7 @@ class JaxStep:
             self.rows,
             size=data["size"],
             length=data["text_length"],
+            studies=data.get("sequence_length", 0),
         )
         self._on_device = put_batch(self.batch, mesh)
 
@@ -84,16 +85,24 @@ class JaxStep:
 
 
 def random_batch(
-    keys: tuple[str, ...], rows: int, *, size: int, length: int
+    keys: tuple[str, ...], rows: int, *, size: int, length: int, studies: int = 0
 ) -> dict[str, np.ndarray]:
-    """A full batch of the contract: every image present, every token in use."""
+    """A full batch of the contract: every image present, every token in use and a word, every
+    sequence of `studies` rows."""
     draw = np.random.default_rng(0)
     batch = {}
-    for key, spec in batch_spec(keys, rows, size=size, length=length, labels=LABELS).items():
+    specs = batch_spec(keys, rows, size=size, length=length, labels=LABELS, studies=studies)
+    for key, spec in specs.items():
         if spec.dtype == np.bool_:
             batch[key] = np.ones(spec.shape, np.bool_)
         elif key == "tokens":
             batch[key] = draw.integers(4, VOCABULARY, spec.shape).astype(spec.dtype)
+        elif key == "word_index":
+            batch[key] = np.broadcast_to(np.arange(-1, length - 1, dtype=spec.dtype), spec.shape)
+        elif key == "sequence_rows":
+            full = np.arange(rows).reshape(-1, studies)
+            batch[key] = np.full(spec.shape, -1, spec.dtype)
+            batch[key][: len(full)] = full
         elif spec.dtype == np.uint8:
             batch[key] = draw.integers(0, 256, spec.shape).astype(spec.dtype)
         elif spec.dtype == np.float32:
