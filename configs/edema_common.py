@@ -45,7 +45,7 @@ def variant(
         config.data.mixture = _entries(SITE, mixture)
         if "text" in config.system:
             config.data.text_length = 96
-            config.system.text.update(dict(max_length=96))
+            config.system.text.update(dict(max_length=96, depth=1))
     return config
 
 

@@ -35,6 +35,7 @@ def small(config: ConfigDict, arg: str | None) -> bool:
     common.variant(config, arg)
     if not arg:
         return False
+    config.system.text.depth = 1
     config.data.update(dict(fit="pad", text_length=96))
     config.data.mixture = common.mixture(simulated_cxr_m=DataSetOptions(sentences="shuffled"))
     return True
