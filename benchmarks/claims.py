@@ -56,9 +56,12 @@ def main(argv: list[str]) -> None:
             for seed in seeds:
                 for run in describe(output, claims, *trained(claims, system, name), seed):
                     runs[run.folder] = run
-    # A run that starts from another waits for all of those.
-    finish_all([run for run in runs.values() if not run.image_from], _JOBS.value)
-    finish_all([run for run in runs.values() if run.image_from], _JOBS.value)
+    # What starts from others waits for them.
+    while runs:
+        ready = [run for run in runs.values() if not set(run.starts.values()) & set(runs)]
+        finish_all(ready, _JOBS.value)
+        for run in ready:
+            del runs[run.folder]
     judged = [row for system in systems for row in judge(output, claims, system, seeds)]
     info = read_info(_DATA.value, "simulated_cxr_e1")
     result = {"fingerprint": info["fingerprint"], "seeds": seeds, "claims": judged}
@@ -82,11 +85,13 @@ def trained(claims: Any, system: str, control: str) -> tuple[str, str]:
 def describe(
     output: pathlib.Path, claims: Any, system: str, control: str, seed: int
 ) -> tuple[Run, ...]:
-    """The run of a system under a control, after the run that it starts from, if any."""
+    """The run of a system under a control, after the runs that it starts from."""
     recipe = claims.RECIPES.get(system, Recipe(system))
-    before: tuple[Run, ...] = ()
-    if recipe.image_from:
-        before = describe(output, claims, recipe.image_from, "none", seed)
+    before: list[Run] = []
+    starts = {}
+    for encoder, origin in recipe.starts.items():
+        before += describe(output, claims, origin, "none", seed)
+        starts[encoder] = before[-1].folder
     evaluate = (
         f"--suite={ROOT / 'configs/evaluate' / _CLAIMS.value}.py",
         f"--data_dir={_DATA.value}",
@@ -99,7 +104,7 @@ def describe(
             output / run_name(system, control, seed),
             train_flags(recipe.config, control, flags, seed),
             evaluate,
-            before[-1].folder if before else None,
+            starts,
         ),
     )
 

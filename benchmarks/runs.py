@@ -7,7 +7,7 @@ import pathlib
 import queue
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent import futures
 
 from tqdm import tqdm
@@ -21,14 +21,14 @@ FROZEN = ("--config.optimizer.learning_rate=0.0", "--config.optimizer.warmup_ste
 class Run:
     """`launch/train.py` with `train` flags, then `launch/evaluate.py` with `evaluate` flags.
 
-    A run without `train` flags evaluates only, such as a baseline of pixels. `image_from` is the
-    folder of a finished run, whose image encoder this one starts from.
+    A run without `train` flags evaluates only, such as a baseline of pixels. `starts` maps "image"
+    or "text" to the folder of a finished run, from whose encoder this one starts.
     """
 
     folder: pathlib.Path
     train: tuple[str, ...]
     evaluate: tuple[str, ...]
-    image_from: pathlib.Path | None = None
+    starts: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
 def finish_all(runs: Sequence[Run], jobs: int) -> None:
@@ -53,12 +53,7 @@ def _finish(run: Run, core: int | None) -> None:
     if (evaluation / "metrics.json").exists():
         return
     if run.train:
-        start = ()
-        if run.image_from:
-            weights = run.folder / "start"
-            export = ["launch/export.py", f"--checkpoint={run.image_from}", f"--output={weights}"]
-            _call(run.folder, export, core)
-            start = (f"--config.init.image={weights}",)
+        start = [_start(run.folder, encoder, run.starts[encoder], core) for encoder in run.starts]
         _call(run.folder, ["launch/train.py", *run.train, *start, f"--workdir={run.folder}"], core)
         source = (f"--checkpoint={run.folder}",)
     else:
@@ -66,6 +61,13 @@ def _finish(run: Run, core: int | None) -> None:
     _call(
         run.folder, ["launch/evaluate.py", *source, *run.evaluate, f"--output={evaluation}"], core
     )
+
+
+def _start(folder: pathlib.Path, encoder: str, origin: pathlib.Path, core: int | None) -> str:
+    """Export a finished run; the flag that starts this one's encoder from it."""
+    weights = folder / f"start_{encoder}"
+    _call(folder, ["launch/export.py", f"--checkpoint={origin}", f"--output={weights}"], core)
+    return f"--config.init.{encoder}={weights}"
 
 
 def _call(folder: pathlib.Path, command: list[str], core: int | None) -> None:

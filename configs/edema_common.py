@@ -42,10 +42,13 @@ def variant(
     config = common.variant(config, arg)
     if arg:
         config.system.image = ConfigDict(image)
+        config.train.steps = min(config.train.steps, 500)
         config.data.mixture = _entries(SITE, mixture)
         if "text" in config.system:
             config.data.text_length = 96
-            config.system.text.update(dict(max_length=96, depth=1))
+            config.system.text.depth = 1
+            # The text encoder is meant to come trained, the image encoder does not.
+            config.optimizer.learning_rates = (("text_encoder", 0.1),)
     return config
 
 
@@ -53,6 +56,7 @@ def without_text(config: ConfigDict) -> ConfigDict:
     """For systems of images alone."""
     for key in ("text", "joint"):
         del config.system[key]
+    config.optimizer.learning_rates = ()
     for entry in config.data.mixture.values():
         entry.text = "none"
     return config

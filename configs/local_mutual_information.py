@@ -25,7 +25,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.variant(config, arg, MIXTURE, RESNET)
     del config.system.joint
     if arg:
-        config.system.critic.hidden = (128, 64)
-        config.system.sentences = 12
-        config.system.sentence_length = 24
+        config.system.critic.update(dict(name="bilinear", rank=64))
+        config.system.sentences = 8
+        config.system.sentence_length = 20
     return config

@@ -25,5 +25,5 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.variant(config, arg, MIXTURE, RESNET)
     del config.system.joint
     if arg:
-        config.system.critic.hidden = (128, 64)
+        config.system.critic.update(dict(name="bilinear", rank=64))
     return config

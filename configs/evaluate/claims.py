@@ -21,6 +21,7 @@ says what the other source adds, and is reported as it comes out.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 
@@ -52,11 +53,11 @@ class Recipe:
     """How a system of that name is trained, where that is not the config of its name alone.
 
     config: a file of configs.
-    image_from: a system from whose own run of the same seed the image encoder starts.
+    starts: encoder, "image" or "text", to the system from whose own run of the same seed it starts.
     """
 
     config: str
-    image_from: str = ""
+    starts: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,7 +28,9 @@ Controls, trained with the same steps and images:
   other_patient  the same sentence on another patient's image
   centre       the centre of the image
 
-"<system>_tuned" is `image_only` that starts from the image encoder of <system>.
+As in the papers, systems that read reports start from a BERT of the field: CXR-BERT of the same seed,
+trained on the same reports without an image; so do their controls. "<system>_tuned" is `image_only`
+that starts from the image encoder of <system>.
 """
 
 from ml_collections import ConfigDict
@@ -57,9 +59,10 @@ CONTROLS: dict[str, Control] = {
     "image_only": Control(system="image_only"),
     **{name: _maps(name) for name in ("location", "other_patient", "centre")},
 }
+_READERS = ("mutual_information", "local_mutual_information", "joint_ranking")
 RECIPES: dict[str, Recipe] = {
-    f"{system}_tuned": Recipe("image_only", image_from=system)
-    for system in ("mutual_information", "local_mutual_information", "joint_ranking")
+    **{system: Recipe(system, {"text": "cxr_bert"}) for system in _READERS},
+    **{f"{system}_tuned": Recipe("image_only", {"image": system}) for system in _READERS},
 }
 _OWN = (HEAD, PROBE, FINDINGS)
 _FROZEN = (PROBE, FINDINGS)
@@ -80,7 +83,7 @@ CLAIMS: dict[str, Claim] = {
         {"random": (PROBE,), "pairs": (PROBE,), "image_only": (), **_POINTING},
         (*_FROZEN, ATYPICAL),
     ),
-    **{name: Claim({"image_only": ()}, (HEAD,)) for name in RECIPES},
+    **{f"{system}_tuned": Claim({"image_only": ()}, (HEAD,)) for system in _READERS},
 }
 
 

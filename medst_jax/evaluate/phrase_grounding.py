@@ -93,8 +93,9 @@ def _targets(bench: Bench, dataset: str, split: str, limit: int) -> list[_Target
     step = max(1, len(phrases) // limit) if limit else 1
     size, targets = bench.embedder.size, []
     for phrase in phrases[::step]:
-        image = studies[phrase.row].images[phrase.image]
-        if image != studies[phrase.row].frontal():
+        study = studies[phrase.row]
+        image, frontal = study.images[phrase.image], study.frontal()
+        if frontal is None or image.image_id != frontal.image_id:
             continue
         height, width = decode(image.data).shape
         box = bench.embedder.box(phrase.boxes, height, width)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Comparison of runs, the table of claims, and the baselines."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -66,7 +68,10 @@ def test_claims_name_tasks_metrics_controls_and_systems_that_exist(module) -> No
             control = module.CONTROLS.get(name, claims.Control())
             assert not control.tasks or set(required) <= set(control.tasks)
             assert not control.system or control.system in module.CLAIMS
-    assert all(recipe.image_from in module.CLAIMS for recipe in module.RECIPES.values())
+    for recipe in module.RECIPES.values():
+        assert set(recipe.starts) <= {"image", "text"}
+        for config in (recipe.config, *recipe.starts.values()):
+            importlib.import_module(f"configs.{config}")
     assert set(module.METRICS) <= {task for c in module.CLAIMS.values() for task in c.tasks}
 
 

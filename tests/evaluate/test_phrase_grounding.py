@@ -106,13 +106,24 @@ class Pointer(FakeSystem):
 
 
 @dataclasses.dataclass
+class StoredPicture:
+    """A picture as PNG."""
+
+    image_id: str
+    data: bytes
+    affine: np.ndarray
+
+
+@dataclasses.dataclass
 class Illustrated(FakeStudies):
     """Studies that hold their picture as PNG."""
 
     def __getitem__(self, i: int) -> types.SimpleNamespace:
         data = cv2.imencode(".png", self.pictures[i][..., 0])[1].tobytes()
-        image = types.SimpleNamespace(data=data)
-        return types.SimpleNamespace(images=[image, None], frontal=lambda: image, truth={})
+        # As stored images do, they compare by their arrays, and are made anew at each reading.
+        image = StoredPicture(f"image-{i}", data, np.eye(2, 3))
+        again = StoredPicture(f"image-{i}", data, np.eye(2, 3))
+        return types.SimpleNamespace(images=[image, None], frontal=lambda: again, truth={})
 
 
 def test_a_system_that_points_beats_the_baselines():
