@@ -19,7 +19,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = reports.reports("cxr_bert", size=224, text_length=128, batch_size=256, steps=45_000)
     config.system.text.dropout = 0.25
     config.optimizer.update(dict(learning_rate=2e-5, warmup_steps=1_350))
-    reports.small(config, arg)
+    if reports.small(config, arg):
+        config.train.steps = min(config.train.steps, 300)
     reports.text_only(config)
     config.system.update(
         dict(temperature=0.5, language_weight=0.1, mask=ConfigDict(dict(rate=0.15, token=4)))

@@ -36,13 +36,17 @@ def recipe(name: str, image: str, size: int, mixture: dict[str, DataSetOptions])
 
 
 def variant(
-    config: ConfigDict, arg: str | None, mixture: dict[str, DataSetOptions], image: dict[str, Any]
+    config: ConfigDict,
+    arg: str | None,
+    mixture: dict[str, DataSetOptions],
+    image: dict[str, Any],
+    steps: int,
 ) -> ConfigDict:
-    """The variants of `common`, on site M alone and with whole reports."""
+    """The variants of `common`, at most `steps` long, on site M alone and with whole reports."""
     config = common.variant(config, arg)
     if arg:
         config.system.image = ConfigDict(image)
-        config.train.steps = min(config.train.steps, 500)
+        config.train.steps = min(config.train.steps, steps)
         config.data.mixture = _entries(SITE, mixture)
         if "text" in config.system:
             config.data.text_length = 96

@@ -26,4 +26,4 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.system.image = ConfigDict(dict(name="variational"))
     config.train.batch_size = 64
     small = dict(name="variational_small")
-    return edema.without_text(edema.variant(config, arg, MIXTURE, small))
+    return edema.without_text(edema.variant(config, arg, MIXTURE, small, 250))

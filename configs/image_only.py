@@ -20,4 +20,4 @@ MIXTURE = {"graded": edema.GRADED}
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("image_only", "grid_resnet256", 256, MIXTURE)
     config.train.batch_size = 64
-    return edema.without_text(edema.variant(config, arg, MIXTURE, RESNET))
+    return edema.without_text(edema.variant(config, arg, MIXTURE, RESNET, 300))

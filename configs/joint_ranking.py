@@ -27,4 +27,4 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.system.joint = 768
     config.train.batch_size = 4
     config.optimizer.learning_rate = 2e-5
-    return edema.variant(config, arg, MIXTURE, RESNET)
+    return edema.variant(config, arg, MIXTURE, RESNET, 350)

@@ -22,10 +22,10 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("local_mutual_information", "grid_resnet256", 256, MIXTURE)
     config.train.batch_size = 8
     config.system.critic = ConfigDict(dict(name="mlp", hidden=(1024, 512)))
-    config = edema.variant(config, arg, MIXTURE, RESNET)
+    config = edema.variant(config, arg, MIXTURE, RESNET, 600)
     del config.system.joint
     if arg:
         config.system.critic.update(dict(name="bilinear", rank=64))
-        config.system.sentences = 8
+        config.system.sentences = 6
         config.system.sentence_length = 20
     return config

@@ -22,7 +22,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("mutual_information", "grid_resnet256", 256, MIXTURE)
     config.train.batch_size = 8
     config.system.critic = ConfigDict(dict(name="mlp", hidden=(1024, 512)))
-    config = edema.variant(config, arg, MIXTURE, RESNET)
+    config = edema.variant(config, arg, MIXTURE, RESNET, 350)
     del config.system.joint
     if arg:
         config.system.critic.update(dict(name="bilinear", rank=64))
