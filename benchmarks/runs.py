@@ -67,7 +67,8 @@ def _start(folder: pathlib.Path, encoder: str, origin: pathlib.Path, core: int |
     """Export a finished run; the flag that starts this one's encoder from it."""
     weights = folder / f"start_{encoder}"
     _call(folder, ["launch/export.py", f"--checkpoint={origin}", f"--output={weights}"], core)
-    return f"--config.init.{encoder}={weights}"
+    place = {"image": weights, "text": weights / "text_encoder"}
+    return f"--config.init.{encoder}={place[encoder]}"
 
 
 def _call(folder: pathlib.Path, command: list[str], core: int | None) -> None:
