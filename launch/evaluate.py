@@ -52,7 +52,9 @@ _BATCH = flags.DEFINE_integer("batch_size", 64, "Images or texts per call.", low
 _WEIGHTS = flags.DEFINE_string("weights", None, "File or folder of another project's weights.")
 _LAYOUT = flags.DEFINE_enum("layout", None, list(LAYOUTS), "Names in the file of --weights.")
 _FEATURES = flags.DEFINE_string("features", None, "An .npz of image_id [N] and features [N, D].")
-_SIZE = flags.DEFINE_integer("size", 64, "Image side for --baseline and --weights.", lower_bound=8)
+_SIZE = flags.DEFINE_integer(
+    "size", None, "Image side: of --weights, and of --baseline, 64 if not given.", lower_bound=8
+)
 _CHANNELS = flags.DEFINE_integer("channels", 3, "Channels that --weights takes.", lower_bound=1)
 _MEAN = flags.DEFINE_list(
     "mean", ["0.5"], "Of pixels in [0, 1], for --weights; one or a channel's."
@@ -119,6 +121,10 @@ def _checkpoint(workdir: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
 def _weights(path: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
     if not _LAYOUT.value:
         raise app.UsageError(f"--weights needs --layout, one of {', '.join(LAYOUTS)}")
+    if _SIZE.value is None:
+        raise app.UsageError(
+            "--weights needs --size, the image side that the encoder was trained at"
+        )
     mean, std = (_statistic(flag.value) for flag in (_MEAN, _STD))
     preprocess = Preprocess(_SIZE.value, cast(Fit, _FIT.value), mean, std, _CHANNELS.value)
     imported, tokenizer = import_system(path, _LAYOUT.value, preprocess)
@@ -140,7 +146,7 @@ def _features(path: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
 
 
 def _baseline(name: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
-    bench = Bench(PixelEmbedder(name, _SIZE.value), _library())
+    bench = Bench(PixelEmbedder(name, _side()), _library())
     return bench, SystemUnderTest(_NAME.value or name), {"baseline": name, **_environment()}
 
 
@@ -148,7 +154,11 @@ def _library() -> Library:
     """For contestants that were not trained here, and so know no data folder."""
     if _DATA_DIR.value is None:
         raise app.UsageError("without --checkpoint, give --data_dir=FOLDER")
-    return Library(_DATA_DIR.value, _SIZE.value, cast(Fit, _FIT.value))
+    return Library(_DATA_DIR.value, _side(), cast(Fit, _FIT.value))
+
+
+def _side() -> int:
+    return _SIZE.value or 64
 
 
 def _environment() -> dict[str, str]:

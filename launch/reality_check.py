@@ -16,6 +16,7 @@ import pathlib
 import sys
 
 from absl import app, flags
+from etils import epath
 from ml_collections import config_flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -28,8 +29,10 @@ from medst_jax.reality_check.cells import EXTERNAL, Sources, lines, needed_cells
 from medst_jax.reality_check.mentions import mention_shares
 from medst_jax.reality_check.options import parse_check
 from medst_jax.reality_check.page import page
+from medst_jax.reality_check.record import digest_of
 from medst_jax.reality_check.results import Table, tabulate, to_json
 from medst_jax.reality_check.work import CellError, Workshop, budget
+from medst_jax.train.workdir import write_atomic
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -78,6 +81,7 @@ def _check() -> None:
         root=ROOT,
         output=output,
         suite=_suite_file(),
+        digest=digest_of(_SUITE.value.to_dict()),
         data_dir=str(pathlib.Path(_DATA_DIR.value).resolve()),
         variant=options.variant,
         flags=tuple(_TRAIN_FLAG.value),
@@ -91,7 +95,7 @@ def _check() -> None:
     table = tabulate(options, rows, shop, draws=suite.draws, seed=suite.seed)
     table = dataclasses.replace(table, mentions=_mentions(table, sites))
     output.mkdir(parents=True, exist_ok=True)
-    (output / "table.json").write_text(to_json(table))
+    write_atomic(epath.Path(output / "table.json"), to_json(table))
     facts = {
         "date": datetime.date.today().isoformat(),
         "variant": options.variant,
@@ -99,7 +103,7 @@ def _check() -> None:
         "data": _DATA_DIR.value,
     }
     report = output / "report.html"
-    report.write_text(page("Reality check", table, options.reference, facts))
+    write_atomic(epath.Path(report), page("Reality check", table, options.reference, facts))
     for text in table.warnings:
         print(f"warning: {text}")
     print(f"report: {report}")

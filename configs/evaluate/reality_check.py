@@ -19,27 +19,15 @@ training, not at all, and the other way round.
 
 from ml_collections import ConfigDict
 
+# Findings that no label names, and that reports mention never to often.
+from data_pipelines.simulated_cxr.findings import EXTRA
+
 BASE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema")
 NEW = ("Pleural Effusion", "Pneumothorax", "Lung Lesion")
 
 # An encoder as initialised, but for the batch norm, which takes up the statistics of the images.
 FROZEN = ("--config.optimizer.learning_rate=0.0", "--config.optimizer.warmup_steps=0")
 M, C, P = "simulated_cxr_m", "simulated_cxr_c", "simulated_cxr_p"
-# Findings of the simulated cohort that no label names, and that reports mention never to often.
-OUTSIDE = (
-    "Hiatal Hernia",
-    "Emphysema",
-    "Calcified Granuloma",
-    "Scoliosis",
-    "Tortuous Aorta",
-    "Pneumoperitoneum",
-    "Subcutaneous Emphysema",
-    "Elevated Hemidiaphragm",
-    "Hilar Lymphadenopathy",
-    "Fibrosis",
-    "Cavity",
-    "Compression Fracture",
-)
 CONFOUNDED = ("aligned", "neutral", "reversed")
 LONG = ("probe of each finding", "retrieval of reports", "retrieval by sentences")
 
@@ -127,7 +115,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             task=dict(
                 dataset="simulated_cxr_e2",
                 split="enriched",
-                classes=OUTSIDE,
+                classes=EXTRA,
                 kind="multi",
                 labels="truth",
             ),

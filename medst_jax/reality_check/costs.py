@@ -15,6 +15,7 @@ from medst_jax.options import parse
 from medst_jax.plan.chips import CHIPS
 from medst_jax.plan.flops import forward_flops
 from medst_jax.train.state import abstract_system
+from medst_jax.train.workdir import write_atomic
 
 COST = "cost.json"
 CHIP = "v5e"
@@ -36,7 +37,7 @@ def cost_of(folder: epath.Path) -> dict[str, float]:
     config = json.loads((folder / "config.json").read_text())
     record = json.loads((folder / "system.json").read_text())
     found = _counted(config, record["name"], record["options"])
-    kept.write_text(json.dumps(found) + "\n")
+    write_atomic(kept, json.dumps(found) + "\n")
     return found
 
 

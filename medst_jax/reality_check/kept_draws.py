@@ -2,12 +2,14 @@
 """Draws of a cell's metrics, kept beside its predictions: a table made again costs next to nothing."""
 
 import hashlib
+import io
 
 import numpy as np
 from etils import epath
 
 from medst_jax.evaluate.predictions import Predictions
 from medst_jax.reality_check.statistics import Draws, draw
+from medst_jax.train.workdir import write_atomic
 
 FOLDER = "draws"
 
@@ -32,9 +34,8 @@ def kept_draw(
             return Draws(run.patients, arrays["whole"], arrays["values"], seed)
     made = draw(run, metric, draws=draws, seed=seed)
     path.parent.mkdir(exist_ok=True)
-    # Written under another name first: another process may be reading.
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.savez(file, whole=made.whole, values=made.values)
-    partial.replace(path)
+    # Another process may be reading or writing the same draws.
+    file = io.BytesIO()
+    np.savez(file, whole=made.whole, values=made.values)
+    write_atomic(path, file.getvalue())
     return made

@@ -9,6 +9,9 @@ from etils import epath
 
 from medst_jax.options import OptionError, parse
 
+# Metrics of which less is better.
+FALLING = ("calibration_error", "median_rank", "squared_error")
+
 
 @dataclasses.dataclass(frozen=True)
 class ControlOptions:
@@ -137,6 +140,12 @@ def parse_check(values: Mapping[str, Any]) -> CheckOptions:
             raise OptionError(
                 f"suite.cells.externals.{name}: there is no {given[0]}; correct the path or leave "
                 "the contestant out"
+            )
+    for name, metric in options.columns.items():
+        if metric.partition("/")[0] in FALLING:
+            raise OptionError(
+                f"suite.cells.columns.{name} is {metric!r}, which falls as a system gets better; a "
+                "table ranks from high to low: leave it to the task's own report"
             )
     for name in ("family", "order"):
         unknown = set(getattr(options, name)) - set(options.columns)

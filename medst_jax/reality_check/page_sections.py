@@ -163,5 +163,17 @@ def _who(row: Row) -> str:
 
 def _one_of_each(rows: Sequence[Row]) -> list[Row]:
     """Of each system the row with the most training data, and every control with cells."""
-    chosen = {(row.line.name, row.line.control): row for row in rows if row.entries or row.outside}
+    chosen: dict[tuple[str, bool], Row] = {}
+    for row in rows:
+        if not (row.entries or row.outside):
+            continue
+        before = chosen.get((row.line.name, row.line.control))
+        if before is None or _amount(row) > _amount(before):
+            chosen[row.line.name, row.line.control] = row
     return list(chosen.values())
+
+
+def _amount(row: Row) -> tuple[int, bool]:
+    """How many sites a row trains on; of equally many, the reading by prompts has more of them."""
+    sites = len(row.line.cells[0].sites) if row.line.cells else 0
+    return sites, row.line.reading == "prompts"

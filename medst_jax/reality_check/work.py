@@ -8,17 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from tqdm import tqdm
 
 from medst_jax.reality_check.cells import Cell
 from medst_jax.reality_check.claim import claim
+from medst_jax.reality_check.record import CellError, check_folder, claim_folder
 
 WAIT = 5.0  # seconds between looks at cells that others work on
-
-
-class CellError(RuntimeError):
-    """A cell's training or evaluation failed; the message names its log."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +27,7 @@ class Workshop:
       root: of the code: the folder of `launch/` and `configs/`.
       output: a folder per cell is made here.
       suite: file of the suite, with its variant.
+      digest: of what the suite evaluates.
       data_dir: prepared data.
       variant: of the training configs.
       flags: further flags of every training.
@@ -37,6 +36,7 @@ class Workshop:
     root: pathlib.Path
     output: pathlib.Path
     suite: str
+    digest: str
     data_dir: str
     variant: str
     flags: tuple[str, ...] = ()
@@ -45,8 +45,24 @@ class Workshop:
         """Where a cell's training and evaluation are."""
         return self.output / "cells" / cell.name
 
+    def record(self, cell: Cell) -> dict[str, Any]:
+        """What a cell is made of: a folder that was made of something else is another cell's."""
+        return {
+            "config": f"{cell.config}:{self.variant}" if cell.config else "",
+            "sites": list(cell.sites),
+            "seed": cell.seed,
+            "flags": [*cell.flags, *self.flags] if cell.config else [],
+            "evaluate": list(cell.evaluate),
+            "suite": self.digest,
+        }
+
     def done(self, cell: Cell) -> bool:
-        """Whether a cell has been evaluated; metrics.json is written last."""
+        """Whether a cell has been evaluated; metrics.json is written last.
+
+        Raises:
+          CellError: its folder holds another cell.
+        """
+        check_folder(self.folder(cell), self.record(cell))
         return (self.folder(cell) / "evaluation" / "metrics.json").exists()
 
     def finish(self, cells: Sequence[Cell]) -> None:
@@ -74,6 +90,7 @@ class Workshop:
 
     def _do(self, cell: Cell) -> None:
         folder = self.folder(cell)
+        claim_folder(folder, self.record(cell))
         evaluate = [
             "launch/evaluate.py",
             f"--suite={self.suite}",

@@ -3,6 +3,7 @@
 
 import json
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,9 +50,13 @@ def is_remote(path: epath.PathLike) -> bool:
 
 
 def write_atomic(path: epath.Path, content: str | bytes) -> None:
-    """Write a file so that a reader, or a restart, sees all of it or none."""
+    """Write a file so that a reader, or a restart, sees all of it or none.
+
+    Several processes may write the same file at once; the last one wins.
+    """
     # An object appears as a whole when it is closed; renaming it would copy it.
-    target = path if is_remote(path) else path.with_name(f".{path.name}.tmp")
+    unique = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    target = path if is_remote(path) else path.with_name(f".{path.name}.{unique}.tmp")
     try:
         if isinstance(content, bytes):
             target.write_bytes(content)
@@ -60,6 +65,8 @@ def write_atomic(path: epath.Path, content: str | bytes) -> None:
         if target != path:
             target.replace(path)
     except OSError as error:
+        if target != path:
+            target.unlink(missing_ok=True)
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}") from error
 
 

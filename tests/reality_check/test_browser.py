@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from medst_jax.reality_check.page import page
-from tests.reality_check.test_results import shop, table_of  # noqa: F401 - a fixture
+from tests.reality_check.stand_ins import table_of
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PROBE = """
@@ -62,7 +62,7 @@ def _contrast(first: str, second: str) -> float:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_page_fits_sorts_and_can_be_read(shop, tmp_path, width, dark) -> None:  # noqa: F811
+def test_the_page_fits_sorts_and_can_be_read(shop, tmp_path, width, dark) -> None:
     text = page("Check", table_of(shop), "random", {"date": "today"})
     seen = _seen(tmp_path, text, width, dark)
     assert seen["content"] <= seen["width"], "tables scroll inside, the page does not"

@@ -3,80 +3,18 @@
 
 import dataclasses
 import json
-import pathlib
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 
-from medst_jax.evaluate.predictions import Predictions, write_predictions
-from medst_jax.reality_check.cells import Sources, lines, needed_cells
-from medst_jax.reality_check.options import CheckOptions, ControlOptions, parse_check
+from medst_jax.options import OptionError
+from medst_jax.reality_check.cells import lines, needed_cells
+from medst_jax.reality_check.options import ControlOptions
 from medst_jax.reality_check.page import page
+from medst_jax.reality_check.record import CELL, CellError, digest_of
 from medst_jax.reality_check.results import ORACLE, tabulate, to_json
-from medst_jax.reality_check.work import CellError, Workshop, budget
-
-M, C = "simulated_cxr_m", "simulated_cxr_c"
-SITES = {M: Sources(text=True, labels=True), C: Sources(text=False, labels=True)}
-NEEDS = {"clip": Sources(text=True, labels=False), "dlilp": Sources(text=True, labels=True)}
-COUNT = 90
-
-
-def options() -> CheckOptions:
-    return parse_check(
-        dict(
-            systems=("clip", "dlilp"),
-            mixtures={"M": (M,), "M+C": (M, C)},
-            seeds=(0, 1),
-            variant="tiny",
-            columns={"names": "balanced_accuracy", "prototypes": "balanced_accuracy"},
-            controls={"random": dict(system="dlilp", mixture="M", flags=("--x=1",))},
-            reference="random",
-            baselines=("all_pixels",),
-        )
-    )
-
-
-def predictions(shift: float, seed: int) -> Predictions:
-    rng = np.random.default_rng(seed)
-    targets = np.arange(COUNT) % 3
-    scores = rng.normal(size=(1, COUNT, 3)).astype(np.float32)
-    scores[0, np.arange(COUNT), targets] += shift
-    views = np.where(np.arange(COUNT) < 55, "PA", "AP")
-    views[55:60] = "unknown"
-    groups = {"view": views}
-    return Predictions("single", np.arange(COUNT) // 2, targets, scores, ("a", "b", "c"), groups)
-
-
-def write(shop: Workshop, name: str, shift: float, seed: int, *columns: str) -> None:
-    folder = shop.folder(next(c for c in needed_cells(rows()) if c.name == name))
-    (folder / "evaluation").mkdir(parents=True)
-    write_predictions(
-        folder / "evaluation" / "predictions.npz", {c: predictions(shift, seed) for c in columns}
-    )
-    (folder / "summary.json").write_text(json.dumps({"examples_per_second": 100.0 + seed}))
-    (folder / "input.json").write_text(json.dumps({"fingerprints": {M: "abc"}}))
-    (folder / "evaluation" / "metrics.json").write_text("[]")
-
-
-def rows():
-    return lines(options(), SITES, NEEDS)
-
-
-@pytest.fixture
-def shop(tmp_path: pathlib.Path) -> Workshop:
-    made = Workshop(tmp_path, tmp_path / "out", "suite.py", "data", "tiny")
-    for seed in (0, 1):
-        for mixture, shift in ((M, 1.0), (f"{M}+{C}", 1.5)):
-            write(made, f"clip-{mixture}-{seed}", shift, seed, "names")
-            write(made, f"dlilp-{mixture}-{seed}", shift, seed + 5, "names", "prototypes")
-        write(made, f"dlilp-{M}-random-{seed}", 0.0, seed + 9, "names", "prototypes")
-    write(made, "baseline-all_pixels", 3.0, 20, "prototypes")
-    return made
-
-
-def table_of(shop: Workshop):
-    return tabulate(options(), rows(), shop, draws=200, seed=0)
+from medst_jax.reality_check.work import budget
+from tests.reality_check.stand_ins import NEEDS, SITES, C, M, options, rows, table_of, workshop
 
 
 def test_rows_hold_values_intervals_and_differences(shop) -> None:
@@ -104,7 +42,10 @@ def test_a_control_that_wins_is_said_first(shop) -> None:
 
 def test_a_system_is_no_contestant_against_itself_as_a_control(shop) -> None:
     supervised = dict(system="dlilp", mixture="M")
-    controls = {"supervised": supervised, "random": dict(system="dlilp", mixture="M", flags=("x",))}
+    controls = {
+        "supervised": supervised,
+        "random": dict(system="dlilp", mixture="M", flags=("--x=1",)),
+    }
     check = dataclasses.replace(
         options(), controls={n: ControlOptions(**c) for n, c in controls.items()}, baselines=()
     )
@@ -164,7 +105,7 @@ def test_a_cell_that_fails_names_its_log(tmp_path) -> None:
     launch = tmp_path / "launch"
     launch.mkdir()
     (launch / "train.py").write_text("import sys; print('bad'); sys.exit(3)\n")
-    shop = Workshop(tmp_path, tmp_path / "out", "suite.py", "data", "tiny")
+    shop = workshop(tmp_path)
     cell = needed_cells(rows())[0]
     with pytest.raises(CellError, match=r"ended with code 3; see .*output\.txt"):
         shop.finish([cell])
@@ -182,7 +123,7 @@ def test_cells_are_trained_then_evaluated_once(tmp_path) -> None:
         + "out = pathlib.Path(next(a for a in sys.argv if '--output' in a).partition('=')[2])\n"
         "out.mkdir(parents=True)\n(out / 'metrics.json').write_text('[]')\n"
     )
-    shop = Workshop(tmp_path, tmp_path / "out", "suite.py:quick", "data", "tiny", ("--more=1",))
+    shop = workshop(tmp_path, "suite.py:quick", "--more=1")
     cells = [c for c in needed_cells(rows()) if c.evaluate or c.name == f"clip-{M}+{C}-1"]
     shop.finish(cells)
     shop.finish(cells)
@@ -191,3 +132,27 @@ def test_cells_are_trained_then_evaluated_once(tmp_path) -> None:
     assert "--more=1" in trained and "--suite=suite.py:quick" in evaluated
     (only,) = (shop.folder(cells[1]) / "output.txt").read_text().splitlines()
     assert "--baseline=all_pixels" in only
+
+
+def test_a_folder_of_another_cell_is_refused_with_what_differs(tmp_path, shop) -> None:
+    cell = needed_cells(rows())[0]
+    assert shop.done(cell)
+    other = dataclasses.replace(shop, digest="other")
+    with pytest.raises(CellError, match=r"suite = 'digest', now it is 'other'; delete this folder"):
+        other.done(cell)
+    with pytest.raises(CellError, match=r"flags = \[\], now it is \['--config.train.steps=9'\]"):
+        dataclasses.replace(shop, flags=("--config.train.steps=9",)).finish([cell])
+    (shop.folder(cell) / CELL).unlink()
+    with pytest.raises(CellError, match=r"has results but no cell.json"):
+        shop.done(cell)
+
+
+def test_the_digest_is_of_what_is_evaluated() -> None:
+    suite = {"draws": 10, "tasks": {"a": {"shots": (1, 2)}}, "cells": {"seeds": (0,)}}
+    assert digest_of(suite) == digest_of({**suite, "cells": {"seeds": (0, 1)}})
+    assert digest_of(suite) != digest_of({**suite, "draws": 11})
+
+
+def test_columns_of_which_less_is_better_are_refused() -> None:
+    with pytest.raises(OptionError, match=r"columns.names is 'calibration_error', which falls"):
+        options(columns={"names": "calibration_error"})
