@@ -38,6 +38,7 @@ class EmbedsImages(Protocol):
     labels: tuple[str, ...]
     has_image: bool
     has_text: bool
+    has_maps: bool
     reads_priors: bool
 
     def images(self, images: np.ndarray) -> Embeddings:
@@ -51,6 +52,9 @@ class EmbedsImages(Protocol):
 
     def patches(self, images: np.ndarray) -> np.ndarray:
         """Patch embeddings [N, P, E]; only where `has_text`."""
+
+    def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Scores [N, P] of regions with a sentence per image; only where `has_maps`."""
 
     def box(self, box: Any, height: int, width: int) -> np.ndarray:
         """Boxes of a stored image in the encoder's square."""

@@ -22,6 +22,7 @@ class FeaturesOnly:
     labels: tuple[str, ...] = ()
     has_image = True
     has_text = False
+    has_maps = False
     reads_priors = False
 
     def __init__(self, size: int) -> None:
@@ -42,6 +43,10 @@ class FeaturesOnly:
     def patches(self, images: np.ndarray) -> np.ndarray:
         """There is no space shared with texts."""
         raise NotApplicable(f"{self.what} has no patch embeddings")
+
+    def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """There is no space shared with texts."""
+        raise NotApplicable(f"{self.what} relates no sentence to regions")
 
     def box(self, box: Any, height: int, width: int) -> np.ndarray:
         """Nothing here is compared with boxes."""

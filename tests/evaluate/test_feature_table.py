@@ -11,6 +11,7 @@ from fakes import FakeLibrary, pointing, studies
 from medst_jax.evaluate.feature_table import table_bench
 from medst_jax.evaluate.linear_probe import LinearProbeOptions, linear_probe
 from medst_jax.evaluate.outcome import NotApplicable
+from medst_jax.evaluate.phrase_grounding import PhraseGroundingOptions, phrase_grounding
 from medst_jax.evaluate.tasks import TaskOptions
 from medst_jax.evaluate.zero_shot import ZeroShotOptions, zero_shot
 
@@ -38,6 +39,8 @@ def test_a_probe_reads_the_rows_of_its_images(tmp_path: pathlib.Path) -> None:
     )
     outcome = linear_probe(LinearProbeOptions(TASK, shots=(2,), draws=1), bench)
     assert (outcome.parts[0].predictions.predicted() == outcome.parts[0].predictions.targets).all()
+    with pytest.raises(NotApplicable, match="relates no sentence"):
+        phrase_grounding(PhraseGroundingOptions("fake", "fake"), bench)
     with pytest.raises(NotApplicable, match="no text encoder"):
         zero_shot(ZeroShotOptions(TASK, mode="text", prompts="names"), bench)
 
