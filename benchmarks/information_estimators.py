@@ -9,7 +9,7 @@ nats. A critic is trained with each bound, then both bounds are read on fresh ba
 second table is the gradient of MINE's bound at a fixed critic: how far the mean gradient of small
 batches lies from that of one large batch, without and with the running mean.
 
-Writes estimators.json and estimators.png; two minutes on a core.
+Writes estimators.json and estimators.png; about a quarter of an hour on a core.
 """
 
 import functools

@@ -23,6 +23,7 @@ from medst_jax.evaluate import bootstrap
 from medst_jax.evaluate.measure import statistic
 from medst_jax.evaluate.predictions import Predictions, read_predictions
 
+_DRAWS = flags.DEFINE_integer("draws", 500, "Of the bootstrap.", lower_bound=1)
 _RUNS = flags.DEFINE_string("runs", "runs/edema", "Folder of benchmarks/claims.py.")
 
 QUESTIONS = ("0 v 123", "01 v 23", "012 v 3")
@@ -66,7 +67,9 @@ def value(runs: list[Predictions], metric: str) -> str:
     """The mean over seeds with its interval."""
     parts = [statistic(run, metric) for run in runs]
     mean = bootstrap.clustered_interval(
-        lambda weights: np.mean([part(weights) for part in parts], axis=0), runs[0].patients
+        lambda weights: np.mean([part(weights) for part in parts], axis=0),
+        runs[0].patients,
+        draws=_DRAWS.value,
     )
     return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
 

@@ -25,11 +25,14 @@ Controls, trained with the same steps and images:
   no_prior        the system's own runs, tested without a prior
   biovil          BioViL, which has no local loss
   location        the mean training box of the same finding, side and zone: words, no image
+
+As in the papers, the text encoder starts from a BERT of the field: CXR-BERT of the same seed, trained on
+the same reports without an image; so do those of the controls.
 """
 
 from ml_collections import ConfigDict
 
-from configs.evaluate.claims import MINIMAL_EFFECT, RECIPES, SEEDS, Claim, Control
+from configs.evaluate.claims import MINIMAL_EFFECT, SEEDS, Claim, Control, Recipe
 
 __all__ = ["CLAIMS", "CONTROLS", "METRIC", "METRICS", "MINIMAL_EFFECT", "RECIPES", "SEEDS"]
 
@@ -68,6 +71,7 @@ CLAIMS: dict[str, Claim] = {
     "biovil_l": Claim({"biovil": (MAP,), "location": (ATYPICAL,)}, (MAP, ATYPICAL)),
     "biovil": Claim({"random": (MAP,), "pairs": (MAP,)}, (MAP,)),
 }
+RECIPES: dict[str, Recipe] = {system: Recipe(system, {"text": "cxr_bert"}) for system in CLAIMS}
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
