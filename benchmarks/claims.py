@@ -25,7 +25,7 @@ from benchmarks.runs import FROZEN, Run, finish_all
 from configs.evaluate.claims import Claim, Control, Recipe
 from medst_jax.data.studies import read_info
 from medst_jax.evaluate.comparison import compare, mean_value
-from medst_jax.evaluate.predictions import read_predictions
+from medst_jax.evaluate.predictions import Predictions, read_predictions
 
 _DATA = flags.DEFINE_string("data_dir", "data", "Prepared simulated cohort and vocabulary.")
 _OUTPUT = flags.DEFINE_string("output", "runs/claims", "Folder for runs and results.")
@@ -130,20 +130,25 @@ def judge(
     """One row per task and control of a system; `claims` is the file that holds the claims."""
     claim: Claim = claims.CLAIMS[system]
 
-    def predictions(name: str, task: str) -> list:
+    def predictions(name: str, task: str) -> list[Predictions] | None:
         task = claims.CONTROLS.get(name, Control()).tasks.get(task, task)
         folders = [output / run_name(*trained(claims, system, name), seed) for seed in seeds]
-        return [read_predictions(f / "evaluation" / "predictions.npz")[task] for f in folders]
+        found = [read_predictions(f / "evaluation" / "predictions.npz") for f in folders]
+        return [one[task] for one in found] if all(task in one for one in found) else None
 
     rows = []
     for task in claim.tasks:
         metric = claims.METRICS.get(task, claims.METRIC)
         own = predictions("none", task)
+        if own is None:
+            raise SystemExit(f"error: a run of {system} has no task {task!r}; see its output.txt")
         for control in claim.controls:
             elsewhere = claims.CONTROLS.get(control, Control()).tasks
-            if elsewhere and task not in elsewhere:
-                continue  # it is a control of other tasks
             other = predictions(control, task)
+            if other is None and task in claim.required[control]:
+                raise SystemExit(f"error: a run of {system}'s control {control} lacks {task!r}")
+            if other is None or (elsewhere and task not in elsewhere):
+                continue  # it is a control of other tasks
             effect = compare(own, other, metric)
             rows.append(
                 {

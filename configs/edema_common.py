@@ -22,6 +22,8 @@ def recipe(name: str, image: str, size: int, mixture: dict[str, DataSetOptions])
     """The papers' recipe: `mixture` maps an entry to how MIMIC-CXR's studies are chosen."""
     config = common.image_text(name)
     config.system.image = ConfigDict(dict(name=image, dtype="bfloat16"))
+    # Reports cut into sentences are many short texts: their activations would fill the memory.
+    config.system.text.remat = "full"
     config.system.preprocess = ConfigDict(
         dict(size=size, fit="crop", mean=0.0, std=1.0, channels=1)
     )
