@@ -5,9 +5,9 @@
     python launch/train.py --config=configs/image_only.py:smoke --workdir=runs/image_only_smoke
 
 The first is the paper's net at 256 px, batch 64, on a data set that you name `mimic_cxr`; it was not
-run here. The second takes about two minutes on one CPU core, on site M of the simulated cohort (8,000 patients,
-64 px), of which 3% of the reports have a grade. At a site that never trains (mean of three seeds) its head
-reaches a mean ordinal AUROC of 0.63 (random encoder 0.51, grades of other studies 0.48).
+run here. The second takes about two minutes on one of two CPU cores, on site M of the simulated cohort (8,000 patients,
+64 px), of which 3% of the reports are read for a grade. At a site that never trains (mean of three seeds) its head
+scores a mean ordinal AUROC of 0.63 (random encoder 0.51, grades of other studies 0.48).
 """
 
 from ml_collections import ConfigDict

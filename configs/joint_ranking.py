@@ -6,7 +6,7 @@
 
 The first is the paper's nets at 2048 px, batch 4, on a data set that you name `mimic_cxr`; it was not
 run here. The second takes about three minutes on two CPU cores, on site M of the simulated cohort
-(2,000 patients, 64 px), of which 3% of the reports have a grade; its score was not judged yet.
+(2,000 patients, 64 px), of which 3% of the reports are read for a grade; its score was not judged yet.
 """
 
 from ml_collections import ConfigDict

@@ -6,9 +6,9 @@
         --config.init.text=runs/cxr_bert_weights/text_encoder
 
 The first is the paper's nets at 256 px, batch 8, on a data set that you name `mimic_cxr`; it was not
-run here. The second takes about four minutes on one CPU core, on site M of the simulated cohort (8,000 patients,
-64 px), of which 3% of the reports have a grade; its text encoder starts from an exported run of
-configs/cxr_bert.py:smoke. At a site that never trains (mean of three seeds) a probe on its frozen encoder reaches a mean ordinal
+run here. The second takes about four minutes on one of two CPU cores, on site M of the simulated cohort (8,000 patients,
+64 px), of which 3% of the reports are read for a grade; its text encoder starts from an exported run of
+configs/cxr_bert.py:smoke. At a site that never trains (mean of three seeds) a probe on its frozen encoder scores a mean ordinal
 AUROC of edema of 0.61 (random encoder 0.51, reports of other studies 0.54) and 0.65 over findings (0.53, 0.56).
 """
 
