@@ -2,11 +2,14 @@
 """Joint image-text model with a ranking loss by edema severity (arXiv:2008.09884).
 
     python launch/train.py --config=configs/joint_ranking.py --workdir=runs/joint_ranking
-    python launch/train.py --config=configs/joint_ranking.py:smoke --workdir=runs/joint_ranking_smoke
+    python launch/train.py --config=configs/joint_ranking.py:smoke --workdir=runs/joint_ranking_smoke \\
+        --config.init.text=runs/cxr_bert_weights/text_encoder
 
 The first is the paper's nets at 2048 px, batch 4, on a data set that you name `mimic_cxr`; it was not
-run here. The second takes about three minutes on two CPU cores, on site M of the simulated cohort
-(2,000 patients, 64 px), of which 3% of the reports are read for a grade; its score was not judged yet.
+run here. The second takes about five minutes on one of two CPU cores, on site M of the simulated cohort (8,000 patients,
+64 px), of which 3% of the reports are read for a grade; its text encoder starts from an exported run of
+configs/cxr_bert.py:smoke. At a site that never trains (mean of three seeds) its head scores a mean ordinal
+AUROC of edema of 0.66 (random encoder 0.50, reports and grades of other studies 0.49).
 """
 
 from ml_collections import ConfigDict
