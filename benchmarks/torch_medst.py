@@ -157,10 +157,8 @@ class Medst(nn.Module):
     def __init__(self, vocabulary):
         super().__init__()
         config = transformers.BertConfig(vocab_size=vocabulary, num_hidden_layers=6)
-        self.image, self.text = (
-            ViewExperts(),
-            transformers.BertModel(config, add_pooling_layer=False),
-        )
+        self.image = ViewExperts()
+        self.text = transformers.BertModel(config, add_pooling_layer=False)
         self.heads = nn.ModuleList(head(768) for _ in range(4))
         self.word_weights, self.patch_weights = Weights(), Weights()
 

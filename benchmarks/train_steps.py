@@ -87,8 +87,10 @@ class JaxStep:
 def random_batch(
     keys: tuple[str, ...], rows: int, *, size: int, length: int, studies: int = 0
 ) -> dict[str, np.ndarray]:
-    """A full batch of the contract: every image present, every token in use and a word, every
-    sequence of `studies` rows."""
+    """A full batch of the contract: every image present, every token in use.
+
+    Every token is a word of its own, and sequences hold `studies` rows each.
+    """
     draw = np.random.default_rng(0)
     batch = {}
     specs = batch_spec(keys, rows, size=size, length=length, labels=LABELS, studies=studies)

@@ -5,8 +5,8 @@
     python launch/train.py --config=configs/edema_vae.py:smoke --workdir=runs/edema_vae_smoke
 
 The first is our size (the paper gives none) at 256 px, batch 64, on a data set that you name `mimic_cxr`; it was not
-run here. The second takes about three minutes on two CPU cores, on site M of the simulated cohort
-(2,000 patients, 64 px), of which 3% of the reports are read for a grade; its score was not judged yet.
+run here. The second takes about five minutes on one of two CPU cores, on site M of the simulated cohort
+(8,000 patients, 64 px), of which 3% of the reports are read for a grade; its score was not judged yet.
 """
 
 from ml_collections import ConfigDict

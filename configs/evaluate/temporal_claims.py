@@ -34,7 +34,16 @@ from ml_collections import ConfigDict
 
 from configs.evaluate.claims import MINIMAL_EFFECT, SEEDS, Claim, Control, Recipe
 
-__all__ = ["CLAIMS", "CONTROLS", "METRIC", "METRICS", "MINIMAL_EFFECT", "RECIPES", "SEEDS"]
+__all__ = [
+    "CLAIMS",
+    "CONTROLS",
+    "METRIC",
+    "METRICS",
+    "MINIMAL_EFFECT",
+    "RECIPES",
+    "SEEDS",
+    "get_config",
+]
 
 METRIC = "balanced_accuracy"
 _PROGRESSION, _GROUNDING = "progression", "grounding"

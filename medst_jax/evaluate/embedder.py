@@ -77,8 +77,7 @@ class Embedder:
         self.labels: tuple[str, ...] = tuple(system.labels) if system.has_prototypes else ()
         self.has_image: bool = system.has_image
         self.has_text: bool = system.has_text and tokenizer is not None
-        joint = self.has_image and (system.has_text or system.has_maps)
-        self.has_maps: bool = joint and tokenizer is not None
+        self.has_maps: bool = system.has_maps and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
         self._reads_words: bool = getattr(system, "reads_words", False)
         self._preprocess = system.preprocess

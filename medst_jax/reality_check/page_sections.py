@@ -168,12 +168,11 @@ def _one_of_each(rows: Sequence[Row]) -> list[Row]:
         if not (row.entries or row.outside):
             continue
         before = chosen.get((row.line.name, row.line.control))
-        if before is None or _amount(row) > _amount(before):
+        if before is None or _sites(row) > _sites(before):
             chosen[row.line.name, row.line.control] = row
     return list(chosen.values())
 
 
-def _amount(row: Row) -> tuple[int, bool]:
-    """How many sites a row trains on; of equally many, the reading by prompts has more of them."""
-    sites = len(row.line.cells[0].sites) if row.line.cells else 0
-    return sites, row.line.reading == "prompts"
+def _sites(row: Row) -> int:
+    """How many sites a row trains on."""
+    return len(row.line.cells[0].sites) if row.line.cells else 0

@@ -32,11 +32,14 @@ class System(nnx.Module):
     has_image: ClassVar[bool] = True
     has_text: ClassVar[bool] = True
     has_prototypes: ClassVar[bool] = False
-    # Regions answer to sentences; those with a joint space of image and text do so by cosines.
-    has_maps: ClassVar[bool] = False
 
     preprocess: Preprocess
     labels: tuple[str, ...]
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether `region_scores` answers: a joint space, or a critic of the system's own."""
+        return self.has_image and self.has_text
 
     def encode(self, batch: Batch, *, rngs: Rngs) -> Any:
         """The training forward pass, one example at a time but for batch norm.

@@ -41,7 +41,7 @@ class FakeSystem(nnx.Module):
     has_image = True
     has_text = True
     has_prototypes = True
-    has_maps = False
+    has_maps = True
     labels = ("East", "North", "Up")
     required_keys: tuple[str, ...] = ("frontal",)
     preprocess = Preprocess(size=SIZE, channels=1)
@@ -71,6 +71,7 @@ class ImageOnlySystem(FakeSystem):
     """Without a text encoder."""
 
     has_text = False
+    has_maps = False
 
 
 class TextOnlyScores(FakeSystem):

@@ -43,9 +43,7 @@ def test_runs_on_other_images_cannot_be_paired() -> None:
 )
 def test_suites_parse(module) -> None:
     options, tasks = parse_suite(module.get_config())
-    assert options.draws == (200 if module is edema_claims else 2000) and set(tasks) == set(
-        options.tasks
-    )
+    assert options.draws == 2000 and set(tasks) == set(options.tasks)
     with pytest.raises(ValueError, match="no variant"):
         module.get_config("smoke")
 
