@@ -6,14 +6,14 @@ import types
 
 import numpy as np
 import pytest
-from absl import flags
 
-from benchmarks import claims as driver
+from benchmarks import judging
 from configs.evaluate.claims import Claim, Control, Recipe
 from medst_jax.evaluate.predictions import Predictions, write_predictions
 
 TASK, OTHER = "severity", "grounding/map"
 CLAIMS = types.SimpleNamespace(
+    __file__="suite.py",
     METRIC="auroc",
     METRICS={},
     MINIMAL_EFFECT=0.03,
@@ -32,9 +32,8 @@ CLAIMS = types.SimpleNamespace(
 )
 
 
-@pytest.fixture(autouse=True)
-def parsed() -> None:
-    flags.FLAGS(["claims"], known_only=True)
+def trial(folder: pathlib.Path) -> judging.Trial:
+    return judging.Trial(CLAIMS, "data", folder)
 
 
 def write(folder: pathlib.Path, shift: float, *tasks: str) -> None:
@@ -47,27 +46,27 @@ def write(folder: pathlib.Path, shift: float, *tasks: str) -> None:
 
 
 def test_a_run_comes_after_those_that_it_starts_from(tmp_path: pathlib.Path) -> None:
-    runs = driver.describe(tmp_path, CLAIMS, "tuned", "none", 1)
+    runs = judging.describe(trial(tmp_path), "tuned", "none", 1)
     assert [run.folder.name for run in runs] == ["bert_none_1", "reader_none_1", "tuned_none_1"]
     assert runs[1].starts == {"text": runs[0].folder} and runs[2].starts == {
         "image": runs[1].folder
     }
     assert any("configs/image.py" in flag for flag in runs[2].train)
-    (_, shuffled) = driver.describe(tmp_path, CLAIMS, "reader", "pairs", 1)
+    (_, shuffled) = judging.describe(trial(tmp_path), "reader", "pairs", 1)
     assert "--x=1" in shuffled.train and shuffled.starts == runs[1].starts
 
 
 def test_controls_stand_for_runs() -> None:
-    assert driver.trained(CLAIMS, "reader", "pairs") == ("reader", "pairs")
-    assert driver.trained(CLAIMS, "reader", "image") == ("image", "none")
-    assert driver.trained(CLAIMS, "reader", "location") == ("reader", "none")
+    assert judging.trained(CLAIMS, "reader", "pairs") == ("reader", "pairs")
+    assert judging.trained(CLAIMS, "reader", "image") == ("image", "none")
+    assert judging.trained(CLAIMS, "reader", "location") == ("reader", "none")
 
 
 def test_rows_hold_the_controls_of_their_task(tmp_path: pathlib.Path) -> None:
     write(tmp_path / "reader_none_0", 2.0, TASK, OTHER, "grounding/location")
     write(tmp_path / "reader_pairs_0", 0.0, TASK, OTHER)
     write(tmp_path / "image_none_0", 2.0, TASK)  # relates no sentence to regions
-    rows = driver.judge(tmp_path, CLAIMS, "reader", [0])
+    rows = judging.judge(trial(tmp_path), "reader", [0])
     found = {(row["task"], row["control"]): row for row in rows}
     assert set(found) == {(TASK, "pairs"), (TASK, "image"), (OTHER, "pairs"), (OTHER, "location")}
     assert found[TASK, "pairs"]["required"] and found[TASK, "pairs"]["above_minimal_effect"]
@@ -79,9 +78,9 @@ def test_a_required_control_without_the_task_is_an_error(tmp_path: pathlib.Path)
     write(tmp_path / "reader_none_0", 2.0, TASK, OTHER)
     write(tmp_path / "reader_pairs_0", 0.0, OTHER)
     with pytest.raises(SystemExit, match="control pairs lacks 'severity'"):
-        driver.judge(tmp_path, CLAIMS, "reader", [0])
+        judging.judge(trial(tmp_path), "reader", [0])
     (tmp_path / "reader_none_1").mkdir()
     write(tmp_path / "other", 0.0, OTHER)
     (tmp_path / "other" / "evaluation").rename(tmp_path / "reader_none_1" / "evaluation")
     with pytest.raises(SystemExit, match="a run of reader has no task 'severity'"):
-        driver.judge(tmp_path, CLAIMS, "reader", [1])
+        judging.judge(trial(tmp_path), "reader", [1])
