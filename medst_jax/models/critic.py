@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from medst_jax.models.placement import current_placement
+
 _kernel = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")  # torch.nn.Linear
 CriticName = Literal["mlp", "bilinear"]
 
@@ -89,7 +91,9 @@ def pair_scores(critic: Critic, images: jax.Array, texts: jax.Array, chunk: int)
       float32 [R, B].
     """
     regions = images[:, None] if images.ndim == 2 else images
+    place = current_placement().constrain
     image_side, text_side = critic.sides(regions, texts)
+    image_side = place(image_side, ("batch", None, None))
     graph, state = nnx.split(critic)
 
     @jax.checkpoint
@@ -100,7 +104,9 @@ def pair_scores(critic: Critic, images: jax.Array, texts: jax.Array, chunk: int)
     size = max(1, min(chunk, count))
     padding = -count % size
     padded = jnp.pad(text_side, ((0, padding), (0, 0)))
-    blocks = padded.reshape(-1, size, padded.shape[-1])
+    # Every device scores all texts with its own images. The texts are gathered here, at once:
+    # cut along the loop they would be gathered whole for each of its steps.
+    blocks = place(padded.reshape(-1, size, padded.shape[-1]), (None, None, None))
     scores = jax.lax.map(lambda block: of_one_chunk(state, image_side, block), blocks)
     return scores.reshape(-1, len(images))[:count]
 
