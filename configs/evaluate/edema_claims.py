@@ -63,7 +63,7 @@ def _maps(name: str) -> Control:
     return Control(tasks={ATYPICAL: f"grounding/atypical/{name}"})
 
 
-_GRADED_ONLY = ("--config.data.mixture.ungraded.weight=0.0",)
+_GRADED_ONLY = ("--config.data.mixture.ungraded.only=('severity',)",)
 CONTROLS: dict[str, Control] = {
     **{
         shuffle: Control((f"--config.data.shuffle={shuffle}",))
