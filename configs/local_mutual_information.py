@@ -25,7 +25,7 @@ MIXTURE = {"reports": DataSetOptions(only=("text",), sentences="all")}
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("local_mutual_information", "grid_resnet256", 256, MIXTURE)
     config.train.batch_size = 8
-    config.system.critic = ConfigDict(dict(name="mlp", hidden=(1024, 512)))
+    config.system.critic = ConfigDict(dict(name="mlp", hidden=(1024, 512), chunk=64))
     config.system.update(dict(sentences=16, sentence_length=24))
     config = edema.variant(config, arg, MIXTURE, RESNET, 600)
     del config.system.joint

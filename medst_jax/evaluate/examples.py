@@ -49,17 +49,16 @@ def retrieved_texts(outcome: Outcome, library: Library) -> str:
 
 
 def heat_maps(outcome: Outcome, library: Library) -> str:
-    """For each class the image with its highest score, and where the class is seen in it."""
+    """For each class an image, where the class is seen in it, and where it is said to be."""
     found = outcome.mapped
     if found is None:
         return ""
     images = library.images(outcome.dataset, outcome.split, found.rows)
-    shown = [
-        '<h3>where each class is seen: cosine of places with its prompts</h3><div class="strip">'
-    ]
-    for name, image, heat in zip(found.classes, images, found.maps, strict=True):
+    shown = [f'<h3>{html.escape(found.title)}</h3><div class="strip">']
+    boxes = [None] * len(found.rows) if found.boxes is None else found.boxes
+    for name, image, heat, box in zip(found.classes, images, found.maps, boxes, strict=True):
         shown.append(
-            f'<figure><img alt="heat map" src="{overlay_data(image, heat)}">'
+            f'<figure><img alt="heat map" src="{overlay_data(image, heat, box)}">'
             f"<figcaption>{html.escape(name)}</figcaption></figure>"
         )
     return "".join(shown) + "</div>"

@@ -248,13 +248,23 @@ def image_data(image: np.ndarray, side: int = 144) -> str:
     return _jpeg(_scaled(image, side)[..., None], "GRAY")
 
 
-def overlay_data(image: np.ndarray, heat: np.ndarray, side: int = 144) -> str:
-    """An image uint8 [S, S, 1] under a map float [S, S], its lowest value clear, its highest red."""
-    low, high = float(heat.min()), float(heat.max())
-    share = _scaled((heat - low) / max(high - low, 1e-9), side)[..., None]
+def overlay_data(
+    image: np.ndarray, heat: np.ndarray, box: np.ndarray | None = None, side: int = 144
+) -> str:
+    """An image uint8 [S, S, 1] under a map float [S, S], its lowest value clear, its highest red.
+
+    Where the map is NaN the image stays clear; the edge of `box` bool [S, S] is drawn in blue.
+    """
+    low, high = float(np.nanmin(heat)), float(np.nanmax(heat))
+    share = (np.nan_to_num(heat, nan=low) - low) / max(high - low, 1e-9)
+    share = _scaled(share, side)[..., None]
     grey = np.repeat(_scaled(image, side)[..., None], 3, axis=2)
     red = np.array([214, 60, 40])
     mixed = grey * (1 - 0.6 * share) + red * 0.6 * share
+    if box is not None:
+        inside = cv2.resize(box.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST)
+        edge = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+        mixed[edge > 0] = (37, 99, 168)
     return _jpeg(np.clip(np.round(mixed), 0, 255).astype(np.uint8), "RGB")
 
 

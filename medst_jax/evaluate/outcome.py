@@ -65,17 +65,21 @@ class Retrieved:
 
 @dataclasses.dataclass(frozen=True)
 class Mapped:
-    """Where in an image a class is seen: the image of each class with its highest score.
+    """Where in an image something is seen: an image and its map for each of q classes.
 
     Attributes:
+      title: what the maps are, for the report.
       rows: int [q], rows of the images.
-      classes: the q classes.
-      maps: float32 [q, S, S], cosines of places with the class's prompts.
+      classes: the q classes; no words of a report.
+      maps: float32 [q, S, S]; NaN outside the image proper.
+      boxes: bool [q, S, S], true where the class is said to be; None where nobody says.
     """
 
+    title: str
     rows: np.ndarray
     classes: tuple[str, ...]
     maps: np.ndarray
+    boxes: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)

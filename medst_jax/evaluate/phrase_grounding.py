@@ -20,7 +20,7 @@ from medst_jax.data.pixels import decode
 from medst_jax.evaluate import similarity_maps as maps
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.location_baseline import LocationBaseline, Place, centre_map, place
-from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.outcome import Mapped, NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
 
 METRICS = ("signed_cnr", "absolute_cnr", "miou", "iou_same_area", "pointing")
@@ -84,7 +84,37 @@ def phrase_grounding(options: PhraseGroundingOptions, bench: Bench) -> Outcome:
                 scores = numbers[keep][None].astype(np.float32)
                 predictions = Predictions("values", patients[keep], findings[keep], scores, METRICS)
                 parts.append(Part(f"{prefix}{name}", predictions, rows[keep]))
-    return Outcome(options.dataset, options.split, tuple(parts))
+    return Outcome(
+        options.dataset,
+        options.split,
+        tuple(parts),
+        mapped=_mapped(bench, options, targets, values["map"][:, 0]),
+    )
+
+
+def _mapped(
+    bench: Bench, options: PhraseGroundingOptions, targets: list[_Target], contrast: np.ndarray
+) -> Mapped:
+    """For each finding the phrase of middling contrast: neither the best map nor the worst."""
+    chosen = []
+    for finding in dict.fromkeys(t.where[0] for t in targets):
+        members = [k for k, t in enumerate(targets) if t.where[0] == finding]
+        members.sort(key=lambda k: np.nan_to_num(contrast[k], nan=-np.inf))
+        chosen.append(targets[members[len(members) // 2]])
+    rows = np.array([t.row for t in chosen], np.int64)
+    size = bench.embedder.size
+    scores = _scores(bench, options, rows, [t.text for t in chosen])
+    drawn = [
+        np.where(t.inside, maps.smoothed(mine, size), np.nan)
+        for t, mine in zip(chosen, scores, strict=True)
+    ]
+    return Mapped(
+        "each finding's phrase of middling contrast: its map, and its box",
+        rows,
+        tuple(t.where[0] for t in chosen),
+        np.stack(drawn),
+        np.stack([t.box for t in chosen]),
+    )
 
 
 def _targets(bench: Bench, dataset: str, split: str, limit: int) -> list[_Target]:

@@ -75,7 +75,8 @@ def _mapped(
     texts = text_classifier(options, bench.embedder, task.classes)
     size = bench.library.size
     maps = [similarity_map(p, t, size) for p, t in zip(patches, texts, strict=True)]
-    return Mapped(rows, task.classes, np.stack(maps))
+    title = "where each class is seen in its highest-scoring image: cosine with its prompts"
+    return Mapped(title, rows, task.classes, np.stack(maps))
 
 
 def class_scores(

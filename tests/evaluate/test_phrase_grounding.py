@@ -148,6 +148,15 @@ def test_a_system_that_points_beats_the_baselines():
         part.name: measure_one(part.predictions, "signed_cnr", draws=0).value
         for part in outcome.parts
     }
+    shown = outcome.mapped
+    assert shown is not None and set(shown.classes) == {"Mass", "Edema"}
+    for row, name, drawn, box in zip(
+        shown.rows, shown.classes, shown.maps, shown.boxes, strict=True
+    ):
+        assert records[row].finding == name
+        x0, y0, x1, y1 = records[row].boxes[0].astype(int)
+        assert box[y0:y1, x0:x1].all() and box.sum() == 16
+        assert drawn[box].mean() > drawn[~box].mean()
     hits = {p.name: measure_one(p.predictions, "pointing", draws=0).value for p in outcome.parts}
     assert hits["map"] == 1.0 and max(hits["other_patient"], hits["centre"]) < 0.9
     assert signed["map"] > 1.0
