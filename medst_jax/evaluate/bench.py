@@ -56,6 +56,12 @@ class EmbedsImages(Protocol):
     def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Scores [N, P] of regions with a sentence per image; only where `has_maps`."""
 
+    def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
+        """What the text encoder takes; only where it has one."""
+
+    def system(self) -> Any:
+        """The system itself, for fine-tuning."""
+
     def box(self, box: Any, height: int, width: int) -> np.ndarray:
         """Boxes of a stored image in the encoder's square."""
 

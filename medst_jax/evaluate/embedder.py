@@ -134,12 +134,11 @@ class Embedder:
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
         """Embed strings; longer ones are cut at the checkpoint's text length."""
-        if not self.has_text or self._tokenizer is None:
-            raise ValueError(
-                "this system has no text encoder; use protocols that read its label prototypes "
-                "or its image features"
-            )
-        return self._run(_embed_texts, self._tokens(self._tokenizer, texts))
+        return self._run(_embed_texts, self.tokens(texts))
+
+    def system(self) -> Any:
+        """The system itself, for whoever trains it further."""
+        return nnx.merge(self._graph, self._state)
 
     def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """How well each region suits a sentence, float32 [N, P], regions in row order.
@@ -151,16 +150,22 @@ class Embedder:
         Raises:
           ValueError: the system relates no sentence to regions (`has_maps` says so).
         """
-        if not self.has_maps or self._tokenizer is None:
+        if not self.has_maps:
             raise ValueError("this system relates no sentence to the regions of an image")
         self._check(images)
-        return self._blocks(_region_scores, (images, *self._tokens(self._tokenizer, texts)))[0]
+        return self._blocks(_region_scores, (images, *self.tokens(texts)))[0]
 
-    def _tokens(self, tokenizer: TextEncoder, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
-        tokens, mask = tokenizer.encode_batch(texts, self.text_length)
+    def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
+        """What `encode_text` takes: int32 [N, L] and bool [N, L], with words int32 [N, L] if read."""
+        if self._tokenizer is None or not (self.has_text or self.has_maps):
+            raise ValueError(
+                "this system has no text encoder; use protocols that read its label prototypes "
+                "or its image features"
+            )
+        tokens, mask = self._tokenizer.encode_batch(texts, self.text_length)
         if not self._reads_words:
             return tokens, mask
-        words = np.array([tokenizer.word_index(row) for row in tokens], np.int32)
+        words = np.array([self._tokenizer.word_index(row) for row in tokens], np.int32)
         return tokens, mask, words.reshape(tokens.shape)
 
     def _run(self, function: Callable[..., Any], arrays: tuple[np.ndarray, ...]) -> Embeddings:

@@ -48,6 +48,14 @@ class FeaturesOnly:
         """There is no space shared with texts."""
         raise NotApplicable(f"{self.what} relates no sentence to regions")
 
+    def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
+        """There is no text encoder."""
+        raise NotApplicable(f"{self.what} has no text encoder")
+
+    def system(self) -> Any:
+        """There are no parameters."""
+        raise NotApplicable(f"{self.what} cannot be fine-tuned")
+
     def box(self, box: Any, height: int, width: int) -> np.ndarray:
         """Nothing here is compared with boxes."""
         raise NotApplicable(f"{self.what} has no patch embeddings")

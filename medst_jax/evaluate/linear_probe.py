@@ -20,8 +20,9 @@ from tqdm import tqdm
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.outcome import Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
-from medst_jax.evaluate.shots import split_patients, take_fraction, take_shots
+from medst_jax.evaluate.shots import take_fraction, take_shots
 from medst_jax.evaluate.tasks import Task, TaskOptions
+from medst_jax.evaluate.train_and_test import train_and_test
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,7 @@ def linear_probe(options: LinearProbeOptions, bench: Bench) -> Outcome:
     Raises:
       ValueError: a class without a training image.
     """
-    train, test = _tasks(options, bench)
+    train, test = train_and_test(options.task, options.train, options.test_fraction, bench)
     fit = bench.embed(train.options.dataset, train.options.split, train.rows).features
     held = bench.embed(test.options.dataset, test.options.split, test.rows).features
     wanted = [(f"{shots} shots", float(shots), options.draws) for shots in options.shots]
@@ -114,40 +115,3 @@ def _chosen(targets: np.ndarray, amount: float, draw: int) -> np.ndarray:
     if amount < 0:
         return take_fraction(targets, -amount, draw)
     return take_shots(targets, int(amount), draw)
-
-
-def _tasks(options: LinearProbeOptions, bench: Bench) -> tuple[Task, Task]:
-    """Training and test images over the same classes, with no patient on both sides."""
-    test = bench.library.task(options.task)
-    if options.train is None:
-        fit_at, test_at = split_patients(test.patients, options.test_fraction)
-        train, test = _subset(test, fit_at), _subset(test, test_at)
-    else:
-        wanted = dataclasses.replace(
-            options.train, classes=test.classes, kind=options.task.kind, labels=options.task.labels
-        )
-        train = _without_patients_of(bench.library.task(wanted), test, bench)
-    for c, name in enumerate(test.classes):
-        single = test.options.kind == "single"
-        sides = [train.targets == c] if single else [train.targets[:, c] == t for t in (0, 1)]
-        if not all(side.any() for side in sides):
-            raise ValueError(
-                f"class {name!r} has no {'' if single else 'positive or no negative '}training "
-                f"image in {train.options.dataset}/{train.options.split}; name the classes of the "
-                "probe or another training split"
-            )
-    return train, test
-
-
-def _without_patients_of(train: Task, test: Task, bench: Bench) -> Task:
-    keys = [
-        bench.library.studies(t.options.dataset, t.options.split).index.patient_key[t.rows]
-        for t in (train, test)
-    ]
-    return _subset(train, np.flatnonzero(~np.isin(*keys)))
-
-
-def _subset(task: Task, at: np.ndarray) -> Task:
-    return dataclasses.replace(
-        task, rows=task.rows[at], patients=task.patients[at], targets=task.targets[at]
-    )

@@ -6,10 +6,15 @@ from typing import Any, NamedTuple
 
 from medst_jax.evaluate.base_new import BaseNewOptions, base_new
 from medst_jax.evaluate.bench import Bench
+from medst_jax.evaluate.fine_tune import FineTuneOptions, fine_tune
 from medst_jax.evaluate.linear_probe import LinearProbeOptions, linear_probe
 from medst_jax.evaluate.outcome import Outcome
 from medst_jax.evaluate.phrase_grounding import PhraseGroundingOptions, phrase_grounding
 from medst_jax.evaluate.retrieval import RetrievalOptions, retrieval
+from medst_jax.evaluate.sentence_inference import (
+    SentenceInferenceOptions,
+    sentence_inference,
+)
 from medst_jax.evaluate.sentence_similarity import (
     SentenceSimilarityOptions,
     sentence_similarity,
@@ -35,8 +40,10 @@ PROTOCOLS: dict[str, Protocol] = {
     "zero_shot": Protocol(ZeroShotOptions, zero_shot),
     "base_new": Protocol(BaseNewOptions, base_new),
     "linear_probe": Protocol(LinearProbeOptions, linear_probe),
+    "fine_tune": Protocol(FineTuneOptions, fine_tune),
     "retrieval": Protocol(RetrievalOptions, retrieval),
     "temporal_classification": Protocol(TemporalClassificationOptions, temporal_classification),
+    "sentence_inference": Protocol(SentenceInferenceOptions, sentence_inference),
     "sentence_similarity": Protocol(SentenceSimilarityOptions, sentence_similarity),
     "phrase_grounding": Protocol(PhraseGroundingOptions, phrase_grounding),
     "zero_shot_pair": Protocol(ZeroShotPairOptions, zero_shot_pair),

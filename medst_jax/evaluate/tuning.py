@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuning of a system's encoder with a linear head, end to end.
+
+The forward pass is that of evaluation: batch norm keeps its statistics and nothing is dropped, so
+that one training image is enough and no augmentation is chosen for a system. The head reads features
+standardised by the training examples and starts at zero; encoder and head have learning rates of
+their own.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+Read = Callable[..., jax.Array]  # (system, *arrays [B, ...]) -> features [B, D]
+Kind = Literal["single", "multi"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TuningOptions:
+    """How an encoder is fine-tuned.
+
+    Attributes:
+      steps: of Adam, the first tenth with rising learning rate, then a cosine to zero.
+      batch_size: examples of a step; fewer examples are repeated.
+      learning_rate: of the encoder.
+      head_learning_rate: of the head.
+    """
+
+    steps: int = 300
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    head_learning_rate: float = 1e-2
+
+
+def tuned_scores(
+    system: Any,
+    read: Read,
+    examples: Sequence[np.ndarray],
+    targets: np.ndarray,
+    held: Sequence[np.ndarray],
+    classes: int,
+    kind: Kind,
+    options: TuningOptions,
+    seed: int,
+) -> np.ndarray:
+    """Logits float32 [m, C] of `held` by a copy of `system`, tuned on `examples`.
+
+    Args:
+      system: what `read` reads; it stays as it is.
+      read: features [B, D] of a batch of `examples`, differentiable in the system's parameters.
+      examples: arrays [n, ...] that `read` takes, such as images or tokens and their mask.
+      targets: "single": int [n] of C classes; "multi": int8 [n, C] of 1, 0 and -1 (unknown).
+      held: arrays [m, ...] like `examples`.
+      classes: C.
+      kind: one class each (softmax), or classes that are asked one by one (sigmoid).
+      options: of the optimisation.
+      seed: of the order of the examples.
+
+    Raises:
+      ValueError: the loss is not finite.
+    """
+    cut: tuple[Any, ...] = nnx.split(system, nnx.Param, ...)
+    graph, encoder, rest = cut
+    size = options.batch_size
+    features = _blocks(_features, (graph, read), (encoder, rest), examples, size)
+    mean, deviation = features.mean(0), features.std(0) + 1e-6
+    head = {
+        "kernel": jnp.zeros((features.shape[1], classes)),
+        "bias": jnp.zeros(classes),
+    }
+    parameters = {"encoder": encoder, "head": head}
+    optimizer = _optimizer(options)
+    state = optimizer.init(parameters)
+    scale = (jnp.asarray(mean), jnp.asarray(deviation))
+    loss = jnp.zeros(())
+    for rows in _orders(len(targets), size, options.steps, seed):
+        batch = [jnp.asarray(array[rows]) for array in examples]
+        parameters, state, loss = _step(
+            (graph, read, kind, optimizer),
+            parameters,
+            state,
+            rest,
+            scale,
+            batch,
+            jnp.asarray(targets[rows]),
+        )
+    if not np.isfinite(loss):
+        raise ValueError(
+            f"the loss of fine-tuning is {loss} after {options.steps} steps; lower learning_rate "
+            f"({options.learning_rate}) or head_learning_rate ({options.head_learning_rate})"
+        )
+    return _blocks(_logits, (graph, read), (parameters, rest, scale), held, size)
+
+
+def _optimizer(options: TuningOptions) -> optax.GradientTransformation:
+    def adam(rate: float) -> optax.GradientTransformation:
+        warmup = max(1, options.steps // 10)
+        return optax.adam(
+            optax.warmup_cosine_decay_schedule(0.0, rate, warmup, max(options.steps, warmup + 1))
+        )
+
+    return optax.partition(
+        {"encoder": adam(options.learning_rate), "head": adam(options.head_learning_rate)},
+        {"encoder": "encoder", "head": "head"},
+    )
+
+
+def _orders(count: int, size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
+    """Rows int [size] of each step: one pass in random order after the other."""
+    rng = np.random.default_rng(seed)
+    waiting = np.zeros(0, np.int64)
+    for _ in range(steps):
+        while len(waiting) < size:
+            waiting = np.concatenate([waiting, rng.permutation(count)])
+        yield waiting[:size]
+        waiting = waiting[size:]
+
+
+def _read(graph: Any, read: Read, encoder: Any, rest: Any, batch: Sequence[jax.Array]) -> jax.Array:
+    return read(nnx.merge(graph, encoder, rest), *batch).astype(jnp.float32)
+
+
+def _head(features: jax.Array, head: Any, scale: tuple[jax.Array, jax.Array]) -> jax.Array:
+    return (features - scale[0]) / scale[1] @ head["kernel"] + head["bias"]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _features(static: Any, state: Any, batch: Sequence[jax.Array]) -> jax.Array:
+    (graph, read), (encoder, rest) = static, state
+    return _read(graph, read, encoder, rest, batch)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _logits(static: Any, state: Any, batch: Sequence[jax.Array]) -> jax.Array:
+    (graph, read), (parameters, rest, scale) = static, state
+    features = _read(graph, read, parameters["encoder"], rest, batch)
+    return _head(features, parameters["head"], scale)
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=(2,))
+def _step(
+    static: Any,
+    parameters: Any,
+    state: Any,
+    rest: Any,
+    scale: tuple[jax.Array, jax.Array],
+    batch: Sequence[jax.Array],
+    targets: jax.Array,
+) -> tuple[Any, Any, jax.Array]:
+    graph, read, kind, optimizer = static
+
+    def loss(parameters: Any) -> jax.Array:
+        features = _read(graph, read, parameters["encoder"], rest, batch)
+        return LOSSES[kind](_head(features, parameters["head"], scale), targets)
+
+    value, gradient = jax.value_and_grad(loss)(parameters)
+    updates, state = optimizer.update(gradient, state, parameters)
+    return optax.apply_updates(parameters, updates), state, value
+
+
+def _softmax(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
+
+
+def _sigmoid(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    known = targets >= 0
+    losses = optax.sigmoid_binary_cross_entropy(logits, jnp.maximum(targets, 0))
+    return jnp.sum(jnp.where(known, losses, 0.0)) / jnp.maximum(jnp.sum(known), 1)
+
+
+LOSSES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "single": _softmax,
+    "multi": _sigmoid,
+}
+
+
+def _blocks(
+    function: Callable[..., jax.Array],
+    static: Any,
+    state: Any,
+    arrays: Sequence[np.ndarray],
+    size: int,
+) -> np.ndarray:
+    """`function` of all rows, `size` at a time; the last block is filled up by its first row."""
+    count = len(arrays[0])
+    found = []
+    for start in range(0, count, size):
+        rows = np.arange(start, start + size)
+        rows[rows >= count] = start
+        batch = [jnp.asarray(array[rows]) for array in arrays]
+        found.append(np.asarray(function(static, state, batch)))
+    return np.concatenate(found)[:count]
