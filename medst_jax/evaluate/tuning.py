@@ -99,6 +99,7 @@ def tuned_scores(
     return _blocks(_logits, (graph, read), (parameters, rest, scale), held, size)
 
 
+@functools.cache  # one object for equal options, so that runs share a compiled step
 def _optimizer(options: TuningOptions) -> optax.GradientTransformation:
     def adam(rate: float) -> optax.GradientTransformation:
         warmup = max(1, options.steps // 10)
