@@ -10,12 +10,15 @@ import numpy as np
 from etils import epath
 
 from medst_jax.data.annotations import (
+    CONFIGS,
     Annotations,
     ImagePair,
     Phrase,
     SentencePair,
     Text,
+    annotation_dir,
     open_annotations,
+    read_annotation_info,
 )
 from medst_jax.data.exclusion import read_exclusion
 from medst_jax.data.pixels import Fit
@@ -99,6 +102,21 @@ class Library:
         if key not in self._studies:
             self._studies[key] = open_studies(self._data_dir, dataset, split, truth=True)
         return self._studies[key]
+
+    def image_studies(self, dataset: str, split: str) -> Studies | None:
+        """The studies of a split; None of a data set of texts alone, which has none."""
+        texts = any(annotation_dir(self._data_dir, dataset, kind).exists() for kind in CONFIGS)
+        if texts and not dataset_dir(self._data_dir, dataset).exists():
+            return None
+        return self.studies(dataset, split)
+
+    def licence(self, dataset: str, split: str) -> str:
+        """What the data set's source says; empty when it says nothing."""
+        studies = self.image_studies(dataset, split)
+        if studies is not None:
+            return studies.info.get("licence") or ""
+        kind = next(k for k in CONFIGS if annotation_dir(self._data_dir, dataset, k).exists())
+        return read_annotation_info(self._data_dir, dataset, kind).get("licence") or ""
 
     def exclusion(self, dataset: str) -> str:
         """Digest of the data set's exclusion list, empty when it has none."""

@@ -134,6 +134,11 @@ class Embedder:
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
         """Embed strings; longer ones are cut at the checkpoint's text length."""
+        if not self.has_text:
+            raise ValueError(
+                "this system has no text encoder; use protocols that read its label prototypes "
+                "or its image features"
+            )
         return self._run(_embed_texts, self.tokens(texts))
 
     def system(self) -> Any:
@@ -157,11 +162,8 @@ class Embedder:
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """What `encode_text` takes: int32 [N, L] and bool [N, L], with words int32 [N, L] if read."""
-        if self._tokenizer is None or not (self.has_text or self.has_maps):
-            raise ValueError(
-                "this system has no text encoder; use protocols that read its label prototypes "
-                "or its image features"
-            )
+        if self._tokenizer is None:
+            raise ValueError("without a tokenizer no text can be read")
         tokens, mask = self._tokenizer.encode_batch(texts, self.text_length)
         if not self._reads_words:
             return tokens, mask

@@ -21,7 +21,7 @@ def showable(studies: Studies, include_restricted: bool) -> bool:
 def classified_images(outcome: Outcome, library: Library) -> str:
     """For each class of the last part, the images with the highest scores, right and wrong."""
     part = outcome.parts[-1]
-    if part.predictions.kind != "single":
+    if part.predictions.kind != "single" or not len(part.rows):  # texts have no picture
         return ""
     shown = []
     for c, name in enumerate(part.predictions.classes[:_MAX_CLASSES]):

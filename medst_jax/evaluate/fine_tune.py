@@ -68,7 +68,6 @@ def fine_tune(options: FineTuneOptions, bench: Bench) -> Outcome:
     scores: dict[float, list[np.ndarray]] = {}
     for fraction, draw in tqdm(wanted, desc="fine-tuning", disable=not bench.library.progress):
         chosen = _chosen(train, fraction, draw)
-        kind = train.options.kind
         found = tuned_scores(
             system,
             _pooled,
@@ -76,12 +75,11 @@ def fine_tune(options: FineTuneOptions, bench: Bench) -> Outcome:
             train.targets[chosen],
             (held,),
             len(test.classes),
-            kind,
             options.tuning,
             draw,
         )
         scores.setdefault(fraction, []).append(
-            log_softmax(found, axis=1) if kind == "single" else found
+            log_softmax(found, axis=1) if train.options.kind == "single" else found
         )
     parts = [
         Part(

@@ -53,7 +53,7 @@ def make_evaluator(
     task = assign(chosen, "config.evaluate")
     library = Library(data.data_dir, data.size, data.fit, keep_images=True, progress=False)
     for dataset, split in task.needs():
-        library.studies(dataset, split)
+        library.image_studies(dataset, split)
 
     def evaluate(system: Any) -> dict[str, float]:
         embedder = Embedder(system, tokenizer, data.size, data.text_length)

@@ -88,7 +88,7 @@ def phrase_grounding(options: PhraseGroundingOptions, bench: Bench) -> Outcome:
         options.dataset,
         options.split,
         tuple(parts),
-        mapped=_mapped(bench, options, targets, values["map"][:, 0]),
+        mapped=_mapped(bench, options, targets, values["map"][:, METRICS.index("signed_cnr")]),
     )
 
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from medst_jax.data.studies import Studies
 from medst_jax.evaluate import figures
 from medst_jax.evaluate.bench import Library
 from medst_jax.evaluate.calibration import are_probabilities
@@ -58,7 +57,8 @@ def render(
 ) -> str:
     """The report as HTML text."""
     used = {(o.dataset, o.split): None for o in result.outcomes.values()}
-    studies = [library.studies(*key) for key in used]
+    found = [library.image_studies(*key) for key in used]
+    studies = [one for one in found if one is not None]
     body = [
         f"<h1>{html.escape(options.title)}</h1>",
         f'<p class="sub">{_facts(options.facts)}</p>',
@@ -76,7 +76,7 @@ def render(
     body.append(
         "<footer>Intervals are 95% percentile intervals of a bootstrap over patients; a class "
         "with fewer than 20 positive images gets none. "
-        + " ".join(map(html.escape, dict.fromkeys(_origin(one) for one in studies)))
+        + " ".join(map(html.escape, dict.fromkeys(_origin(library, *key) for key in used)))
         + "</footer>"
     )
     return (
@@ -97,7 +97,9 @@ def _section(
         _tables(rows),
         _pictures(outcome, rows),
     ]
-    studies = library.studies(outcome.dataset, outcome.split)
+    studies = library.image_studies(outcome.dataset, outcome.split)
+    if studies is None:
+        return "".join(parts)
     if showable(studies, options.include_restricted):
         parts.append(classified_images(outcome, library))
         parts.append(heat_maps(outcome, library))
@@ -209,7 +211,7 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _origin(studies: Studies) -> str:
-    licence = studies.info.get("licence") or "not stated"
-    simulated = " Simulated images: no clinical claim." if "simulated" in studies.name else ""
-    return f"{studies.name}: licence {licence}.{simulated}"
+def _origin(library: Library, dataset: str, split: str) -> str:
+    licence = library.licence(dataset, split) or "not stated"
+    simulated = " Simulated images: no clinical claim." if "simulated" in dataset else ""
+    return f"{dataset}: licence {licence}.{simulated}"

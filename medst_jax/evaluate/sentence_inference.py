@@ -76,9 +76,7 @@ def sentence_inference(options: SentenceInferenceOptions, bench: Bench) -> Outco
     system = bench.embedder.system()
     progress = tqdm(range(options.runs), desc="inference", disable=not bench.library.progress)
     scores = [
-        tuned_scores(
-            system, _compared, fit, targets, held, len(CLASSES), "single", options.tuning, run
-        )
+        tuned_scores(system, _compared, fit, targets, held, len(CLASSES), options.tuning, run)
         for run in progress
     ]
     # Pairs about one sentence belong together in the bootstrap.

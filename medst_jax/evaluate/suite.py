@@ -68,7 +68,7 @@ def run_suite(
     """
     for task in tasks.values():
         for dataset, split in task.needs():
-            bench.library.studies(dataset, split)
+            bench.library.image_studies(dataset, split)
     rows: list[Row] = []
     predictions: dict[str, Predictions] = {}
     outcomes: dict[str, Outcome] = {}
@@ -97,8 +97,9 @@ def outcome_rows(
     system: SystemUnderTest,
 ) -> list[Row]:
     """The rows of one outcome, with intervals and cautions."""
-    studies = bench.library.studies(outcome.dataset, outcome.split)
-    common = cautions(studies, bench.library.exclusion(outcome.dataset), system)
+    studies = bench.library.image_studies(outcome.dataset, outcome.split)
+    exclusion = bench.library.exclusion(outcome.dataset)
+    common = cautions(studies, exclusion, system) if studies is not None else {}
 
     def row(part: str, metric: str, bounded: Any, notes: tuple[str, ...]) -> Row:
         return Row(

@@ -10,7 +10,7 @@ their own.
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,9 @@ import numpy as np
 import optax
 from flax import nnx
 
+from medst_jax.losses.bce import masked_bce_loss
+
 Read = Callable[..., jax.Array]  # (system, *arrays [B, ...]) -> features [B, D]
-Kind = Literal["single", "multi"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +32,21 @@ class TuningOptions:
       batch_size: examples of a step; fewer examples are repeated.
       learning_rate: of the encoder.
       head_learning_rate: of the head.
+
+    Raises:
+      ValueError: no steps, or batches of nothing.
     """
 
     steps: int = 300
     batch_size: int = 32
     learning_rate: float = 1e-4
     head_learning_rate: float = 1e-2
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 1:
+            raise ValueError(
+                f"tuning has {self.steps} steps of {self.batch_size} examples; both must be at least 1"
+            )
 
 
 def tuned_scores(
@@ -46,7 +56,6 @@ def tuned_scores(
     targets: np.ndarray,
     held: Sequence[np.ndarray],
     classes: int,
-    kind: Kind,
     options: TuningOptions,
     seed: int,
 ) -> np.ndarray:
@@ -56,10 +65,10 @@ def tuned_scores(
       system: what `read` reads; it stays as it is.
       read: features [B, D] of a batch of `examples`, differentiable in the system's parameters.
       examples: arrays [n, ...] that `read` takes, such as images or tokens and their mask.
-      targets: "single": int [n] of C classes; "multi": int8 [n, C] of 1, 0 and -1 (unknown).
+      targets: int [n], one of C classes each (softmax); or int8 [n, C] of 1, 0 and -1 (unknown)
+        for classes that are asked one by one (sigmoid).
       held: arrays [m, ...] like `examples`.
       classes: C.
-      kind: one class each (softmax), or classes that are asked one by one (sigmoid).
       options: of the optimisation.
       seed: of the order of the examples.
 
@@ -83,7 +92,7 @@ def tuned_scores(
     for rows in _orders(len(targets), size, options.steps, seed):
         batch = [jnp.asarray(array[rows]) for array in examples]
         parameters, state, loss = _step(
-            (graph, read, kind, optimizer),
+            (graph, read, optimizer),
             parameters,
             state,
             rest,
@@ -155,31 +164,18 @@ def _step(
     batch: Sequence[jax.Array],
     targets: jax.Array,
 ) -> tuple[Any, Any, jax.Array]:
-    graph, read, kind, optimizer = static
+    graph, read, optimizer = static
 
     def loss(parameters: Any) -> jax.Array:
         features = _read(graph, read, parameters["encoder"], rest, batch)
-        return LOSSES[kind](_head(features, parameters["head"], scale), targets)
+        logits = _head(features, parameters["head"], scale)
+        if targets.ndim == 2:
+            return masked_bce_loss(logits, targets, targets >= 0)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
 
     value, gradient = jax.value_and_grad(loss)(parameters)
     updates, state = optimizer.update(gradient, state, parameters)
     return optax.apply_updates(parameters, updates), state, value
-
-
-def _softmax(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
-
-
-def _sigmoid(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    known = targets >= 0
-    losses = optax.sigmoid_binary_cross_entropy(logits, jnp.maximum(targets, 0))
-    return jnp.sum(jnp.where(known, losses, 0.0)) / jnp.maximum(jnp.sum(known), 1)
-
-
-LOSSES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
-    "single": _softmax,
-    "multi": _sigmoid,
-}
 
 
 def _blocks(

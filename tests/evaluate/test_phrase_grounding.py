@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Maps against boxes: hand-made values, the reference's maps, and a system that points."""
 
+import base64
 import dataclasses
 import types
 
@@ -9,10 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import simplejpeg
 from fakes import SIZE, FakeRecords, FakeStudies, FakeSystem, bench, studies, unit_norm
 from scipy.ndimage import gaussian_filter
 
 from medst_jax.data.annotations import Phrase
+from medst_jax.evaluate import figures
 from medst_jax.evaluate import similarity_maps as maps
 from medst_jax.evaluate.location_baseline import LocationBaseline, centre_map, place
 from medst_jax.evaluate.measure import measure_one
@@ -164,3 +167,19 @@ def test_a_system_that_points_beats_the_baselines():
         assert signed[baseline] < 0.6 * signed["map"]
     (own,) = [part for part in outcome.parts if part.name == "map"]
     assert len(own.predictions.patients) == count and set(own.predictions.targets) == {0, 1}
+
+
+def test_an_overlay_shows_map_and_box_and_leaves_padding_clear():
+    image = np.full((SIZE, SIZE, 1), 100, np.uint8)
+    heat = np.full((SIZE, SIZE), np.nan, np.float32)
+    heat[:, SIZE // 2 :] = np.linspace(0, 1, SIZE)[:, None]
+    box = np.zeros((SIZE, SIZE), bool)
+    box[2:6, 1:3] = True
+    side = 16 * SIZE
+    drawn = figures.overlay_data(image, heat, box, side)
+    pixels = simplejpeg.decode_jpeg(base64.b64decode(drawn.partition(",")[2])).astype(int)
+    red = pixels[..., 0] - pixels[..., 2]
+    assert red[-8:, -8:].mean() > 40  # where the map is highest
+    assert abs(red[:8, :8]).mean() < 5  # padding
+    edge = pixels[3 * 16, 16]  # of the box, on its left
+    assert edge[2] - edge[0] > 60

@@ -12,14 +12,17 @@ from flax import nnx
 
 from medst_jax.data.annotations import SentencePair
 from medst_jax.evaluate.baselines import PixelEmbedder
+from medst_jax.evaluate.cautions import SystemUnderTest
 from medst_jax.evaluate.fine_tune import FineTuneOptions, fine_tune
 from medst_jax.evaluate.measure import measure_one
 from medst_jax.evaluate.outcome import NotApplicable
+from medst_jax.evaluate.report import ReportOptions, render
 from medst_jax.evaluate.sentence_inference import (
     CLASSES,
     SentenceInferenceOptions,
     sentence_inference,
 )
+from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.evaluate.tasks import TaskOptions
 from medst_jax.evaluate.tuning import TuningOptions, tuned_scores
 
@@ -51,7 +54,7 @@ def accuracy(options: TuningOptions) -> float:
     (x, y), (held, truth) = sample(200, 0), sample(101, 1)
     system = Blind()
     before = np.asarray(system.weight[...])
-    scores = tuned_scores(system, read, (x,), y, (held,), 2, "single", options, 0)
+    scores = tuned_scores(system, read, (x,), y, (held,), 2, options, 0)
     np.testing.assert_array_equal(before, system.weight[...])  # a copy is tuned
     assert scores.shape == (101, 2)
     return float(np.mean(scores.argmax(1) == truth))
@@ -66,18 +69,23 @@ def test_the_encoder_learns_too() -> None:
 def test_unknown_labels_count_for_nothing() -> None:
     x, y = sample(40, 0)
     known = np.stack([y, np.full(40, -1)], axis=1).astype(np.int8)
-    scores = tuned_scores(Blind(), read, (x,), known, (x,), 2, "multi", QUICK, 0)
+    scores = tuned_scores(Blind(), read, (x,), known, (x,), 2, QUICK, 0)
     assert np.abs(scores[:, 0]).max() > 0.1
     np.testing.assert_allclose(scores[:, 1], 0.0, atol=1e-6)
 
 
 def test_one_example_serves_and_a_loss_that_explodes_is_an_error() -> None:
     x, y = sample(1, 0)
-    one = tuned_scores(Blind(), read, (x,), y, (x,), 2, "single", QUICK, 0)
+    one = tuned_scores(Blind(), read, (x,), y, (x,), 2, QUICK, 0)
     assert one.argmax() == y[0]
     with pytest.raises(ValueError, match="loss of fine-tuning is"):
         wild = dataclasses.replace(QUICK, learning_rate=float("nan"))
-        tuned_scores(Blind(), read, (x,), y, (x,), 2, "single", wild, 0)
+        tuned_scores(Blind(), read, (x,), y, (x,), 2, wild, 0)
+
+
+def test_tuning_needs_steps_and_examples() -> None:
+    with pytest.raises(ValueError, match="0 steps of 32 examples"):
+        TuningOptions(steps=0)
 
 
 def images(count: int = 90) -> np.ndarray:
@@ -127,7 +135,12 @@ def test_inference_reads_both_sentences() -> None:
     splits = {"train": records[:half], "test": records[half:]}
     made.library.annotations = lambda dataset, kind, split: splits[split]
     options = SentenceInferenceOptions("fake", "fake", runs=2, tuning=QUICK)
-    (part,) = sentence_inference(options, made).parts
+    values = dataclasses.asdict(options)
+    suite, tasks = parse_suite({"tasks": {"nli": {"protocol": "sentence_inference", **values}}})
+    result = run_suite(suite, tasks, made, SystemUnderTest("fake"))
+    (part,) = result.outcomes["nli"].parts
+    page = render(ReportOptions("t"), result, made.library, SystemUnderTest("fake"))
+    assert "word1" not in page and "<h2>nli</h2>" in page
     assert part.predictions.scores.shape == (2, half, 3)
     assert measure_one(part.predictions, "balanced_accuracy", draws=0).value > 0.9
     assert len(np.unique(part.predictions.patients)) == half // 3

@@ -4,11 +4,19 @@
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 from official import codes, jpegs, prepare, rejects, studies_of, write
 
 from data_pipelines.listing.csv_table import TableError
 from medst_jax.data.annotations import SentencePair, Text, open_annotations
+from medst_jax.data.studies import MissingDataError
+from medst_jax.evaluate.bench import Bench, Library
+from medst_jax.evaluate.cautions import SystemUnderTest
+from medst_jax.evaluate.embedder import Embeddings
+from medst_jax.evaluate.features_only import FeaturesOnly
+from medst_jax.evaluate.report import ReportOptions, render
+from medst_jax.evaluate.suite import parse_suite, run_suite
 
 
 def pair(relation: str, first: str = "No edema.", second: str = "There is no edema.") -> str:
@@ -34,6 +42,54 @@ def test_radnli(tmp_path):
     assert list(test) == [SentencePair("A.", "B.", "entailment", "radnli")]
     again = prepare("radnli", folder, tmp_path)
     assert again.annotations == result.annotations
+
+
+def test_a_data_set_of_texts_alone_is_evaluated(tmp_path):
+    """It holds no studies: nothing to decode, to exclude or to show."""
+    sides = [(f"Effusion {k}.", "No effusion.", "contradiction") for k in range(6)]
+    sides += [(f"Effusion {k}.", f"Effusion {k}.", "entailment") for k in range(6)]
+    lines = "\n".join(pair(relation, a, b) for a, b, relation in sides)
+    folder = write(
+        tmp_path / "in", {f"radnli_{split}_v1.jsonl": lines for split in ("dev", "test")}
+    )
+    prepare("radnli", folder, tmp_path)
+    library = Library(tmp_path, 16, "pad", progress=False)
+    system = SystemUnderTest("words", stamp={"exclude": {}})
+    options, tasks = parse_suite(
+        {
+            "draws": 20,
+            "tasks": {
+                "similarity": dict(
+                    protocol="sentence_similarity",
+                    dataset="radnli",
+                    same=("entailment",),
+                    different=("contradiction",),
+                )
+            },
+        }
+    )
+    result = run_suite(options, tasks, Bench(CountedWords(16), library), system)
+    (auroc,) = [row.value for row in result.rows if row.metric == "auroc"]
+    assert auroc == 1.0
+    page = render(ReportOptions("t"), result, library, system)
+    assert "radnli: licence" in page and "Effusion" not in page
+    with pytest.raises(MissingDataError):
+        library.image_studies("mednli", "test")
+
+
+class CountedWords(FeaturesOnly):
+    """Embeds a text by its words."""
+
+    what = "a count of words"
+    has_text = True
+
+    def texts(self, texts):
+        counts = np.zeros((len(texts), 97), np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                counts[row, sum(map(ord, word)) % 97] += 1
+        unit = counts / np.linalg.norm(counts, axis=1, keepdims=True)
+        return Embeddings(counts, unit)
 
 
 def test_mednli_has_a_training_split(tmp_path):
