@@ -4,6 +4,7 @@
     python launch/evaluate.py --checkpoint=WORKDIR --suite=configs/evaluate/fine_tuning.py --output=DIR
 
 Encoders are tuned at site E1, whose images never train a system; the test patients are others.
+Four and a half minutes on two cores.
 """
 
 from ml_collections import ConfigDict
