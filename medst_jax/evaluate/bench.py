@@ -90,7 +90,8 @@ class Library:
         progress: bool = True,
     ) -> None:
         self.size, self.progress = size, progress
-        self._data_dir, self._fit, self._keep_images = data_dir, fit, keep_images
+        self.fit: Fit = fit
+        self._data_dir, self._keep_images = data_dir, keep_images
         self._studies: dict[tuple[str, str], Studies] = {}
         self._tasks: dict[TaskOptions, Task] = {}
         self._groups: dict[tuple[str, str], dict[int, dict[str, str]]] = {}
@@ -160,7 +161,7 @@ class Library:
             self.studies(dataset, split),
             missing,
             size=self.size,
-            fit=self._fit,
+            fit=self.fit,
             progress=self.progress,
         )
         loaded.update(zip(((dataset, split, r) for r in missing), decoded, strict=True))

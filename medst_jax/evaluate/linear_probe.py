@@ -63,7 +63,7 @@ def linear_probe(options: LinearProbeOptions, bench: Bench) -> Outcome:
     parts = []
     quiet = not bench.library.progress
     for name, amount, draws in tqdm(wanted, desc="linear probe", disable=quiet):
-        runs = [_scores(train, fit, held, amount, draw) for draw in range(draws)]
+        runs = [probe_scores(train, fit, held, amount, draw) for draw in range(draws)]
         scores = np.stack([scores for scores, _ in runs]).astype(np.float32)
         failed = sum(not converged for _, converged in runs)
         predictions = Predictions(
@@ -86,10 +86,21 @@ def fit_probe(features: np.ndarray, targets: np.ndarray) -> tuple[LogisticRegres
     return probe, converged
 
 
-def _scores(
+def probe_scores(
     train: Task, fit: np.ndarray, held: np.ndarray, amount: float, draw: int
 ) -> tuple[np.ndarray, bool]:
-    """Test scores [n, C] of one draw; a negative `amount` is a fraction."""
+    """Scores of one draw of training images.
+
+    Args:
+      train: the training images.
+      fit: their features [n, D].
+      held: features [m, D].
+      amount: shots, or minus the fraction of the training images: -1 takes all.
+      draw: number of the draw.
+
+    Returns:
+      (scores, converged): float [m, C], and whether every solver did.
+    """
     if train.options.kind == "single":
         chosen = _chosen(train.targets, amount, draw)
         probe, converged = fit_probe(fit[chosen], train.targets[chosen])

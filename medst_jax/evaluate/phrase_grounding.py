@@ -17,6 +17,7 @@ import numpy as np
 
 from medst_jax.data.annotations import Phrase
 from medst_jax.data.pixels import decode
+from medst_jax.data.timeline import other_patients
 from medst_jax.evaluate import similarity_maps as maps
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.location_baseline import LocationBaseline, Place, centre_map, place
@@ -151,9 +152,7 @@ def _measured(
 ) -> dict[str, np.ndarray]:
     """Numbers float32 [n, metrics] by kind of map."""
     rows = np.array([t.row for t in targets], np.int64)
-    order = np.argsort(patients, kind="stable")
-    other = np.empty(len(targets), np.int64)
-    other[order] = np.roll(order, len(order) // 2)  # half the list away, by patient
+    other = other_patients(patients)
     size = bench.embedder.size
     centre = centre_map(size)
     values: dict[str, list[list[float]]] = {}

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 from medst_jax.evaluate.base_new import BaseNewOptions, base_new
 from medst_jax.evaluate.bench import Bench
+from medst_jax.evaluate.dense_prediction import DensePredictionOptions, dense_prediction
 from medst_jax.evaluate.fine_tune import FineTuneOptions, fine_tune
 from medst_jax.evaluate.linear_probe import LinearProbeOptions, linear_probe
 from medst_jax.evaluate.outcome import Outcome
 from medst_jax.evaluate.phrase_grounding import PhraseGroundingOptions, phrase_grounding
+from medst_jax.evaluate.prior_image import PriorImageOptions, prior_image
 from medst_jax.evaluate.retrieval import RetrievalOptions, retrieval
 from medst_jax.evaluate.sentence_inference import (
     SentenceInferenceOptions,
@@ -41,6 +43,8 @@ PROTOCOLS: dict[str, Protocol] = {
     "base_new": Protocol(BaseNewOptions, base_new),
     "linear_probe": Protocol(LinearProbeOptions, linear_probe),
     "fine_tune": Protocol(FineTuneOptions, fine_tune),
+    "dense_prediction": Protocol(DensePredictionOptions, dense_prediction),
+    "prior_image": Protocol(PriorImageOptions, prior_image),
     "retrieval": Protocol(RetrievalOptions, retrieval),
     "temporal_classification": Protocol(TemporalClassificationOptions, temporal_classification),
     "sentence_inference": Protocol(SentenceInferenceOptions, sentence_inference),

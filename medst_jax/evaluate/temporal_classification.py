@@ -23,6 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from medst_jax.data.annotations import ImagePair
+from medst_jax.data.timeline import other_patients
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.folds import CLASSIFIERS, cross_scores, patient_folds, released_folds
 from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
@@ -114,7 +115,7 @@ def _scores(
     current = bench.embed(options.dataset, options.split, pairs.rows).global_
     prior = bench.embed(options.dataset, options.split, pairs.priors).global_
     both = _paired(options, bench, pairs.rows, pairs.priors)
-    elsewhere = pairs.priors[_other_patients(pairs.patients)]
+    elsewhere = pairs.priors[other_patients(pairs.patients)]
     altered = {
         "swapped": _paired(options, bench, pairs.priors, pairs.rows),
         "other_prior": _paired(options, bench, pairs.rows, elsewhere),
@@ -165,14 +166,6 @@ def _paired(
         return bench.embedder.pairs(current, prior, np.ones(len(rows), bool)).global_
     embedded = (bench.embed(options.dataset, options.split, r).global_ for r in (rows, priors))
     return np.concatenate(list(embedded), axis=1)
-
-
-def _other_patients(patients: np.ndarray) -> np.ndarray:
-    """For each pair the position of one of another patient: half the list away, by patient."""
-    order = np.argsort(patients, kind="stable")
-    other = np.empty(len(patients), np.int64)
-    other[order] = np.roll(order, len(order) // 2)
-    return other
 
 
 def _majority(targets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

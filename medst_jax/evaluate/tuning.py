@@ -9,7 +9,7 @@ their own.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from medst_jax.evaluate.passes import in_blocks, orders
 from medst_jax.losses.bce import masked_bce_loss
 
 Read = Callable[..., jax.Array]  # (system, *arrays [B, ...]) -> features [B, D]
@@ -78,7 +79,9 @@ def tuned_scores(
     cut: tuple[Any, ...] = nnx.split(system, nnx.Param, ...)
     graph, encoder, rest = cut
     size = options.batch_size
-    features = _blocks(_features, (graph, read), (encoder, rest), examples, size)
+    features = in_blocks(
+        functools.partial(_features, (graph, read), (encoder, rest)), examples, size
+    )
     mean, deviation = features.mean(0), features.std(0) + 1e-6
     head = {
         "kernel": jnp.zeros((features.shape[1], classes)),
@@ -89,7 +92,7 @@ def tuned_scores(
     state = optimizer.init(parameters)
     scale = (jnp.asarray(mean), jnp.asarray(deviation))
     loss = jnp.zeros(())
-    for rows in _orders(len(targets), size, options.steps, seed):
+    for rows in orders(len(targets), size, options.steps, seed):
         batch = [jnp.asarray(array[rows]) for array in examples]
         parameters, state, loss = _step(
             (graph, read, optimizer),
@@ -105,7 +108,9 @@ def tuned_scores(
             f"the loss of fine-tuning is {loss} after {options.steps} steps; lower learning_rate "
             f"({options.learning_rate}) or head_learning_rate ({options.head_learning_rate})"
         )
-    return _blocks(_logits, (graph, read), (parameters, rest, scale), held, size)
+    return in_blocks(
+        functools.partial(_logits, (graph, read), (parameters, rest, scale)), held, size
+    )
 
 
 @functools.cache  # one object for equal options, so that runs share a compiled step
@@ -120,17 +125,6 @@ def _optimizer(options: TuningOptions) -> optax.GradientTransformation:
         {"encoder": adam(options.learning_rate), "head": adam(options.head_learning_rate)},
         {"encoder": "encoder", "head": "head"},
     )
-
-
-def _orders(count: int, size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
-    """Rows int [size] of each step: one pass in random order after the other."""
-    rng = np.random.default_rng(seed)
-    waiting = np.zeros(0, np.int64)
-    for _ in range(steps):
-        while len(waiting) < size:
-            waiting = np.concatenate([waiting, rng.permutation(count)])
-        yield waiting[:size]
-        waiting = waiting[size:]
 
 
 def _read(graph: Any, read: Read, encoder: Any, rest: Any, batch: Sequence[jax.Array]) -> jax.Array:
@@ -176,21 +170,3 @@ def _step(
     value, gradient = jax.value_and_grad(loss)(parameters)
     updates, state = optimizer.update(gradient, state, parameters)
     return optax.apply_updates(parameters, updates), state, value
-
-
-def _blocks(
-    function: Callable[..., jax.Array],
-    static: Any,
-    state: Any,
-    arrays: Sequence[np.ndarray],
-    size: int,
-) -> np.ndarray:
-    """`function` of all rows, `size` at a time; the last block is filled up by its first row."""
-    count = len(arrays[0])
-    found = []
-    for start in range(0, count, size):
-        rows = np.arange(start, start + size)
-        rows[rows >= count] = start
-        batch = [jnp.asarray(array[rows]) for array in arrays]
-        found.append(np.asarray(function(static, state, batch)))
-    return np.concatenate(found)[:count]

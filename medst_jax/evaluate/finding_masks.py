@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where in a study's frontal image a finding is, as pixels of the encoder's square.
+
+Data sets say it in one of three ways, of which the first that is there is read:
+
+  truth_mask    bytes of a PNG, 0 and 255, of the study's one image; none for nothing (SIIM)
+  truth_masks   bits of a coarse grid over the image, a row for each of `truth_boxes` (simulated)
+  truth_boxes   rows (image, column of the names, x0, y0, x1, y1): their union (RSNA, NIH, VinDr)
+"""
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from medst_jax.data import pixels
+from medst_jax.data.studies import Studies
+from medst_jax.evaluate.outcome import NotApplicable
+from medst_jax.evaluate.similarity_maps import box_mask
+
+
+class FindingMasks(NamedTuple):
+    """mask, inside: bool [n, S, S]; where the finding is, and where the image proper is."""
+
+    mask: np.ndarray
+    inside: np.ndarray
+
+    @property
+    def marked(self) -> np.ndarray:
+        """Whether anything is marked in each image, bool [n]."""
+        return np.asarray(self.mask.any(axis=(1, 2)))
+
+
+def finding_masks(
+    studies: Studies,
+    rows: np.ndarray,
+    finding: str,
+    names: tuple[str, ...],
+    size: int,
+    fit: pixels.Fit,
+) -> FindingMasks:
+    """Masks of one finding in the frontal images of some rows.
+
+    Args:
+      studies: with their truth.
+      rows: int [n].
+      finding: one of `names`.
+      names: what the columns in `truth_boxes` mean.
+      size: S, side of the square.
+      fit: how an image becomes the square, see `pixels.fit_square`.
+
+    Raises:
+      NotApplicable: the data set marks nothing.
+    """
+    masks = np.zeros((len(rows), size, size), bool)
+    inside = np.zeros_like(masks)
+    column = [name.lower() for name in names].index(finding.lower())
+    for k, row in enumerate(rows):
+        study = studies[int(row)]
+        frontal = study.frontal()
+        assert frontal is not None  # tasks hold rows with a frontal image
+        number = [image.image_id for image in study.images].index(frontal.image_id)
+        height, width = pixels.decode(frontal.data).shape
+        affine = pixels.fit_affine(height, width, size, fit)
+        inside[k] = _box([[0.0, 0.0, width, height]], affine, size)
+        if "truth_mask" in study.truth:
+            masks[k] = _square(_png(study.truth["truth_mask"]), height, width, size, fit)
+        elif "truth_boxes" in study.truth:
+            boxes = np.asarray(study.truth["truth_boxes"], np.float32).reshape(-1, 6)
+            mine = (boxes[:, 0] == number) & (boxes[:, 1] == column)
+            if "truth_masks" in study.truth:
+                grid = _grid(np.asarray(study.truth["truth_masks"])[mine])
+                masks[k] = _square(grid, height, width, size, fit)
+            else:
+                masks[k] = _box(_moved(boxes[mine, 2:], frontal.affine), affine, size)
+        else:
+            raise NotApplicable(
+                f"{studies.name}/{studies.split} marks no finding in its images: it has neither "
+                "truth_mask nor truth_boxes"
+            )
+    return FindingMasks(masks & inside, inside)
+
+
+def _png(data: Any) -> np.ndarray:
+    """Bytes of a PNG as bool [h, w]; no bytes are an empty mask."""
+    data = np.asarray(data, np.uint8)
+    return pixels.decode(data.tobytes()) > 127 if len(data) else np.zeros((1, 1), bool)
+
+
+def _grid(rows: np.ndarray) -> np.ndarray:
+    """The union of packed masks uint8 [K, bytes] of a square grid."""
+    bits = np.unpackbits(rows, axis=-1)
+    side = round(bits.shape[-1] ** 0.5)
+    return np.asarray(bits.reshape(-1, side, side).any(axis=0))
+
+
+def _square(mask: np.ndarray, height: int, width: int, size: int, fit: pixels.Fit) -> np.ndarray:
+    """A mask of the whole image, at any resolution, in the square: half covered counts."""
+    whole = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA)
+    return pixels.fit_square(whole, size, fit)[..., 0] > 127
+
+
+def _moved(boxes: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    corners = boxes.reshape(-1, 2) @ affine[:, :2].T + affine[:, 2]
+    return corners.reshape(-1, 4)
+
+
+def _box(boxes: Any, affine: np.ndarray, size: int) -> np.ndarray:
+    return box_mask(np.clip(_moved(np.asarray(boxes, np.float64), affine), 0.0, size), size)
