@@ -16,17 +16,17 @@ from tqdm import tqdm
 
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.dense_training import DenseOptions, pixel_probabilities
-from medst_jax.evaluate.finding_masks import FindingMasks, finding_masks
+from medst_jax.evaluate.finding_masks import FindingMasks, marked_images
 from medst_jax.evaluate.map_heads import HEADS
-from medst_jax.evaluate.outcome import Mapped, NotApplicable, Outcome, Part
+from medst_jax.evaluate.marked_pictures import worst_to_best
+from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.pixel_metrics import best_threshold, dice, pixel_precision
 from medst_jax.evaluate.predictions import Predictions
 from medst_jax.evaluate.shots import shuffled
 from medst_jax.evaluate.tasks import Task, TaskOptions
-from medst_jax.evaluate.train_and_test import subset, train_and_test
+from medst_jax.evaluate.train_and_test import train_and_test
 
 METRICS = ("dice", "average_precision")
-_PICTURES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +75,8 @@ def dense_prediction(options: DensePredictionOptions, bench: Bench) -> Outcome:
         raise NotApplicable("this system has no image encoder whose maps could be read")
     system = bench.embedder.system()
     train, test = train_and_test(options.task, options.train, options.test_fraction, bench)
-    train, known = _marked(train, bench)
-    test, truth = _marked(test, bench)
+    train, known = marked_images(train, bench)
+    test, truth = marked_images(test, bench)
     fit, held = (
         bench.library.images(t.options.dataset, t.options.split, t.rows) for t in (train, test)
     )
@@ -105,23 +105,15 @@ def dense_prediction(options: DensePredictionOptions, bench: Bench) -> Outcome:
         test.options.dataset,
         test.options.split,
         tuple(parts),
-        mapped=_mapped(maps, truth, test, parts[-2]),
+        mapped=worst_to_best(
+            f"{parts[-2].name}: probabilities and mask",
+            f"{test.classes[0]}, Dice",
+            test.rows[truth.marked],
+            maps[truth.marked],
+            truth.mask[truth.marked],
+            parts[-2].predictions.scores[0, :, 0],
+        ),
     )
-
-
-def _marked(task: Task, bench: Bench) -> tuple[Task, FindingMasks]:
-    """The images whose mask is known, and the masks."""
-    dataset, split = task.options.dataset, task.options.split
-    studies = bench.library.studies(dataset, split)
-    names = bench.library.truth_names(dataset) or tuple(studies.labels)
-    masks = finding_masks(
-        studies, task.rows, task.classes[0], names, bench.library.size, bench.library.fit
-    )
-    marked, target = masks.marked, task.targets[:, 0]
-    at = np.flatnonzero(((target == 1) & marked) | ((target == 0) & ~marked))
-    if not marked[at].any():
-        raise NotApplicable(f"{dataset}/{split} has no mask of {task.classes[0]}")
-    return subset(task, at), FindingMasks(masks.mask[at], masks.inside[at])
 
 
 def _chosen(positive: np.ndarray, fraction: float) -> np.ndarray:
@@ -151,18 +143,3 @@ def _parts(
         part(name, np.flatnonzero(positive), numbers, METRICS),
         part(f"{name}/all images", np.arange(len(positive)), numbers[:, :1], METRICS[:1]),
     ]
-
-
-def _mapped(maps: np.ndarray, truth: FindingMasks, test: Task, part: Part) -> Mapped:
-    """Test images with a mask, evenly spread from the worst Dice to the best."""
-    order = np.argsort(part.predictions.scores[0, :, 0], kind="stable")
-    chosen = order[np.linspace(0, len(order) - 1, min(_PICTURES, len(order))).astype(int)]
-    at = np.flatnonzero(truth.marked)[chosen]
-    overlap = part.predictions.scores[0, chosen, 0]
-    return Mapped(
-        f"{part.name}: probabilities and mask, from the worst image to the best",
-        test.rows[at],
-        tuple(f"{test.classes[0]}, Dice {value:.2f}" for value in overlap),
-        maps[at],
-        truth.mask[at],
-    )

@@ -15,8 +15,10 @@ import numpy as np
 
 from medst_jax.data import pixels
 from medst_jax.data.studies import Studies
+from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.outcome import NotApplicable
 from medst_jax.evaluate.similarity_maps import box_mask
+from medst_jax.evaluate.tasks import Task
 
 
 class FindingMasks(NamedTuple):
@@ -79,6 +81,28 @@ def finding_masks(
                 "truth_mask nor truth_boxes"
             )
     return FindingMasks(masks & inside, inside)
+
+
+def marked_images(task: Task, bench: Bench) -> tuple[Task, FindingMasks]:
+    """The images of a task of one class whose mask is known, and the masks.
+
+    Images with the finding and no mask (nobody marked it, or it cannot be seen) are left out, and so
+    are those without it that have one.
+
+    Raises:
+      NotApplicable: nothing is marked.
+    """
+    dataset, split = task.options.dataset, task.options.split
+    studies = bench.library.studies(dataset, split)
+    names = bench.library.truth_names(dataset) or tuple(studies.labels)
+    masks = finding_masks(
+        studies, task.rows, task.classes[0], names, bench.library.size, bench.library.fit
+    )
+    marked, target = masks.marked, task.targets[:, 0]
+    at = np.flatnonzero(((target == 1) & marked) | ((target == 0) & ~marked))
+    if not marked[at].any():
+        raise NotApplicable(f"{dataset}/{split} has no mask of {task.classes[0]}")
+    return task.subset(at), FindingMasks(masks.mask[at], masks.inside[at])
 
 
 def _png(data: Any) -> np.ndarray:

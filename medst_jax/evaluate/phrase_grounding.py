@@ -24,7 +24,6 @@ from medst_jax.evaluate.location_baseline import LocationBaseline, Place, centre
 from medst_jax.evaluate.outcome import Mapped, NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
 
-METRICS = ("signed_cnr", "absolute_cnr", "miou", "iou_same_area", "pointing")
 _BLOCK = 256  # phrases whose images are held at a time
 
 
@@ -76,20 +75,22 @@ def phrase_grounding(options: PhraseGroundingOptions, bench: Bench) -> Outcome:
     patients = np.asarray(studies.index.patient)[[t.row for t in targets]]
     findings = np.unique([t.where[0] for t in targets], return_inverse=True)[1]
     values = _measured(bench, options, targets, patients, baseline)
-    atypical = values["location"][:, METRICS.index("iou_same_area")] < options.atypical
+    atypical = values["location"][:, maps.METRICS.index("iou_same_area")] < options.atypical
     rows = np.array([t.row for t in targets], np.int64)
     parts = []
     for prefix, keep in (("", np.ones(len(rows), bool)), ("atypical/", atypical)):
         for name, numbers in values.items():
             if keep.any():
                 scores = numbers[keep][None].astype(np.float32)
-                predictions = Predictions("values", patients[keep], findings[keep], scores, METRICS)
+                predictions = Predictions(
+                    "values", patients[keep], findings[keep], scores, maps.METRICS
+                )
                 parts.append(Part(f"{prefix}{name}", predictions, rows[keep]))
     return Outcome(
         options.dataset,
         options.split,
         tuple(parts),
-        mapped=_mapped(bench, options, targets, values["map"][:, METRICS.index("signed_cnr")]),
+        mapped=_mapped(bench, options, targets, values["map"][:, maps.METRICS.index("signed_cnr")]),
     )
 
 
@@ -168,7 +169,9 @@ def _measured(
                 ("other_patient", maps.smoothed(strange, size), maps.enlarged(strange, size)),
                 ("centre", centre, centre),
             ):
-                values.setdefault(name, []).append(_numbers(smooth, sharp, target))
+                values.setdefault(name, []).append(
+                    maps.map_numbers(smooth, sharp, target.box, target.inside)
+                )
     return {name: np.asarray(numbers, np.float32) for name, numbers in values.items()}
 
 
@@ -178,16 +181,3 @@ def _scores(
     unique, member = np.unique(rows, return_inverse=True)
     images = bench.library.images(options.dataset, options.split, unique)
     return bench.embedder.maps(images[member], texts)
-
-
-def _numbers(smooth: np.ndarray, sharp: np.ndarray, target: _Target) -> list[float]:
-    """The METRICS of a map; `sharp` is the map before it was smoothed."""
-    inside = np.where(target.inside, smooth, np.nan)
-    signed = maps.contrast_to_noise(inside, target.box)
-    return [
-        signed,
-        abs(signed),
-        maps.mean_overlap(inside, target.box),
-        maps.area_overlap(inside, target.box),
-        maps.pointing(np.where(target.inside, sharp, np.nan), target.box),
-    ]

@@ -23,7 +23,7 @@ from medst_jax.evaluate.measure import statistic
 from medst_jax.evaluate.outcome import Derived, NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
 from medst_jax.evaluate.tasks import Task, TaskOptions
-from medst_jax.evaluate.train_and_test import subset, train_and_test
+from medst_jax.evaluate.train_and_test import train_and_test
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _with_priors(task: Task, bench: Bench) -> tuple[Task, np.ndarray]:
         raise NotApplicable(
             f"no image of {task.options.dataset}/{task.options.split} has an earlier frontal one"
         )
-    return subset(task, at), priors[at]
+    return task.subset(at), priors[at]
 
 
 def _features(task: Task, priors: np.ndarray | None, bench: Bench) -> np.ndarray:

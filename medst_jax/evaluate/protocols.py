@@ -13,6 +13,7 @@ from medst_jax.evaluate.outcome import Outcome
 from medst_jax.evaluate.phrase_grounding import PhraseGroundingOptions, phrase_grounding
 from medst_jax.evaluate.prior_image import PriorImageOptions, prior_image
 from medst_jax.evaluate.retrieval import RetrievalOptions, retrieval
+from medst_jax.evaluate.saliency import SaliencyOptions, saliency
 from medst_jax.evaluate.sentence_inference import (
     SentenceInferenceOptions,
     sentence_inference,
@@ -45,6 +46,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "fine_tune": Protocol(FineTuneOptions, fine_tune),
     "dense_prediction": Protocol(DensePredictionOptions, dense_prediction),
     "prior_image": Protocol(PriorImageOptions, prior_image),
+    "saliency": Protocol(SaliencyOptions, saliency),
     "retrieval": Protocol(RetrievalOptions, retrieval),
     "temporal_classification": Protocol(TemporalClassificationOptions, temporal_classification),
     "sentence_inference": Protocol(SentenceInferenceOptions, sentence_inference),

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 SMOOTHING = 1.5  # of the patch grid, in patches, as released
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+METRICS = ("signed_cnr", "absolute_cnr", "miou", "iou_same_area", "pointing")
 
 
 def similarity_map(patches: np.ndarray, text: np.ndarray, size: int) -> np.ndarray:
@@ -114,3 +115,25 @@ def pointing(values: np.ndarray, mask: np.ndarray) -> float:
         return float("nan")
     highest = valid & (values == np.max(values[valid]))
     return float(box[highest].mean())
+
+
+def map_numbers(
+    smooth: np.ndarray, sharp: np.ndarray, mask: np.ndarray, inside: np.ndarray
+) -> list[float]:
+    """The METRICS of a map.
+
+    Args:
+      smooth: [S, S], the map that is compared with the mask.
+      sharp: [S, S], the same before smoothing, whose highest place points.
+      mask: bool [S, S], where the thing is.
+      inside: bool [S, S], the image proper.
+    """
+    within = np.where(inside, smooth, np.nan)
+    signed = contrast_to_noise(within, mask)
+    return [
+        signed,
+        abs(signed),
+        mean_overlap(within, mask),
+        area_overlap(within, mask),
+        pointing(np.where(inside, sharp, np.nan), mask),
+    ]

@@ -51,6 +51,12 @@ class Task:
     targets: np.ndarray
     classes: tuple[str, ...]
 
+    def subset(self, at: np.ndarray) -> "Task":
+        """The images at positions `at`, int [k]."""
+        return dataclasses.replace(
+            self, rows=self.rows[at], patients=self.patients[at], targets=self.targets[at]
+        )
+
 
 def select(options: TaskOptions, studies: Studies, truth_names: tuple[str, ...] = ()) -> Task:
     """Select the images of a task.

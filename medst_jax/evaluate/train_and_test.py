@@ -28,7 +28,7 @@ def train_and_test(
     test = bench.library.task(task)
     if train is None:
         fit_at, test_at = split_patients(test.patients, test_fraction)
-        chosen, test = subset(test, fit_at), subset(test, test_at)
+        chosen, test = test.subset(fit_at), test.subset(test_at)
     else:
         wanted = dataclasses.replace(
             train, classes=test.classes, kind=task.kind, labels=task.labels
@@ -51,11 +51,4 @@ def _without_patients_of(train: Task, test: Task, bench: Bench) -> Task:
         bench.library.studies(t.options.dataset, t.options.split).index.patient_key[t.rows]
         for t in (train, test)
     ]
-    return subset(train, np.flatnonzero(~np.isin(*keys)))
-
-
-def subset(task: Task, at: np.ndarray) -> Task:
-    """The images of a task at positions `at`, int [k]."""
-    return dataclasses.replace(
-        task, rows=task.rows[at], patients=task.patients[at], targets=task.targets[at]
-    )
+    return train.subset(np.flatnonzero(~np.isin(*keys)))
