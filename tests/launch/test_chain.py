@@ -142,6 +142,17 @@ def test_the_image_encoder_is_exported_under_torchvision_names(folder):
     assert "layer1.0.bn1.running_var" in tensors
     for name in ("config.json", "labels.json", "tokenizer.model", "README.md"):
         assert (folder / "exported" / name).exists(), name
+    # The same file competes as if it came from elsewhere, and has the features it had.
+    (folder / "suite.py").write_text(SUITE)
+    said = command(
+        *("evaluate.py", "--weights=exported/model.safetensors", "--layout=torchvision"),
+        *("--size=64", "--channels=1", "--mean=0.5", "--std=0.25", "--data_dir=data"),
+        *("--suite=suite.py", "--output=foreign"),
+        cwd=folder,
+    )
+    assert "skipped text: this system has no text encoder" in said
+    rows = json.loads((folder / "foreign/metrics.json").read_text())
+    assert {row["task"] for row in rows} == {"probe/1 shots"}
 
 
 @pytest.mark.parametrize(
