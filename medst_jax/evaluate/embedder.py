@@ -78,6 +78,7 @@ class Embedder:
         self.has_image: bool = system.has_image
         self.has_text: bool = system.has_text and tokenizer is not None
         self.has_maps: bool = system.has_maps and tokenizer is not None
+        self.has_pair_scores: bool = system.has_pair_scores and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
         self._reads_words: bool = getattr(system, "reads_words", False)
         self._preprocess = system.preprocess
@@ -160,6 +161,21 @@ class Embedder:
         self._check(images)
         return self._blocks(_region_scores, (images, *self.tokens(texts)))[0]
 
+    def pair_scores(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """How well each image suits its own text, float32 [N].
+
+        Args:
+          images: uint8 [N, S, S, 1].
+          texts: N texts, one for each image.
+
+        Raises:
+          ValueError: the system scores no pairs (`has_pair_scores` says so).
+        """
+        if not self.has_pair_scores:
+            raise ValueError("this system scores no pairs of image and text")
+        self._check(images)
+        return self._blocks(_pair_scores, (images, *self.tokens(texts)))[0]
+
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """What `encode_text` takes: int32 [N, L] and bool [N, L], with words int32 [N, L] if read."""
         if self._tokenizer is None:
@@ -219,6 +235,11 @@ def _embed_patches(graph: Any, state: Any, images: jax.Array) -> tuple[jax.Array
 @functools.partial(jax.jit, static_argnums=0)
 def _region_scores(graph: Any, state: Any, *arrays: jax.Array) -> tuple[jax.Array, ...]:
     return (_replicated(nnx.merge(graph, state).region_scores(*arrays)),)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _pair_scores(graph: Any, state: Any, *arrays: jax.Array) -> tuple[jax.Array, ...]:
+    return (_replicated(nnx.merge(graph, state).pair_scores(*arrays)),)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -10,6 +10,7 @@ from medst_jax.evaluate.bench import Library
 from medst_jax.evaluate.figures import image_data, overlay_data
 from medst_jax.evaluate.outcome import Outcome, Part
 
+_RED, _BLUE = "214,60,40", "37,99,168"
 _PER_CLASS, _MAX_CLASSES = 6, 6
 
 
@@ -62,6 +63,21 @@ def heat_maps(outcome: Outcome, library: Library) -> str:
             f"<figcaption>{html.escape(name)}</figcaption></figure>"
         )
     return "".join(shown) + "</div>"
+
+
+def attributed_words(outcome: Outcome, library: Library) -> str:
+    """Images beside their reports: red words bear the score, blue ones stand against it."""
+    shown = []
+    for one in outcome.attributed:
+        highest = float(np.abs(one.values).max()) or 1.0
+        words = " ".join(
+            f'<mark style="background:rgba({_RED if value > 0 else _BLUE},'
+            f'{abs(float(value)) / highest:.2f})">{html.escape(word)}</mark>'
+            for word, value in zip(one.words, one.values, strict=True)
+        )
+        picture = _image(outcome, one.row, library)
+        shown.append(f'<div class="query">{picture}<p class="words">{words}</p></div>')
+    return "<h3>what the score rests on, word by word</h3>" + "".join(shown) if shown else ""
 
 
 def _top(part: Part, column: int) -> np.ndarray:

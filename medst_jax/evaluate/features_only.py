@@ -23,6 +23,7 @@ class FeaturesOnly:
     has_image = True
     has_text = False
     has_maps = False
+    has_pair_scores = False
     reads_priors = False
 
     def __init__(self, size: int) -> None:
@@ -47,6 +48,10 @@ class FeaturesOnly:
     def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """There is no space shared with texts."""
         raise NotApplicable(f"{self.what} relates no sentence to regions")
+
+    def pair_scores(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """There is no text encoder."""
+        raise NotApplicable(f"{self.what} scores no pairs of image and text")
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """There is no text encoder."""

@@ -100,6 +100,21 @@ class Trajectory:
 
 
 @dataclasses.dataclass(frozen=True)
+class Attributed:
+    """A report whose words bear the score of its image; shown only where the data may be shown.
+
+    Attributes:
+      row: of the study.
+      words: of the report.
+      values: float [n], how much of the score each word bears.
+    """
+
+    row: int
+    words: tuple[str, ...]
+    values: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """Everything a protocol found on one task; `dataset` and `split` are of the test images."""
 
@@ -110,3 +125,4 @@ class Outcome:
     retrieved: Retrieved | None = None
     mapped: Mapped | None = None
     trajectories: tuple[Trajectory, ...] = ()
+    attributed: tuple[Attributed, ...] = ()

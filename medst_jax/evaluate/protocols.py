@@ -27,6 +27,7 @@ from medst_jax.evaluate.temporal_classification import (
     TemporalClassificationOptions,
     temporal_classification,
 )
+from medst_jax.evaluate.word_attribution import WordAttributionOptions, word_attribution
 from medst_jax.evaluate.zero_shot import ZeroShotOptions, zero_shot
 from medst_jax.evaluate.zero_shot_pair import ZeroShotPairOptions, zero_shot_pair
 from medst_jax.options import OptionError, parse
@@ -53,6 +54,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "sentence_similarity": Protocol(SentenceSimilarityOptions, sentence_similarity),
     "phrase_grounding": Protocol(PhraseGroundingOptions, phrase_grounding),
     "zero_shot_pair": Protocol(ZeroShotPairOptions, zero_shot_pair),
+    "word_attribution": Protocol(WordAttributionOptions, word_attribution),
     "severity": Protocol(SeverityOptions, severity),
 }
 

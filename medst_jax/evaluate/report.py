@@ -16,7 +16,13 @@ from medst_jax.evaluate import figures
 from medst_jax.evaluate.bench import Library
 from medst_jax.evaluate.calibration import are_probabilities
 from medst_jax.evaluate.cautions import SystemUnderTest, cautions
-from medst_jax.evaluate.examples import classified_images, heat_maps, retrieved_texts, showable
+from medst_jax.evaluate.examples import (
+    attributed_words,
+    classified_images,
+    heat_maps,
+    retrieved_texts,
+    showable,
+)
 from medst_jax.evaluate.outcome import Outcome
 from medst_jax.evaluate.report_style import STYLE
 from medst_jax.evaluate.rows import Row, interval
@@ -109,6 +115,7 @@ def _section(
                 f"reference</h3>{figures.trajectory_figure(outcome.trajectories)}"
             )
         parts.append(retrieved_texts(outcome, library))
+        parts.append(attributed_words(outcome, library))
     else:
         parts.append(
             '<p class="sub">Images and texts are not shown: this data set may not be '

@@ -39,6 +39,7 @@ figure.wrong img { border-bottom-color: #c8553d; }
 .query ol { margin: 6px 0 0; padding-left: 20px; font-size: 13.5px; }
 .query li.hit::marker { color: #3a8c6e; font-weight: 700; }
 .query li.hit { color: #2b6b55; }
+.words mark { color: inherit; border-radius: 3px; padding: 1px 2px; }
 .bar { display: block; }
 footer { margin-top: 48px; color: var(--muted); font-size: 12.5px; }
 """

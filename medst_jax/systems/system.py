@@ -41,6 +41,11 @@ class System(nnx.Module):
         """Whether `region_scores` answers: a joint space, or a critic of the system's own."""
         return self.has_image and self.has_text
 
+    @property
+    def has_pair_scores(self) -> bool:
+        """Whether `pair_scores` answers."""
+        return self.has_image and self.has_text
+
     def encode(self, batch: Batch, *, rngs: Rngs) -> Any:
         """The training forward pass, one example at a time but for batch norm.
 
@@ -99,6 +104,16 @@ class System(nnx.Module):
         """
         local = self.encode_image(images).local
         return jnp.einsum("bpe,be->bp", local, self.encode_text(tokens, token_mask, *words).global_)
+
+    def pair_scores(
+        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
+    ) -> jax.Array:
+        """How well each image suits its own text, float32 [B]: a cosine, or the critic's score.
+
+        Arguments are those of `region_scores`.
+        """
+        image = self.encode_image(images).global_
+        return jnp.sum(image * self.encode_text(tokens, token_mask, *words).global_, axis=-1)
 
     def constrain_parameters(self) -> None:
         """Clamp parameters to their allowed range; called after each optimizer update."""

@@ -7,12 +7,14 @@ from flax import nnx
 
 from medst_jax import systems
 from medst_jax.losses import info_nce_loss
+from medst_jax.models.critic import pair_scores
 from medst_jax.systems.mutual_information import (
     GLOBAL_BOUNDS,
     DonskerVaradhan,
     MutualInformationOptions,
 )
 from medst_jax.systems.pairs import negative_mask
+from medst_jax.systems.towers import regions
 from tests.systems.make_batch import OPTIONS, TEXT, call, make_batch
 
 CRITIC = dict(hidden=(8, 6), rank=4, chunk=4)
@@ -104,3 +106,16 @@ def test_region_scores_have_one_value_per_region_of_the_stage():
     one = [batch[key][1:] for key in ("frontal", "tokens", "token_mask")]
     alone = call(system, "region_scores", *one)
     np.testing.assert_allclose(scores[1:], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mutual_information", "local_mutual_information"])
+def test_pair_scores_are_the_diagonal_of_the_critics_matrix(name):
+    system = build(name)
+    batch = make_batch(3)
+    arguments = [batch[key] for key in ("frontal", "tokens", "token_mask")]
+    scores = call(system, "pair_scores", *arguments)
+    images = nnx.merge(*nnx.split(system)).image_encoder(system.preprocess(batch["frontal"]))
+    places = images.pooled if name == "mutual_information" else regions(images, system.stage)
+    text = system._pooled(batch["tokens"], batch["token_mask"])
+    matrix = pair_scores(system.critic, places, text, chunk=2)
+    np.testing.assert_allclose(scores, jnp.diagonal(matrix), atol=1e-5)
