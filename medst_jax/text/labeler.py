@@ -39,7 +39,11 @@ def label_sentence(sentence: str) -> dict[str, int]:
     >>> label_sentence("No effusion or pneumothorax, but there is mild edema.")
     {'Pleural Effusion': 0, 'Pneumothorax': 0, 'Edema': 1}
     """
-    words = split_words(sentence)
+    return label_words(split_words(sentence))
+
+
+def label_words(words: Sequence[str]) -> dict[str, int]:
+    """`label_sentence` of a sentence that `split_words` has split."""
     found = _LEXICON.find(words)
     codes: dict[str, int] = {}
     for name, code in polarities(words, found):

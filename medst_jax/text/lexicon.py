@@ -69,26 +69,29 @@ class Lexicon:
 
     def find(self, words: Sequence[str]) -> list[Match]:
         """Returns the matches in order, none overlapping; at each word the longest wins."""
-        found, free = [], 0
-        for position, word in enumerate(words):
-            nodes = self._openings(word)
-            if nodes and position >= free:
-                match = self._longest(words, position, nodes)
-                if match is not None:
-                    found.append(match)
-                    free = match.end
+        found = []
+        position, count = 0, len(words)
+        while position < count:
+            nodes = self._openings(words[position])
+            match = self._longest(words, position, nodes) if nodes else None
+            if match is None:
+                position += 1
+            else:
+                found.append(match)
+                position = match.end
         return found
 
-    def _longest(self, words: Sequence[str], start: int, nodes: tuple[_Node, ...]) -> Match | None:
-        best, end = None, start
+    def _longest(self, words: Sequence[str], start: int, nodes: Sequence[_Node]) -> Match | None:
+        meaning, last = None, start
+        end, count, keys = start, len(words), self._keys
         while nodes:
             end += 1
             for node in nodes:
                 # Of equally long phrases the first stays: words themselves come before stems.
-                if node.meaning is not None and (best is None or best.end < end):
-                    best = Match(start, end, *node.meaning)
-            if end == len(words):
+                if node.meaning is not None and last < end:
+                    meaning, last = node.meaning, end
+            following = keys(words[end]) if end < count else ()
+            if not following:  # as after most words: nothing longer is known
                 break
-            following = self._keys(words[end])
-            nodes = tuple(node[key] for node in nodes for key in following if key in node)
-        return best
+            nodes = [node[key] for node in nodes for key in following if key in node]
+        return None if meaning is None else Match(start, last, *meaning)

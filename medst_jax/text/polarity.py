@@ -64,6 +64,8 @@ def reach(words: Sequence[str], found: Sequence[Match]) -> tuple[list[bool], lis
 def _clauses(words: Sequence[str], found: Sequence[Match]) -> list[int]:
     """Returns the number of its clause for each word."""
     starts = {m.start for m in found if m.value == "break"}
+    if not starts:
+        return [0] * len(words)
     return list(itertools.accumulate(position in starts for position in range(len(words))))
 
 

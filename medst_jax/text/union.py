@@ -8,12 +8,12 @@ others there ("laminar atelectasis" is an atelectasis), unless it is denied.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medst_jax.text import cues, mentions
-from medst_jax.text.labeler import OTHER, label_sentence, merge_labels, with_no_finding
+from medst_jax.text.labeler import OTHER, label_words, merge_labels, with_no_finding
 from medst_jax.text.lexicon import Lexicon
 from medst_jax.text.polarity import NEGATIVE, polarities
 from medst_jax.text.sections import split_sections
@@ -70,9 +70,9 @@ def label_union(report: str) -> dict[str, int]:
     for title, text in split_sections(report):
         if title not in SILENT_SECTIONS:
             for start, end in split_sentences(text):
-                sentence = text[start:end]
-                merge_labels(named, label_sentence(sentence))
-                merge_labels(more, _more(sentence))
+                words = split_words(text[start:end])
+                merge_labels(named, label_words(words))
+                merge_labels(more, _more(words))
     codes = {name.lower(): code for name, code in with_no_finding(named).items()}
     merge_labels(codes, more)
     for name, original in _SAME.items():
@@ -83,11 +83,13 @@ def label_union(report: str) -> dict[str, int]:
     return {name: codes[name] for name in UNION if name in codes} if report.strip() else {}
 
 
-def _more(sentence: str) -> dict[str, int]:
+def _more(words: Sequence[str]) -> dict[str, int]:
     """Codes of the classes beyond the 14, and of those that they imply."""
-    words = split_words(sentence)
+    found = _LEXICON.find(words)
     codes: dict[str, int] = {}
-    for name, code in polarities(words, _LEXICON.find(words)):
+    if not any(match.value in _PHRASES for match in found):
+        return codes  # as in most sentences: what the rest means is of no matter here
+    for name, code in polarities(words, found):
         if name in _PHRASES:
             merge_labels(codes, {name: code})
             if code != NEGATIVE:
