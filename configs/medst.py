@@ -36,6 +36,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optimizer.update(dict(learning_rate=4e-5, warmup_steps=9_200))
     if reports.small(config, arg):
         config.system.hidden = 128
-        config.system.image = ConfigDict(dict(name="view_experts_small"))
+        config.system.image = ConfigDict(dict(name="view_experts_small", patch=16))
         config.optimizer.learning_rate = 1e-3
     return config
