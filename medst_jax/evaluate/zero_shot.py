@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Zero-shot classification by text prompts or by the system's label prototypes.
 
-Text: a class vector is the mean of the unit-norm vectors of its prompts, not normalised again,
-and the score is its dot product with the unit-norm image vector (SYSTEMS of DLILP and MedCLIP;
-the temperature changes neither the argmax nor a ROC curve). Prototypes: the score is the logit,
+Text: the score is the mean cosine of the image with the prompts of a class, which is its dot
+product with their mean vector, not normalised again (DLILP and MedCLIP; the temperature changes
+neither the argmax nor a ROC curve), or the highest of them (GLoRIA, Huang et al., ICCV 2021).
+Prototypes: the score is the logit,
 or the mean of the logits when several labels stand for a class.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -21,6 +23,7 @@ from medst_jax.evaluate.similarity_maps import similarity_map
 from medst_jax.evaluate.tasks import Task, TaskOptions
 
 Mode = Literal["auto", "text", "prototypes"]
+_POOLS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "max": np.max}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +36,7 @@ class ZeroShotOptions:
       prompts: how a class is put into words in text mode: "names", or a prompt bank.
       own_prompts: class to prompts, before those of the bank.
       prototypes: class to the labels that stand for it, where the names differ.
+      pool: of a class's prompts, the "mean" of their cosines or the "max".
       heat_maps: map, for the report, where each class is seen; in text mode, for systems whose
         patches form a square. Costs one more compilation.
     """
@@ -42,6 +46,7 @@ class ZeroShotOptions:
     prompts: PromptMode = "ensemble"
     own_prompts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     prototypes: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    pool: Literal["mean", "max"] = "mean"
     heat_maps: bool = False
 
 
@@ -72,7 +77,7 @@ def _mapped(
     patches = bench.embedder.patches(images)
     if round(patches.shape[1] ** 0.5) ** 2 != patches.shape[1]:
         return None
-    texts = text_classifier(options, bench.embedder, task.classes)
+    texts = [v.mean(0) for v in prompt_vectors(options, bench.embedder, task.classes)]
     size = bench.library.size
     maps = [similarity_map(p, t, size) for p, t in zip(patches, texts, strict=True)]
     title = "where each class is seen in its highest-scoring image: cosine with its prompts"
@@ -90,7 +95,8 @@ def class_scores(
     if mode == "text":
         if not embedder.has_text:
             raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
-        return images.global_ @ text_classifier(options, embedder, classes).T
+        cosines = [images.global_ @ v.T for v in prompt_vectors(options, embedder, classes)]
+        return np.stack([_POOLS[options.pool](c, axis=1) for c in cosines], axis=1)
     if missing or images.logits is None:
         raise NotApplicable(
             f"no label prototype for {', '.join(missing)}; use mode='text' or map the class with "
@@ -104,14 +110,14 @@ def class_scores(
     return np.stack(stacked, axis=1)
 
 
-def text_classifier(
+def prompt_vectors(
     options: ZeroShotOptions, embedder: EmbedsImages, classes: tuple[str, ...]
-) -> np.ndarray:
-    """Class vectors float32 [C, E]: means of unit-norm prompt vectors, not normalised again."""
+) -> list[np.ndarray]:
+    """For each class the unit-norm vectors float32 [prompts, E] of its prompts."""
     groups = [class_prompts(name, options.prompts, options.own_prompts) for name in classes]
     vectors = embedder.texts([text for group in groups for text in group]).global_
     ends = np.cumsum([len(group) for group in groups])
-    return np.stack([block.mean(0) for block in np.split(vectors, ends[:-1])])
+    return np.split(vectors, ends[:-1])
 
 
 def _labels_of(options: ZeroShotOptions, name: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from medst_jax.evaluate.metrics import harmonic_mean
 from medst_jax.evaluate.outcome import NotApplicable
 from medst_jax.evaluate.protocols import assign
 from medst_jax.evaluate.tasks import TaskOptions
-from medst_jax.evaluate.zero_shot import ZeroShotOptions, text_classifier, zero_shot
+from medst_jax.evaluate.zero_shot import ZeroShotOptions, zero_shot
 
 NAMES = ("East", "North", "Up")
 TASK = TaskOptions("fake", classes=NAMES)
@@ -24,11 +24,14 @@ def _bench(system=None):
     return bench(studies(pointing(DIRECTIONS), NAMES, CODES), system=system)
 
 
-def test_class_vector_is_the_mean_of_unit_vectors_not_normalised_again() -> None:
-    own = {"East": ("east", "north north north"), "North": ("north",)}
-    options = ZeroShotOptions(TASK, own_prompts=own)
-    vectors = text_classifier(options, _bench().embedder, ("East", "North"))
-    np.testing.assert_allclose(vectors, [[0.5, 0.5, 0], [0, 1, 0]], atol=1e-6)
+@pytest.mark.parametrize("pool", ["mean", "max"])
+def test_prompts_are_pooled_by_their_cosines(pool: str) -> None:
+    own = {"East": ("east", "north north north"), "North": ("north",), "Up": ("up",)}
+    options = ZeroShotOptions(TASK, mode="text", own_prompts=own, pool=pool)
+    scores = zero_shot(options, _bench()).parts[0].predictions.scores[0]
+    east, north, up = (DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)).T
+    first = (east + north) / 2 if pool == "mean" else np.maximum(east, north)
+    np.testing.assert_allclose(scores, np.stack([first, north, up], axis=1), atol=1e-6)
 
 
 def test_prompts_of_a_class() -> None:
