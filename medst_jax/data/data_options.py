@@ -7,6 +7,7 @@ from typing import Literal
 from medst_jax.data.pixels import Fit
 from medst_jax.data.policy import Treatment
 from medst_jax.options import OptionError
+from medst_jax.text.prompts import BankName
 
 Shuffle = Literal["none", "pairs", "labels", "both", "within_patient", "prior", "windows", "order"]
 
@@ -23,7 +24,10 @@ class DataSetOptions:
     blank, uncertain: what such labels count as, for all classes or per class ("*": the rest).
     text: "report" draws from the report and falls back to a prompt for studies without one;
       "prompt" always makes a prompt of a positive class; "none" gives no text.
-    sentences: of a report, "one" drawn at random, "all" in their order, or "shuffled": all, those
+    prompts: "names" puts the name of a positive class into a template; a prompt bank, such as
+      "cxr_clip", says in its own sentences what the study's labels affirm, deny and doubt, and
+      nothing of classes it lacks.
+    sentences: of a report or a bank, "one" drawn at random, "all" in their order, or "shuffled": all, those
       of a section in a random order.
     lacks: of "text", "labels", "text_labels", "lateral", "prior", "sequences", "sections",
       "severity": what a system needs and this data set is known not to give; its rows are masked
@@ -38,6 +42,7 @@ class DataSetOptions:
     blank: Treatment | None = None
     uncertain: Treatment | None = None
     text: Literal["report", "prompt", "none"] = "report"
+    prompts: Literal["names", BankName] = "names"
     sentences: Literal["one", "all", "shuffled"] = "one"
     lacks: tuple[str, ...] = ()
 

@@ -16,6 +16,7 @@ from medst_jax.data.schema import FRONTAL_VIEWS, LATERAL_VIEWS
 from medst_jax.data.study import Study
 from medst_jax.data.text_sampling import (
     Text,
+    draw_bank_sentences,
     draw_prompt,
     draw_report,
     in_order,
@@ -24,6 +25,7 @@ from medst_jax.data.text_sampling import (
     text_of,
 )
 from medst_jax.data.text_tokenizer import PAD, TextTokenizer
+from medst_jax.text.prompts import prompt_bank
 
 Example = dict[str, Any]  # numpy arrays and scalars
 NO_TEXT = -1
@@ -159,6 +161,11 @@ class SampleMaker:
         if not corpus.studies.labels:
             return no_text(len(self.union))
         codes = corpus.codes(row)
+        if corpus.options.prompts != "names":
+            bank = prompt_bank(corpus.options.prompts)
+            said = draw_bank_sentences(bank, self.union, codes, corpus.options.sentences, draws)
+            if said is not None:
+                return said
         labels, mask = corpus.policy.apply(codes)
         return draw_prompt(self.union, codes, (labels > 0) & mask, draws)
 

@@ -10,10 +10,16 @@ import numpy as np
 from medst_jax.data.batch import TEXT_NONE, TEXT_PROMPT, TEXT_REPORT
 from medst_jax.data.labels import merge_codes, to_union
 from medst_jax.data.prompts import OTHER, prompt
-from medst_jax.data.schema import NEGATIVE, OUTSIDE, POSITIVE
+from medst_jax.data.schema import BLANK, NEGATIVE, OUTSIDE, POSITIVE, UNCERTAIN
 from medst_jax.data.study import Study
+from medst_jax.text.prompts import Polarity, PromptBank
 
 Order = Literal["one", "all", "shuffled"]
+_POLARITIES: dict[int, Polarity] = {
+    POSITIVE: "positive",
+    NEGATIVE: "negative",
+    UNCERTAIN: "uncertain",
+}
 
 DESCRIBING = ("findings", "impression", "findings and impression", "conclusion")
 # Sections that say why or how the image was made, or who was told; never a description of it.
@@ -133,3 +139,43 @@ def draw_prompt(
     drawn = positives[generator.integers(len(positives))]
     prompt_codes[drawn] = POSITIVE
     return Text((prompt(union[drawn]),), prompt_codes[None], TEXT_PROMPT)
+
+
+def draw_bank_sentences(
+    bank: PromptBank,
+    union: Sequence[str],
+    codes: np.ndarray,
+    order: Order,
+    generator: np.random.Generator,
+) -> Text | None:
+    """Sentences of a prompt bank that say what a study's labels say; None if it has none for them.
+
+    A positive class is affirmed, a negative one denied, an uncertain one doubted, each by a sentence
+    drawn from the bank; classes that are blank, or of whose code the bank has no sentence, are not
+    spoken of.
+
+    Args:
+      bank: whose sentences.
+      union: the classes.
+      codes: of the study, int8 [C].
+      order: "one" sentence, of a positive class where there is one; "all" in the order of the
+        classes, or "shuffled" (CXR-CLIP, You et al., MICCAI 2023).
+      generator: of the sample.
+    """
+    spoken = [
+        c
+        for c, code in enumerate(codes)
+        if _POLARITIES.get(int(code), "") in bank.classes.get(union[c].lower(), ())
+    ]
+    if not spoken:
+        return None
+    if order == "one":
+        spoken = [c for c in spoken if codes[c] == POSITIVE] or spoken
+        spoken = [spoken[generator.integers(len(spoken))]]
+    elif order == "shuffled":
+        spoken = [spoken[k] for k in generator.permutation(len(spoken))]
+    choices = [bank.prompts(union[c], _POLARITIES[int(codes[c])]) for c in spoken]
+    sentences = tuple(texts[generator.integers(len(texts))] for texts in choices)
+    said = np.tile(np.where(codes == OUTSIDE, OUTSIDE, BLANK).astype(np.int8), (len(spoken), 1))
+    said[np.arange(len(spoken)), spoken] = codes[spoken]
+    return Text(sentences, said, TEXT_PROMPT)

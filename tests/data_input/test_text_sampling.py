@@ -8,7 +8,14 @@ from medst_jax.data.labels import union_columns
 from medst_jax.data.prompts import all_prompts, prompt
 from medst_jax.data.randomness import generator
 from medst_jax.data.studies import open_studies
-from medst_jax.data.text_sampling import draw_prompt, draw_report, no_text, report_sentences
+from medst_jax.data.text_sampling import (
+    draw_bank_sentences,
+    draw_prompt,
+    draw_report,
+    no_text,
+    report_sentences,
+)
+from medst_jax.text.prompts import prompt_bank
 
 UNION = ("Mass", "Edema", "Nodule")
 
@@ -95,6 +102,40 @@ def test_prompt_of_a_study_without_positives():
     assert text.sentences == ("A radiology image of other finding",)
     assert text.kept_codes(1).tolist() == [0, 0, -3]
     assert text.sentences[0] in all_prompts(UNION)
+
+
+STATED = ("Edema", "Fracture", "Mass", "Pneumonia", "Cardiomegaly")
+CODES = np.array([1, 0, 1, -1, -2], np.int8)
+
+
+def test_a_bank_affirms_denies_and_doubts_what_the_labels_say():
+    bank = prompt_bank("cxr_clip")
+    orders, used = set(), set()
+    for i in range(60):
+        text = draw_bank_sentences(bank, STATED, CODES, "shuffled", generator(0, "text", i))
+        # "Mass" is in no list of the bank and cardiomegaly is blank: nothing is said of them.
+        assert len(text.sentences) == 3 and text.source == 2
+        said = [np.flatnonzero(codes != -2).tolist() for codes in text.codes]
+        assert sorted(said) == [[0], [1], [3]]
+        for sentence, (c,) in zip(text.sentences, said, strict=True):
+            polarity = {1: "positive", 0: "negative", -1: "uncertain"}[int(CODES[c])]
+            assert sentence in bank.prompts(STATED[c], polarity)
+        assert text.kept_codes(3).tolist() == [1, 0, -2, -1, -2]
+        orders.add(tuple(map(tuple, said)))
+        used.update(text.sentences)
+    assert len(orders) == 6 and len(used) > 6
+    ordered = draw_bank_sentences(bank, STATED, CODES, "all", generator(0, "text", 0))
+    assert [int(np.argmax(codes != -2)) for codes in ordered.codes] == [0, 1, 3]
+
+
+def test_one_sentence_of_a_bank_is_of_a_positive_class_if_there_is_one():
+    bank = prompt_bank("cxr_clip")
+    for codes, expected in ((CODES, 0), (np.array([-3, -1, 0, -2, -2], np.int8), 1)):
+        text = draw_bank_sentences(bank, STATED, codes, "one", generator(0, "text", 3))
+        (row,) = text.codes
+        assert int(np.argmax(row > -2)) == expected and (row[codes == -3] == -3).all()
+    blank = np.full(5, -2, np.int8)
+    assert draw_bank_sentences(bank, STATED, blank, "one", generator(0, "text", 0)) is None
 
 
 def test_no_text_has_no_labels():
