@@ -31,8 +31,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
             curriculum=0,
         )
     )
-    config.system.image = ConfigDict(dict(name="view_experts_b16", dtype="bfloat16"))
-    config.system.text = ConfigDict(dict(name="bert_base", depth=6, dtype="bfloat16"))
+    config.system.image = ConfigDict(dict(name="view_experts_b16", dtype="bfloat16", remat="full"))
+    config.system.text = ConfigDict(dict(name="bert_base", depth=6, dtype="bfloat16", remat="full"))
     config.optimizer.update(dict(learning_rate=4e-5, warmup_steps=9_200))
     if reports.small(config, arg):
         config.system.hidden = 128

@@ -7,6 +7,7 @@ from medst_jax.parallel.mesh import (
     MeshError,
     batch_shards,
     check_batch_size,
+    check_sequences,
     make_mesh,
 )
 from medst_jax.parallel.processes import (
@@ -36,6 +37,7 @@ __all__ = [
     "batch_sharding",
     "batch_shards",
     "check_batch_size",
+    "check_sequences",
     "constrain",
     "get_rules",
     "join_processes",

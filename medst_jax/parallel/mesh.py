@@ -77,3 +77,17 @@ def check_batch_size(batch_size: int, mesh: Mesh) -> None:
             f"(data={mesh.shape['data']} x fsdp={mesh.shape['fsdp']}); change "
             "config.train.batch_size or config.mesh"
         )
+
+
+def check_sequences(batch_size: int, mesh: Mesh) -> None:
+    """Raise a MeshError when the mesh does not divide the batch's places for sequences.
+
+    A sequence has two studies at least, so a batch has half as many places for sequences as rows.
+    """
+    shards = batch_shards(mesh)
+    if batch_size % (2 * shards):
+        raise MeshError(
+            f"batch size {batch_size} leaves {batch_size / shards:g} rows to each of the {shards} "
+            "batch shards of the mesh; systems that read sequences need an even number: change "
+            "config.train.batch_size or config.mesh"
+        )

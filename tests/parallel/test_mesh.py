@@ -13,6 +13,7 @@ from medst_jax.parallel import (
     MeshError,
     batch_shards,
     check_batch_size,
+    check_sequences,
     constrain,
     make_mesh,
     put_batch,
@@ -78,6 +79,9 @@ def test_slices_that_do_not_divide_data():
 def test_batch_size_names_both_numbers():
     mesh = make_mesh(-1, 2, 1, devices=devices(8))
     check_batch_size(16, mesh)
+    with pytest.raises(MeshError, match="leaves 3 rows to each of the 8 batch shards"):
+        check_sequences(24, mesh)
+    check_sequences(16, mesh)
     with pytest.raises(MeshError, match="batch size 12 is not divisible by the 8 batch shards"):
         check_batch_size(12, mesh)
 
