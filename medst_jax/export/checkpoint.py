@@ -169,6 +169,12 @@ def _write_weights(loaded: LoadedSystem, config: dict[str, Any], folder: epath.P
         weights.write_text_encoder(text, loaded.tokenizer, folder)
 
 
+def loading_lines(layout: str | None, folder: str) -> str:
+    """The lines of Python that load an exported image encoder, or the text encoder for None."""
+    code = _TEXT_CODE if layout is None else _CODE.get(layout, _OWN_CODE)
+    return code.format(folder=folder, layout=layout)
+
+
 def _weights_usage(loaded: LoadedSystem, folder: str, layout: str) -> str:
     code = _CODE.get(layout, _OWN_CODE)
     if not loaded.system.has_image:
