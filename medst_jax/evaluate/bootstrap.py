@@ -5,7 +5,7 @@ A draw is a vector of multiplicities, so nothing is copied: a metric receives we
 a block of R draws (see `metrics`) and returns R values.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +43,8 @@ def patient_weights(
         picks = rng.integers(0, count, size=(rows, count))
         picks += np.arange(rows)[:, None] * count
         times = np.bincount(picks.ravel(), minlength=rows * count).reshape(rows, count)
-        yield times[:, member].astype(np.float64)
+        # Laid out image by image, as `metrics.auroc` reads them.
+        yield np.ascontiguousarray(times.T, np.float64)[member].T
 
 
 def clustered_interval(
@@ -68,6 +69,23 @@ def clustered_interval(
         return Interval(value, np.nan, np.nan)
     samples = [statistic(weights) for weights in patient_weights(patients, draws=draws, seed=seed)]
     return Interval(value, *_bounds(np.concatenate(samples), level))
+
+
+def clustered_intervals(
+    statistics: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    patients: np.ndarray,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """As `clustered_interval`, of several statistics at once: weights [R, n] -> name to [R]."""
+    values = {k: float(v[0]) for k, v in statistics(np.ones((1, len(patients)))).items()}
+    if draws == 0 or not len(patients):
+        return {name: Interval(value, np.nan, np.nan) for name, value in values.items()}
+    blocks = [statistics(weights) for weights in patient_weights(patients, draws=draws, seed=seed)]
+    samples = {name: np.concatenate([block[name] for block in blocks]) for name in values}
+    return {name: Interval(values[name], *_bounds(samples[name], level)) for name in values}
 
 
 def paired_difference(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From predictions to numbers: which metrics a kind of prediction has, each with its interval."""
 
+import dataclasses
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +46,7 @@ def statistic(predictions: Predictions, metric: str) -> bootstrap.Statistic:
         )
 
     def averaged(weights: np.ndarray) -> np.ndarray:
-        return np.mean([_once(predictions, s, metric, weights) for s in _repeats(predictions)], 0)
+        return np.mean([_once(draws, metric) for draws in _repeats(predictions, weights)], 0)
 
     return averaged
 
@@ -53,7 +55,18 @@ def measure(
     predictions: Predictions, *, draws: int = bootstrap.DRAWS, seed: int = 0
 ) -> list[Measurement]:
     """Every metric of the predictions; no interval where a class has fewer than 20 positives."""
-    return [measure_one(predictions, m, draws=draws, seed=seed) for m in available(predictions)]
+    names = available(predictions)
+
+    def averaged(weights: np.ndarray) -> dict[str, np.ndarray]:
+        repeats = _repeats(predictions, weights)
+        found = [[_once(repeat, name) for name in names] for repeat in repeats]
+        return dict(zip(names, np.mean(found, axis=0), strict=True))
+
+    small = {name: _too_small(predictions, name) for name in names}
+    bounded = bootstrap.clustered_intervals(
+        averaged, predictions.patients, draws=0 if all(small.values()) else draws, seed=seed
+    )
+    return [_measurement(predictions, name, bounded[name], small[name]) for name in names]
 
 
 def measure_one(
@@ -64,8 +77,15 @@ def measure_one(
     result = bootstrap.clustered_interval(
         statistic(predictions, metric), predictions.patients, draws=0 if small else draws, seed=seed
     )
-    low, high = (None if np.isnan(bound) else bound for bound in (result.low, result.high))
-    return Measurement(metric, result.value, low, high, _count(predictions, metric), small)
+    return _measurement(predictions, metric, result, small)
+
+
+def _measurement(
+    predictions: Predictions, metric: str, found: bootstrap.Interval, small: bool
+) -> Measurement:
+    bounds = (found.low, found.high)
+    low, high = (None if small or np.isnan(bound) else bound for bound in bounds)
+    return Measurement(metric, found.value, low, high, _count(predictions, metric), small)
 
 
 def available(predictions: Predictions) -> tuple[str, ...]:
@@ -92,8 +112,36 @@ def _is_harmonic(predictions: Predictions, metric: str) -> bool:
     )
 
 
-def _once(p: Predictions, repeat: int, metric: str, weights: np.ndarray) -> np.ndarray:
-    scores = p.scores[repeat]
+@dataclasses.dataclass(frozen=True)
+class _Draws:
+    """One repeat of predictions under weights [R, n]; what several metrics need is made once."""
+
+    p: Predictions
+    repeat: int
+    weights: np.ndarray
+
+    @property
+    def scores(self) -> np.ndarray:
+        return self.p.scores[self.repeat]
+
+    @functools.cached_property
+    def matrix(self) -> np.ndarray:
+        p = self.p
+        return metrics.confusion(p.targets, p.predicted(self.repeat), len(p.classes), self.weights)
+
+    @functools.cached_property
+    def _areas(self) -> dict[int, np.ndarray]:
+        return {}
+
+    def area(self, column: int) -> np.ndarray:
+        """AUROC [R] of a class."""
+        if column not in self._areas:
+            self._areas[column] = _class_auroc(self.p, self.scores, column, self.weights)
+        return self._areas[column]
+
+
+def _once(draws: _Draws, metric: str) -> np.ndarray:
+    p, scores, weights = draws.p, draws.scores, draws.weights
     if p.kind == "values":
         return metrics.grouped_mean(scores[:, p.classes.index(metric)], p.targets, weights)
     name, _, argument = metric.partition("@" if p.kind == "ranks" else "/")
@@ -103,22 +151,21 @@ def _once(p: Predictions, repeat: int, metric: str, weights: np.ndarray) -> np.n
     if name == "median_rank":
         return metrics.weighted_median(scores[:, 0], weights)
     if name == "auroc" and argument:
-        return _class_auroc(p, scores, p.classes.index(argument), weights)
+        return draws.area(p.classes.index(argument))
     if name == "auroc":
-        per_class = [_class_auroc(p, scores, c, weights) for c in _macro_classes(p)]
+        per_class = [draws.area(c) for c in _macro_classes(p)]
         return np.mean(per_class, axis=0) if per_class else np.full(len(weights), np.nan)
     if name == "calibration_error":
-        return calibration_error(*confidence(p, repeat), weights)
-    matrix = metrics.confusion(p.targets, p.predicted(repeat), len(p.classes), weights)
+        return calibration_error(*confidence(p, draws.repeat), weights)
     if name == "harmonic_mean":
-        return metrics.harmonic_recall(matrix, int(argument))
+        return metrics.harmonic_recall(draws.matrix, int(argument))
     functions = {
         "balanced_accuracy": metrics.balanced_accuracy,
         "accuracy": metrics.accuracy,
         "f1": metrics.macro_f1,
         "quadratic_kappa": metrics.quadratic_kappa,
     }
-    return functions[name](matrix)
+    return functions[name](draws.matrix)
 
 
 def _class_auroc(
@@ -155,5 +202,5 @@ def _count(p: Predictions, metric: str) -> int:
     return len(p.patients)
 
 
-def _repeats(p: Predictions) -> range:
-    return range(len(p.scores))
+def _repeats(p: Predictions, weights: np.ndarray) -> list[_Draws]:
+    return [_Draws(p, repeat, weights) for repeat in range(len(p.scores))]

@@ -20,19 +20,20 @@ def auroc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nd
     Returns:
       [R] in [0, 1]; NaN where a draw has no positive or no negative.
     """
-    order = np.argsort(scores, kind="stable")
-    ordered = np.asarray(scores)[order]
-    if len(ordered) == 0:
-        return np.full(len(weights), np.nan)
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    truth = np.asarray(targets, bool)[order]
-    sorted_weights = np.asarray(weights, np.float64)[:, order]
-    positive = np.add.reduceat(sorted_weights * truth, starts, axis=1)  # one column per tie group
-    negative = np.add.reduceat(sorted_weights * ~truth, starts, axis=1)
-    below = np.cumsum(negative, axis=1) - negative
-    pairs = positive.sum(1) * negative.sum(1)
-    wins = (positive * (below + 0.5 * negative)).sum(1)
-    return np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    scores, truth = np.asarray(scores), np.asarray(targets, bool)
+    # One row per image: rows are gathered and added whole, which is what makes 2,000 draws cheap.
+    rows = np.asarray(weights, np.float64).T
+    negatives = np.flatnonzero(~truth)
+    negatives = negatives[np.argsort(scores[negatives], kind="stable")]
+    below = np.zeros((len(negatives) + 1, rows.shape[1]))
+    np.cumsum(rows[negatives], axis=0, out=below[1:])
+    positive, ordered = rows[truth], scores[negatives]
+    # Negatives below each positive, and those with its own score half.
+    first, last = (np.searchsorted(ordered, scores[truth], side) for side in ("left", "right"))
+    wins = np.einsum("nr,nr->r", positive, below[first])
+    wins += np.einsum("nr,nr->r", positive, below[last])
+    pairs = positive.sum(0) * below[-1]
+    return np.divide(0.5 * wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
 
 
 def roc_curve(targets: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
