@@ -12,7 +12,7 @@ balanced accuracy in the claims' tasks has not been measured yet.
 
 from ml_collections import ConfigDict
 
-from configs import reports
+from configs import common, reports
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
@@ -22,6 +22,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
 def paper(name: str, arg: str | None) -> ConfigDict:
     """BioViL's values under another system's name, for those that build on it."""
     config = reports.reports(name, size=480, text_length=128, batch_size=256, steps=45_000)
+    common.with_forms(config)
     config.system.update(
         dict(temperature=0.5, language_weight=1.0, mask=ConfigDict(dict(rate=0.15, token=4)))
     )

@@ -4,12 +4,12 @@
     python launch/train.py --config=configs/biovil_l.py --workdir=runs/biovil_l
     python launch/train.py --config=configs/biovil_l.py:smoke --workdir=runs/biovil_l_smoke
 
-As configs/biovil.py, with the local loss at weight 1 (declared, not quoted). The second trains
+As configs/biovil.py, with the local loss at weight 1 (declared, not quoted) as a ring over devices. The second trains
 on two CPU cores on the simulated cohort; its balanced accuracy in the claims' tasks has not been
 measured yet.
 """
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 from configs import biovil
 
@@ -19,4 +19,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.system.update(
         dict(local_weight=1.0, word_temperature=0.25, pool_temperature=0.2, local_temperature=0.1)
     )
+    config.system.local_chunk = config_dict.placeholder(int)
+    if not arg:
+        config.system.loss_form = "ring"  # words x patches of all pairs would not fit
     return config

@@ -84,8 +84,12 @@ def image_text(name: str) -> ConfigDict:
 
 def contrastive(name: str) -> ConfigDict:
     """The recipe for a system whose loss compares all pairs, in a form of one's choice."""
-    config = image_text(name)
-    config.system.loss_form = "dense"
+    return with_forms(image_text(name))
+
+
+def with_forms(config: ConfigDict, form: str = "dense") -> ConfigDict:
+    """The same with the keys that choose the form of a loss over all pairs."""
+    config.system.loss_form = form
     config.system.loss_chunk = config_dict.placeholder(int)
     return config
 

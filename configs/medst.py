@@ -13,11 +13,12 @@ not been measured yet.
 
 from ml_collections import ConfigDict
 
-from configs import reports
+from configs import common, reports
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
     config = reports.reports("medst", size=224, text_length=112, batch_size=80, steps=23_000)
+    common.with_forms(config)
     config.system.update(
         dict(
             hidden=2048,

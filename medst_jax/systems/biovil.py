@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import clip_loss
+from medst_jax.losses import select
 from medst_jax.models import ClassTokenHead, MaskedLanguageHead, PatchProjector, unit_norm
 from medst_jax.options import OptionError
 from medst_jax.systems.embedding import Embedding
@@ -25,8 +25,8 @@ from medst_jax.systems.masked_words import (
     mask_words,
     predicted_slots,
 )
-from medst_jax.systems.options import ImageTextOptions
-from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.options import ContrastiveOptions
+from medst_jax.systems.pairs import negative_pairs, pair_metrics
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
 from medst_jax.systems.towers import image_encoder, text_encoder
@@ -34,7 +34,7 @@ from medst_jax.systems.training_images import purpose_keys, training_images
 
 
 @dataclasses.dataclass(frozen=True)
-class BiovilOptions(ImageTextOptions):
+class BiovilOptions(ContrastiveOptions):
     """temperature: fixed, of the global loss. language_weight: of the masked language loss.
 
     mask: which words are hidden.
@@ -46,6 +46,7 @@ class BiovilOptions(ImageTextOptions):
     mask: MaskOptions = dataclasses.field(default_factory=MaskOptions)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.augment.flip != "none":
             raise OptionError(
                 f"config.system.augment.flip is {self.augment.flip!r}; reports name sides: use none"
@@ -80,6 +81,7 @@ class Biovil(System):
         )
         self.text_head = ClassTokenHead(self.text_encoder.features, options.joint, rngs=rngs)
         self.language_head = MaskedLanguageHead(self.text_encoder.options, rngs=rngs)
+        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
         self.temperature, self.mask = options.temperature, options.mask
         self.language_weight = options.language_weight
 
@@ -124,13 +126,15 @@ class Biovil(System):
         image = unit_norm(jnp.mean(encoded["patches"].astype(jnp.float32), axis=1))
         text = unit_norm(encoded["text"][:, 0])
         mask = batch["has_frontal"] & (batch["text_source"] > 0)
-        contrastive = clip_loss(
-            image, text, 1 / self.temperature, mask=mask, negative_mask=negative_mask(batch)
+        contrastive = select("clip", self.loss_form, chunk=self.loss_chunk)(
+            image, text, 1 / self.temperature, mask=mask, negative_mask=negative_pairs(batch)
         )
         language, metrics = language_loss(
             self.language_head, self.text_encoder.word_embeddings, encoded
         )
-        metrics |= {"global_loss": (contrastive, 1.0), **pair_metrics(image, text, mask)}
+        metrics |= {"global_loss": (contrastive, 1.0)}
+        if self.loss_form == "dense":  # the only form that has the matrix
+            metrics |= pair_metrics(image, text, mask)
         return contrastive + self.language_weight * language, metrics
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:

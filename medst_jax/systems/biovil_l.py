@@ -11,8 +11,9 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses import gloria_local_loss
+from medst_jax.losses import select
 from medst_jax.systems.biovil import Biovil, BiovilOptions
+from medst_jax.systems.options import check_chunk
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -23,12 +24,19 @@ class BiovilLOptions(BiovilOptions):
 
     word_temperature, pool_temperature, local_temperature: divisors of the attention over
     patches, of the cosines that are pooled over words, and of the logits.
+    local_chunk: texts and images of a block of the local loss, which has the form of `loss_form`;
+      None for 4.
     """
 
     local_weight: float = 1.0
     word_temperature: float = 0.25
     pool_temperature: float = 0.2
     local_temperature: float = 0.1
+    local_chunk: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_chunk("local_chunk", self.local_chunk, self.loss_form)
 
 
 @register("biovil_l")
@@ -43,12 +51,13 @@ class BiovilL(Biovil):
         self.word_temperature = options.word_temperature
         self.pool_temperature = options.pool_temperature
         self.local_temperature = options.local_temperature
+        self.local_chunk = options.local_chunk
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         total, metrics = super().objective(encoded, batch)
         paired = batch["has_frontal"] & (batch["text_source"] > 0)
         words = (batch["word_index"] >= 0) & paired[:, None]
-        local = gloria_local_loss(
+        local = select("gloria_local", self.loss_form, chunk=self.local_chunk)(
             encoded["text"].astype(jnp.float32),
             encoded["patches"].astype(jnp.float32),
             words,

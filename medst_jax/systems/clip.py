@@ -14,7 +14,7 @@ from medst_jax.data.batch import example_keys
 from medst_jax.losses import select
 from medst_jax.models import Projection, Temperature
 from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.options import ImageTextOptions
+from medst_jax.systems.options import ContrastiveOptions
 from medst_jax.systems.pairs import negative_pairs, pair_metrics
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
@@ -36,9 +36,9 @@ class Clip(System):
         "study",
         "text",
     )
-    Options = ImageTextOptions
+    Options = ContrastiveOptions
 
-    def __init__(self, options: ImageTextOptions):
+    def __init__(self, options: ContrastiveOptions):
         rngs = nnx.Rngs(options.seed)
         self.preprocess, self.augment = options.preprocess, options.augment
         self.labels = options.labels

@@ -20,14 +20,14 @@ from medst_jax.options import OptionError
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.label_head import LabelHead
 from medst_jax.systems.label_metrics import label_metrics
-from medst_jax.systems.options import ImageTextOptions
+from medst_jax.systems.options import ContrastiveOptions
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs
 from medst_jax.systems.towers import image_features
 
 
 @dataclasses.dataclass(frozen=True)
-class DlilpOptions(ImageTextOptions):
+class DlilpOptions(ContrastiveOptions):
     """contrastive_weight: lambda, the weight of the image-text objective."""
 
     contrastive_weight: float = 0.1

@@ -14,13 +14,13 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import clip_loss, cycle_consistency_loss, token_alignment_loss
+from medst_jax.losses import cycle_consistency_loss, select, token_alignment_loss
 from medst_jax.losses.token_alignment import attended
 from medst_jax.models import BatchNormHead, TokenWeights, aggregate_words, unit_norm
 from medst_jax.options import OptionError
 from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.options import ImageTextOptions
-from medst_jax.systems.pairs import negative_mask, pair_metrics
+from medst_jax.systems.options import ContrastiveOptions
+from medst_jax.systems.pairs import negative_pairs, pair_metrics
 from medst_jax.systems.registry import register
 from medst_jax.systems.sequences import gather_sequences, study_mask
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
@@ -29,7 +29,7 @@ from medst_jax.systems.training_images import purpose_keys, training_images
 
 
 @dataclasses.dataclass(frozen=True)
-class MedstOptions(ImageTextOptions):
+class MedstOptions(ContrastiveOptions):
     """image: an encoder of two views, "view_experts_b16" or "view_experts_small".
 
     hidden: inner width of the projection heads.
@@ -51,6 +51,7 @@ class MedstOptions(ImageTextOptions):
     curriculum: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.augment.flip != "none":
             raise OptionError(
                 f"config.system.augment.flip is {self.augment.flip!r}; reports name sides: use none"
@@ -87,6 +88,7 @@ class Medst(System):
         rngs = nnx.Rngs(options.seed)
         self.preprocess, self.augment = options.preprocess, options.augment
         self.labels = options.labels
+        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
         self.temperature = options.temperature
         self.local_temperature = options.local_temperature
         self.temporal_temperature = options.temporal_temperature
@@ -133,8 +135,8 @@ class Medst(System):
         image = unit_norm(self.image_head(encoded["image"], train=True, mask=paired))
         text = unit_norm(self.text_head(encoded["text"], train=True, mask=paired))
         # The paper sums both directions where CLIP takes their mean.
-        alignment = 2 * clip_loss(
-            image, text, 1 / self.temperature, mask=paired, negative_mask=negative_mask(batch)
+        alignment = 2 * select("clip", self.loss_form, chunk=self.loss_chunk)(
+            image, text, 1 / self.temperature, mask=paired, negative_mask=negative_pairs(batch)
         )
         word_term, patch_term = self._local(encoded, batch, paired)
         usable = study_mask(batch, paired)
@@ -150,6 +152,7 @@ class Medst(System):
             + self.local_weight * (word_term + patch_term)
             + self.temporal_weight * self._ramp() * temporal
         )
+        pairs = pair_metrics(image, text, paired) if self.loss_form == "dense" else {}
         several = jnp.sum(usable, axis=1) > 1
         return total, {
             "global_loss": (alignment, 1.0),
@@ -157,7 +160,7 @@ class Medst(System):
             "patch_loss": (patch_term, 1.0),
             "temporal_loss": (temporal, 1.0),
             "studies_in_sequences": (jnp.sum(usable & several[:, None]), jnp.sum(paired)),
-            **pair_metrics(image, text, paired),
+            **pairs,
         }
 
     def _local(

@@ -8,6 +8,8 @@ from medst_jax.data.augment import Augment
 from medst_jax.data.preprocess import Preprocess
 from medst_jax.options import OptionError
 
+LossForm = Literal["dense", "chunked", "ring"]
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageOptions:
@@ -34,18 +36,31 @@ class ImageTextOptions(ImageOptions):
     """As ImageOptions, with what image-text systems add.
 
     text: the text encoder, {"name": ..., overrides of its options}.
+    """
+
+    text: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class ContrastiveOptions(ImageTextOptions):
+    """As ImageTextOptions, for systems whose loss compares all pairs of a batch.
+
     loss_form: how the loss over all pairs is computed; "ring" needs the memory of a device's own
       rows alone, "chunked" that of one block, "dense" that of the whole matrix. Same value.
     loss_chunk: rows and columns of a block of the ring and chunked forms; None for 1,024.
     """
 
-    text: dict[str, Any] = dataclasses.field(default_factory=dict)
-    loss_form: Literal["dense", "chunked", "ring"] = "dense"
+    loss_form: LossForm = "dense"
     loss_chunk: int | None = None
 
     def __post_init__(self) -> None:
-        if self.loss_chunk is not None and (self.loss_chunk < 1 or self.loss_form == "dense"):
-            raise OptionError(
-                f"config.system.loss_chunk is {self.loss_chunk} with loss_form {self.loss_form!r}; "
-                "it must be at least 1, of the chunked or the ring form"
-            )
+        check_chunk("loss_chunk", self.loss_chunk, self.loss_form)
+
+
+def check_chunk(name: str, chunk: int | None, form: LossForm) -> None:
+    """Raise an OptionError where a form cannot be cut into blocks of that size."""
+    if chunk is not None and (chunk < 1 or form == "dense"):
+        raise OptionError(
+            f"config.system.{name} is {chunk} with loss_form {form!r}; "
+            "it must be at least 1, of the chunked or the ring form"
+        )

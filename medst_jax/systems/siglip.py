@@ -16,13 +16,13 @@ from flax import nnx
 
 from medst_jax.models import Temperature
 from medst_jax.systems.clip import Clip
-from medst_jax.systems.options import ImageTextOptions
+from medst_jax.systems.options import ContrastiveOptions
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
 
 @dataclasses.dataclass(frozen=True)
-class SiglipOptions(ImageTextOptions):
+class SiglipOptions(ContrastiveOptions):
     """bias: initial value of the logits' bias."""
 
     temperature: float = 0.1

@@ -4,6 +4,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
@@ -11,6 +12,9 @@ from medst_jax import systems
 from medst_jax.losses import clip_loss, gloria_local_loss
 from medst_jax.models import unit_norm
 from medst_jax.options import OptionError
+from medst_jax.parallel import make_mesh
+from medst_jax.train.micro_batches import whole
+from medst_jax.train.state import arrays, skeleton
 from tests.systems.make_batch import OPTIONS, OWN, TEXT, call, make_batch
 
 
@@ -60,6 +64,43 @@ def test_the_local_term_uses_the_divisors(local):
     )
     _, metrics = call(local, "objective", encoded, batch)
     np.testing.assert_allclose(metrics["local_loss"][0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["biovil_l", "biovil_t", "medst"])
+def test_every_form_of_the_losses_gives_one_value_and_gradient(name):
+    batch = make_batch()
+    chunks = {} if name == "medst" else {"local_chunk": 2}
+    forms = {
+        "dense": {},
+        "chunked": dict(loss_form="chunked", loss_chunk=3, **chunks),
+        "ring": dict(loss_form="ring", loss_chunk=3, **chunks),
+    }
+    made = {}
+    with jax.set_mesh(make_mesh(devices=jax.devices()[:1])):
+        for form, changes in forms.items():
+            system = build(name, **changes)
+            parts, (params, model_state) = skeleton(system), arrays(system)
+
+            def run(params, parts=parts, model_state=model_state):
+                return whole(parts, params, model_state, batch, None)
+
+            result = jax.jit(run)(params)
+            made[form] = result[0], result[3]
+    for form in ("chunked", "ring"):
+        np.testing.assert_allclose(made[form][0], made["dense"][0], rtol=1e-5)
+        # Of the whole gradient: a bias before a batch norm has one that is zero but for rounding.
+        difference = jax.tree.map(jnp.subtract, made[form][1], made["dense"][1])
+        ratio = optax.tree.norm(difference) / optax.tree.norm(made["dense"][1])
+        assert ratio < 1e-5, (form, float(ratio))
+
+
+def test_a_chunk_of_a_dense_loss_is_refused():
+    with pytest.raises(OptionError, match="local_chunk is 4 with loss_form 'dense'"):
+        build("biovil_l", local_chunk=4)
+    with pytest.raises(OptionError, match="loss_chunk is 8 with loss_form 'dense'"):
+        build("medst", loss_chunk=8)
+    with pytest.raises(OptionError, match="loss_form"):
+        build("mutual_information", loss_form="ring")  # which has a critic, in chunks of its own
 
 
 def test_without_randomness_no_word_is_hidden_and_the_text_is_the_evaluations(local):
