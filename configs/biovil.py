@@ -29,5 +29,6 @@ def paper(name: str, arg: str | None) -> ConfigDict:
     # Rotation up to 30 degrees and intensity jitter are the paper's.
     config.system.augment.update(dict(rotate=30.0, brightness=0.2, contrast=0.2))
     config.optimizer.update(dict(learning_rate=2e-5, warmup_steps=1_350))
-    reports.small(config, arg)
+    if reports.small(config, arg):
+        config.train.steps = min(config.train.steps, 700)
     return config
