@@ -59,7 +59,7 @@ def main(argv: list[str]) -> None:
 
 
 def _check() -> None:
-    suite, _ = parse_suite(_SUITE.value)
+    suite, tasks = parse_suite(_SUITE.value)
     options = parse_check(suite.cells)
     if _SEEDS.value:
         options = dataclasses.replace(options, seeds=tuple(map(int, _SEEDS.value)))
@@ -77,6 +77,7 @@ def _check() -> None:
         and (row.mixture in (_MIXTURES.value or options.mixtures))
     ]
     output = pathlib.Path(_OUTPUT.value).resolve()
+    evaluated = sorted({name for task in tasks.values() for name, _ in task.needs()})
     shop = Workshop(
         root=ROOT,
         output=output,
@@ -85,6 +86,10 @@ def _check() -> None:
         data_dir=str(pathlib.Path(_DATA_DIR.value).resolve()),
         variant=options.variant,
         flags=tuple(_TRAIN_FLAG.value),
+        evaluated=tuple(evaluated),
+        fingerprints={
+            name: read_info(_DATA_DIR.value, name)["fingerprint"] for name in {*sites, *evaluated}
+        },
     )
     cells = needed_cells(rows, _CELL.value)
     print(budget(cells, sum(map(shop.done, cells)), options.seconds), flush=True)

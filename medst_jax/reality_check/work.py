@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -31,6 +31,8 @@ class Workshop:
       data_dir: prepared data.
       variant: of the training configs.
       flags: further flags of every training.
+      evaluated: data sets that the suite reads.
+      fingerprints: of the prepared data, data set by data set.
     """
 
     root: pathlib.Path
@@ -40,6 +42,8 @@ class Workshop:
     data_dir: str
     variant: str
     flags: tuple[str, ...] = ()
+    evaluated: tuple[str, ...] = ()
+    fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def folder(self, cell: Cell) -> pathlib.Path:
         """Where a cell's training and evaluation are."""
@@ -54,6 +58,11 @@ class Workshop:
             "flags": [*cell.flags, *self.flags] if cell.config else [],
             "evaluate": list(cell.evaluate),
             "suite": self.digest,
+            "data": {
+                name: self.fingerprints[name]
+                for name in sorted({*cell.sites, *self.evaluated})
+                if name in self.fingerprints
+            },
         }
 
     def done(self, cell: Cell) -> bool:

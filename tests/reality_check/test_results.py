@@ -142,6 +142,11 @@ def test_a_folder_of_another_cell_is_refused_with_what_differs(tmp_path, shop) -
         other.done(cell)
     with pytest.raises(CellError, match=r"flags = \[\], now it is \['--config.train.steps=9'\]"):
         dataclasses.replace(shop, flags=("--config.train.steps=9",)).finish([cell])
+    remade = dataclasses.replace(shop, fingerprints={M: "new", C: "not of this cell", "e1": "x"})
+    with pytest.raises(CellError, match=r"data = \{\}, now it is \{'simulated_cxr_m': 'new'\}"):
+        remade.done(cell)
+    read = dataclasses.replace(remade, evaluated=("e1",))
+    assert read.record(cell)["data"] == {"e1": "x", M: "new"}
     (shop.folder(cell) / CELL).unlink()
     with pytest.raises(CellError, match=r"has results but no cell.json"):
         shop.done(cell)
