@@ -21,7 +21,8 @@ class Request:
     """What the user asked for; None leaves the choice to the data set.
 
     name: of the data set to write. source_dir: folder of the raw files. patients, size, seed,
-    confounding, sites: of a simulated cohort. redistributable: whether data cards and exports may show pixels.
+    confounding, sites: of a simulated cohort. redistributable: whether data cards and exports may show
+    pixels. labels_from_reports: vocabulary that labels an image table's reports, "" for none.
     """
 
     name: str | None = None
@@ -32,6 +33,7 @@ class Request:
     confounding: float | None = None
     sites: tuple[str, ...] | None = None
     redistributable: bool = False
+    labels_from_reports: str = ""
 
 
 def _image_table(request: Request) -> tuple[Source, ...]:
@@ -39,7 +41,14 @@ def _image_table(request: Request) -> tuple[Source, ...]:
 
     if not request.name or not request.source_dir:
         raise RequestError("--dataset=image_table needs --name=NAME and --source_dir=FOLDER")
-    return (ImageTable(request.source_dir, request.name, request.redistributable),)
+    return (
+        ImageTable(
+            request.source_dir,
+            request.name,
+            request.redistributable,
+            request.labels_from_reports,
+        ),
+    )
 
 
 def _simulated_cxr(request: Request) -> tuple[Source, ...]:
@@ -114,4 +123,8 @@ def make_sources(dataset: str, request: Request) -> tuple[Source, ...]:
     """
     if dataset not in DATASETS:
         raise RequestError(f"unknown data set {dataset!r}; known: {', '.join(sorted(DATASETS))}")
+    if request.labels_from_reports and dataset != "image_table":
+        raise RequestError(
+            f"--labels_from_reports is of --dataset=image_table; {dataset} has labels of its own"
+        )
     return DATASETS[dataset](request)

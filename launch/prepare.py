@@ -35,6 +35,12 @@ FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", None, sorted(registry.DATASETS), "what to prepare")
 flags.DEFINE_string("data_dir", "data", "folder of prepared data")
 flags.DEFINE_string("name", None, "name of the data set to write (image_table)")
+flags.DEFINE_enum(
+    "labels_from_reports",
+    "",
+    ["", "findings", "union"],
+    "label an image table's reports: the 14 findings, or the union of 85 classes",
+)
 flags.DEFINE_string("source_dir", None, "folder of the raw files")
 flags.DEFINE_integer("patients", None, "patients of a simulated cohort", lower_bound=1)
 flags.DEFINE_integer("size", None, "image side of a simulated cohort, pixels", lower_bound=16)
@@ -98,6 +104,7 @@ def _prepare_dataset() -> None:
         confounding=FLAGS.confounding,
         sites=tuple(FLAGS.sites) or None,
         redistributable=FLAGS.redistributable,
+        labels_from_reports=FLAGS.labels_from_reports,
     )
     sources = registry.make_sources(FLAGS.dataset, request)
     requests = [(source, _options(source)) for source in sources]

@@ -27,6 +27,9 @@ negative. `labels.txt`, one name per line, fixes the vocabulary and its order; w
 vocabulary is every label of the table, sorted. Rows of one study with different labels become
 studies of their own, because labels belong to a study.
 
+With `--labels_from_reports=findings` (the 14 observations) or `union` (85 classes), a study without labels
+takes those of its English report, and so do sentences; what a report does not mention is blank.
+
 A bad row is rejected by its line of `metadata.csv` (the header is line 1) and a reason, and the
 others stay. A missing column, or a patient in two splits, is an error.
 """

@@ -13,8 +13,10 @@ from etils import epath
 
 from data_pipelines import image_files
 from data_pipelines.image_table import columns, table
+from data_pipelines.image_table.mined import LABELERS, with_mined
 from data_pipelines.listing.about import About
 from data_pipelines.listing.item import Item, Listing
+from data_pipelines.listing.sentences import SentenceLabeler
 from data_pipelines.listing.source import ListedSource
 
 # Enough for a PNG header and a DICOM preamble.
@@ -23,9 +25,13 @@ _HEAD_BYTES = 132
 
 @dataclass(frozen=True)
 class ImageTable(ListedSource):
-    """A folder with `metadata.csv`; see the package's docstring for the columns."""
+    """A folder with `metadata.csv`; see the package's docstring for the columns.
+
+    labels_from_reports: a key of `LABELERS`, which labels studies with a report and no labels.
+    """
 
     redistributable: bool = False
+    labels_from_reports: str = ""
 
     about = About("any folder with a table of images")
 
@@ -35,6 +41,7 @@ class ImageTable(ListedSource):
             "redistributable": self.redistributable,
             "intensity": "voi_lut" if self._has_wide_files() else "none",
             "description": f"image table {self.name}",
+            "labels_from_reports": self.labels_from_reports or "no",
         }
 
     def read(self) -> Listing:
@@ -43,12 +50,22 @@ class ImageTable(ListedSource):
         items, rejects, licences = columns.check_rows(rows, fixed)
         union = sorted({label for item in items for label in item.labels})
         labels = tuple(union if fixed is None else fixed)
+        items = [self._with_negatives(item, labels) for item in items]
+        if self.labels_from_reports:
+            labeler = LABELERS[self.labels_from_reports]
+            labels = tuple(dict.fromkeys((*labeler.classes, *labels)))
+            items = with_mined(items, labeler)
         return Listing(
-            [self._with_negatives(item, labels) for item in items],
+            items,
             rejects,
             labels,
             {"licence": "; ".join(licences)},
         )
+
+    @property
+    def sentence_labeler(self) -> SentenceLabeler:
+        labeler = LABELERS.get(self.labels_from_reports)
+        return labeler.sentence if labeler else super().sentence_labeler
 
     def _with_negatives(self, item: Item, labels: tuple[str, ...]) -> Item:
         codes = columns.complete_labels(dict(item.labels), labels)

@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from medst_jax.data import schema
 from medst_jax.text import label_sentence, split_sentences
 from medst_jax.text.mentions import NO_FINDING
 from medst_jax.text.words import SILENT_SECTIONS
 
+SentenceLabeler = Callable[[str], Mapping[str, int]]
+
 
 def sentences_of(
-    title: str, text: str, language: str, vocabulary: Sequence[str]
+    title: str,
+    text: str,
+    language: str,
+    vocabulary: Sequence[str],
+    labeler: SentenceLabeler = label_sentence,
 ) -> Iterator[tuple[tuple[int, int], dict[str, int]]]:
     """((start, end), label codes) of each sentence.
 
@@ -21,11 +27,12 @@ def sentences_of(
     """
     silent = language != "en" or title in SILENT_SECTIONS
     for start, end in split_sentences(text):
-        yield (start, end), {} if silent else _labels(text[start:end], vocabulary)
+        yield (start, end), {} if silent else _labels(text[start:end], vocabulary, labeler)
 
 
-def _labels(sentence: str, vocabulary: Sequence[str]) -> dict[str, int]:
-    codes = label_sentence(sentence)
+def _labels(sentence: str, vocabulary: Sequence[str], labeler: SentenceLabeler) -> dict[str, int]:
+    codes = dict(labeler(sentence))
     if codes and all(code == schema.NEGATIVE for code in codes.values()):
-        codes[NO_FINDING] = schema.POSITIVE
+        # The union vocabulary has it in lower case.
+        codes |= dict.fromkeys((NO_FINDING, NO_FINDING.lower()), schema.POSITIVE)
     return {label: codes[label] for label in vocabulary if label in codes}

@@ -22,9 +22,9 @@ from data_pipelines.listing.cells import CellError
 from data_pipelines.listing.csv_table import TableError
 from data_pipelines.listing.grouping import Patient
 from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.sentences import sentences_of
+from data_pipelines.listing.sentences import SentenceLabeler, sentences_of
 from data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
-from medst_jax.text import split_sections
+from medst_jax.text import label_sentence, split_sections
 
 _STUDIES_PER_UNIT = 1000
 STORED_SIZE = 512
@@ -55,6 +55,11 @@ class ListedSource(abc.ABC):
     @abc.abstractmethod
     def read(self) -> Listing:
         """Reads the tables; raises TableError when they cannot be used."""
+
+    @property
+    def sentence_labeler(self) -> SentenceLabeler:
+        """What a sentence says of the vocabulary's classes."""
+        return label_sentence
 
     def complete(self, item: Item) -> Item:
         """The item with what its own files tell; called when its unit is built."""
@@ -181,7 +186,9 @@ class ListedSource(abc.ABC):
         sentences = tuple(
             RawSentence(k, *span, labels)
             for k, (title, text) in enumerate(sections)
-            for span, labels in sentences_of(title, text, language, self.labels)
+            for span, labels in sentences_of(
+                title, text, language, self.labels, self.sentence_labeler
+            )
         )
         shown = [item for item in items if item.path]
         graded = next((item for item in items if item.severity >= 0), items[0])

@@ -83,6 +83,19 @@ def label_union(report: str) -> dict[str, int]:
     return {name: codes[name] for name in UNION if name in codes} if report.strip() else {}
 
 
+def label_union_sentence(sentence: str) -> dict[str, int]:
+    """What one sentence says of the classes of `UNION`: 1 affirmed, 0 denied, -1 doubted.
+
+    >>> label_union_sentence("No scoliosis, but possible laminar atelectasis.")
+    {'atelectasis': -1, 'laminar atelectasis': -1, 'scoliosis': 0}
+    """
+    words = split_words(sentence)
+    codes = {name.lower(): code for name, code in label_words(words).items()}
+    merge_labels(codes, _more(words))
+    codes.update({name: codes[original] for name, original in _SAME.items() if original in codes})
+    return {name: codes[name] for name in UNION if name in codes}
+
+
 def _more(words: Sequence[str]) -> dict[str, int]:
     """Codes of the classes beyond the 14, and of those that they imply."""
     found = _LEXICON.find(words)

@@ -51,10 +51,15 @@ def rows(count: int, **cells: object) -> list[dict[str, object]]:
 
 
 def build_table(
-    folder: Path, data_dir: Path, *, max_reject_fraction: float = 0.01, **encoding: object
+    folder: Path,
+    data_dir: Path,
+    *,
+    max_reject_fraction: float = 0.01,
+    labels_from_reports: str = "",
+    **encoding: object,
 ) -> BuildResult:
     """Builds the table in `folder` as data set "mine"."""
-    source = ImageTable(str(folder), name="mine")
+    source = ImageTable(str(folder), name="mine", labels_from_reports=labels_from_reports)
     chosen = {"intensity": source.card["intensity"], **encoding}
     options = BuildOptions(
         encoding=Encoding(**chosen),

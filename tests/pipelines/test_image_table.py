@@ -11,6 +11,7 @@ from tables import build_table, jpeg, picture, rows, write_table
 
 from data_pipelines.build import RejectedInputError
 from data_pipelines.image_table import ImageTable, TableError
+from data_pipelines.registry import Request, RequestError, make_sources
 from medst_jax.data.studies import open_studies
 
 
@@ -61,6 +62,45 @@ def test_label_codes(tmp_path):
     studies = open_studies(tmp_path, "mine", "train")
     assert studies.labels == ("Edema", "Mass", "No Finding")
     assert studies.index.labels.tolist() == [[1, 0, 0], [0, -1, 0], [-2, -2, -2], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("vocabulary", ["findings", "union"])
+def test_reports_give_labels_where_there_are_none(tmp_path, vocabulary):
+    report = "FINDINGS: Scoliosis. Possible edema. No pneumothorax."
+    first, second, *more = rows(5, report=report)
+    first["study_id"] = second["study_id"] = "one study"
+    second.update(patient_id=first["patient_id"], report="")
+    more[0]["labels"] = "Mass"
+    more[1]["report"] = ""
+    more[2].update(language="es", report="Edema.")
+    folder = write_table(tmp_path / "in", [first, second, *more])
+    build_table(folder, tmp_path, labels_from_reports=vocabulary)
+    studies = open_studies(tmp_path, "mine", "train")
+    assert len(studies) == 4 and [len(study.images) for study in studies] == [2, 1, 1, 1]
+
+    def said(codes):
+        found = zip(studies.labels, codes, strict=True)
+        return {name.lower(): int(code) for name, code in found if code != -2}
+
+    doubted = {"edema": -1}
+    if vocabulary == "union":  # which has edema under two names
+        assert len(studies.labels) == 86  # the table's own label comes last
+        doubted["pulmonary edema"] = -1
+    affirmed = {"scoliosis": 1} if vocabulary == "union" else {}
+    mined, own, silent, foreign = studies.index.labels
+    assert said(mined) == {**doubted, **affirmed, "pneumothorax": 0}
+    assert said(own)["mass"] == 1
+    assert said(silent) == said(foreign) == {}
+    sentences = [said(studies[0].sentence_codes(k)) for k in range(3)]
+    assert sentences[1] == doubted
+    assert sentences[2] == {"pneumothorax": 0, "no finding": 1}
+    assert sentences[0] == affirmed
+
+
+def test_labels_of_reports_are_for_tables(tmp_path):
+    request = Request(source_dir=str(tmp_path), labels_from_reports="union")
+    with pytest.raises(RequestError, match="of --dataset=image_table; open_i has labels"):
+        make_sources("open_i", request)
 
 
 def test_rows_of_a_study_with_other_labels_become_studies_of_their_own(tmp_path):
