@@ -122,6 +122,7 @@ def train_step() -> dict[str, Any]:
     config = medst.get_config()
     del config.system.augment
     config.system.image.dtype = config.system.text.dtype = "float32"
+    config.system.image.remat = config.system.text.remat = "none"  # PyTorch keeps what it needs
     config.data.sequence_length = STUDIES
     config.train.batch_size = STUDIES * SEQUENCES
     ours = JaxStep(json.loads(json.dumps(config.to_dict())))
