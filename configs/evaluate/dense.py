@@ -27,12 +27,13 @@ def get_config(arg: str | None = None) -> ConfigDict:
             protocol="dense_prediction",
             task=dict(split="enriched", classes=(finding,), **true),
             train=dict(split="test", **true),
+            training=dict(width=16, steps=150),  # for a CPU
         )
         for finding in MARKED
     }
     suite.tasks["prior image"] = dict(
         protocol="prior_image",
-        task=dict(split="enriched", classes=CLASSES, **true),
+        task=dict(split="progression", classes=CLASSES, **true),  # where every study has a prior
         train=dict(split="test", **true),
     )
     return suite
