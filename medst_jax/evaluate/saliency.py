@@ -82,6 +82,8 @@ def saliency(options: SaliencyOptions, bench: Bench) -> Outcome:
     images = bench.library.images(test.options.dataset, test.options.split, test.rows)
     sharp = saliency_maps(bench.embedder.system(), images, weights, options)
     smooth = gaussian_filter(sharp, options.smoothing * images.shape[1], axes=(1, 2))
+    # Gradients have no scale of their own: thresholds are shares of an image's highest value.
+    smooth /= np.maximum(smooth.max(axis=(1, 2), keepdims=True), 1e-30)
     other = other_patients(test.patients)
     average = np.broadcast_to(known.mask[known.marked].mean(0), sharp.shape)
     centre = np.broadcast_to(centre_map(images.shape[1]), sharp.shape)
