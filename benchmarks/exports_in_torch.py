@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 from etils import epath
@@ -90,15 +91,14 @@ CASES: dict[str, Case] = {
 def randomised(module: nnx.Module) -> nnx.Module:
     """The module with every parameter and statistic away from where it begins."""
     draw = np.random.default_rng(0)
+    moved = []
     for path, variable in nnx.to_flat_state(nnx.state(module)):
-        value = variable[...]
-        if not np.issubdtype(value.dtype, np.floating):
-            continue
-        moved = np.asarray(value) + 0.02 * draw.normal(size=value.shape)
-        if path[-1] == "var":
-            moved = np.exp(0.2 * draw.normal(size=value.shape))
-        variable.set_value(jax.numpy.asarray(moved, value.dtype))
-        nnx.update(module, nnx.from_flat_state([(path, variable)]))
+        value = np.asarray(variable[...])
+        if np.issubdtype(value.dtype, np.floating):
+            noise = draw.normal(size=value.shape)
+            value = np.exp(0.2 * noise) if path[-1] == "var" else value + 0.02 * noise
+        moved.append((path, variable.replace(jnp.asarray(value, variable[...].dtype))))
+    nnx.update(module, nnx.from_flat_state(moved))
     return module
 
 

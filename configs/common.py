@@ -87,9 +87,9 @@ def contrastive(name: str) -> ConfigDict:
     return with_forms(image_text(name))
 
 
-def with_forms(config: ConfigDict, form: str = "dense") -> ConfigDict:
+def with_forms(config: ConfigDict) -> ConfigDict:
     """The same with the keys that choose the form of a loss over all pairs."""
-    config.system.loss_form = form
+    config.system.loss_form = "dense"
     config.system.loss_chunk = config_dict.placeholder(int)
     return config
 

@@ -42,7 +42,7 @@ class EmbedsImages(Protocol):
     has_image: bool
     has_text: bool
     has_maps: bool
-    has_pair_scores: bool
+    has_text_scores: bool
     reads_priors: bool
 
     def images(self, images: np.ndarray) -> Embeddings:
@@ -60,8 +60,8 @@ class EmbedsImages(Protocol):
     def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Scores [N, P] of regions with a sentence per image; only where `has_maps`."""
 
-    def pair_scores(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """Scores [N] of images with their texts; only where `has_pair_scores`."""
+    def text_scores(self, image: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Scores [N] of texts with one image; only where `has_text_scores`."""
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """What the text encoder takes; only where it has one."""

@@ -64,11 +64,10 @@ def clustered_interval(
       seed: of the draws.
       level: coverage of the interval.
     """
-    value = float(statistic(np.ones((1, len(patients))))[0])
-    if draws == 0 or not len(patients):
-        return Interval(value, np.nan, np.nan)
-    samples = [statistic(weights) for weights in patient_weights(patients, draws=draws, seed=seed)]
-    return Interval(value, *_bounds(np.concatenate(samples), level))
+    found = clustered_intervals(
+        lambda weights: {"": statistic(weights)}, patients, draws=draws, seed=seed, level=level
+    )
+    return found[""]
 
 
 def clustered_intervals(

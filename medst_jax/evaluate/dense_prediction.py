@@ -131,12 +131,10 @@ def _parts(
     overlaps = [dice(m > threshold, mask) for m, mask in zip(maps, truth.mask, strict=True)]
     ranks = [pixel_precision(m, mask) for m, mask in zip(maps, truth.mask, strict=True)]
     positive = truth.marked
-    numbers = np.stack([overlaps, ranks], axis=1).astype(np.float32)
+    numbers = np.stack([overlaps, ranks], axis=1)
 
     def part(name: str, at: np.ndarray, numbers: np.ndarray, metrics: tuple[str, ...]) -> Part:
-        predictions = Predictions(
-            "values", test.patients[at], np.zeros(len(at), np.int64), numbers[None, at], metrics
-        )
+        predictions = Predictions.measured(test.patients[at], numbers[at], metrics)
         return Part(name, predictions, test.rows[at])
 
     return [

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of a pixel-wise head on the frozen feature maps of an image encoder."""
+"""Training of a pixel-wise head on the frozen feature maps of an image encoder.
+
+Maps are computed anew in each step: kept, those of one image would take megabytes at paper size.
+"""
 
 import dataclasses
 import functools
@@ -14,7 +17,7 @@ from flax import nnx
 
 from medst_jax.evaluate.map_heads import HEADS
 from medst_jax.evaluate.outcome import NotApplicable
-from medst_jax.evaluate.passes import in_blocks, orders
+from medst_jax.evaluate.short_training import adam, in_blocks, orders
 
 _SCALING_IMAGES = 256
 
@@ -56,15 +59,10 @@ def feature_maps(system: Any, images: jax.Array) -> tuple[jax.Array, ...]:
     Raises:
       NotApplicable: the encoder gives neither, or its patches are no square.
     """
-    encoder = getattr(system, "image_encoder", None)
-    if encoder is None:
-        output: Any = system.encode_image(images)
-        patches = output.local
-    else:
-        output = encoder(system.preprocess(images))
-        if hasattr(output, "stages"):
-            return tuple(stage.astype(jnp.float32) for stage in output.stages)
-        patches = getattr(output, "patches", None)
+    output = system.image_encoder(system.preprocess(images))
+    if hasattr(output, "stages"):
+        return tuple(stage.astype(jnp.float32) for stage in output.stages)
+    patches = getattr(output, "patches", None)
     if patches is None:
         raise NotApplicable("this image encoder has no feature maps, only a vector")
     side = round(patches.shape[1] ** 0.5)
@@ -105,7 +103,7 @@ def pixel_probabilities(
     widths = tuple(len(mean) for mean, _ in scales)
     layers = HEADS[head](widths, images.shape[1], options.width, rngs=nnx.Rngs(seed))
     graph, parameters = nnx.split(layers)
-    optimizer = _optimizer(options)
+    optimizer = adam(options.learning_rate, options.steps)
     state = optimizer.init(parameters)
     loss = jnp.zeros(())
     for rows in orders(len(images), size, options.steps, seed):
@@ -158,16 +156,6 @@ def _scales(
         deviation = np.sqrt(np.maximum(square - mean**2, 0.0)) + 1e-6
         scales.append((jnp.asarray(mean), jnp.asarray(deviation)))
     return tuple(scales)
-
-
-@functools.cache  # one object for equal options, so that runs share a compiled step
-def _optimizer(options: DenseOptions) -> optax.GradientTransformation:
-    warmup = max(1, options.steps // 10)
-    return optax.adam(
-        optax.warmup_cosine_decay_schedule(
-            0.0, options.learning_rate, warmup, max(options.steps, warmup + 1)
-        )
-    )
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -78,7 +78,7 @@ class Embedder:
         self.has_image: bool = system.has_image
         self.has_text: bool = system.has_text and tokenizer is not None
         self.has_maps: bool = system.has_maps and tokenizer is not None
-        self.has_pair_scores: bool = system.has_pair_scores and tokenizer is not None
+        self.has_text_scores: bool = system.has_text_scores and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
         self._reads_words: bool = getattr(system, "reads_words", False)
         self._preprocess = system.preprocess
@@ -161,20 +161,21 @@ class Embedder:
         self._check(images)
         return self._blocks(_region_scores, (images, *self.tokens(texts)))[0]
 
-    def pair_scores(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """How well each image suits its own text, float32 [N].
+    def text_scores(self, image: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """How well each of several texts suits one image, float32 [N].
 
         Args:
-          images: uint8 [N, S, S, 1].
-          texts: N texts, one for each image.
+          image: uint8 [S, S, 1]; it is encoded once for every block of texts.
+          texts: N of them.
 
         Raises:
-          ValueError: the system scores no pairs (`has_pair_scores` says so).
+          ValueError: the system scores no texts of an image (`has_text_scores` says so).
         """
-        if not self.has_pair_scores:
-            raise ValueError("this system scores no pairs of image and text")
-        self._check(images)
-        return self._blocks(_pair_scores, (images, *self.tokens(texts)))[0]
+        if not self.has_text_scores:
+            raise ValueError("this system scores no texts of an image")
+        self._check(image[None])
+        shown = self._to_every_device(image[None])
+        return self._blocks(functools.partial(_text_scores, shown), self.tokens(texts))[0]
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """What `encode_text` takes: int32 [N, L] and bool [N, L], with words int32 [N, L] if read."""
@@ -207,6 +208,12 @@ class Embedder:
         # Every process holds the whole batch and hands over its own rows.
         return jax.make_array_from_callback(batch.shape, sharding, lambda index: batch[index])
 
+    def _to_every_device(self, array: np.ndarray) -> jax.Array:
+        if self._mesh.empty:
+            return jax.device_put(array)
+        sharding = NamedSharding(self._mesh, PartitionSpec())
+        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
 
 @functools.partial(jax.jit, static_argnums=0)
 def _embed_images(graph: Any, state: Any, images: jax.Array) -> tuple[jax.Array, ...]:
@@ -237,9 +244,11 @@ def _region_scores(graph: Any, state: Any, *arrays: jax.Array) -> tuple[jax.Arra
     return (_replicated(nnx.merge(graph, state).region_scores(*arrays)),)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _pair_scores(graph: Any, state: Any, *arrays: jax.Array) -> tuple[jax.Array, ...]:
-    return (_replicated(nnx.merge(graph, state).pair_scores(*arrays)),)
+@functools.partial(jax.jit, static_argnums=1)
+def _text_scores(
+    image: jax.Array, graph: Any, state: Any, *text: jax.Array
+) -> tuple[jax.Array, ...]:
+    return (_replicated(nnx.merge(graph, state).text_scores(image, *text)),)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -23,7 +23,7 @@ class FeaturesOnly:
     has_image = True
     has_text = False
     has_maps = False
-    has_pair_scores = False
+    has_text_scores = False
     reads_priors = False
 
     def __init__(self, size: int) -> None:
@@ -49,9 +49,9 @@ class FeaturesOnly:
         """There is no space shared with texts."""
         raise NotApplicable(f"{self.what} relates no sentence to regions")
 
-    def pair_scores(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    def text_scores(self, image: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """There is no text encoder."""
-        raise NotApplicable(f"{self.what} scores no pairs of image and text")
+        raise NotApplicable(f"{self.what} scores no texts of an image")
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """There is no text encoder."""

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from medst_jax.data import pixels
+from medst_jax.data.preprocess import Preprocess
 from medst_jax.data.studies import Studies
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.outcome import NotApplicable
@@ -56,6 +57,7 @@ def finding_masks(
     """
     masks = np.zeros((len(rows), size, size), bool)
     inside = np.zeros_like(masks)
+    square = Preprocess(size, fit)
     column = [name.lower() for name in names].index(finding.lower())
     for k, row in enumerate(rows):
         study = studies[int(row)]
@@ -63,8 +65,7 @@ def finding_masks(
         assert frontal is not None  # tasks hold rows with a frontal image
         number = [image.image_id for image in study.images].index(frontal.image_id)
         height, width = pixels.decode(frontal.data).shape
-        affine = pixels.fit_affine(height, width, size, fit)
-        inside[k] = _box([[0.0, 0.0, width, height]], affine, size)
+        inside[k] = box_mask(square.box([0.0, 0.0, width, height], height, width), size)
         if "truth_mask" in study.truth:
             masks[k] = _square(_png(study.truth["truth_mask"]), height, width, size, fit)
         elif "truth_boxes" in study.truth:
@@ -74,7 +75,8 @@ def finding_masks(
                 grid = _grid(np.asarray(study.truth["truth_masks"])[mine])
                 masks[k] = _square(grid, height, width, size, fit)
             else:
-                masks[k] = _box(_moved(boxes[mine, 2:], frontal.affine), affine, size)
+                placed = square.box(boxes[mine, 2:], height, width, frontal.affine)
+                masks[k] = box_mask(placed, size)
         else:
             raise NotApplicable(
                 f"{studies.name}/{studies.split} marks no finding in its images: it has neither "
@@ -122,12 +124,3 @@ def _square(mask: np.ndarray, height: int, width: int, size: int, fit: pixels.Fi
     """A mask of the whole image, at any resolution, in the square: half covered counts."""
     whole = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA)
     return pixels.fit_square(whole, size, fit)[..., 0] > 127
-
-
-def _moved(boxes: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    corners = boxes.reshape(-1, 2) @ affine[:, :2].T + affine[:, 2]
-    return corners.reshape(-1, 4)
-
-
-def _box(boxes: Any, affine: np.ndarray, size: int) -> np.ndarray:
-    return box_mask(np.clip(_moved(np.asarray(boxes, np.float64), affine), 0.0, size), size)

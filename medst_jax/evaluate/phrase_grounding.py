@@ -81,9 +81,8 @@ def phrase_grounding(options: PhraseGroundingOptions, bench: Bench) -> Outcome:
     for prefix, keep in (("", np.ones(len(rows), bool)), ("atypical/", atypical)):
         for name, numbers in values.items():
             if keep.any():
-                scores = numbers[keep][None].astype(np.float32)
-                predictions = Predictions(
-                    "values", patients[keep], findings[keep], scores, maps.METRICS
+                predictions = Predictions.measured(
+                    patients[keep], numbers[keep], maps.METRICS, findings[keep]
                 )
                 parts.append(Part(f"{prefix}{name}", predictions, rows[keep]))
     return Outcome(

@@ -62,6 +62,27 @@ class Predictions:
                     f"groups[{name!r}] has shape {np.shape(group)}; it must be [{count}]"
                 )
 
+    @classmethod
+    def measured(
+        cls,
+        patients: np.ndarray,
+        numbers: np.ndarray,
+        names: tuple[str, ...],
+        groups: np.ndarray | None = None,
+    ) -> Self:
+        """Numbers [n, C], or [S, n, C] of S repeats, measured on each image: kind "values".
+
+        Args:
+          patients: int [n].
+          numbers: NaN where an image has none.
+          names: the C things that were measured.
+          groups: int [n], whose means are averaged; one group by default.
+        """
+        of_one = np.zeros(len(patients), np.int64)
+        scores = np.asarray(numbers, np.float32)
+        scores = scores if scores.ndim == 3 else scores[None]
+        return cls("values", patients, of_one if groups is None else groups, scores, names)
+
     def only(self, chosen: np.ndarray) -> Self:
         """The predictions of the images where bool `chosen` [n] is true."""
         return dataclasses.replace(

@@ -23,9 +23,9 @@ from medst_jax.evaluate.finding_masks import FindingMasks, marked_images
 from medst_jax.evaluate.location_baseline import centre_map
 from medst_jax.evaluate.marked_pictures import worst_to_best
 from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
-from medst_jax.evaluate.passes import in_blocks
 from medst_jax.evaluate.predictions import Predictions
 from medst_jax.evaluate.severity import HEAD_LABELS
+from medst_jax.evaluate.short_training import in_blocks
 from medst_jax.evaluate.similarity_maps import METRICS, map_numbers
 from medst_jax.evaluate.tasks import TaskOptions
 from medst_jax.evaluate.train_and_test import train_and_test
@@ -96,13 +96,7 @@ def saliency(options: SaliencyOptions, bench: Bench) -> Outcome:
     parts = []
     for name, pair in kinds.items():
         numbers = [map_numbers(*maps) for maps in zip(*pair, truth.mask, truth.inside, strict=True)]
-        predictions = Predictions(
-            "values",
-            test.patients,
-            np.zeros(len(at), np.int64),
-            np.asarray(numbers, np.float32)[None],
-            METRICS,
-        )
+        predictions = Predictions.measured(test.patients, np.asarray(numbers), METRICS)
         parts.append(Part(name, predictions, test.rows))
     return Outcome(
         test.options.dataset,

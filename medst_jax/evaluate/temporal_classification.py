@@ -186,11 +186,10 @@ def _mean(kind: str, parts: list[Part]) -> Part:
         for p in (part.predictions for part in parts)
     ]
     groups = [k * len(CLASSES) + part.predictions.targets for k, part in enumerate(parts)]
-    predictions = Predictions(
-        "values",
+    predictions = Predictions.measured(
         np.concatenate([part.predictions.patients for part in parts]),
-        np.concatenate(groups),
-        np.concatenate(hits, axis=1)[..., None].astype(np.float32),
+        np.concatenate(hits, axis=1)[..., None],
         ("balanced_accuracy",),
+        np.concatenate(groups),
     )
     return Part(f"mean/{kind}", predictions, np.concatenate([part.rows for part in parts]))

@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from medst_jax.evaluate.passes import in_blocks, orders
+from medst_jax.evaluate.short_training import adam, in_blocks, orders
 from medst_jax.losses.bce import masked_bce_loss
 
 Read = Callable[..., jax.Array]  # (system, *arrays [B, ...]) -> features [B, D]
@@ -115,15 +115,10 @@ def tuned_scores(
 
 @functools.cache  # one object for equal options, so that runs share a compiled step
 def _optimizer(options: TuningOptions) -> optax.GradientTransformation:
-    def adam(rate: float) -> optax.GradientTransformation:
-        warmup = max(1, options.steps // 10)
-        return optax.adam(
-            optax.warmup_cosine_decay_schedule(0.0, rate, warmup, max(options.steps, warmup + 1))
-        )
-
+    rates = {"encoder": options.learning_rate, "head": options.head_learning_rate}
     return optax.partition(
-        {"encoder": adam(options.learning_rate), "head": adam(options.head_learning_rate)},
-        {"encoder": "encoder", "head": "head"},
+        {part: adam(rate, options.steps) for part, rate in rates.items()},
+        {part: part for part in rates},
     )
 
 

@@ -59,8 +59,8 @@ def word_attribution(options: WordAttributionOptions, bench: Bench) -> Outcome:
     Raises:
       NotApplicable: the system scores no pairs, or no report has both kinds of words.
     """
-    if not bench.embedder.has_pair_scores:
-        raise NotApplicable("this system scores no pairs of image and text")
+    if not bench.embedder.has_text_scores:
+        raise NotApplicable("this system scores no texts of an image")
     reports = _reports(options, bench)
     rows = np.array([report.row for report in reports], np.int64)
     studies = bench.library.studies(options.dataset, options.split)
@@ -81,15 +81,13 @@ def word_attribution(options: WordAttributionOptions, bench: Bench) -> Outcome:
             roc_auc_score(report.affirmed, values)
             for report, values in zip(reports, found, strict=True)
         ]
-        scores = np.asarray(areas, np.float32)[None, :, None]
-        predictions = Predictions(
-            "values", patients, np.zeros(len(rows), np.int64), scores, ("word_auroc",)
-        )
+        predictions = Predictions.measured(patients, np.array(areas)[:, None], ("word_auroc",))
         parts.append(Part(name, predictions, rows))
-    shown = [Attributed(reports[k].row, reports[k].words, own[k]) for k in range(len(rows))][
-        :_SHOWN
-    ]
-    return Outcome(options.dataset, options.split, tuple(parts), attributed=tuple(shown))
+    shown = tuple(
+        Attributed(report.row, report.words, values)
+        for report, values in zip(reports[:_SHOWN], own[:_SHOWN], strict=True)
+    )
+    return Outcome(options.dataset, options.split, tuple(parts), attributed=shown)
 
 
 def _reports(options: WordAttributionOptions, bench: Bench) -> list[_Report]:
@@ -124,6 +122,6 @@ def _attribution(
     words = report.words
     texts = [" ".join(words)]
     texts += [" ".join(words[:k] + words[k + 1 :]) for k in range(len(words))]
-    image = bench.library.images(options.dataset, options.split, np.array([row]))
-    scores = bench.embedder.pair_scores(np.repeat(image, len(texts), axis=0), texts)
+    (image,) = bench.library.images(options.dataset, options.split, np.array([row]))
+    scores = bench.embedder.text_scores(image, texts)
     return (scores[0] - scores[1:]).astype(np.float64)

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import select
 from medst_jax.models import ClassTokenHead, MaskedLanguageHead, PatchProjector, unit_norm
 from medst_jax.options import OptionError
 from medst_jax.systems.embedding import Embedding
@@ -26,7 +25,7 @@ from medst_jax.systems.masked_words import (
     predicted_slots,
 )
 from medst_jax.systems.options import ContrastiveOptions
-from medst_jax.systems.pairs import negative_pairs, pair_metrics
+from medst_jax.systems.pairs import contrast
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
 from medst_jax.systems.towers import image_encoder, text_encoder
@@ -126,15 +125,14 @@ class Biovil(System):
         image = unit_norm(jnp.mean(encoded["patches"].astype(jnp.float32), axis=1))
         text = unit_norm(encoded["text"][:, 0])
         mask = batch["has_frontal"] & (batch["text_source"] > 0)
-        contrastive = select("clip", self.loss_form, chunk=self.loss_chunk)(
-            image, text, 1 / self.temperature, mask=mask, negative_mask=negative_pairs(batch)
+        scale = 1 / self.temperature
+        contrastive, found = contrast(
+            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=mask, batch=batch
         )
         language, metrics = language_loss(
             self.language_head, self.text_encoder.word_embeddings, encoded
         )
-        metrics |= {"global_loss": (contrastive, 1.0)}
-        if self.loss_form == "dense":  # the only form that has the matrix
-            metrics |= pair_metrics(image, text, mask)
+        metrics |= {"global_loss": (contrastive, 1.0), **found}
         return contrastive + self.language_weight * language, metrics
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:

@@ -11,11 +11,10 @@ import jax
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import select
 from medst_jax.models import Projection, Temperature
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ContrastiveOptions
-from medst_jax.systems.pairs import negative_pairs, pair_metrics
+from medst_jax.systems.pairs import contrast
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
 from medst_jax.systems.towers import image_encoder, image_features, text_encoder, text_features
@@ -80,13 +79,9 @@ class Clip(System):
         mask: jax.Array,
         batch: Batch,
     ) -> tuple[jax.Array, Metrics]:
-        """The loss `name` over all pairs, in the form of the options, and its metrics.
-
-        The dense form has the whole matrix, and reports from it how often an image finds its text.
-        """
-        loss = select(name, self.loss_form, chunk=self.loss_chunk)
-        value = loss(image, text, *arguments, mask=mask, negative_mask=negative_pairs(batch))
-        return value, pair_metrics(image, text, mask) if self.loss_form == "dense" else {}
+        """The loss `name` over all pairs in the form of the options; see `pairs.contrast`."""
+        form, chunk = self.loss_form, self.loss_chunk
+        return contrast(name, form, chunk, image, text, *arguments, mask=mask, batch=batch)
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         features, local = image_features(self.image_encoder, self.preprocess(images), train=False)

@@ -14,13 +14,13 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import cycle_consistency_loss, select, token_alignment_loss
+from medst_jax.losses import cycle_consistency_loss, token_alignment_loss
 from medst_jax.losses.token_alignment import attended
 from medst_jax.models import BatchNormHead, TokenWeights, aggregate_words, unit_norm
 from medst_jax.options import OptionError
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ContrastiveOptions
-from medst_jax.systems.pairs import negative_pairs, pair_metrics
+from medst_jax.systems.pairs import contrast
 from medst_jax.systems.registry import register
 from medst_jax.systems.sequences import gather_sequences, study_mask
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
@@ -134,10 +134,11 @@ class Medst(System):
         paired = batch["has_frontal"] & (batch["text_source"] > 0)
         image = unit_norm(self.image_head(encoded["image"], train=True, mask=paired))
         text = unit_norm(self.text_head(encoded["text"], train=True, mask=paired))
-        # The paper sums both directions where CLIP takes their mean.
-        alignment = 2 * select("clip", self.loss_form, chunk=self.loss_chunk)(
-            image, text, 1 / self.temperature, mask=paired, negative_mask=negative_pairs(batch)
+        scale = 1 / self.temperature
+        mean, found = contrast(
+            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=paired, batch=batch
         )
+        alignment = 2 * mean  # the paper sums both directions where CLIP takes their mean
         word_term, patch_term = self._local(encoded, batch, paired)
         usable = study_mask(batch, paired)
         temporal = cycle_consistency_loss(
@@ -152,7 +153,6 @@ class Medst(System):
             + self.local_weight * (word_term + patch_term)
             + self.temporal_weight * self._ramp() * temporal
         )
-        pairs = pair_metrics(image, text, paired) if self.loss_form == "dense" else {}
         several = jnp.sum(usable, axis=1) > 1
         return total, {
             "global_loss": (alignment, 1.0),
@@ -160,7 +160,7 @@ class Medst(System):
             "patch_loss": (patch_term, 1.0),
             "temporal_loss": (temporal, 1.0),
             "studies_in_sequences": (jnp.sum(usable & several[:, None]), jnp.sum(paired)),
-            **pairs,
+            **found,
         }
 
     def _local(

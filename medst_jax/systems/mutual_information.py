@@ -58,7 +58,7 @@ class _Information(System):
     """
 
     has_text = False
-    has_pair_scores = True
+    has_text_scores = True
 
     def __init__(self, options: Any, stage: int | None):
         rngs = nnx.Rngs(options.seed)
@@ -88,12 +88,16 @@ class _Information(System):
         states = self.text_encoder(tokens, token_mask, keys=keys).hidden_states[-1]
         return dropout(self.pooler(states), self.text_dropout, keys, _TEXT_DROPOUT_SITE)
 
-    def _own_scores(self, places: jax.Array, tokens: jax.Array, token_mask: jax.Array) -> jax.Array:
-        """Scores [B, P] of an image's places [B, P, D] with its own text."""
-        sides = self.critic.sides(places, self._pooled(tokens, token_mask))
-        return jax.vmap(lambda image, text: self.critic.combine(image[None], text[None])[0, 0])(
-            *sides
-        )
+    def _places(self, images: jax.Array) -> jax.Array:
+        """What the critic reads of uint8 images, [B, P, D]; the best place counts."""
+        output = self.image_encoder(self.preprocess(images))
+        return output.pooled[:, None] if self.stage is None else regions(output, self.stage)
+
+    def text_scores(
+        self, image: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
+    ) -> jax.Array:
+        sides = self.critic.sides(self._places(image), self._pooled(tokens, token_mask))
+        return jnp.max(self.critic.combine(*sides)[:, 0], axis=1)
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         output = self.image_encoder(self.preprocess(images))
@@ -133,12 +137,6 @@ class MutualInformation(_Information):
         own = jnp.diagonal(scores) >= jnp.max(jnp.where(mask, scores, -jnp.inf), axis=1)
         hits = (jnp.sum((own & mask) * 1.0), jnp.sum(mask * 1.0))
         return loss, {"text_to_image_accuracy": hits}
-
-    def pair_scores(
-        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
-    ) -> jax.Array:
-        pooled = self.image_encoder(self.preprocess(images)).pooled
-        return self._own_scores(pooled[:, None], tokens, token_mask)[:, 0]
 
 
 class InfoNce(nnx.Module):
@@ -244,10 +242,7 @@ class LocalMutualInformation(_Information):
     def region_scores(
         self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
     ) -> jax.Array:
-        local = regions(self.image_encoder(self.preprocess(images)), self.stage)
-        return self._own_scores(local, tokens, token_mask)
-
-    def pair_scores(
-        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
-    ) -> jax.Array:
-        return jnp.max(self.region_scores(images, tokens, token_mask), axis=1)
+        sides = self.critic.sides(self._places(images), self._pooled(tokens, token_mask))
+        return jax.vmap(lambda image, text: self.critic.combine(image[None], text[None])[0, 0])(
+            *sides
+        )

@@ -42,8 +42,8 @@ class System(nnx.Module):
         return self.has_image and self.has_text
 
     @property
-    def has_pair_scores(self) -> bool:
-        """Whether `pair_scores` answers."""
+    def has_text_scores(self) -> bool:
+        """Whether `text_scores` answers."""
         return self.has_image and self.has_text
 
     def encode(self, batch: Batch, *, rngs: Rngs) -> Any:
@@ -105,15 +105,24 @@ class System(nnx.Module):
         local = self.encode_image(images).local
         return jnp.einsum("bpe,be->bp", local, self.encode_text(tokens, token_mask, *words).global_)
 
-    def pair_scores(
-        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
+    def text_scores(
+        self, image: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
     ) -> jax.Array:
-        """How well each image suits its own text, float32 [B]: a cosine, or the critic's score.
+        """How well each of several texts suits one image: cosines, or scores of the critic.
 
-        Arguments are those of `region_scores`.
+        Args:
+          image: uint8 [1, S, S, 1].
+          tokens: int32 [B, L], the texts.
+          token_mask: bool [B, L].
+          *words: int32 [B, L], for systems that read words.
+
+        Returns:
+          float32 [B].
         """
-        image = self.encode_image(images).global_
-        return jnp.sum(image * self.encode_text(tokens, token_mask, *words).global_, axis=-1)
+        return (
+            self.encode_text(tokens, token_mask, *words).global_
+            @ self.encode_image(image).global_[0]
+        )
 
     def constrain_parameters(self) -> None:
         """Clamp parameters to their allowed range; called after each optimizer update."""

@@ -75,12 +75,9 @@ def label_union(report: str) -> dict[str, int]:
                 merge_labels(more, _more(words))
     codes = {name.lower(): code for name, code in with_no_finding(named).items()}
     merge_labels(codes, more)
-    for name, original in _SAME.items():
-        if original in codes:
-            codes[name] = codes[original]
     if any(code != NEGATIVE and name not in _HARMLESS for name, code in more.items()):
         codes.pop(_NO_FINDING, None)
-    return {name: codes[name] for name in UNION if name in codes} if report.strip() else {}
+    return _in_order(codes) if report.strip() else {}
 
 
 def label_union_sentence(sentence: str) -> dict[str, int]:
@@ -92,8 +89,13 @@ def label_union_sentence(sentence: str) -> dict[str, int]:
     words = split_words(sentence)
     codes = {name.lower(): code for name, code in label_words(words).items()}
     merge_labels(codes, _more(words))
-    codes.update({name: codes[original] for name, original in _SAME.items() if original in codes})
-    return {name: codes[name] for name in UNION if name in codes}
+    return _in_order(codes)
+
+
+def _in_order(codes: Mapping[str, int]) -> dict[str, int]:
+    """Codes under every name that a class has, in the order of `UNION`."""
+    known = (name for name in UNION if _SAME.get(name, name) in codes)
+    return {name: codes[_SAME.get(name, name)] for name in known}
 
 
 def _more(words: Sequence[str]) -> dict[str, int]:

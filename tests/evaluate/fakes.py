@@ -42,7 +42,7 @@ class FakeSystem(nnx.Module):
     has_text = True
     has_prototypes = True
     has_maps = True
-    has_pair_scores = True
+    has_text_scores = True
     labels = ("East", "North", "Up")
     required_keys: tuple[str, ...] = ("frontal",)
     preprocess = Preprocess(size=SIZE, channels=1)
@@ -64,8 +64,8 @@ class FakeSystem(nnx.Module):
         local = self.encode_image(images).local
         return (local * self.encode_text(*text).global_[:, None]).sum(-1)
 
-    def pair_scores(self, images: jax.Array, *text: jax.Array) -> jax.Array:
-        return (self.encode_image(images).global_ * self.encode_text(*text).global_).sum(-1)
+    def text_scores(self, image: jax.Array, *text: jax.Array) -> jax.Array:
+        return self.encode_text(*text).global_ @ self.encode_image(image).global_[0]
 
     def class_logits(self, images: jax.Array) -> jax.Array:
         return 10.0 * self.encode_image(images).global_ @ jnp.eye(3, dtype=jnp.float32)
@@ -76,7 +76,7 @@ class ImageOnlySystem(FakeSystem):
 
     has_text = False
     has_maps = False
-    has_pair_scores = False
+    has_text_scores = False
 
 
 class TextOnlyScores(FakeSystem):

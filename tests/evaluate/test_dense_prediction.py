@@ -156,11 +156,17 @@ def test_what_cannot_be_read_is_skipped_or_refused() -> None:
 
 
 def test_patches_become_a_grid() -> None:
-    (grid,) = feature_maps(ImageOnlySystem(), jnp.zeros((2, SIZE, SIZE, 1)))
-    assert grid.shape == (2, 1, 1, 3)
+    def patches(count: int) -> types.SimpleNamespace:
+        output = types.SimpleNamespace(patches=jnp.arange(count * 3.0).reshape(1, count, 3))
+        return types.SimpleNamespace(image_encoder=lambda x: output, preprocess=lambda x: x)
+
+    (grid,) = feature_maps(patches(4), jnp.zeros((1, SIZE, SIZE, 1)))
+    np.testing.assert_array_equal(grid[0, 1, 0], [6.0, 7.0, 8.0])  # rows first
+    with pytest.raises(NotApplicable, match="5 patches are no square grid"):
+        feature_maps(patches(5), jnp.zeros((1, SIZE, SIZE, 1)))
     for head in HEADS.values():
         logits = head((3,), 8, 16, rngs=nnx.Rngs(0))([grid])
-        assert logits.shape == (2, 8, 8) and logits.dtype == jnp.float32
+        assert logits.shape == (1, 8, 8) and logits.dtype == jnp.float32
 
 
 def loss_in_numpy(logits: np.ndarray, masks: np.ndarray, inside: np.ndarray) -> float:

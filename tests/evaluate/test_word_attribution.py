@@ -33,10 +33,10 @@ class Words(FakeTokenizer):
 class Counts(FakeSystem):
     """The first two pixels say which finding there is; the score counts its name in the text."""
 
-    def pair_scores(self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array) -> jax.Array:
-        shown = images.reshape(len(images), -1)[:, :2].astype(jnp.float32) / 255
+    def text_scores(self, image: jax.Array, tokens: jax.Array, token_mask: jax.Array) -> jax.Array:
+        shown = image.reshape(-1)[:2].astype(jnp.float32) / 255
         named = jnp.stack([(tokens == k).sum(1) for k in (1, 2)], axis=1)
-        return (shown * named).sum(1)
+        return named @ shown
 
 
 def made(system: FakeSystem, *, redistributable: bool = True) -> Bench:
@@ -87,7 +87,7 @@ def test_the_report_colours_words_where_they_may_be_shown() -> None:
 
 
 def test_what_cannot_be_attributed() -> None:
-    with pytest.raises(NotApplicable, match="scores no pairs"):
+    with pytest.raises(NotApplicable, match="scores no texts of an image"):
         word_attribution(OPTIONS, made(ImageOnlySystem()))
     silent = made(Counts())
     split = silent.library.studies("fake", "test")

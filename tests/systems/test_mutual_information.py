@@ -109,13 +109,13 @@ def test_region_scores_have_one_value_per_region_of_the_stage():
 
 
 @pytest.mark.parametrize("name", ["mutual_information", "local_mutual_information"])
-def test_pair_scores_are_the_diagonal_of_the_critics_matrix(name):
+def test_text_scores_are_a_column_of_the_critics_matrix(name):
     system = build(name)
     batch = make_batch(3)
-    arguments = [batch[key] for key in ("frontal", "tokens", "token_mask")]
-    scores = call(system, "pair_scores", *arguments)
+    texts = [batch[key] for key in ("tokens", "token_mask")]
     images = nnx.merge(*nnx.split(system)).image_encoder(system.preprocess(batch["frontal"]))
     places = images.pooled if name == "mutual_information" else regions(images, system.stage)
-    text = system._pooled(batch["tokens"], batch["token_mask"])
-    matrix = pair_scores(system.critic, places, text, chunk=2)
-    np.testing.assert_allclose(scores, jnp.diagonal(matrix), atol=1e-5)
+    matrix = pair_scores(system.critic, places, system._pooled(*texts), chunk=2)
+    for k in range(3):
+        scores = call(system, "text_scores", batch["frontal"][k : k + 1], *texts)
+        np.testing.assert_allclose(scores, matrix[:, k], atol=1e-5)

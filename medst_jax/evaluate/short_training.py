@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Passes over examples that lie in memory: in random order for training, in order for answers."""
+"""Short trainings of evaluation on examples that lie in memory: order, optimizer, answers in blocks."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 
 def orders(count: int, size: int, steps: int, seed: int) -> Iterator[np.ndarray]:
@@ -33,3 +35,12 @@ def in_blocks(
         rows[rows >= count] = start
         found.append(np.asarray(function([jnp.asarray(array[rows]) for array in arrays])))
     return np.concatenate(found)[:count]
+
+
+@functools.cache  # one object for equal values, so that runs share a compiled step
+def adam(learning_rate: float, steps: int) -> optax.GradientTransformation:
+    """Adam whose rate rises over the first tenth of the steps and then falls as a cosine to zero."""
+    warmup = max(1, steps // 10)
+    return optax.adam(
+        optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, max(steps, warmup + 1))
+    )
