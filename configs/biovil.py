@@ -6,9 +6,9 @@
 
 The first is the paper's size (480 px); no training code was released, so that learning rate,
 batch, schedule and temperature are declared here, not quoted; it was not run here. Start it from
-CXR-BERT with `--config.init`. The second trains on two CPU cores, or eight
-minutes on one, on the simulated cohort; after 1,000 steps findings 0.66 (AUROC of a probe) and a balanced accuracy of progression
-of 0.34 (chance 0.33). Its claim fails, see docs/temporal.md.
+CXR-BERT with `--config.init`. The second trains on two CPU cores, or eight minutes on one, on the
+simulated cohort; after 1,000 steps findings 0.66 (AUROC of a probe) and a balanced accuracy of
+progression of 0.34 (chance 0.33). Its claim fails, see docs/temporal.md.
 """
 
 from ml_collections import ConfigDict
