@@ -176,11 +176,10 @@ def loading_lines(layout: str | None, folder: str) -> str:
 
 
 def _weights_usage(loaded: LoadedSystem, folder: str, layout: str) -> str:
-    code = _CODE.get(layout, _OWN_CODE)
+    lines = loading_lines(None, folder)
     if not loaded.system.has_image:
-        code = f"```python{_TEXT_CODE}\n```".format(folder=folder)
-        return _TEXT_USAGE.format(code=code)
+        return _TEXT_USAGE.format(code=f"```python{lines}\n```")
+    code = loading_lines(layout, folder)
     if getattr(loaded.system, "text_encoder", None) is not None:
-        code += _TEXT_CODE
-    code = code.format(folder=folder, layout=layout)
+        code += lines
     return _USAGE["safetensors"].format(layout=layout, code=f"```python\n{code}\n```")
