@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from etils import epath
 
+from data_pipelines.listing.item import Item
 from medst_jax.data.studies import Studies
 
 
@@ -49,3 +51,9 @@ def tables_hash(*paths: epath.Path | None) -> str:
     for path in paths:
         state.update(b"none" if path is None else hashlib.sha256(path.read_bytes()).digest())
     return state.hexdigest()
+
+
+def mimic_facts(table: epath.Path, items: Iterable[Item]) -> Mapping[str, Any]:
+    """Facts of a set that annotates MIMIC-CXR's images: its table, and how the images' greys became 8 bits."""
+    dicom = all(item.path.endswith(".dcm") for item in items)
+    return {"tables_hash": tables_hash(table), "intensity": "mimic_jpg" if dicom else "none"}

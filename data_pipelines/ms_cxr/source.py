@@ -21,7 +21,7 @@ from etils import epath
 
 from data_pipelines.listing import cells
 from data_pipelines.listing.about import About
-from data_pipelines.listing.annotated import places, tables_hash
+from data_pipelines.listing.annotated import mimic_facts, places
 from data_pipelines.listing.cells import CellError
 from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from data_pipelines.listing.item import Box, Item, Listing
@@ -75,11 +75,7 @@ class MsCxr(ListedSource):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        dicom = all(item.path.endswith(".dcm") for item in self._listing.items)
-        return {
-            "tables_hash": tables_hash(self._table),
-            "intensity": "mimic_jpg" if dicom else "none",
-        }
+        return mimic_facts(self._table, self._listing.items)
 
     def read(self) -> Listing:
         rows, rejects = self._rows

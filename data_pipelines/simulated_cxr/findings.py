@@ -12,22 +12,8 @@ Opacity" is the parent of consolidation, edema, atelectasis and lesion, and is t
 
 from collections.abc import Mapping
 
-LABELS: tuple[str, ...] = (
-    "No Finding",
-    "Enlarged Cardiomediastinum",
-    "Cardiomegaly",
-    "Lung Lesion",
-    "Lung Opacity",
-    "Edema",
-    "Consolidation",
-    "Pneumonia",
-    "Atelectasis",
-    "Pneumothorax",
-    "Pleural Effusion",
-    "Pleural Other",
-    "Fracture",
-    "Support Devices",
-)
+from medst_jax.text.mentions import FINDINGS as LABELS
+
 EXTRA: tuple[str, ...] = (
     "Hiatal Hernia",
     "Emphysema",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from medst_jax.data.pixels import Fit
 from medst_jax.data.policy import Treatment
+from medst_jax.data.text_sampling import DESCRIBING
 from medst_jax.options import OptionError
 from medst_jax.text.prompts import BankName
 
@@ -27,6 +28,8 @@ class DataSetOptions:
     prompts: "names" puts the name of a positive class into a template; a prompt bank, such as
       "cxr_clip", says in its own sentences what the study's labels affirm, deny and doubt, and
       nothing of classes it lacks.
+    sections: of a report, names of those to draw from, such as ("impression",); of a report that has none
+      of them, and with none named, FINDINGS and IMPRESSION.
     sentences: of a report or a bank, "one" drawn at random, "all" in their order, or "shuffled": all, those
       of a section in a random order.
     lacks: of "text", "labels", "text_labels", "lateral", "prior", "sequences", "sections",
@@ -43,8 +46,16 @@ class DataSetOptions:
     uncertain: Treatment | None = None
     text: Literal["report", "prompt", "none"] = "report"
     prompts: Literal["names", BankName] = "names"
+    sections: tuple[str, ...] = ()
     sentences: Literal["one", "all", "shuffled"] = "one"
     lacks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.sections if name not in DESCRIBING]
+        if unknown:
+            raise OptionError(
+                f"config.data.mixture: sections has {unknown[0]!r}; known: {', '.join(DESCRIBING)}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

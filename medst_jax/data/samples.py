@@ -155,7 +155,8 @@ class SampleMaker:
             return no_text(len(self.union))
         draws = reused_generator(self.seed, "text", position)
         if corpus.options.text == "report":
-            text = draw_report(study, corpus.columns, corpus.options.sentences, draws)
+            chosen = corpus.options
+            text = draw_report(study, corpus.columns, chosen.sentences, draws, chosen.sections)
             if text is not None:
                 return text
         if not corpus.studies.labels:

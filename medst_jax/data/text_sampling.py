@@ -103,7 +103,11 @@ def text_of(study: Study, chosen: list[int]) -> tuple[str, ...]:
 
 
 def draw_report(
-    study: Study, columns: np.ndarray, order: Order, generator: np.random.Generator
+    study: Study,
+    columns: np.ndarray,
+    order: Order,
+    generator: np.random.Generator,
+    sections: Sequence[str] = (),
 ) -> Text | None:
     """One sentence drawn uniformly, or all of them; None if the study has none.
 
@@ -112,8 +116,10 @@ def draw_report(
       columns: of each class of the union in the data set's labels, -1 for none.
       order: "one", "all" in their order, or "shuffled" within each section.
       generator: of the sample.
+      sections: names of those to draw from, where the report has them; else all that describe.
     """
-    candidates = report_sentences(study)
+    named = [k for name in sections for k in section_sentences(study, name)]
+    candidates = sorted(named) or report_sentences(study)
     if not candidates:
         return None
     chosen = in_order(study, candidates, order, generator)

@@ -4,6 +4,7 @@ import collections
 import numpy as np
 import pytest
 
+from medst_jax.data.data_options import DataSetOptions
 from medst_jax.data.labels import union_columns
 from medst_jax.data.prompts import all_prompts, prompt
 from medst_jax.data.randomness import generator
@@ -15,6 +16,7 @@ from medst_jax.data.text_sampling import (
     no_text,
     report_sentences,
 )
+from medst_jax.options import OptionError
 from medst_jax.text.prompts import prompt_bank
 
 UNION = ("Mass", "Edema", "Nodule")
@@ -84,6 +86,25 @@ def test_shuffling_stays_within_sections_and_takes_labels_along(ward, columns):
 def test_study_without_usable_text_gives_none(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if not report_sentences(s))
     assert draw_report(study, columns, "one", generator(0, "text", 0)) is None
+
+
+def test_sections_are_those_named_where_the_report_has_them(ward, columns):
+    study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
+    study.section_names, study.section_texts = ("FINDINGS", "IMPRESSION"), ("first.", "second.")
+    study.spans = ((0, 0, 6), (1, 0, 7))
+    study.sentence_codes = np.full((2, len(ward.labels)), -2, np.int8).__getitem__
+
+    def drawn(*sections):
+        return draw_report(study, columns, "all", generator(0, "text", 0), sections).sentences
+
+    assert drawn("impression") == ("second.",)
+    assert drawn("impression", "findings") == drawn() == ("first.", "second.")
+    assert drawn("conclusion") == ("first.", "second.")  # it has none
+
+
+def test_unknown_sections_are_refused():
+    with pytest.raises(OptionError, match="impresion.*findings, impression"):
+        DataSetOptions(sections=("impresion",))
 
 
 def test_prompt_names_a_uniformly_drawn_positive():
