@@ -35,7 +35,7 @@ from medst_jax.models.text_transformer import (
     TextTransformerOptions,
     TextTransformerOutput,
 )
-from medst_jax.models.token_weights import TokenWeights
+from medst_jax.models.token_weights import TokenWeights, clipped_shares
 from medst_jax.models.towers import ImageTextModel, ImageTower, TextTower, TowerOutput
 from medst_jax.models.variational import VariationalAutoencoder, VariationalOptions
 from medst_jax.models.vit import ViT, ViTOptions, ViTOutput
@@ -90,6 +90,7 @@ __all__ = [
     "ViTOutput",
     "ViewExpertsOutput",
     "aggregate_words",
+    "clipped_shares",
     "from_pretrained",
     "grid_resnet_options",
     "load_pretrained",

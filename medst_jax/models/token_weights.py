@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Learned weights of an example's tokens, by how well each agrees with their mean."""
+"""Weights of an example's tokens: learned (Med-ST), or read off an attention (MGCA)."""
 
 import jax
 import jax.numpy as jnp
@@ -40,3 +40,21 @@ class TokenWeights(nnx.Module):
         query = self.query(mean) * tokens.shape[-1] ** -0.5
         scores = jnp.einsum("be,ble->bl", query, self.key(tokens))
         return jnp.where(mask, jax.nn.softmax(jnp.where(mask, scores, _MASKED)), 0.0)
+
+
+def clipped_shares(values: jax.Array, mask: jax.Array, *, tail: float = 0.1) -> jax.Array:
+    """Weights float32 [B, L] that sum to 1 over `mask`, of values without their extremes.
+
+    Source: the release of MGCA (arXiv:2210.06044), which weighs words by what [CLS] attends to.
+
+    Args:
+      values: [B, L], positive where `mask` is.
+      mask: bool [B, L]; a row without any gets zeros.
+      tail: share of a row's values that is drawn in at each end, to the quantile there.
+    """
+    values = jnp.where(mask, values.astype(jnp.float32), jnp.nan)
+    some = jnp.any(mask, axis=1, keepdims=True)
+    values = jnp.where(some, values, 1.0)  # a quantile of nothing is NaN
+    low, high = jnp.nanquantile(values, jnp.array([tail, 1 - tail]), axis=1)
+    kept = jnp.where(mask, jnp.clip(values, low[:, None], high[:, None]), 0.0)
+    return kept / jnp.maximum(jnp.sum(kept, axis=1, keepdims=True), 1e-12)

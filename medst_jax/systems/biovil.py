@@ -15,7 +15,6 @@ from flax import nnx
 
 from medst_jax.data.batch import example_keys
 from medst_jax.models import ClassTokenHead, MaskedLanguageHead, PatchProjector, unit_norm
-from medst_jax.options import OptionError
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.masked_words import (
     MaskOptions,
@@ -24,8 +23,8 @@ from medst_jax.systems.masked_words import (
     mask_words,
     predicted_slots,
 )
-from medst_jax.systems.options import ContrastiveOptions
-from medst_jax.systems.pairs import contrast
+from medst_jax.systems.options import ContrastiveOptions, check_no_flip
+from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
 from medst_jax.systems.towers import image_encoder, text_encoder
@@ -46,27 +45,14 @@ class BiovilOptions(ContrastiveOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.augment.flip != "none":
-            raise OptionError(
-                f"config.system.augment.flip is {self.augment.flip!r}; reports name sides: use none"
-            )
+        check_no_flip(self.augment)
 
 
 @register("biovil")
 class Biovil(System):
     """Global alignment and masked language modelling."""
 
-    required_keys: ClassVar[tuple[str, ...]] = (
-        "frontal",
-        "has_frontal",
-        "tokens",
-        "token_mask",
-        "word_index",
-        "text_source",
-        "example",
-        "study",
-        "text",
-    )
+    required_keys: ClassVar[tuple[str, ...]] = (*CONTRAST_KEYS, "word_index")
     Options: ClassVar[type] = BiovilOptions
 
     def __init__(self, options: Any):
@@ -124,7 +110,7 @@ class Biovil(System):
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image = unit_norm(jnp.mean(encoded["patches"].astype(jnp.float32), axis=1))
         text = unit_norm(encoded["text"][:, 0])
-        mask = batch["has_frontal"] & (batch["text_source"] > 0)
+        mask = paired(batch)
         scale = 1 / self.temperature
         contrastive, found = contrast(
             "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=mask, batch=batch

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from medst_jax.losses import select
 from medst_jax.systems.biovil import Biovil, BiovilOptions
 from medst_jax.systems.options import check_chunk
+from medst_jax.systems.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -55,8 +56,7 @@ class BiovilL(Biovil):
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         total, metrics = super().objective(encoded, batch)
-        paired = batch["has_frontal"] & (batch["text_source"] > 0)
-        words = (batch["word_index"] >= 0) & paired[:, None]
+        words = (batch["word_index"] >= 0) & paired(batch)[:, None]
         local = select("gloria_local", self.loss_form, chunk=self.local_chunk)(
             encoded["text"].astype(jnp.float32),
             encoded["patches"].astype(jnp.float32),

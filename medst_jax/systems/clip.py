@@ -14,7 +14,7 @@ from medst_jax.data.batch import example_keys
 from medst_jax.models import Projection, Temperature
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ContrastiveOptions
-from medst_jax.systems.pairs import contrast
+from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
 from medst_jax.systems.towers import image_encoder, image_features, text_encoder, text_features
@@ -25,16 +25,7 @@ from medst_jax.systems.training_images import purpose_keys, training_images
 class Clip(System):
     """Two encoders, two projections and a learned temperature."""
 
-    required_keys: ClassVar[tuple[str, ...]] = (
-        "frontal",
-        "has_frontal",
-        "tokens",
-        "token_mask",
-        "text_source",
-        "example",
-        "study",
-        "text",
-    )
+    required_keys: ClassVar[tuple[str, ...]] = CONTRAST_KEYS
     Options = ContrastiveOptions
 
     def __init__(self, options: ContrastiveOptions):
@@ -66,8 +57,9 @@ class Clip(System):
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text = encoded["image"], encoded["text"]
-        mask = batch["has_frontal"] & (batch["text_source"] > 0)
-        loss, metrics = self.contrast("clip", image, text, self.scale(), mask=mask, batch=batch)
+        loss, metrics = self.contrast(
+            "clip", image, text, self.scale(), mask=paired(batch), batch=batch
+        )
         return loss, {**metrics, "scale": (self.scale(), 1.0)}
 
     def contrast(

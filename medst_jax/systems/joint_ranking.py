@@ -25,6 +25,7 @@ from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.image_only import known_severity
 from medst_jax.systems.joint_space import to_width
 from medst_jax.systems.options import ImageTextOptions
+from medst_jax.systems.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.severity_head import HEADS, QUESTIONS, HeadName
 from medst_jax.systems.severity_metrics import severity_metrics
@@ -98,7 +99,7 @@ class JointRanking(System):
         }
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        paired = batch["has_frontal"] & (batch["text_source"] > 0)
+        pairs = paired(batch)
         graded = known_severity(batch)
         image_term, text_term = report_ranking_loss(
             encoded["image"],
@@ -106,10 +107,10 @@ class JointRanking(System):
             graded,
             batch["study"],
             similarity=self.similarity,
-            mask=paired,
+            mask=pairs,
         )
         by_image = self.image_severity.loss(encoded["image_severity"], graded)
-        by_text = self.text_severity.loss(encoded["text_severity"], jnp.where(paired, graded, -1))
+        by_text = self.text_severity.loss(encoded["text_severity"], jnp.where(pairs, graded, -1))
         metrics = {
             "ranking_loss": (image_term + text_term, 1.0),
             "image_severity_loss": (by_image, 1.0),

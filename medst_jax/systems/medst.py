@@ -18,9 +18,10 @@ from medst_jax.losses import cycle_consistency_loss, token_alignment_loss
 from medst_jax.losses.token_alignment import attended
 from medst_jax.models import BatchNormHead, TokenWeights, aggregate_words, unit_norm
 from medst_jax.options import OptionError
+from medst_jax.systems.aligned_tokens import aligned_tokens
 from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.options import ContrastiveOptions
-from medst_jax.systems.pairs import contrast
+from medst_jax.systems.options import ContrastiveOptions, check_no_flip
+from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.sequences import gather_sequences, study_mask
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
@@ -52,10 +53,7 @@ class MedstOptions(ContrastiveOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.augment.flip != "none":
-            raise OptionError(
-                f"config.system.augment.flip is {self.augment.flip!r}; reports name sides: use none"
-            )
+        check_no_flip(self.augment)
         if not str(self.image.get("name", "")).startswith("view_experts"):
             raise OptionError(
                 f"config.system.image.name is {self.image.get('name')!r}; medst needs an encoder "
@@ -68,17 +66,10 @@ class Medst(System):
     """View experts, global and weighted local alignment, cycle consistency over time."""
 
     required_keys: ClassVar[tuple[str, ...]] = (
-        "frontal",
-        "has_frontal",
+        *CONTRAST_KEYS,
         "lateral",
         "has_lateral",
-        "tokens",
-        "token_mask",
         "word_index",
-        "text_source",
-        "example",
-        "study",
-        "text",
         "sequence_rows",
         "study_days",
     )
@@ -131,16 +122,16 @@ class Medst(System):
         }
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        paired = batch["has_frontal"] & (batch["text_source"] > 0)
-        image = unit_norm(self.image_head(encoded["image"], train=True, mask=paired))
-        text = unit_norm(self.text_head(encoded["text"], train=True, mask=paired))
+        pairs = paired(batch)
+        image = unit_norm(self.image_head(encoded["image"], train=True, mask=pairs))
+        text = unit_norm(self.text_head(encoded["text"], train=True, mask=pairs))
         scale = 1 / self.temperature
         mean, found = contrast(
-            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=paired, batch=batch
+            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=pairs, batch=batch
         )
         alignment = 2 * mean  # the paper sums both directions where CLIP takes their mean
-        word_term, patch_term = self._local(encoded, batch, paired)
-        usable = study_mask(batch, paired)
+        word_term, patch_term = self._local(encoded, batch, pairs)
+        usable = study_mask(batch, pairs)
         temporal = cycle_consistency_loss(
             gather_sequences(image, batch["sequence_rows"]),
             gather_sequences(text, batch["sequence_rows"]),
@@ -159,7 +150,7 @@ class Medst(System):
             "word_loss": (word_term, 1.0),
             "patch_loss": (patch_term, 1.0),
             "temporal_loss": (temporal, 1.0),
-            "studies_in_sequences": (jnp.sum(usable & several[:, None]), jnp.sum(paired)),
+            "studies_in_sequences": (jnp.sum(usable & several[:, None]), jnp.sum(pairs)),
             **found,
         }
 
@@ -170,11 +161,10 @@ class Medst(System):
         word_mask = encoded["word_mask"] & paired[:, None]
         views = jnp.stack([batch["has_frontal"], batch["has_lateral"]], axis=1) & paired[:, None]
         patch_mask = jnp.repeat(views, encoded["patches"].shape[1] // 2, axis=1)
-        words = unit_norm(self.word_head(encoded["words"], train=True, mask=word_mask))
-        patches = unit_norm(self.patch_head(encoded["patches"], train=True, mask=patch_mask))
+        words, patches = aligned_tokens(
+            self.word_head, self.patch_head, encoded, word_mask, patch_mask
+        )
         temperature = jnp.float32(self.local_temperature)
-        words = jnp.where(word_mask[..., None], words, 0.0)
-        patches = jnp.where(patch_mask[..., None], patches, 0.0)
         # What a word and the patches it looks at have in common decides how much it weighs.
         seen = unit_norm(attended(words, patches, patch_mask, temperature))
         read = attended(patches, words, word_mask, temperature)

@@ -24,11 +24,11 @@ from medst_jax.models.dropout import dropout
 from medst_jax.models.pooler import Pooler
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ImageTextOptions
-from medst_jax.systems.pairs import negative_mask
+from medst_jax.systems.pairs import negative_mask, paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.sentences import cut_sentences
 from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, regions, text_encoder
+from medst_jax.systems.towers import image_encoder, region_width, regions, text_encoder
 from medst_jax.systems.training_images import purpose_keys, training_images
 
 Estimator = Literal["dv", "infonce"]
@@ -68,10 +68,7 @@ class _Information(System):
         self.text_encoder = text_encoder(options, rngs=rngs)
         self.pooler = Pooler(self.text_encoder.features, rngs=rngs)
         self.stage = stage
-        size, channels = options.preprocess.size, options.preprocess.channels
-        pixels = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
-        local = jax.eval_shape(lambda x: regions(self.image_encoder(x), stage), pixels)
-        width = self.image_encoder.features if stage is None else local.shape[-1]
+        width = region_width(self.image_encoder, options, stage)
         self.critic = CRITICS[options.critic.name](
             width, self.text_encoder.features, options.critic, rngs=rngs
         )
@@ -131,7 +128,7 @@ class MutualInformation(_Information):
         return {"image": self._image(batch, keys).pooled, "text": text}
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        mask = batch["has_frontal"] & (batch["text_source"] > 0)
+        mask = paired(batch)
         scores = pair_scores(self.critic, encoded["image"], encoded["text"], self.chunk)
         loss = self.bound(scores, negative_mask(batch), mask)
         own = jnp.diagonal(scores) >= jnp.max(jnp.where(mask, scores, -jnp.inf), axis=1)
@@ -228,15 +225,15 @@ class LocalMutualInformation(_Information):
         }
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        paired = batch["has_frontal"] & (batch["text_source"] > 0)
-        mask = encoded["sentence_mask"] & paired[:, None]
+        pairs = paired(batch)
+        mask = encoded["sentence_mask"] & pairs[:, None]
         sentences = encoded["sentences"]
         flat = sentences.reshape(-1, sentences.shape[-1])
         scores = pair_scores(self.critic, encoded["regions"], flat, self.chunk)
         scores = scores.reshape(*mask.shape, len(mask))
         loss = self.bound(scores, mask, negative_mask(batch))
         own = jnp.take_along_axis(scores, jnp.arange(len(mask))[:, None, None], axis=2)[..., 0]
-        hit = mask & (own >= jnp.max(jnp.where(paired, scores, -jnp.inf), axis=2))
+        hit = mask & (own >= jnp.max(jnp.where(pairs, scores, -jnp.inf), axis=2))
         return loss, {"sentence_to_image_accuracy": (jnp.sum(hit * 1.0), jnp.sum(mask * 1.0))}
 
     def region_scores(

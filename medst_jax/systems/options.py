@@ -64,3 +64,11 @@ def check_chunk(name: str, chunk: int | None, form: LossForm) -> None:
             f"config.system.{name} is {chunk} with loss_form {form!r}; "
             "it must be at least 1, of the chunked or the ring form"
         )
+
+
+def check_no_flip(augment: Augment) -> None:
+    """Raise an OptionError where images are mirrored that are read with reports."""
+    if augment.flip != "none":
+        raise OptionError(
+            f"config.system.augment.flip is {augment.flip!r}; reports name sides: use none"
+        )

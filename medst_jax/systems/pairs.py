@@ -8,6 +8,10 @@ from medst_jax.losses import Pairwise, select
 from medst_jax.systems.options import LossForm
 from medst_jax.systems.system import Batch, Metrics
 
+# What the forward pass of an image and its text reads, and what tells pairs apart.
+PAIR_KEYS = ("frontal", "has_frontal", "tokens", "token_mask", "text_source", "example")
+CONTRAST_KEYS = (*PAIR_KEYS, "study", "text")
+
 
 def negative_pairs(batch: Batch) -> Pairwise:
     """The bool matrix [B, B] that is false for pairs of one study or with identical text.
@@ -17,6 +21,11 @@ def negative_pairs(batch: Batch) -> Pairwise:
     """
     ids = (batch["study"], batch["text"])
     return Pairwise(ids, ids, _differ)
+
+
+def paired(batch: Batch) -> jax.Array:
+    """bool [B], the rows that have an image and a text."""
+    return batch["has_frontal"] & (batch["text_source"] > 0)
 
 
 def negative_mask(batch: Batch) -> jax.Array:

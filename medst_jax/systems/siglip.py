@@ -17,6 +17,7 @@ from flax import nnx
 from medst_jax.models import Temperature
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.options import ContrastiveOptions
+from medst_jax.systems.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -43,7 +44,7 @@ class Siglip(Clip):
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text = encoded["image"], encoded["text"]
-        mask = batch["has_frontal"] & (batch["text_source"] > 0)
+        mask = paired(batch)
         scale, bias = self.scale(), self.bias[...]
         loss, metrics = self.contrast("siglip", image, text, scale, bias, mask=mask, batch=batch)
         return loss, {**metrics, "scale": (scale, 1.0), "bias": (bias, 1.0)}

@@ -127,6 +127,15 @@ def regions(output: Any, stage: int | None = None) -> jax.Array:
     return cells.reshape(len(cells), -1, cells.shape[-1])
 
 
+def region_width(encoder: Any, options: ImageOptions, stage: int | None) -> int:
+    """Features D of a region of `regions`, for images as the preprocessing gives them."""
+    if stage is None:
+        return int(encoder.features)
+    size, channels = options.preprocess.size, options.preprocess.channels
+    pixels = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
+    return int(jax.eval_shape(lambda x: regions(encoder(x), stage), pixels).shape[-1])
+
+
 def text_features(
     encoder: Any, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from medst_jax.systems.clip import Clip
+from medst_jax.systems.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -29,7 +30,7 @@ class UniCL(Clip):
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text = encoded["image"], encoded["text"]
-        mask = batch["has_frontal"] & (batch["text_source"] > 0)
+        mask = paired(batch)
         labels = (
             jnp.where(batch["label_mask"], batch["labels"], 0.0),
             jnp.where(batch["text_label_mask"], batch["text_labels"], 0.0),

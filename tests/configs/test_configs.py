@@ -61,8 +61,13 @@ REPORT_SYSTEMS = (
     "cxr_bert",
     "cxr_bert_clinical",
     "cxr_bert_general",
+    "gloria",
     "medst",
+    "mgca",
 )
+
+
+RESNETS = ("biovil", "biovil_l", "gloria", "mgca")
 
 
 @pytest.mark.parametrize("name", REALITY_CHECK)
@@ -83,8 +88,8 @@ def test_the_paper_sizes_of_report_systems_build(name):
     assert config["system"].get("augment", {"flip": "none"}).get("flip", "none") == "none"
     options = dict(config["system"]) | {"labels": (), "vocabulary_size": 1000}
     system = nnx.eval_shape(lambda: systems.build(**options))
-    assert system.text_encoder.options.depth == (6 if name == "medst" else 12)
-    widths = {"medst": 768, "biovil": 2048, "biovil_l": 2048, "biovil_t": 512}
+    assert system.text_encoder.options.depth == (6 if name in ("medst", "mgca") else 12)
+    widths = {"medst": 768, "biovil_t": 512, **dict.fromkeys(RESNETS, 2048)}
     if name in widths:
         assert system.image_encoder.features == widths[name]
 

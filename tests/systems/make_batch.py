@@ -22,6 +22,8 @@ OWN: dict[str, dict] = {
     "medst": dict(
         image=dict(name="view_experts_small", patch=16, width=16, depth=1, heads=2), hidden=24
     ),
+    "convirt": dict(hidden=24),
+    "mgca": dict(hidden=24, prototypes=8),
     "biovil_t": dict(pooler=dict(width=16, depth=1, heads=2)),
 }
 

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ConVIRT (arXiv:2010.00747): images against single sentences of their reports.
+
+    python launch/train.py --config=configs/convirt.py --workdir=runs/convirt
+    python launch/train.py --config=configs/convirt.py:smoke --workdir=runs/convirt_smoke
+
+The first is the paper's size (ResNet-50, BERT-base, 224 px, batch 32, rate 1e-4) on data sets that you name
+`mimic_cxr` and `chexpert`; it was not run here. Its length (50 epochs) and schedule are declared: the paper halves
+the rate on plateaus. The paper keeps BERT's embeddings and first six layers as they come; here the embeddings alone, for
+all layers share their arrays. Start from ImageNet and a clinical BERT with `--config.init`. The second trains on
+two CPU cores, on the simulated cohort; its balanced accuracy is in docs/reality_check.md.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    config = common.image_text("convirt")
+    config.system.update(dict(temperature=0.1, image_weight=0.75, hidden=512))
+    # The paper also flips; a flip is wrong wherever a sentence names a side.
+    config.system.augment = ConfigDict(
+        dict(
+            probability=1.0,
+            rotate=20.0,
+            translate=0.1,
+            scale=(0.95, 1.05),
+            brightness=0.4,
+            contrast=0.4,
+        )
+    )
+    config.train.update(dict(batch_size=32, steps=360_000, checkpoint_every=7_200))
+    config.optimizer.update(
+        dict(learning_rate=1e-4, warmup_steps=0, weight_decay=1e-6, clip_norm=0.0)
+    )
+    config.optimizer.learning_rates = ((r"text_encoder/\w+_embeddings", 0.0),)
+    common.variant(config, arg)
+    if arg:
+        config.system.hidden = 64
+        config.optimizer.learning_rates = ()
+    return config

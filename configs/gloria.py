@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GLoRIA (ICCV 2021): reports and images as wholes, words and the regions they attend to.
+
+    python launch/train.py --config=configs/gloria.py --workdir=runs/gloria
+    python launch/train.py --config=configs/gloria.py:smoke --workdir=runs/gloria_smoke
+
+The first is the release's size (ResNet-50 at 299 px inside, 19 x 19 regions of its third stage, BERT-base, one
+sentence of the impression, 97 tokens, batch 48, rate 5e-5, 50 epochs) on the 217,000 frontal studies of a data set that
+you name `mimic_cxr`; it was not run here. The release trained on CheXpert's reports, which are not public, and
+halves the rate on plateaus; here it follows a cosine. Start from ImageNet and a clinical BERT with `--config.init`. The
+second trains on two CPU cores on the simulated cohort;
+its balanced accuracy is in docs/reality_check.md.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common, reports
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    config = reports.reports("gloria", size=224, text_length=97, batch_size=48, steps=226_000)
+    common.with_forms(config)
+    config.system.update(
+        dict(
+            joint=768,
+            temperature=0.1,
+            word_temperature=4.0,
+            pool_temperature=5.0,
+            local_scale=10.0,
+            global_weight=1.0,
+            local_weight=1.0,
+            stage=-2,
+        )
+    )
+    config.system.image.resize = 299
+    config.optimizer.update(
+        dict(learning_rate=5e-5, b1=0.5, warmup_steps=0, weight_decay=1e-6, clip_norm=0.25)
+    )
+    if reports.small(config, arg):
+        config.data.text_length = 32
+    for dataset in config.data.mixture.values():
+        dataset.update(dict(sentences="one", sections=("impression",)))
+    return config

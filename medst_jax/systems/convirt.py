@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ConVIRT: an image against one sentence of its report, with unequal weights of the directions.
+
+Reference: Zhang et al., "Contrastive Learning of Medical Visual Representations from Paired Images
+and Text", arXiv:2010.00747. Its authors released no training code. The text is the maximum over
+its tokens in BERT's last layer; both projections have one hidden layer.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.data.batch import example_keys
+from medst_jax.losses import convirt_loss
+from medst_jax.models import MlpHead, unit_norm
+from medst_jax.systems.embedding import Embedding
+from medst_jax.systems.options import ImageTextOptions
+from medst_jax.systems.pairs import PAIR_KEYS, pair_metrics, paired
+from medst_jax.systems.registry import register
+from medst_jax.systems.system import Batch, Metrics, Rngs, System
+from medst_jax.systems.towers import image_encoder, image_features, text_encoder
+from medst_jax.systems.training_images import purpose_keys, training_images
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvirtOptions(ImageTextOptions):
+    """hidden: inner width of both projections.
+
+    temperature: fixed.
+    image_weight: in [0, 1], of the image's choice among texts; the rest is the text's.
+    """
+
+    hidden: int = 512
+    temperature: float = 0.1
+    image_weight: float = 0.75
+
+
+@register("convirt")
+class Convirt(System):
+    """Two encoders and two projections under a contrastive loss of fixed temperature."""
+
+    required_keys: ClassVar[tuple[str, ...]] = PAIR_KEYS
+    Options = ConvirtOptions
+
+    def __init__(self, options: ConvirtOptions):
+        rngs = nnx.Rngs(options.seed)
+        self.preprocess, self.augment = options.preprocess, options.augment
+        self.labels = options.labels
+        self.temperature, self.image_weight = options.temperature, options.image_weight
+        self.image_encoder = image_encoder(options, rngs=rngs)
+        self.text_encoder = text_encoder(options, rngs=rngs)
+
+        def head(features: int) -> MlpHead:
+            return MlpHead(features, options.hidden, options.joint, rngs=rngs)
+
+        self.image_head = head(self.image_encoder.features)
+        self.text_head = head(self.text_encoder.features)
+
+    def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
+        keys = example_keys(rngs, batch["example"])
+        features, _ = image_features(
+            self.image_encoder,
+            training_images(self, batch, keys),
+            train=True,
+            keys=purpose_keys(keys, "image"),
+        )
+        states = self._states(batch["tokens"], batch["token_mask"], purpose_keys(keys, "text"))
+        text = highest(states, batch["token_mask"])
+        return {
+            "image": unit_norm(self.image_head(features)),
+            "text": unit_norm(self.text_head(text)),
+        }
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        image, text, mask = encoded["image"], encoded["text"], paired(batch)
+        loss = convirt_loss(image, text, self.temperature, self.image_weight, mask=mask)
+        return loss, pair_metrics(image, text, mask)
+
+    def _states(
+        self, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
+    ) -> jax.Array:
+        states = self.text_encoder(tokens, token_mask, keys=keys).hidden_states[-1]
+        return states.astype(jnp.float32)
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        features, local = image_features(self.image_encoder, self.preprocess(images), train=False)
+        return Embedding(
+            unit_norm(self.image_head(features)), unit_norm(self.image_head(local)), features
+        )
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+        states = self._states(tokens, token_mask)
+        features = highest(states, token_mask)
+        return Embedding(
+            unit_norm(self.text_head(features)), unit_norm(self.text_head(states)), features
+        )
+
+
+def highest(states: jax.Array, mask: jax.Array) -> jax.Array:
+    """The maximum [B, D] over the valid tokens of states [B, L, D]; zeros where there is none."""
+    lowest = jnp.finfo(states.dtype).min
+    found = jnp.max(jnp.where(mask[..., None], states, lowest), axis=1)
+    return jnp.where(jnp.any(mask, axis=1, keepdims=True), found, 0.0)

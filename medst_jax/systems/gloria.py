@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GLoRIA: reports against images as wholes, and words against the regions they attend to.
+
+Reference: Huang et al., "GLoRIA: A Multimodal Global-Local Representation Learning Framework for
+Label-efficient Medical Image Recognition", ICCV 2021; losses as in its release (the paper's attention has
+no softmax over words). Text is not projected: it lives in BERT's width, to which the image is mapped.
+Cited by the papers that build on it: MGCA (arXiv:2210.06044), BioViL-L (arXiv:2204.09817).
+
+Other than the release: [CLS] is no word of the local loss; sentences are drawn without its off-by-one.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.data.batch import example_keys
+from medst_jax.losses import select
+from medst_jax.models import LinearHead, aggregate_words, unit_norm
+from medst_jax.options import OptionError
+from medst_jax.systems.embedding import Embedding
+from medst_jax.systems.options import ContrastiveOptions, check_chunk, check_no_flip
+from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
+from medst_jax.systems.registry import register
+from medst_jax.systems.system import Batch, Metrics, Rngs, System
+from medst_jax.systems.towers import image_encoder, region_width, regions, text_encoder
+from medst_jax.systems.training_images import purpose_keys, training_images
+
+_LAYERS = 4  # of BERT, the last ones, whose states are summed
+
+
+@dataclasses.dataclass(frozen=True)
+class GloriaOptions(ContrastiveOptions):
+    """joint: must be the width of the text encoder.
+
+    temperature: fixed, divides the cosines of the global loss.
+    word_temperature, pool_temperature, local_scale: factors of the attention over regions, of the
+      cosines that are pooled over words, and of the logits.
+    global_weight, local_weight: of the two terms.
+    stage: of a ResNet, whose map's cells are the regions; -1 the last.
+    local_chunk: texts and images of a block of the local loss, which has the form of `loss_form`;
+      None for 4.
+    """
+
+    joint: int = 768
+    temperature: float = 0.1
+    word_temperature: float = 4.0
+    pool_temperature: float = 5.0
+    local_scale: float = 10.0
+    global_weight: float = 1.0
+    local_weight: float = 1.0
+    stage: int = -2
+    local_chunk: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_chunk("local_chunk", self.local_chunk, self.loss_form)
+        check_no_flip(self.augment)
+
+
+@register("gloria")
+class Gloria(System):
+    """Global and local alignment in the space of the text encoder."""
+
+    required_keys: ClassVar[tuple[str, ...]] = (*CONTRAST_KEYS, "word_index")
+    Options = GloriaOptions
+
+    def __init__(self, options: GloriaOptions):
+        rngs = nnx.Rngs(options.seed)
+        self.preprocess, self.augment = options.preprocess, options.augment
+        self.labels = options.labels
+        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
+        self.local_chunk, self.stage = options.local_chunk, options.stage
+        self.temperature, self.local_scale = options.temperature, options.local_scale
+        self.word_temperature = options.word_temperature
+        self.pool_temperature = options.pool_temperature
+        self.global_weight, self.local_weight = options.global_weight, options.local_weight
+        self.image_encoder = image_encoder(options, rngs=rngs)
+        self.text_encoder = text_encoder(options, rngs=rngs)
+        if self.text_encoder.features != options.joint:
+            raise OptionError(
+                f"config.system.joint is {options.joint}; gloria does not project texts: it must be "
+                f"{self.text_encoder.features}, the width of config.system.text"
+            )
+        width = region_width(self.image_encoder, options, options.stage)
+        self.image_head = LinearHead(self.image_encoder.features, options.joint, rngs=rngs)
+        self.region_head = LinearHead(width, options.joint, bias=False, rngs=rngs)
+
+    def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
+        keys = example_keys(rngs, batch["example"])
+        images = training_images(self, batch, keys)
+        output = self.image_encoder(images, train=True, keys=purpose_keys(keys, "image"))
+        tokens, mask = batch["tokens"], batch["token_mask"]
+        states = self._states(tokens, mask, purpose_keys(keys, "text"))
+        words, word_mask = aggregate_words(states, batch["word_index"])
+        return {
+            "image": unit_norm(self.image_head(output.pooled)),
+            "regions": self.region_head(regions(output, self.stage)),
+            "text": unit_norm(_mean(states, mask)),
+            "words": words,
+            "word_mask": word_mask,
+        }
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        mask, scale = paired(batch), 1 / self.temperature
+        image, text = encoded["image"], encoded["text"]
+        mean, found = contrast(
+            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=mask, batch=batch
+        )
+        local = select("gloria_local", self.loss_form, chunk=self.local_chunk)(
+            encoded["words"],
+            encoded["regions"].astype(jnp.float32),
+            encoded["word_mask"] & mask[:, None],
+            word_temperature=self.word_temperature,
+            pool_temperature=self.pool_temperature,
+            scale=self.local_scale,
+        )
+        # Both terms are sums over the two directions, where CLIP takes their mean.
+        total = self.global_weight * 2 * mean + self.local_weight * local
+        return total, {"global_loss": (2 * mean, 1.0), "local_loss": (local, 1.0), **found}
+
+    def _states(
+        self, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
+    ) -> jax.Array:
+        """Tokens [B, L, D], float32: the sum of the last four layers."""
+        states = self.text_encoder(tokens, token_mask, keys=keys).hidden_states[-_LAYERS:]
+        return jnp.stack([state.astype(jnp.float32) for state in states]).sum(0)
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        output = self.image_encoder(self.preprocess(images))
+        local = unit_norm(self.region_head(regions(output, self.stage)))
+        return Embedding(unit_norm(self.image_head(output.pooled)), local, output.pooled)
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+        """Embed texts; `local` holds tokens, which training sums to words."""
+        states = self._states(tokens, token_mask)
+        features = _mean(states, token_mask)
+        return Embedding(unit_norm(features), unit_norm(states), features)
+
+
+def _mean(states: jax.Array, mask: jax.Array) -> jax.Array:
+    """Mean [B, D] over valid tokens; the release's sum over words has the same direction."""
+    weights = mask.astype(jnp.float32)[..., None]
+    return jnp.sum(states * weights, axis=1) / jnp.maximum(jnp.sum(weights, axis=1), 1.0)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MedCLIP: an image and a text may be anybody's; how alike their labels are says how well they match.
+
+Reference: Wang et al., "MedCLIP: Contrastive Learning from Unpaired Medical Images and Text",
+arXiv:2210.10163, equations 3-6. An image carries its study's labels, a text those of the drawn sentence
+or prompt. The paper compares label vectors by their cosine, the release by the plain product.
+"""
+
+import dataclasses
+from typing import ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+
+from medst_jax.losses import Pairwise, select
+from medst_jax.models import unit_norm
+from medst_jax.systems.clip import Clip
+from medst_jax.systems.options import ContrastiveOptions
+from medst_jax.systems.pairs import PAIR_KEYS, paired
+from medst_jax.systems.registry import register
+from medst_jax.systems.system import Batch, Metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class MedclipOptions(ContrastiveOptions):
+    """similarity: of label vectors, whose softmax is the target."""
+
+    similarity: Literal["product", "cosine"] = "product"
+
+
+@register("medclip")
+class Medclip(Clip):
+    """CLIP's encoders under the semantic matching loss."""
+
+    required_keys: ClassVar[tuple[str, ...]] = (
+        *PAIR_KEYS,
+        "labels",
+        "label_mask",
+        "text_labels",
+        "text_label_mask",
+    )
+    Options = MedclipOptions
+
+    def __init__(self, options: MedclipOptions):
+        super().__init__(options)
+        self.similarity = options.similarity
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        sides = (
+            (batch["labels"], batch["label_mask"]),
+            (batch["text_labels"], batch["text_label_mask"]),
+        )
+        # Without any known label a target would be uniform, which says that nothing fits anything.
+        known = [jnp.any(mask, axis=1) for _, mask in sides]
+        rows, columns = (self._directions(jnp.where(mask, x, 0.0)) for x, mask in sides)
+        loss = select("soft_target_clip", self.loss_form, chunk=self.loss_chunk)(
+            encoded["image"],
+            encoded["text"],
+            self.scale(),
+            Pairwise(rows, columns, _products),
+            mask=paired(batch) & known[0] & known[1],
+        )
+        return loss, {"scale": (self.scale(), 1.0)}
+
+    def _directions(self, labels: jax.Array) -> jax.Array:
+        return unit_norm(labels) if self.similarity == "cosine" else labels
+
+
+def _products(rows: jax.Array, columns: jax.Array) -> jax.Array:
+    return rows @ columns.T

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MGCA: reports and images aligned as wholes, by words and regions, and by clusters of diseases.
+
+Reference: Wang et al., "Multi-Granularity Cross-modal Alignment for Generalized Medical Visual
+Representation Learning", arXiv:2210.06044: `L = w1 L_ita + w2 L_cta + w3 L_cpa`. The form with a
+ResNet, whose regions all weigh the same; words weigh what [CLS] pays attention to.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.data.batch import example_keys
+from medst_jax.losses import prototype_loss, token_alignment_loss
+from medst_jax.models import BatchNormHead, Prototypes, aggregate_words, clipped_shares, unit_norm
+from medst_jax.options import OptionError
+from medst_jax.systems.aligned_tokens import aligned_tokens
+from medst_jax.systems.embedding import Embedding
+from medst_jax.systems.options import ContrastiveOptions, check_no_flip
+from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
+from medst_jax.systems.registry import register
+from medst_jax.systems.system import Batch, Metrics, Rngs, System
+from medst_jax.systems.towers import image_encoder, region_width, regions, text_encoder
+from medst_jax.systems.training_images import purpose_keys, training_images
+
+
+@dataclasses.dataclass(frozen=True)
+class MgcaOptions(ContrastiveOptions):
+    """hidden: inner width of the projection heads.
+
+    temperature, local_temperature, prototype_temperature: fixed, of the three terms.
+    global_weight, local_weight, prototype_weight: of the three terms.
+    prototypes: number of clusters K.
+    epsilon, iterations: of the assignment to them (Sinkhorn-Knopp).
+    prototype_start: steps in which the clusters stay as they are; the release's first epoch.
+    stage: of the ResNet, whose map's cells are the regions; -1 the last.
+    """
+
+    joint: int = 128
+    hidden: int = 2048
+    temperature: float = 0.07
+    local_temperature: float = 0.1
+    prototype_temperature: float = 0.2
+    global_weight: float = 1.0
+    local_weight: float = 1.0
+    prototype_weight: float = 1.0
+    prototypes: int = 500
+    epsilon: float = 0.05
+    iterations: int = 3
+    prototype_start: int = 0
+    stage: int = -2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_no_flip(self.augment)
+        if not str(self.image.get("name", "")).startswith("resnet"):
+            raise OptionError(
+                f"config.system.image.name is {self.image.get('name')!r}; mgca reads the map of a "
+                "ResNet: resnet50 or resnet_small"
+            )
+
+
+@register("mgca")
+class Mgca(System):
+    """Global, token-wise and prototype-wise alignment."""
+
+    required_keys: ClassVar[tuple[str, ...]] = (*CONTRAST_KEYS, "word_index")
+    Options = MgcaOptions
+
+    def __init__(self, options: MgcaOptions):
+        rngs = nnx.Rngs(options.seed)
+        self.preprocess, self.augment = options.preprocess, options.augment
+        self.labels = options.labels
+        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
+        self.temperature = options.temperature
+        self.local_temperature = options.local_temperature
+        self.prototype_temperature = options.prototype_temperature
+        self.global_weight, self.local_weight = options.global_weight, options.local_weight
+        self.prototype_weight = options.prototype_weight
+        self.epsilon, self.iterations = options.epsilon, options.iterations
+        self.prototype_start, self.stage = options.prototype_start, options.stage
+        self.image_encoder = image_encoder(options, rngs=rngs)
+        self.text_encoder = text_encoder(options, rngs=rngs)
+
+        def head(features: int) -> BatchNormHead:
+            return BatchNormHead(features, options.hidden, options.joint, rngs=rngs)
+
+        self.image_head = head(self.image_encoder.features)
+        self.region_head = head(region_width(self.image_encoder, options, options.stage))
+        self.text_head = head(self.text_encoder.features)
+        self.word_head = head(self.text_encoder.features)
+        self.prototypes = Prototypes(options.prototypes, options.joint, rngs=rngs)
+        self.steps = nnx.BatchStat(jnp.zeros((), jnp.int32), axes=())
+
+    def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
+        keys = example_keys(rngs, batch["example"])
+        images = training_images(self, batch, keys)
+        output = self.image_encoder(images, train=True, keys=purpose_keys(keys, "image"))
+        mask, numbers = batch["token_mask"], batch["word_index"]
+        encoded = self.text_encoder(batch["tokens"], mask, keys=purpose_keys(keys, "text"))
+        states = encoded.hidden_states[-1]
+        words, word_mask = aggregate_words(states, numbers)
+        # Of [CLS], which is no word itself; how it weighs the words is not trained.
+        attention = jnp.mean(self.text_encoder.attention(encoded, mask)[:, :, 0], axis=1)
+        shares, _ = aggregate_words(jax.lax.stop_gradient(attention), numbers)
+        return {
+            "image": output.pooled,
+            "patches": regions(output, self.stage),
+            "text": states[:, 0],
+            "words": words,
+            "word_mask": word_mask,
+            "word_weights": clipped_shares(shares, word_mask),
+        }
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        mask, scale = paired(batch), 1 / self.temperature
+        image = unit_norm(self.image_head(encoded["image"], train=True, mask=mask))
+        text = unit_norm(self.text_head(encoded["text"], train=True, mask=mask))
+        mean, found = contrast(
+            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=mask, batch=batch
+        )
+        alignment = 2 * mean  # the paper sums both directions where CLIP takes their mean
+        word_mask = encoded["word_mask"] & mask[:, None]
+        region_mask = jnp.broadcast_to(mask[:, None], encoded["patches"].shape[:2])
+        words, patches = aligned_tokens(
+            self.word_head, self.region_head, encoded, word_mask, region_mask
+        )
+        word_term, patch_term = token_alignment_loss(
+            words,
+            patches,
+            word_mask,
+            region_mask,
+            encoded["word_weights"],
+            jnp.full(region_mask.shape, 1 / region_mask.shape[1]),
+            temperature=self.local_temperature,
+        )
+        clusters = prototype_loss(
+            image,
+            text,
+            self._prototypes(),
+            temperature=self.prototype_temperature,
+            epsilon=self.epsilon,
+            iterations=self.iterations,
+            mask=mask,
+        )
+        total = (
+            self.global_weight * alignment
+            + self.local_weight * (word_term + patch_term)
+            + self.prototype_weight * clusters
+        )
+        return total, {
+            "global_loss": (alignment, 1.0),
+            "word_loss": (word_term, 1.0),
+            "patch_loss": (patch_term, 1.0),
+            "prototype_loss": (clusters, 1.0),
+            **found,
+        }
+
+    def _prototypes(self) -> jax.Array:
+        """[K, E]; without a gradient in the first steps."""
+        kernel = self.prototypes.kernel[...]
+        if not self.prototype_start:
+            return kernel
+        before = self.steps[...]
+        self.steps.set_value(before + 1)
+        trains = before >= self.prototype_start
+        return jnp.where(trains, kernel, jax.lax.stop_gradient(kernel))
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        output = self.image_encoder(self.preprocess(images))
+        local = unit_norm(self.region_head(regions(output, self.stage)))
+        return Embedding(unit_norm(self.image_head(output.pooled)), local, output.pooled)
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+        """Embed texts; `local` holds tokens, which training sums to words."""
+        states = self.text_encoder(tokens, token_mask).hidden_states[-1]
+        features = states[:, 0].astype(jnp.float32)
+        local = unit_norm(self.word_head(states))
+        return Embedding(unit_norm(self.text_head(features)), local, features)
