@@ -89,7 +89,12 @@ _LABELS = (ZERO_SHOT_PROTOTYPES, PROBE_16)
 _ALL = (ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE_16)
 
 CLAIMS: dict[str, Claim] = {
-    "clip": Claim({"random": _TEXT, "pairs": _TEXT}, _TEXT),
+    **{
+        system: Claim({"random": _TEXT, "pairs": _TEXT}, _TEXT)
+        for system in ("clip", "convirt", "gloria", "mgca")
+    },
+    # MedCLIP's texts bring their own labels, whosever they are: with other pairs it trains as well.
+    "medclip": Claim({"random": _TEXT, "labels": _TEXT, "pairs": ()}, _TEXT),
     # UniCL's text is trained by pairs and by labels alike: each alone still trains it.
     "unicl": Claim({"random": _TEXT, "both": _TEXT, "pairs": (), "labels": ()}, _TEXT),
     "unimodal": Claim({"random": _LABELS, "labels": _LABELS}, _LABELS),

@@ -35,12 +35,14 @@ LONG = ("probe of each finding", "retrieval of reports", "retrieval by sentences
 def _cells() -> dict:
     """Which trainings are compared, on which columns."""
     return dict(
-        systems=("clip", "unicl", "unimodal", "dlilp"),
+        systems=("clip", "convirt", "unicl", "medclip", "unimodal", "dlilp"),
         mixtures={"M": (M,), "C": (C,), "M+C": (M, C), "M+C+P": (M, C, P)},
         fixed={
             name: "M"
             for name in (
                 "siglip_b16",
+                "gloria",
+                "mgca",
                 "biovil",
                 "biovil_l",
                 "biovil_t",
