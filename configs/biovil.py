@@ -4,8 +4,8 @@
     python launch/train.py --config=configs/biovil.py --workdir=runs/biovil
     python launch/train.py --config=configs/biovil.py:smoke --workdir=runs/biovil_smoke
 
-The first is the paper's size (480 px); no training code was released, so that learning rate,
-batch, schedule and temperature are declared here, not quoted; it was not run here. Start it from
+The first is the paper's size (480 px, shuffled sentences of the impression); no training code was released, so that
+learning rate, batch, schedule and temperature are declared here, not quoted; it was not run here. Start it from
 CXR-BERT with `--config.init`. The second trains on two CPU cores, or eight minutes on one, on the
 simulated cohort; after 1,000 steps findings 0.66 (AUROC of a probe) and a balanced accuracy of
 progression of 0.34 (chance 0.33). Its claim fails, see docs/temporal.md.
@@ -30,6 +30,7 @@ def paper(name: str, arg: str | None) -> ConfigDict:
     # Rotation up to 30 degrees and intensity jitter are the paper's.
     config.system.augment.update(dict(rotate=30.0, brightness=0.2, contrast=0.2))
     config.optimizer.update(dict(learning_rate=2e-5, warmup_steps=1_350))
+    config.data.mixture.mimic_cxr.sections = ("impression",)
     if reports.small(config, arg):
         config.train.steps = min(config.train.steps, 700)
     return config
