@@ -93,8 +93,8 @@ CLAIMS: dict[str, Claim] = {
         system: Claim({"random": _TEXT, "pairs": _TEXT}, _TEXT)
         for system in ("clip", "convirt", "gloria", "mgca")
     },
-    # MedCLIP's texts bring their own labels, whosever they are: with other pairs it trains as well.
-    "medclip": Claim({"random": _TEXT, "labels": _TEXT, "pairs": ()}, _TEXT),
+    # MedCLIP's texts bring their own labels, whosever they are: pairs mean nothing to it.
+    "medclip": Claim({"random": _TEXT, "labels": _TEXT}, _TEXT),
     # UniCL's text is trained by pairs and by labels alike: each alone still trains it.
     "unicl": Claim({"random": _TEXT, "both": _TEXT, "pairs": (), "labels": ()}, _TEXT),
     "unimodal": Claim({"random": _LABELS, "labels": _LABELS}, _LABELS),
