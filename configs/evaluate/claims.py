@@ -91,7 +91,7 @@ _ALL = (ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE_16)
 CLAIMS: dict[str, Claim] = {
     **{
         system: Claim({"random": _TEXT, "pairs": _TEXT}, _TEXT)
-        for system in ("clip", "convirt", "gloria", "mgca")
+        for system in ("clip", "convirt", "cxr_clip", "gloria", "mgca")
     },
     # MedCLIP's texts bring their own labels, whosever they are: pairs mean nothing to it.
     "medclip": Claim({"random": _TEXT, "labels": _TEXT}, _TEXT),

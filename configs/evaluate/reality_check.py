@@ -41,6 +41,7 @@ def _cells() -> dict:
             name: "M"
             for name in (
                 "siglip_b16",
+                "cxr_clip",
                 "gloria",
                 "mgca",
                 "biovil",

@@ -61,13 +61,14 @@ REPORT_SYSTEMS = (
     "cxr_bert",
     "cxr_bert_clinical",
     "cxr_bert_general",
+    "cxr_clip",
     "gloria",
     "medst",
     "mgca",
 )
 
 
-RESNETS = ("biovil", "biovil_l", "gloria", "mgca")
+RESNETS = ("biovil", "biovil_l", "cxr_clip", "gloria", "mgca")
 
 
 @pytest.mark.parametrize("name", REALITY_CHECK)

@@ -72,6 +72,20 @@ def test_unknown_labels_and_rows_without_any_change_nothing(system, encoded):
     )
 
 
+def test_whose_text_it_is_makes_no_difference(system, encoded):
+    batch = make_batch()
+    everyone = {**batch, "text_source": jnp.ones_like(batch["text_source"])}
+    for key in ("label_mask", "text_label_mask"):
+        everyone[key] = jnp.ones_like(batch[key])
+    order = jnp.array([3, 0, 5, 1, 4, 2])
+    theirs = {key: everyone[key][order] for key in ("text_labels", "text_label_mask")}
+    moved = {**encoded, "text": encoded["text"][order]}
+    before = system.objective(encoded, everyone)[0]
+    np.testing.assert_allclose(
+        system.objective(moved, {**everyone, **theirs})[0], before, rtol=1e-5
+    )
+
+
 def test_without_labels_the_loss_and_its_gradient_are_zero(system, encoded):
     batch = make_batch()
     batch["label_mask"] = jnp.zeros_like(batch["label_mask"])

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CXR-CLIP (arXiv:2310.13292): two views and two sections of a study, all of which belong together.
+
+    python launch/train.py --config=configs/cxr_clip.py --workdir=runs/cxr_clip
+    python launch/train.py --config=configs/cxr_clip.py:smoke --workdir=runs/cxr_clip_smoke
+
+The first is the release's size (ResNet-50, 224 px, 256 tokens, four devices of 128, rate 5e-5, 15 epochs with one of
+warm-up) on data sets that you name `mimic_cxr` and `chexpert`, whose labels become sentences of its prompt bank; it was
+not run here. Start it from ImageNet and a clinical BERT with `--config.init`. The second trains on two CPU cores on the
+simulated cohort; its balanced accuracy is in docs/reality_check.md.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common, reports
+from medst_jax.data.data_options import DataSetOptions
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    config = reports.reports("cxr_clip", size=224, text_length=256, batch_size=512, steps=12_900)
+    common.with_forms(config)
+    config.system.update(dict(joint=512, image_weight=1.0, text_weight=0.5))
+    config.system.preprocess.update(dict(mean=0.5, std=0.5))
+    config.data.mixture = common.mixture(
+        mimic_cxr=DataSetOptions(weight=222_628.0, sentences="all"),
+        chexpert=DataSetOptions(
+            weight=216_478.0,
+            text="prompt",
+            prompts="cxr_clip",
+            sentences="shuffled",
+            lacks=("sections",),
+        ),
+    )
+    config.optimizer.update(
+        dict(learning_rate=5e-5, warmup_steps=860, weight_decay=1e-4, clip_norm=0.0)
+    )
+    reports.small(config, arg)
+    return config

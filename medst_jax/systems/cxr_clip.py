@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CXR-CLIP: two images and two texts of a study, all of which belong together.
+
+Reference: You et al., "CXR-CLIP: Toward Large Scale Chest X-ray Language-Image Pre-training", MICCAI 2023,
+arXiv:2310.13292: multi-view supervision over the four image-text pairs, and a contrastive loss
+between the two images and between the two texts.
+
+The second image is the lateral, or the frontal under other draws of augmentation; the texts are FINDINGS
+and IMPRESSION, where a report has both, else what was drawn. The release also translates texts
+back and forth.
+"""
+
+import dataclasses
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.data.batch import example_keys
+from medst_jax.models import LinearHead, Temperature, unit_norm
+from medst_jax.models.towers import last_token
+from medst_jax.systems.embedding import Embedding
+from medst_jax.systems.options import ContrastiveOptions, check_no_flip
+from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
+from medst_jax.systems.registry import register
+from medst_jax.systems.system import Batch, Metrics, Rngs, System
+from medst_jax.systems.towers import image_encoder, image_features, text_encoder
+from medst_jax.systems.training_images import purpose_keys, training_images
+
+
+@dataclasses.dataclass(frozen=True)
+class CxrClipOptions(ContrastiveOptions):
+    """image_weight, text_weight: of the loss between the images and of that between the texts."""
+
+    image_weight: float = 1.0
+    text_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_no_flip(self.augment)
+
+
+@register("cxr_clip")
+class CxrClip(System):
+    """Two encoders with linear projections and one learned temperature, which has no bound."""
+
+    required_keys: ClassVar[tuple[str, ...]] = (
+        *CONTRAST_KEYS,
+        "lateral",
+        "has_lateral",
+        "findings_tokens",
+        "findings_mask",
+        "impression_tokens",
+        "impression_mask",
+    )
+    Options = CxrClipOptions
+
+    def __init__(self, options: CxrClipOptions):
+        rngs = nnx.Rngs(options.seed)
+        self.preprocess, self.augment = options.preprocess, options.augment
+        self.labels = options.labels
+        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
+        self.image_weight, self.text_weight = options.image_weight, options.text_weight
+        self.image_encoder = image_encoder(options, rngs=rngs)
+        self.text_encoder = text_encoder(options, rngs=rngs)
+        self.image_head = LinearHead(self.image_encoder.features, options.joint, rngs=rngs)
+        self.text_head = LinearHead(self.text_encoder.features, options.joint, rngs=rngs)
+        self.scale = Temperature(1 / options.temperature, highest=math.inf)
+
+    def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
+        keys = example_keys(rngs, batch["example"])
+        lateral = batch["has_lateral"][:, None, None, None]
+        second = {**batch, "second": jnp.where(lateral, batch["lateral"], batch["frontal"])}
+        views = (
+            training_images(self, batch, keys),
+            training_images(self, second, keys, "second", "augment_lateral"),
+        )
+        # One pass over both, so that they share the batch norm's statistics.
+        features, _ = image_features(
+            self.image_encoder,
+            jnp.concatenate(views),
+            train=True,
+            keys=_twice(purpose_keys(keys, "image")),
+        )
+        images = jnp.split(unit_norm(self.image_head(features)), 2)
+        texts = [
+            self._text(*_section(batch, name), purpose_keys(keys, purpose))
+            for name, purpose in (("findings", "text"), ("impression", "impression"))
+        ]
+        return {"images": jnp.stack(images, axis=1), "texts": jnp.stack(texts, axis=1)}
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        mask, scale = paired(batch), self.scale()
+        images, texts = (jnp.unstack(encoded[side], axis=1) for side in ("images", "texts"))
+
+        def agree(one: jax.Array, other: jax.Array) -> tuple[jax.Array, Metrics]:
+            form, chunk = self.loss_form, self.loss_chunk
+            return contrast("clip", form, chunk, one, other, scale, mask=mask, batch=batch)
+
+        crossed = [agree(image, text) for image in images for text in texts]
+        across = sum((loss for loss, _ in crossed), jnp.float32(0)) / len(crossed)
+        between_images, between_texts = agree(*images)[0], agree(*texts)[0]
+        total = across + self.image_weight * between_images + self.text_weight * between_texts
+        return total, {
+            "pair_loss": (across, 1.0),
+            "image_loss": (between_images, 1.0),
+            "text_loss": (between_texts, 1.0),
+            "scale": (scale, 1.0),
+            **crossed[0][1],
+        }
+
+    def _text(
+        self, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
+    ) -> jax.Array:
+        states = self.text_encoder(tokens, token_mask, keys=keys).hidden_states
+        return unit_norm(self.text_head(last_token(states, token_mask, None)[0]))
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        features, local = image_features(self.image_encoder, self.preprocess(images), train=False)
+        projected, cells = unit_norm(self.image_head(features)), unit_norm(self.image_head(local))
+        return Embedding(projected, cells, features)
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+        states = self.text_encoder(tokens, token_mask).hidden_states
+        features, local, _ = last_token(states, token_mask, None)
+        projected, words = unit_norm(self.text_head(features)), unit_norm(self.text_head(local))
+        return Embedding(projected, words, features)
+
+
+def _section(batch: Batch, name: str) -> tuple[jax.Array, jax.Array]:
+    """Tokens and mask [B, L] of a section; of a report without it, what was drawn."""
+    there = jnp.any(batch[f"{name}_mask"], axis=1, keepdims=True)
+    return (
+        jnp.where(there, batch[f"{name}_tokens"], batch["tokens"]),
+        jnp.where(there, batch[f"{name}_mask"], batch["token_mask"]),
+    )
+
+
+def _twice(keys: jax.Array | None) -> jax.Array | None:
+    """Keys [2B] of which the second half draws otherwise than the first."""
+    if keys is None:
+        return None
+    return jnp.concatenate([keys, jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)])
