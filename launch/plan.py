@@ -13,6 +13,7 @@ config.system.vocabulary_size, else 14 labels and 32,000 pieces.
 
 import json
 import logging
+import math
 import pathlib
 import sys
 from typing import Any
@@ -36,6 +37,7 @@ from medst_jax.plan.hlo import parse_module
 from medst_jax.plan.planning import Plan, make_plan
 from medst_jax.plan.report import to_json, to_text
 from medst_jax.plan.workload import make_workload, sizes_of
+from medst_jax.systems import system_class
 from medst_jax.train.run import USER_ERRORS, check_sections
 from medst_jax.train.state import split
 
@@ -65,8 +67,8 @@ def main(_: list[str]) -> None:
             print(sharding_table(split(made.template)[1], made.step.mesh, made.rules))
             return
         if _FIT.value:
-            shards = _smallest_batch(config)
-            plan = largest_fit(lambda n: make_plan(config, topology, n), _BATCH.value or 32, shards)
+            step = _smallest_batch(config)
+            plan = largest_fit(lambda n: make_plan(config, topology, n), _BATCH.value or 32, step)
         else:
             plan = make_plan(config, topology, _BATCH.value)
     except (*USER_ERRORS, TopologyError) as error:
@@ -75,9 +77,12 @@ def main(_: list[str]) -> None:
 
 
 def _smallest_batch(config: dict[str, Any]) -> int:
-    """What every batch per chip must be divisible by: the slices of the encoders' layers."""
+    """What every batch per chip must be divisible by: slices of layers, rows of packs."""
     parts = [config["system"].get(name) or {} for name in ("image", "text")]
-    return max(int(part.get("slices", 1)) for part in parts)
+    numbers = [int(part.get("slices", 1)) for part in parts]
+    if "sequence_rows" in system_class(config["system"]["name"]).required_keys:
+        numbers.append(int(config["data"]["pack_rows"]))
+    return math.lcm(*numbers)
 
 
 def _show(plan: Plan) -> None:

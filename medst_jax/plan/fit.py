@@ -10,9 +10,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def largest_fit(plan_of: Callable[[int], Plan], start: int, step: int) -> Plan:
-    """Search the multiples of `step` for the largest batch per chip that fits.
+    """Search the multiples of `step` for the largest batch per chip that fits, to an eighth.
 
-    Doubles or halves from `start` until one fits and the next does not, then halves the gap.
+    Memory grows at most in proportion to the batch, or nearly: so a batch that fits says how far
+    to go, and a compile or two tell where the limit is.
 
     Args:
       plan_of: compiles for a batch per chip.
@@ -20,7 +21,7 @@ def largest_fit(plan_of: Callable[[int], Plan], start: int, step: int) -> Plan:
       step: what every batch must be divisible by.
 
     Returns:
-      the plan of the largest batch that fits; of `step` itself where not even that fits.
+      the plan of the largest batch found to fit; of `step` itself where not even that fits.
     """
     tried: dict[int, Plan] = {}
 
@@ -37,16 +38,24 @@ def largest_fit(plan_of: Callable[[int], Plan], start: int, step: int) -> Plan:
             )
         return tried[units].memory.fits
 
-    low = max(start // step, 1)
-    while not fits(low) and low > 1:
-        low //= 2
-    if not fits(low):
-        return tried[low]
-    high = low * 2
-    while fits(high):
-        low, high = high, high * 2
-    # Batches within an eighth of each other need no further compiling.
+    low, high = max(start // step, 1), 0
+    while not fits(low):
+        if low == 1:
+            return tried[low]
+        low, high = low // 2, low
+    while not high:
+        memory = tried[low].memory
+        further = low * max(2, memory.capacity // max(memory.peak, 1))
+        low, high = (further, 0) if fits(further) else (low, further)
     while high - low > max(low // 8, 1):
-        middle = (low + high) // 2
+        middle = _between(low, high, tried)
         low, high = (middle, high) if fits(middle) else (low, middle)
     return tried[low]
+
+
+def _between(low: int, high: int, tried: dict[int, Plan]) -> int:
+    """Where a straight line through both peaks meets the capacity, but no nearer than an eighth."""
+    below, above = tried[low].memory, tried[high].memory
+    share = (below.capacity - below.peak) / max(above.peak - below.peak, 1)
+    guess = low + int(share * (high - low))
+    return min(max(guess, low + max(low // 8, 1)), high - 1)
