@@ -118,7 +118,7 @@ def draw_report(
       generator: of the sample.
       sections: names of those to draw from, where the report has them; else all that describe.
     """
-    named = [k for name in sections for k in section_sentences(study, name)]
+    named = {k for name in sections for k in section_sentences(study, name)}
     candidates = sorted(named) or report_sentences(study)
     if not candidates:
         return None

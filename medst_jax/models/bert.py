@@ -141,7 +141,7 @@ class Bert(nnx.Module):
         """What each token attended to in one layer: float32 [B, H, L, L].
 
         Args:
-          output: of the call, made without dropout.
+          output: of the call. Dropout of attention weights in it is not repeated here.
           token_mask: as of the call.
           layer: in [-depth, depth).
         """

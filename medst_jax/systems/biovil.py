@@ -24,11 +24,11 @@ from medst_jax.systems.masked_words import (
     predicted_slots,
 )
 from medst_jax.systems.options import ContrastiveOptions, check_no_flip
-from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
+from medst_jax.systems.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, text_encoder
+from medst_jax.systems.system import Batch, Metrics, Rngs
 from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.two_towers import ContrastiveTowers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class BiovilOptions(ContrastiveOptions):
 
 
 @register("biovil")
-class Biovil(System):
+class Biovil(ContrastiveTowers):
     """Global alignment and masked language modelling."""
 
     required_keys: ClassVar[tuple[str, ...]] = (*CONTRAST_KEYS, "word_index")
@@ -57,22 +57,14 @@ class Biovil(System):
 
     def __init__(self, options: Any):
         rngs = nnx.Rngs(options.seed)
-        self.preprocess, self.augment = options.preprocess, options.augment
-        self.labels = options.labels
-        self.image_encoder = self.make_image_encoder(options, rngs)
-        self.text_encoder = text_encoder(options, rngs=rngs)
+        super().__init__(options, rngs)
         self.image_head = PatchProjector(
             self.image_encoder.features, options.joint, options.joint, rngs=rngs
         )
         self.text_head = ClassTokenHead(self.text_encoder.features, options.joint, rngs=rngs)
         self.language_head = MaskedLanguageHead(self.text_encoder.options, rngs=rngs)
-        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
         self.temperature, self.mask = options.temperature, options.mask
         self.language_weight = options.language_weight
-
-    def make_image_encoder(self, options: Any, rngs: nnx.Rngs) -> Any:
-        """The encoder of images."""
-        return image_encoder(options, rngs=rngs)
 
     def training_patches(self, batch: Batch, keys: jax.Array | None) -> jax.Array:
         """Encoded patches [B, P, D] of the training forward pass."""
@@ -112,9 +104,7 @@ class Biovil(System):
         text = unit_norm(encoded["text"][:, 0])
         mask = paired(batch)
         scale = 1 / self.temperature
-        contrastive, found = contrast(
-            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=mask, batch=batch
-        )
+        contrastive, found = self.contrast("clip", image, text, scale, mask=mask, batch=batch)
         language, metrics = language_loss(
             self.language_head, self.text_encoder.word_embeddings, encoded
         )

@@ -14,15 +14,16 @@ from medst_jax.data.batch import example_keys
 from medst_jax.models import Projection, Temperature
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ContrastiveOptions
-from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
+from medst_jax.systems.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, image_features, text_encoder, text_features
+from medst_jax.systems.system import Batch, Metrics, Rngs
+from medst_jax.systems.towers import image_features, text_features
 from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.two_towers import ContrastiveTowers
 
 
 @register("clip")
-class Clip(System):
+class Clip(ContrastiveTowers):
     """Two encoders, two projections and a learned temperature."""
 
     required_keys: ClassVar[tuple[str, ...]] = CONTRAST_KEYS
@@ -30,11 +31,7 @@ class Clip(System):
 
     def __init__(self, options: ContrastiveOptions):
         rngs = nnx.Rngs(options.seed)
-        self.preprocess, self.augment = options.preprocess, options.augment
-        self.labels = options.labels
-        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
-        self.image_encoder = image_encoder(options, rngs=rngs)
-        self.text_encoder = text_encoder(options, rngs=rngs)
+        super().__init__(options, rngs)
         self.image_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
         self.text_projection = Projection(self.text_encoder.features, options.joint, rngs=rngs)
         self.scale = Temperature(1 / options.temperature)
@@ -61,19 +58,6 @@ class Clip(System):
             "clip", image, text, self.scale(), mask=paired(batch), batch=batch
         )
         return loss, {**metrics, "scale": (self.scale(), 1.0)}
-
-    def contrast(
-        self,
-        name: str,
-        image: jax.Array,
-        text: jax.Array,
-        *arguments: jax.Array,
-        mask: jax.Array,
-        batch: Batch,
-    ) -> tuple[jax.Array, Metrics]:
-        """The loss `name` over all pairs in the form of the options; see `pairs.contrast`."""
-        form, chunk = self.loss_form, self.loss_chunk
-        return contrast(name, form, chunk, image, text, *arguments, mask=mask, batch=batch)
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         features, local = image_features(self.image_encoder, self.preprocess(images), train=False)

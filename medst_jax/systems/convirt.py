@@ -20,9 +20,10 @@ from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ImageTextOptions
 from medst_jax.systems.pairs import PAIR_KEYS, pair_metrics, paired
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, image_features, text_encoder
+from medst_jax.systems.system import Batch, Metrics, Rngs
+from medst_jax.systems.towers import image_features
 from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.two_towers import TwoTowers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ConvirtOptions(ImageTextOptions):
 
 
 @register("convirt")
-class Convirt(System):
+class Convirt(TwoTowers):
     """Two encoders and two projections under a contrastive loss of fixed temperature."""
 
     required_keys: ClassVar[tuple[str, ...]] = PAIR_KEYS
@@ -47,11 +48,8 @@ class Convirt(System):
 
     def __init__(self, options: ConvirtOptions):
         rngs = nnx.Rngs(options.seed)
-        self.preprocess, self.augment = options.preprocess, options.augment
-        self.labels = options.labels
+        super().__init__(options, rngs)
         self.temperature, self.image_weight = options.temperature, options.image_weight
-        self.image_encoder = image_encoder(options, rngs=rngs)
-        self.text_encoder = text_encoder(options, rngs=rngs)
 
         def head(features: int) -> MlpHead:
             return MlpHead(features, options.hidden, options.joint, rngs=rngs)

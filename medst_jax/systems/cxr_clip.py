@@ -23,11 +23,12 @@ from medst_jax.models import LinearHead, Temperature, unit_norm
 from medst_jax.models.towers import last_token
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ContrastiveOptions, check_no_flip
-from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
+from medst_jax.systems.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, image_features, text_encoder
+from medst_jax.systems.system import Batch, Metrics, Rngs
+from medst_jax.systems.towers import image_features
 from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.two_towers import ContrastiveTowers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class CxrClipOptions(ContrastiveOptions):
 
 
 @register("cxr_clip")
-class CxrClip(System):
+class CxrClip(ContrastiveTowers):
     """Two encoders with linear projections and one learned temperature, which has no bound."""
 
     required_keys: ClassVar[tuple[str, ...]] = (
@@ -59,12 +60,8 @@ class CxrClip(System):
 
     def __init__(self, options: CxrClipOptions):
         rngs = nnx.Rngs(options.seed)
-        self.preprocess, self.augment = options.preprocess, options.augment
-        self.labels = options.labels
-        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
+        super().__init__(options, rngs)
         self.image_weight, self.text_weight = options.image_weight, options.text_weight
-        self.image_encoder = image_encoder(options, rngs=rngs)
-        self.text_encoder = text_encoder(options, rngs=rngs)
         self.image_head = LinearHead(self.image_encoder.features, options.joint, rngs=rngs)
         self.text_head = LinearHead(self.text_encoder.features, options.joint, rngs=rngs)
         self.scale = Temperature(1 / options.temperature, highest=math.inf)
@@ -96,8 +93,7 @@ class CxrClip(System):
         images, texts = (jnp.unstack(encoded[side], axis=1) for side in ("images", "texts"))
 
         def agree(one: jax.Array, other: jax.Array) -> tuple[jax.Array, Metrics]:
-            form, chunk = self.loss_form, self.loss_chunk
-            return contrast("clip", form, chunk, one, other, scale, mask=mask, batch=batch)
+            return self.contrast("clip", one, other, scale, mask=mask, batch=batch)
 
         crossed = [agree(image, text) for image in images for text in texts]
         across = sum((loss for loss, _ in crossed), jnp.float32(0)) / len(crossed)

@@ -22,11 +22,12 @@ from medst_jax.models import LinearHead, aggregate_words, unit_norm
 from medst_jax.options import OptionError
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ContrastiveOptions, check_chunk, check_no_flip
-from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
+from medst_jax.systems.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, region_width, regions, text_encoder
+from medst_jax.systems.system import Batch, Metrics, Rngs
+from medst_jax.systems.towers import region_width, regions
 from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.two_towers import ContrastiveTowers
 
 _LAYERS = 4  # of BERT, the last ones, whose states are summed
 
@@ -61,7 +62,7 @@ class GloriaOptions(ContrastiveOptions):
 
 
 @register("gloria")
-class Gloria(System):
+class Gloria(ContrastiveTowers):
     """Global and local alignment in the space of the text encoder."""
 
     required_keys: ClassVar[tuple[str, ...]] = (*CONTRAST_KEYS, "word_index")
@@ -69,16 +70,12 @@ class Gloria(System):
 
     def __init__(self, options: GloriaOptions):
         rngs = nnx.Rngs(options.seed)
-        self.preprocess, self.augment = options.preprocess, options.augment
-        self.labels = options.labels
-        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
+        super().__init__(options, rngs)
         self.local_chunk, self.stage = options.local_chunk, options.stage
         self.temperature, self.local_scale = options.temperature, options.local_scale
         self.word_temperature = options.word_temperature
         self.pool_temperature = options.pool_temperature
         self.global_weight, self.local_weight = options.global_weight, options.local_weight
-        self.image_encoder = image_encoder(options, rngs=rngs)
-        self.text_encoder = text_encoder(options, rngs=rngs)
         if self.text_encoder.features != options.joint:
             raise OptionError(
                 f"config.system.joint is {options.joint}; gloria does not project texts: it must be "
@@ -106,9 +103,7 @@ class Gloria(System):
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         mask, scale = paired(batch), 1 / self.temperature
         image, text = encoded["image"], encoded["text"]
-        mean, found = contrast(
-            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=mask, batch=batch
-        )
+        mean, found = self.contrast("clip", image, text, scale, mask=mask, batch=batch)
         local = select("gloria_local", self.loss_form, chunk=self.local_chunk)(
             encoded["words"],
             encoded["regions"].astype(jnp.float32),

@@ -29,9 +29,10 @@ from medst_jax.systems.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.severity_head import HEADS, QUESTIONS, HeadName
 from medst_jax.systems.severity_metrics import severity_metrics
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, image_features, text_encoder
+from medst_jax.systems.system import Batch, Metrics, Rngs
+from medst_jax.systems.towers import image_features
 from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.two_towers import TwoTowers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ class JointRankingOptions(ImageTextOptions):
 
 
 @register("joint_ranking")
-class JointRanking(System):
+class JointRanking(TwoTowers):
     """Two encoders into one space, a severity classifier on each, and the ranking loss."""
 
     required_keys: ClassVar[tuple[str, ...]] = (
@@ -67,10 +68,8 @@ class JointRanking(System):
 
     def __init__(self, options: JointRankingOptions):
         rngs = nnx.Rngs(options.seed)
-        self.preprocess, self.augment = options.preprocess, options.augment
+        super().__init__(options, rngs)
         self.labels = QUESTIONS
-        self.image_encoder = image_encoder(options, rngs=rngs)
-        self.text_encoder = text_encoder(options, rngs=rngs)
         self.pooler = Pooler(self.text_encoder.features, rngs=rngs)
         self.image_joint = to_width(self.image_encoder.features, options.joint, rngs)
         self.text_joint = to_width(self.text_encoder.features, options.joint, rngs)

@@ -17,16 +17,15 @@ from medst_jax.data.batch import example_keys
 from medst_jax.losses import cycle_consistency_loss, token_alignment_loss
 from medst_jax.losses.token_alignment import attended
 from medst_jax.models import BatchNormHead, TokenWeights, aggregate_words, unit_norm
-from medst_jax.options import OptionError
 from medst_jax.systems.aligned_tokens import aligned_tokens
 from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.options import ContrastiveOptions, check_no_flip
-from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
+from medst_jax.systems.options import ContrastiveOptions, check_image, check_no_flip
+from medst_jax.systems.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.sequences import gather_sequences, study_mask
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, text_encoder
+from medst_jax.systems.system import Batch, Metrics, Rngs
 from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.two_towers import ContrastiveTowers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,15 +53,12 @@ class MedstOptions(ContrastiveOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_no_flip(self.augment)
-        if not str(self.image.get("name", "")).startswith("view_experts"):
-            raise OptionError(
-                f"config.system.image.name is {self.image.get('name')!r}; medst needs an encoder "
-                "of two views: view_experts_b16 or view_experts_small"
-            )
+        needs = "medst needs an encoder of two views: view_experts_b16 or view_experts_small"
+        check_image(self.image, "view_experts", needs)
 
 
 @register("medst")
-class Medst(System):
+class Medst(ContrastiveTowers):
     """View experts, global and weighted local alignment, cycle consistency over time."""
 
     required_keys: ClassVar[tuple[str, ...]] = (
@@ -77,17 +73,13 @@ class Medst(System):
 
     def __init__(self, options: MedstOptions):
         rngs = nnx.Rngs(options.seed)
-        self.preprocess, self.augment = options.preprocess, options.augment
-        self.labels = options.labels
-        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
+        super().__init__(options, rngs)
         self.temperature = options.temperature
         self.local_temperature = options.local_temperature
         self.temporal_temperature = options.temporal_temperature
         self.global_weight, self.local_weight = options.global_weight, options.local_weight
         self.temporal_weight = options.temporal_weight
         self.dated, self.curriculum = options.times == "days", options.curriculum
-        self.image_encoder = image_encoder(options, rngs=rngs)
-        self.text_encoder = text_encoder(options, rngs=rngs)
 
         def head(features: int) -> BatchNormHead:
             return BatchNormHead(features, options.hidden, options.joint, rngs=rngs)
@@ -126,9 +118,7 @@ class Medst(System):
         image = unit_norm(self.image_head(encoded["image"], train=True, mask=pairs))
         text = unit_norm(self.text_head(encoded["text"], train=True, mask=pairs))
         scale = 1 / self.temperature
-        mean, found = contrast(
-            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=pairs, batch=batch
-        )
+        mean, found = self.contrast("clip", image, text, scale, mask=pairs, batch=batch)
         alignment = 2 * mean  # the paper sums both directions where CLIP takes their mean
         word_term, patch_term = self._local(encoded, batch, pairs)
         usable = study_mask(batch, pairs)

@@ -16,15 +16,15 @@ from flax import nnx
 from medst_jax.data.batch import example_keys
 from medst_jax.losses import prototype_loss, token_alignment_loss
 from medst_jax.models import BatchNormHead, Prototypes, aggregate_words, clipped_shares, unit_norm
-from medst_jax.options import OptionError
 from medst_jax.systems.aligned_tokens import aligned_tokens
 from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.options import ContrastiveOptions, check_no_flip
-from medst_jax.systems.pairs import CONTRAST_KEYS, contrast, paired
+from medst_jax.systems.options import ContrastiveOptions, check_image, check_no_flip
+from medst_jax.systems.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, region_width, regions, text_encoder
+from medst_jax.systems.system import Batch, Metrics, Rngs
+from medst_jax.systems.towers import region_width, regions
 from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.two_towers import ContrastiveTowers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,15 +56,12 @@ class MgcaOptions(ContrastiveOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_no_flip(self.augment)
-        if not str(self.image.get("name", "")).startswith("resnet"):
-            raise OptionError(
-                f"config.system.image.name is {self.image.get('name')!r}; mgca reads the map of a "
-                "ResNet: resnet50 or resnet_small"
-            )
+        reads = "mgca reads the map of a ResNet: resnet50 or resnet_small"
+        check_image(self.image, "resnet", reads)
 
 
 @register("mgca")
-class Mgca(System):
+class Mgca(ContrastiveTowers):
     """Global, token-wise and prototype-wise alignment."""
 
     required_keys: ClassVar[tuple[str, ...]] = (*CONTRAST_KEYS, "word_index")
@@ -72,9 +69,7 @@ class Mgca(System):
 
     def __init__(self, options: MgcaOptions):
         rngs = nnx.Rngs(options.seed)
-        self.preprocess, self.augment = options.preprocess, options.augment
-        self.labels = options.labels
-        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
+        super().__init__(options, rngs)
         self.temperature = options.temperature
         self.local_temperature = options.local_temperature
         self.prototype_temperature = options.prototype_temperature
@@ -82,8 +77,6 @@ class Mgca(System):
         self.prototype_weight = options.prototype_weight
         self.epsilon, self.iterations = options.epsilon, options.iterations
         self.prototype_start, self.stage = options.prototype_start, options.stage
-        self.image_encoder = image_encoder(options, rngs=rngs)
-        self.text_encoder = text_encoder(options, rngs=rngs)
 
         def head(features: int) -> BatchNormHead:
             return BatchNormHead(features, options.hidden, options.joint, rngs=rngs)
@@ -119,9 +112,7 @@ class Mgca(System):
         mask, scale = paired(batch), 1 / self.temperature
         image = unit_norm(self.image_head(encoded["image"], train=True, mask=mask))
         text = unit_norm(self.text_head(encoded["text"], train=True, mask=mask))
-        mean, found = contrast(
-            "clip", self.loss_form, self.loss_chunk, image, text, scale, mask=mask, batch=batch
-        )
+        mean, found = self.contrast("clip", image, text, scale, mask=mask, batch=batch)
         alignment = 2 * mean  # the paper sums both directions where CLIP takes their mean
         word_mask = encoded["word_mask"] & mask[:, None]
         region_mask = jnp.broadcast_to(mask[:, None], encoded["patches"].shape[:2])

@@ -27,9 +27,10 @@ from medst_jax.systems.options import ImageTextOptions
 from medst_jax.systems.pairs import negative_mask, paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.sentences import cut_sentences
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, region_width, regions, text_encoder
+from medst_jax.systems.system import Batch, Metrics, Rngs
+from medst_jax.systems.towers import region_width, regions
 from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.two_towers import TwoTowers
 
 Estimator = Literal["dv", "infonce"]
 _TEXT_DROPOUT_SITE = 1000  # sites inside the encoder are small numbers
@@ -50,7 +51,7 @@ class MutualInformationOptions(ImageTextOptions):
     text_dropout: float = 0.1
 
 
-class _Information(System):
+class _Information(TwoTowers):
     """Encoders, pooler and critic that the two forms share.
 
     A critic scores pairs: image and text meet in no common space, so evaluators see an image
@@ -62,10 +63,7 @@ class _Information(System):
 
     def __init__(self, options: Any, stage: int | None):
         rngs = nnx.Rngs(options.seed)
-        self.preprocess, self.augment = options.preprocess, options.augment
-        self.labels = options.labels
-        self.image_encoder = image_encoder(options, rngs=rngs)
-        self.text_encoder = text_encoder(options, rngs=rngs)
+        super().__init__(options, rngs)
         self.pooler = Pooler(self.text_encoder.features, rngs=rngs)
         self.stage = stage
         width = region_width(self.image_encoder, options, stage)

@@ -66,6 +66,13 @@ def check_chunk(name: str, chunk: int | None, form: LossForm) -> None:
         )
 
 
+def check_image(image: dict[str, Any], prefix: str, needs: str) -> None:
+    """Raise an OptionError unless the image encoder's name begins with `prefix`; `needs` says why."""
+    name = str(image.get("name", ""))
+    if not name.startswith(prefix):
+        raise OptionError(f"config.system.image.name is {name!r}; {needs}")
+
+
 def check_no_flip(augment: Augment) -> None:
     """Raise an OptionError where images are mirrored that are read with reports."""
     if augment.flip != "none":

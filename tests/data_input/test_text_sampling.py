@@ -99,6 +99,7 @@ def test_sections_are_those_named_where_the_report_has_them(ward, columns):
 
     assert drawn("impression") == ("second.",)
     assert drawn("impression", "findings") == drawn() == ("first.", "second.")
+    assert drawn("impression", "impression") == ("second.",)
     assert drawn("conclusion") == ("first.", "second.")  # it has none
 
 

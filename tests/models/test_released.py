@@ -36,7 +36,7 @@ def texts(data):
     return (tokens, data["token_mask"], *([data["continues"]] if "continues" in data else []))
 
 
-def close(found, expected, mask=None):
+def assert_close(found, expected, mask=None):
     found, expected = np.asarray(found, np.float32), np.asarray(expected)
     assert found.shape == expected.shape
     if mask is not None:
@@ -60,11 +60,11 @@ def test_what_comes_in_leaves_byte_for_byte(tmp_path, name):
 def test_biovil():
     module, data = opened("biovil")
     out = run(module, data["images"])
-    close(out.features, data["features"])
-    close(out.local, data["local"])
-    close(out.global_, data["global_"])
+    assert_close(out.features, data["features"])
+    assert_close(out.local, data["local"])
+    assert_close(out.global_, data["global_"])
     dilated, _ = from_pretrained(DATA / "biovil", "biovil", dilate_last=True)
-    close(run(dilated.encoder, data["images"]).stages[-1], data["dilated"])
+    assert_close(run(dilated.encoder, data["images"]).stages[-1], data["dilated"])
 
 
 def test_biovil_t():
@@ -72,39 +72,39 @@ def test_biovil_t():
     images, prior = data["images"], data["prior"]
     for case, inputs in (("with", (images, prior)), ("without", (images,))):
         out = run(module, *inputs)
-        close(run(module.encoder, *inputs).patches, data[f"{case}_patches"])
-        close(out.features, data[f"{case}_features"])
-        close(out.local, data[f"{case}_local"])
-        close(out.global_, data[f"{case}_global"])
+        assert_close(run(module.encoder, *inputs).patches, data[f"{case}_patches"])
+        assert_close(out.features, data[f"{case}_features"])
+        assert_close(out.local, data[f"{case}_local"])
+        assert_close(out.global_, data[f"{case}_global"])
     mixed = run(module.encoder, images, prior, np.array([False, True])).patches
-    close(mixed[0], data["without_patches"][0])
-    close(mixed[1], data["with_patches"][1])
+    assert_close(mixed[0], data["without_patches"][0])
+    assert_close(mixed[1], data["with_patches"][1])
 
 
 def test_cxr_bert_and_the_masked_language_head():
     tower, data = opened("cxr-bert")
-    close(run(tower, *texts(data)).global_, data["global_"])
+    assert_close(run(tower, *texts(data)).global_, data["global_"])
     model, data = opened("hf-bert")
     tokens, mask = texts(data)
     out = run(model, tokens, mask)
     for state, expected in zip(out.hidden_states, data["hidden_states"], strict=True):
-        close(state, expected, mask)
-    close(out.logits, data["logits"], mask)
+        assert_close(state, expected, mask)
+    assert_close(out.logits, data["logits"], mask)
     for layer, expected in enumerate(data["attentions"]):
         found = np.asarray(model.attention(out, mask, layer)).swapaxes(1, 2)
-        close(found, expected.swapaxes(1, 2), mask)
+        assert_close(found, expected.swapaxes(1, 2), mask)
 
 
 def test_swin():
     module, data = opened("hf-swin")
     out = run(module, data["images"])
-    close(out.patches, data["patches"])
-    close(out.pooled, data["pooled"])
+    assert_close(out.patches, data["patches"])
+    assert_close(out.pooled, data["pooled"])
 
 
 def test_timm():
     module, data = opened("timm")
-    close(run(module, data["images"]).tokens, data["tokens"])
+    assert_close(run(module, data["images"]).tokens, data["tokens"])
 
 
 @pytest.mark.parametrize("name", ["mgca-vit", "mgca-resnet", "medst"])
@@ -112,41 +112,41 @@ def test_mgca_and_medst(name):
     module, data = opened(name)
     views = (data["lateral"], data["has_lateral"]) if name == "medst" else ()
     image = run(module.image, data["images"], *views)
-    close(image.features, data["image_features"])
-    close(image.global_, data["image_global"])
-    close(image.local, data["image_local"])
+    assert_close(image.features, data["image_features"])
+    assert_close(image.global_, data["image_global"])
+    assert_close(image.local, data["image_local"])
     text = run(module.text, *texts(data))
     np.testing.assert_array_equal(text.mask, data["word_mask"])
-    close(text.features, data["text_features"])
-    close(text.global_, data["text_global"])
-    close(text.local, data["text_local"])
+    assert_close(text.features, data["text_features"])
+    assert_close(text.global_, data["text_global"])
+    assert_close(text.local, data["text_local"])
     tokens, mask = texts(data)[:2]
     encoder = module.text.encoder
     attention = encoder.attention(run(encoder, tokens, mask), mask)
-    close(attention.swapaxes(1, 2), data["attention"].swapaxes(1, 2), mask)
+    assert_close(attention.swapaxes(1, 2), data["attention"].swapaxes(1, 2), mask)
 
 
 def test_gloria():
     module, data = opened("gloria")
     image = run(module.image, data["images"])
-    close(image.features, data["image_features"])
-    close(image.global_, data["image_global"])
-    close(image.local, data["image_local"])
+    assert_close(image.features, data["image_features"])
+    assert_close(image.global_, data["image_global"])
+    assert_close(image.local, data["image_local"])
     text = run(module.text, *texts(data))
     np.testing.assert_array_equal(text.mask, data["word_mask"])
-    close(text.local, data["text_local"])
-    close(text.global_, data["text_global"])
+    assert_close(text.local, data["text_local"])
+    assert_close(text.global_, data["text_global"])
 
 
 def test_dlilp():
     module, data = opened("dlilp")
     image, text = run(module.image, data["images"]), run(module.text, *texts(data))
     for side, out in (("image", image), ("text", text)):
-        close(out.features, data[f"{side}_features"])
-        close(out.global_, data[f"{side}_global"])
-    close(module.further["label_projection"](image.features), data["label_image"])
+        assert_close(out.features, data[f"{side}_features"])
+        assert_close(out.global_, data[f"{side}_global"])
+    assert_close(module.further["label_projection"](image.features), data["label_image"])
     for name in ("prototypes", "scale", "label_scale"):
-        close(module.further[name](), data[name])
+        assert_close(module.further[name](), data[name])
 
 
 @pytest.mark.parametrize("name", ["cxr-clip-resnet", "cxr-clip-swin"])
@@ -156,16 +156,16 @@ def test_cxr_clip(name):
         ("image", run(module.image, data["images"])),
         ("text", run(module.text, *texts(data))),
     ):
-        close(out.features, data[f"{side}_features"])
-        close(out.global_, data[f"{side}_global"])
-    close(module.further["scale"](), data["scale"])
+        assert_close(out.features, data[f"{side}_features"])
+        assert_close(out.global_, data[f"{side}_global"])
+    assert_close(module.further["scale"](), data["scale"])
 
 
 def test_open_clip():
     module, data = opened("open-clip")
-    close(run(module.image, data["images"]).global_, data["image_global"])
-    close(run(module.text, *texts(data)).global_, data["text_global"])
-    close(module.further["scale"](), data["scale"])
+    assert_close(run(module.image, data["images"]).global_, data["image_global"])
+    assert_close(run(module.text, *texts(data)).global_, data["text_global"])
+    assert_close(module.further["scale"](), data["scale"])
 
 
 @pytest.mark.parametrize(
