@@ -76,10 +76,10 @@ def test_a_checkpoint_of_another_width_is_named(toy, tmp_path):
 def test_a_damaged_checkpoint_is_named(toy, start_toy, tmp_path):
     # In a process of its own: the restoring library abandons its other reads when one fails, and
     # they would warn of that in whichever test runs when they are collected.
-    run(tmp_path, toy.config(train__steps=5), SYSTEM, toy.source(8))
+    run(tmp_path, toy.config(train__steps=5, optimizer__horizon_steps=20), SYSTEM, toy.source(8))
     for file in (tmp_path / "checkpoints" / "5" / "model").rglob("d/*"):
         file.write_bytes(file.read_bytes()[:10])
-    process = start_toy(tmp_path, "train__steps=10")
+    process = start_toy(tmp_path, "train__steps=10", "optimizer__horizon_steps=20")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "CheckpointError" in errors, errors
