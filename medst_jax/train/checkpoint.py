@@ -239,27 +239,34 @@ def _rank(value: float | None) -> float:
 
 def _load(source: epath.Path, target: dict[str, Any]) -> dict[str, Any]:
     try:
-        return ocp.load_checkpointables(source, target)
+        # Its records first: they name what differs, and a failed read of arrays is told at length.
+        difference = _difference(source, target)
+        if difference is None:
+            return ocp.load_checkpointables(source, target)
     except Exception as error:
-        raise CheckpointError(f"{source} cannot be restored: {_difference(source, target)}") from (
-            error
-        )
+        raise CheckpointError(
+            f"{source} cannot be restored: its files are damaged; delete that folder to fall back "
+            "to the checkpoint before it"
+        ) from error
+    raise CheckpointError(f"{source} cannot be restored: {difference}")
 
 
-def _difference(source: epath.Path, target: dict[str, Any]) -> str:
+def _difference(source: epath.Path, target: dict[str, Any]) -> str | None:
     """The first array whose presence or shape differs between a checkpoint and what is wanted."""
     stored = ocp.checkpointables_metadata(source).metadata
     for part, tree in target.items():
         if part not in stored:
             return f"it has no part {part!r}"
         old, new = _shapes(stored[part]), _shapes(tree)
+        if not old:
+            raise ValueError(f"the records of {part!r} cannot be read")
         for name in sorted(old.keys() | new.keys()):
             if old.get(name) != new.get(name):
                 return (
                     f"{part}{name} is {old.get(name, 'absent')} in the checkpoint and "
                     f"{new.get(name, 'absent')} in the system; use the configuration that wrote it"
                 )
-    return "its files are damaged; delete that folder to fall back to the checkpoint before it"
+    return None
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
