@@ -32,10 +32,11 @@ prepare_environment()
 
 from medst_jax.parallel import sharding_table
 from medst_jax.plan.cycles import breakdown
+from medst_jax.plan.encoders import plan_encoders
 from medst_jax.plan.fit import largest_fit
 from medst_jax.plan.hlo import parse_module
 from medst_jax.plan.planning import Plan, make_plan
-from medst_jax.plan.report import to_json, to_text
+from medst_jax.plan.report import encoders_to_json, encoders_to_text, to_json, to_text
 from medst_jax.plan.workload import make_workload, sizes_of
 from medst_jax.systems import system_class
 from medst_jax.train.run import USER_ERRORS, check_sections
@@ -48,6 +49,7 @@ _BATCH = flags.DEFINE_integer("per_chip_batch", None, "Examples per chip.", lowe
 _FIT = flags.DEFINE_bool("fit", False, "Search the largest batch per chip that fits.")
 _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 _HLO = flags.DEFINE_string("dump_hlo", None, "Write the compiled module's text to this file.")
+_ENCODERS = flags.DEFINE_bool("encoders", False, "Plan each encoder by itself, not the train step.")
 _SHARDINGS = flags.DEFINE_bool("print_shardings", False, "Print how parameters are cut, and stop.")
 _BREAKDOWN = flags.DEFINE_integer("breakdown", 0, "Print so many of the dearest places.")
 
@@ -65,6 +67,11 @@ def main(_: list[str]) -> None:
         if _SHARDINGS.value:
             made = make_workload(config, topology, sizes_of(config), _BATCH.value).made
             print(sharding_table(split(made.template)[1], made.step.mesh, made.rules))
+            return
+        if _ENCODERS.value:
+            plans = plan_encoders(config, topology, _BATCH.value)
+            table = encoders_to_json(plans)
+            print(json.dumps(table, indent=2) if _JSON.value else encoders_to_text(plans))
             return
         if _FIT.value:
             step = _smallest_batch(config)

@@ -2,8 +2,11 @@
 """A plan as a table for people and as JSON."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
+from medst_jax.plan.compile import Memory
+from medst_jax.plan.encoders import EncoderPlan
 from medst_jax.plan.planning import Plan
 
 GIB = 2**30
@@ -52,7 +55,7 @@ def to_text(plan: Plan) -> str:
         ("mesh", f"{sizes}, rules {made.rules}"),
         ("batch", f"{plan.per_chip_batch} per chip, {made.options.batch_size:,} in all"),
         ("parameters", f"{plan.workload.parameters:,}"),
-        ("HBM per device", _memory(plan)),
+        ("HBM per device", _memory(plan.memory)),
         ("model FLOPs per example", _flops(plan)),
         ("compiled in", f"{plan.compile_seconds:.1f} s"),
     ]
@@ -94,12 +97,28 @@ def to_text(plan: Plan) -> str:
     return "\n".join([*lines, *(f"note: {note}" for note in plan.notes)])
 
 
+def encoders_to_json(plans: Sequence[EncoderPlan]) -> list[dict[str, Any]]:
+    """Plain values; `seconds` and `mfu` are None when the program does not fit."""
+    return [dataclasses.asdict(plan) for plan in plans]
+
+
+def encoders_to_text(plans: Sequence[EncoderPlan]) -> str:
+    """A line for each encoder."""
+    lines = []
+    for plan in plans:
+        parts = [f"{plan.parameters:,} parameters", _memory(plan.memory)]
+        if plan.seconds is not None and plan.mfu is not None:
+            parts.append(f"{plan.seconds * 1e3:.3f} ms per example, MFU {plan.mfu:.1%}")
+        parts.append(f"compiled in {plan.compile_seconds:.1f} s")
+        lines.append(f"{plan.name:5}  " + "; ".join(parts))
+    return "\n".join([*lines, "note: forward and backward pass of each alone, no optimizer"])
+
+
 def _slices(plan: Plan) -> str:
     return f"{plan.topology.slices} x " if plan.topology.slices > 1 else ""
 
 
-def _memory(plan: Plan) -> str:
-    memory = plan.memory
+def _memory(memory: Memory) -> str:
     share = f"peak {memory.peak / GIB:.2f} of {memory.capacity / GIB:.2f} GiB"
     if not memory.fits:
         return f"needs {memory.peak / GIB:.1f} of {memory.capacity / GIB:.2f} GiB"
