@@ -14,7 +14,6 @@ from medst_jax.plan.topology import describe
 from medst_jax.plan.workload import make_workload, sizes_of
 from tests.plan.requirements import needs_libtpu
 
-
 TOO_LARGE = Memory(2**34, 2**20, 0, 2**35, fits=False)
 
 
