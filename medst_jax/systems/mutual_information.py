@@ -96,8 +96,13 @@ class _Information(TwoTowers):
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         output = self.image_encoder(self.preprocess(images))
+        features = self._features(output)
         local = unit_norm(regions(output, self.stage))
-        return Embedding(unit_norm(output.pooled), local, output.pooled)
+        return Embedding(unit_norm(features), local, features)
+
+    def _features(self, output: Any) -> jax.Array:
+        """What probes read, float32 [B, D]."""
+        return output.pooled
 
 
 @register("mutual_information")
@@ -233,6 +238,10 @@ class LocalMutualInformation(_Information):
         own = jnp.take_along_axis(scores, jnp.arange(len(mask))[:, None, None], axis=2)[..., 0]
         hit = mask & (own >= jnp.max(jnp.where(pairs, scores, -jnp.inf), axis=2))
         return loss, {"sentence_to_image_accuracy": (jnp.sum(hit * 1.0), jnp.sum(mask * 1.0))}
+
+    def _features(self, output: Any) -> jax.Array:
+        # The mean region: what lies behind the regions' stage is not trained.
+        return jnp.mean(regions(output, self.stage).astype(jnp.float32), axis=1)
 
     def region_scores(
         self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
