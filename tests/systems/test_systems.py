@@ -73,6 +73,27 @@ def test_loss_and_gradient_are_finite_and_reach_every_encoder(built, step):
     assert ("text_encoder" in moved) == (system.text_encoder is not None)
 
 
+def test_what_probes_read_is_trained_throughout(built, step):
+    _, system = built
+    if not type(system).has_image:
+        pytest.skip("it has no image encoder")
+    batch = make_batch()
+    graph, params, rest = nnx.split(system, nnx.Param, ...)
+
+    @jax.jit
+    @jax.grad
+    def reads(params):
+        module = nnx.merge(graph, params, rest, copy=True)
+        return jnp.sum(jnp.square(module.encode_image(batch["frontal"]).features))
+
+    trained = step(batch, jax.random.key(0))[1]
+    moved = [
+        {path for path, v in nnx.to_flat_state(g) if np.any(v[...] != 0)}
+        for g in (reads(params), trained)
+    ]
+    assert moved[0] and not moved[0] - moved[1]
+
+
 def test_every_parameter_names_its_dimensions(built):
     _, system = built
     for path, variable in nnx.to_flat_state(nnx.state(system, nnx.Param)):
