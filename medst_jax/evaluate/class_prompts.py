@@ -8,7 +8,7 @@ says whose idea and wording it is; most words are this project's own, so numbers
 comparable with those of released prompts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from medst_jax.data.prompts import prompt
@@ -39,3 +39,13 @@ def class_prompts(
     if bank.names_others and name.lower() not in bank.classes:
         return (prompt(name.lower()),)
     return bank.prompts(name)
+
+
+def presence_prompts(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A sentence that affirms each class, and one that denies it.
+
+    >>> presence_prompts(["Pleural Effusion"])
+    (['There is pleural effusion.'], ['No pleural effusion.'])
+    """
+    lower = [name.lower() for name in names]
+    return [f"There is {name}." for name in lower], [f"No {name}." for name in lower]

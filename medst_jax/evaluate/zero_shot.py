@@ -6,6 +6,9 @@ product with their mean vector, not normalised again (DLILP and MedCLIP; the tem
 neither the argmax nor a ROC curve), or the highest of them (GLoRIA, Huang et al., ICCV 2021).
 Prototypes: the score is the logit,
 or the mean of the logits when several labels stand for a class.
+Pairs: the cosine with a sentence that affirms the class minus that with one that denies it, for
+systems of whole reports, which mention most findings to deny them (as BioViL, arXiv:2204.09817,
+section 4.3, does for pneumonia).
 """
 
 import dataclasses
@@ -15,14 +18,14 @@ from typing import Literal
 import numpy as np
 
 from medst_jax.evaluate.bench import Bench, EmbedsImages
-from medst_jax.evaluate.class_prompts import PromptMode, class_prompts
+from medst_jax.evaluate.class_prompts import PromptMode, class_prompts, presence_prompts
 from medst_jax.evaluate.embedder import Embeddings
 from medst_jax.evaluate.outcome import Mapped, NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
 from medst_jax.evaluate.similarity_maps import similarity_map
 from medst_jax.evaluate.tasks import Task, TaskOptions
 
-Mode = Literal["auto", "text", "prototypes"]
+Mode = Literal["auto", "text", "prototypes", "pairs"]
 _POOLS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "max": np.max}
 
 
@@ -32,7 +35,7 @@ class ZeroShotOptions:
 
     Attributes:
       task: the test images and classes.
-      mode: "text" or "prototypes"; "auto" takes prototypes when every class has one.
+      mode: "text", "prototypes" or "pairs"; "auto" takes prototypes when every class has one.
       prompts: how a class is put into words in text mode: "names", or a prompt bank.
       own_prompts: class to prompts, before those of the bank.
       prototypes: class to the labels that stand for it, where the names differ.
@@ -92,9 +95,12 @@ def class_scores(
     missing = _without_prototype(options, embedder, classes)
     if mode == "auto":
         mode = "text" if missing else "prototypes"
+    if mode != "prototypes" and not embedder.has_text:
+        raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
+    if mode == "pairs":
+        present, absent = (embedder.texts(texts).global_ for texts in presence_prompts(classes))
+        return images.global_ @ (present - absent).T
     if mode == "text":
-        if not embedder.has_text:
-            raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
         cosines = [images.global_ @ v.T for v in prompt_vectors(options, embedder, classes)]
         return np.stack([_POOLS[options.pool](c, axis=1) for c in cosines], axis=1)
     if missing or images.logits is None:

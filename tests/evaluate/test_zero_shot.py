@@ -7,12 +7,13 @@ from fakes import FakeSystem, ImageOnlySystem, TextOnlyScores, bench, pointing, 
 
 from medst_jax.evaluate.base_new import BaseNewOptions, base_new
 from medst_jax.evaluate.class_prompts import class_prompts
+from medst_jax.evaluate.embedder import Embeddings
 from medst_jax.evaluate.measure import measure_one
 from medst_jax.evaluate.metrics import harmonic_mean
 from medst_jax.evaluate.outcome import NotApplicable
 from medst_jax.evaluate.protocols import assign
 from medst_jax.evaluate.tasks import TaskOptions
-from medst_jax.evaluate.zero_shot import ZeroShotOptions, zero_shot
+from medst_jax.evaluate.zero_shot import ZeroShotOptions, class_scores, zero_shot
 
 NAMES = ("East", "North", "Up")
 TASK = TaskOptions("fake", classes=NAMES)
@@ -59,6 +60,26 @@ def test_scores_in_text_mode() -> None:
     np.testing.assert_allclose(p.scores[0], unit, atol=1e-6)
     np.testing.assert_array_equal(p.targets, [0, 1, 2, 0])
     assert measure_one(p, "balanced_accuracy", draws=0).value == pytest.approx((0.5 + 1 + 1) / 3)
+
+
+def test_pairs_score_what_is_affirmed_against_what_is_denied() -> None:
+    # A system of whole reports: "no x" lies where x is absent, and a name alone lies there too.
+    vectors = {"There is up.": [0.6, 0.8], "No up.": [1.0, 0.0], "There is east.": [0.0, 1.0]}
+    vectors["No east."] = [0.8, 0.6]
+
+    class Embedder:
+        has_text, labels = True, ("Up", "East")
+
+        def texts(self, texts):
+            rows = np.array([vectors[text] for text in texts], np.float32)
+            return Embeddings(rows, rows)
+
+    rows = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], np.float32)
+    options = ZeroShotOptions(TASK, mode="pairs")
+    scores = class_scores(options, Embedder(), Embeddings(rows, rows), ("Up", "East"))
+    np.testing.assert_allclose(scores, [[-0.4, -0.8], [0.8, 0.4], [0.4, -0.16]], atol=1e-6)
+    with pytest.raises(NotApplicable, match="no text encoder"):
+        zero_shot(options, _bench(ImageOnlySystem()))
 
 
 def test_auto_takes_prototypes_where_every_class_has_one() -> None:
