@@ -33,4 +33,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         config.system.critic.update(dict(name="bilinear", rank=64))
         config.system.sentences = 6
         config.system.sentence_length = 20
+        # One sentence says little: slower, and with a slow text encoder, learning starts late.
+        config.optimizer.learning_rate = 4e-3
+        config.optimizer.learning_rates = ()
     return config
