@@ -25,11 +25,11 @@ from medst_jax import systems
 from medst_jax.data.requirements import NEEDS
 from medst_jax.data.studies import open_studies, read_info
 from medst_jax.evaluate.suite import parse_suite
-from medst_jax.reality_check.cells import EXTERNAL, Sources, lines, needed_cells
+from medst_jax.reality_check.cells import EXTERNAL, Cell, Sources, lines, needed_cells
 from medst_jax.reality_check.mentions import mention_shares
 from medst_jax.reality_check.options import parse_check
 from medst_jax.reality_check.page import page
-from medst_jax.reality_check.record import digest_of
+from medst_jax.reality_check.record import digest, digest_of
 from medst_jax.reality_check.results import Table, tabulate, to_json
 from medst_jax.reality_check.work import CellError, Workshop, budget
 from medst_jax.train.workdir import write_atomic
@@ -76,6 +76,7 @@ def _check() -> None:
         or (row.name in (_SYSTEMS.value or options.contestants))
         and (row.mixture in (_MIXTURES.value or options.mixtures))
     ]
+    cells = needed_cells(rows, _CELL.value)
     output = pathlib.Path(_OUTPUT.value).resolve()
     evaluated = sorted({name for task in tasks.values() for name, _ in task.needs()})
     shop = Workshop(
@@ -90,8 +91,10 @@ def _check() -> None:
         fingerprints={
             name: read_info(_DATA_DIR.value, name)["fingerprint"] for name in {*sites, *evaluated}
         },
+        values={
+            cell.name: _values(cell, options.variant) for cell in needed_cells(rows) if cell.config
+        },
     )
-    cells = needed_cells(rows, _CELL.value)
     print(budget(cells, sum(map(shop.done, cells)), options.seconds), flush=True)
     if _LIST.value:
         print("\n".join(cell.name for cell in cells))
@@ -134,6 +137,12 @@ def _offers(site: str) -> Sources:
     info = read_info(_DATA_DIR.value, site)
     text = info["splits"]["train"]["studies_with_text"] > 0
     return Sources(text=text, labels=bool(info["labels"]))
+
+
+def _values(cell: Cell, variant: str) -> str:
+    """A digest of the config that a cell trains by."""
+    module = importlib.import_module(f"configs.{cell.config}")
+    return digest(module.get_config(cell.variant_of(variant)).to_dict())
 
 
 def _need(config: str, variant: str) -> Sources:

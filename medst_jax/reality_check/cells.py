@@ -35,6 +35,10 @@ class Cell:
     flags: tuple[str, ...] = ()
     evaluate: tuple[str, ...] = ()
 
+    def variant_of(self, variant: str) -> str:
+        """What follows the colon of `--config`: the variant, on this cell's sites."""
+        return f"{variant},{'+'.join(self.sites)}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Line:

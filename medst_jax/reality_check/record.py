@@ -20,7 +20,11 @@ class CellError(RuntimeError):
 
 def digest_of(suite: Mapping[str, Any]) -> str:
     """A digest of how a suite evaluates: its tasks, draws and seed, not of which cells it has."""
-    values = {key: value for key, value in suite.items() if key != "cells"}
+    return digest({key: value for key, value in suite.items() if key != "cells"})
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits of plain values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

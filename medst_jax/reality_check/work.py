@@ -33,6 +33,7 @@ class Workshop:
       flags: further flags of every training.
       evaluated: data sets that the suite reads.
       fingerprints: of the prepared data, data set by data set.
+      values: digest of the training config of each cell, by the cell's name, before flags.
     """
 
     root: pathlib.Path
@@ -44,6 +45,7 @@ class Workshop:
     flags: tuple[str, ...] = ()
     evaluated: tuple[str, ...] = ()
     fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def folder(self, cell: Cell) -> pathlib.Path:
         """Where a cell's training and evaluation are."""
@@ -53,6 +55,7 @@ class Workshop:
         """What a cell is made of: a folder that was made of something else is another cell's."""
         return {
             "config": f"{cell.config}:{self.variant}" if cell.config else "",
+            "values": self.values.get(cell.name, ""),
             "sites": list(cell.sites),
             "seed": cell.seed,
             "flags": [*cell.flags, *self.flags] if cell.config else [],
@@ -111,7 +114,7 @@ class Workshop:
             return
         train = (
             "launch/train.py",
-            f"--config={self.root}/configs/{cell.config}.py:{self.variant},{'+'.join(cell.sites)}",
+            f"--config={self.root}/configs/{cell.config}.py:{cell.variant_of(self.variant)}",
             f"--workdir={folder}",
             f"--config.seed={cell.seed}",
             f"--config.data.data_dir={self.data_dir}",

@@ -7,11 +7,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from configs import clip
 from medst_jax.options import OptionError
 from medst_jax.reality_check.cells import lines, needed_cells
 from medst_jax.reality_check.options import ControlOptions
 from medst_jax.reality_check.page import page
-from medst_jax.reality_check.record import CELL, CellError, digest_of
+from medst_jax.reality_check.record import CELL, CellError, digest, digest_of
 from medst_jax.reality_check.results import ORACLE, tabulate, to_json
 from medst_jax.reality_check.work import budget
 from tests.reality_check.stand_ins import NEEDS, SITES, C, M, options, rows, table_of, workshop
@@ -142,6 +143,9 @@ def test_a_folder_of_another_cell_is_refused_with_what_differs(tmp_path, shop) -
         other.done(cell)
     with pytest.raises(CellError, match=r"flags = \[\], now it is \['--config.train.steps=9'\]"):
         dataclasses.replace(shop, flags=("--config.train.steps=9",)).finish([cell])
+    edited = dataclasses.replace(shop, values={cell.name: "new"})
+    with pytest.raises(CellError, match=r"values = '', now it is 'new'"):
+        edited.done(cell)
     remade = dataclasses.replace(shop, fingerprints={M: "new", C: "not of this cell", "e1": "x"})
     with pytest.raises(CellError, match=r"data = \{\}, now it is \{'simulated_cxr_m': 'new'\}"):
         remade.done(cell)
@@ -150,6 +154,16 @@ def test_a_folder_of_another_cell_is_refused_with_what_differs(tmp_path, shop) -
     (shop.folder(cell) / CELL).unlink()
     with pytest.raises(CellError, match=r"has results but no cell.json"):
         shop.done(cell)
+
+
+def test_the_digest_of_a_config_tells_sites_variants_and_edits_apart() -> None:
+    cells = [c for c in needed_cells(rows()) if c.config == "clip" and c.seed == 0]
+    made = [clip.get_config(c.variant_of(v)) for c in cells for v in ("tiny", "smoke")]
+    made.append(clip.get_config(cells[0].variant_of("tiny")))
+    made[-1].optimizer.learning_rate = 0.5
+    digests = [digest(config.to_dict()) for config in made]
+    assert len(cells) == 2 and len(set(digests)) == 5
+    assert digest(clip.get_config(cells[0].variant_of("tiny")).to_dict()) == digests[0]
 
 
 def test_the_digest_is_of_what_is_evaluated() -> None:
