@@ -35,7 +35,8 @@ class ZeroShotOptions:
 
     Attributes:
       task: the test images and classes.
-      mode: "text", "prototypes" or "pairs"; "auto" takes prototypes when every class has one.
+      mode: "text", "prototypes" or "pairs", which has sentences of its own and reads none of the
+        options below; "auto" takes prototypes when every class has one, else text.
       prompts: how a class is put into words in text mode: "names", or a prompt bank.
       own_prompts: class to prompts, before those of the bank.
       prototypes: class to the labels that stand for it, where the names differ.
