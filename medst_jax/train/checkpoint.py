@@ -245,8 +245,8 @@ def _load(source: epath.Path, target: dict[str, Any]) -> dict[str, Any]:
             return ocp.load_checkpointables(source, target)
     except Exception as error:
         raise CheckpointError(
-            f"{source} cannot be restored: its files are damaged; delete that folder to fall back "
-            "to the checkpoint before it"
+            f"{source} cannot be restored: its files are damaged or cannot be read; move that "
+            "folder away to fall back to the checkpoint before it"
         ) from error
     raise CheckpointError(f"{source} cannot be restored: {difference}")
 

@@ -83,7 +83,9 @@ def test_a_damaged_checkpoint_is_named(toy, start_toy, tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "CheckpointError" in errors, errors
-    assert "5 cannot be restored: its files are damaged; delete that folder" in errors
+    assert (
+        "5 cannot be restored: its files are damaged or cannot be read; move that folder" in errors
+    )
 
 
 def test_damaged_compiled_program_is_compiled_again_and_replaced(toy, compiled, tmp_path):
