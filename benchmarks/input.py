@@ -6,11 +6,14 @@
 
 Bare is what no pipeline can leave out: decoding each frontal JPEG, and shrinking it to the size of
 the batch where that is smaller, with the libraries the pipeline uses, in a plain loop over bytes in
-memory. The pipeline reads, parses, decodes, shrinks, tokenises, labels and batches. Both run in
-turn in this process; a rate is images per second of processor time, all threads counted, so that
-other work on the machine hardly matters. Medians over the turns.
+memory. What worker processes cannot leave out either is to copy each batch to fresh shared memory,
+which the system clears and maps page by page: "shared" is bare with that copy. The pipeline reads,
+parses, decodes, shrinks, tokenises, labels and batches. All run in turn in this process; a rate is
+images per second of processor time, all threads counted, so that other work on the machine hardly
+matters. Medians over the turns.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -19,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import shared_memory
 from typing import Any
 
 import cv2
@@ -36,11 +40,17 @@ from medst_jax.data.studies import open_studies
 SIZE = 224
 BATCH = 32
 TURNS = 7
-BATCHES_PER_TURN = 8
+IMAGES_PER_TURN = 2048  # so many that waiting threads do not count
 
 
 def measure(
-    data_dir: str, dataset: str, vocabulary: str, *, size: int = SIZE, workers: int = 1
+    data_dir: str,
+    dataset: str,
+    vocabulary: str,
+    *,
+    size: int = SIZE,
+    workers: int = 1,
+    images: int = IMAGES_PER_TURN,
 ) -> dict[str, Any]:
     """Rates of a prepared data set at a batch's image size.
 
@@ -50,39 +60,47 @@ def measure(
       vocabulary: tokenizer of the texts.
       size: side of the batch's images.
       workers: worker processes of the second measurement.
+      images: of a turn.
 
     Returns:
-      {"dataset", "size", "stored", "bytes", "bare", "pipeline", "share", "workers",
-      "pipeline_workers", "share_workers"}; rates in images per second of processor time.
+      {"dataset", "size", "stored", "bytes", "bare", "shared", "pipeline", "share", "workers",
+      "pipeline_workers", "share_workers", "share_workers_of_shared"}; rates in images per second
+      of processor time.
     """
-    images = _encoded(data_dir, dataset)
-    stored = simplejpeg.decode_jpeg(images[0], colorspace="GRAY").shape[:2]
+    encoded = _encoded(data_dir, dataset)
+    stored = simplejpeg.decode_jpeg(encoded[0], colorspace="GRAY").shape[:2]
+    turn = [encoded[k % len(encoded)] for k in range(images)]
     inputs = [_open(data_dir, dataset, vocabulary, size, n) for n in (0, workers)]
     sources = [source.batches() for source in inputs]
     try:
         for batches in sources:  # imports, files, buffers
             _rate(batches, 4)
         turns = [
-            (_bare(images, size), *(_rate(batches, BATCHES_PER_TURN) for batches in sources))
+            (
+                *(_per_second(functools.partial(bare, turn, size)) for bare in (_bare, _shared)),
+                *(_rate(batches, -(-images // BATCH)) for batches in sources),
+            )
             for _ in range(TURNS)
         ]
     finally:
         for source in inputs:
             source.close()
-    bare, pipeline, with_workers = (
+    bare, shared, pipeline, with_workers = (
         statistics.median(column) for column in zip(*turns, strict=True)
     )
     return {
         "dataset": dataset,
         "size": size,
         "stored": list(stored),
-        "bytes": round(statistics.mean(len(data) for data in images)),
+        "bytes": round(statistics.mean(len(data) for data in encoded)),
         "bare": round(bare, 1),
+        "shared": round(shared, 1),
         "pipeline": round(pipeline, 1),
         "share": round(pipeline / bare, 3),
         "workers": workers,
         "pipeline_workers": round(with_workers, 1),
         "share_workers": round(with_workers / bare, 3),
+        "share_workers_of_shared": round(with_workers / shared, 3),
     }
 
 
@@ -116,15 +134,30 @@ def _open(data_dir: str, dataset: str, vocabulary: str, size: int, workers: int)
     return make_input(options, seed=0, global_batch=BATCH, tokenizer=tokenizer)
 
 
-def _bare(images: list[bytes], size: int) -> float:
-    def work() -> int:
-        for data in images:
-            pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY")[..., 0]
-            if pixels.shape != (size, size):
-                cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
-        return len(images)
+def _bare(images: list[bytes], size: int) -> int:
+    for data in images:
+        _square(data, size)
+    return len(images)
 
-    return _per_second(work)
+
+def _shared(images: list[bytes], size: int) -> int:
+    for first in range(0, len(images), BATCH):
+        part = images[first : first + BATCH]
+        memory = shared_memory.SharedMemory(create=True, size=len(part) * size * size)
+        batch = np.ndarray((len(part), size, size), np.uint8, memory.buf)
+        for k, data in enumerate(part):
+            batch[k] = _square(data, size)
+        del batch  # memory that is looked at cannot be closed
+        memory.close()
+        memory.unlink()
+    return len(images)
+
+
+def _square(data: bytes, size: int) -> np.ndarray:
+    pixels: np.ndarray = simplejpeg.decode_jpeg(data, colorspace="GRAY")[..., 0]
+    if pixels.shape == (size, size):
+        return pixels
+    return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _rate(batches: Iterator[dict[str, np.ndarray]], count: int) -> float:
@@ -178,7 +211,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         shape = f"{row['stored'][0]} -> {row['size']}"
         lines.append(
             f"{shape:>16} {row['bytes'] / 1000:>6.1f} {row['bare']:>8.0f} {row['pipeline']:>8.0f} "
-            f"{row['share']:>6.1%} {row['share_workers']:.1%} with {row['workers']}"
+            f"{row['share']:>6.1%} {row['share_workers']:.1%} with {row['workers']}, "
+            f"{row['share_workers_of_shared']:.1%} of bare with the copy to shared memory"
         )
     return "\n".join(lines)
 

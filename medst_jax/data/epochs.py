@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The endless packs of one data set: every epoch packed anew, found by number alone."""
 
-import threading
-from typing import Any
+import functools
 
 import numpy as np
 
+from medst_jax.data.kept_epochs import KeptEpochs
 from medst_jax.data.mixture import Corpus
 from medst_jax.data.packing import Packs, pack_epoch, sequence_rows
 from medst_jax.data.randomness import generator, rotation
 from medst_jax.data.timeline import patient_counts
 from medst_jax.options import OptionError
-
-_KEPT = 2  # epochs: reading ahead, threads meet at most two
 
 
 class PackedEpochs:
@@ -44,8 +42,9 @@ class PackedEpochs:
         self._content: np.ndarray | None = None
         if control == "windows":
             self._content = rotation(len(corpus.rows), seed, f"windows {corpus.name}")
-        self._kept: dict[int, Packs] = {}
-        self._packing = threading.Lock()
+        self._epochs = KeptEpochs(
+            functools.partial(_packed, self._counts, length, rows, seed, corpus.name)
+        )
 
     @property
     def per_epoch(self) -> int:
@@ -54,13 +53,7 @@ class PackedEpochs:
 
     def epoch(self, number: int) -> Packs:
         """The packs of a pass."""
-        with self._packing:
-            if number not in self._kept:
-                draws = generator(self._seed, f"packs {self._name}", number)
-                self._kept[number] = pack_epoch(self._counts, self.length, self.rows, draws)
-                for old in sorted(self._kept)[:-_KEPT]:
-                    del self._kept[old]
-            return self._kept[number]
+        return self._epochs(number)
 
     def describe(self) -> str:
         """One line for people: packs of the first pass, and what packing costs."""
@@ -89,11 +82,9 @@ class PackedEpochs:
             order = self._content[order]
         return order, {"sequence_rows": rows, "study_days": days.astype(np.float32)}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": {}, "_packing": None}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _packing=threading.Lock())
+def _packed(counts: np.ndarray, length: int, rows: int, seed: int, name: str, epoch: int) -> Packs:
+    return pack_epoch(counts, length, rows, generator(seed, f"packs {name}", epoch))
 
 
 def _shuffled(rows: np.ndarray, draws: np.random.Generator) -> np.ndarray:

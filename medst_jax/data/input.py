@@ -19,7 +19,7 @@ from medst_jax.data.mixture import Corpus, mixture_labels, open_mixture
 from medst_jax.data.packs import PackMaker
 from medst_jax.data.requirements import NEEDS, check_shuffle
 from medst_jax.data.samples import SampleMaker, views_of
-from medst_jax.data.stream import check_rows, example_stream, pack_stream, process_batches
+from medst_jax.data.stream import check_rows, example_draws, pack_draws, process_batches
 from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.data.tokenizer_files import find_tokenizer, load_tokenizer_file
 from medst_jax.options import OptionError
@@ -29,6 +29,7 @@ BASE_KEYS = keys_of(())
 TEXT_KEYS = {key for key, need in NEEDS.items() if need in ("text", "text_labels", "sections")}
 # Where files lie and how many threads read them changes no example.
 _WITHOUT_EFFECT = ("data_dir", "num_workers", "threads")
+_ORDERS = 2  # raised whenever the same options come to other examples
 
 
 @dataclasses.dataclass
@@ -72,13 +73,11 @@ class TrainInput:
             fit=options.fit,
             seed=self.seed,
         )
-        if packed:
-            stream = pack_stream(self.corpora, PackMaker(make, self.packed_epochs()))
-        else:
-            stream = example_stream(self.corpora, make, self.seed)
+        draws = pack_draws(self.corpora) if packed else example_draws(self.corpora, self.seed)
         iterator = iter(
             process_batches(
-                stream,
+                draws,
+                PackMaker(make, self.packed_epochs()) if packed else make,
                 self.global_batch,
                 np.arange(self.global_batch) if rows is None else rows,
                 start_step,
@@ -110,7 +109,9 @@ class TrainInput:
             del config[name]
         # The order of the mixture numbers data sets and classes.
         config["mixture"] = list(config["mixture"].items())
-        canonical = json.dumps({"seed": self.seed, "data": config}, sort_keys=True)
+        canonical = json.dumps(
+            {"seed": self.seed, "data": config, "orders": _ORDERS}, sort_keys=True
+        )
         infos = {corpus.name: corpus.studies.info for corpus in self.corpora}
         return {
             "config_hash": hashlib.sha256(canonical.encode()).hexdigest(),

@@ -50,10 +50,14 @@ def union_columns(labels: Sequence[str], union: Sequence[str]) -> np.ndarray:
 
 def to_union(codes: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Codes int8 [..., C of the data set] in the union's order, `OUTSIDE` where it has no column."""
-    padded = np.concatenate(
-        [codes, np.full((*codes.shape[:-1], 1), OUTSIDE, np.int8)], axis=-1, dtype=np.int8
-    )
-    return padded[..., columns]
+    if not codes.shape[-1]:
+        return np.full((*codes.shape[:-1], len(columns)), OUTSIDE, np.int8)
+    return np.where(columns < 0, np.int8(OUTSIDE), codes.take(columns, axis=-1, mode="clip"))
+
+
+# By code + 3: what a mention outweighs; and the codes in that order.
+_RANK = np.array([0, 1, 3, 2, 4], np.int8)
+_RANKED = np.array([OUTSIDE, BLANK, NEGATIVE, UNCERTAIN, POSITIVE], np.int8)
 
 
 def merge_codes(codes: np.ndarray) -> np.ndarray:
@@ -61,6 +65,4 @@ def merge_codes(codes: np.ndarray) -> np.ndarray:
 
     A positive mention outweighs an uncertain one, that a negative one, that silence.
     """
-    rank = np.array([0, 1, 3, 2, 4], np.int8)  # by code + 3
-    code = np.array([OUTSIDE, BLANK, NEGATIVE, UNCERTAIN, POSITIVE], np.int8)  # by rank
-    return code[rank[codes + 3].max(axis=0)]
+    return _RANKED.take(_RANK.take(codes + 3).max(axis=0))

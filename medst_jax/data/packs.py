@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The examples of one pack of sequences, stacked: an element of the stream."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from medst_jax.data.epochs import PackedEpochs
-from medst_jax.data.samples import Example, SampleMaker
+from medst_jax.data.samples import Example, SampleMaker, stacked
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,12 @@ class PackMaker:
         studies, sequences = epochs.pack(draw)
         first = place * epochs.rows
         examples = [self.make(first + r, (number, int(k))) for r, k in enumerate(studies)]
-        stacked = {key: np.stack([example[key] for example in examples]) for key in examples[0]}
-        return {**stacked, **sequences}
+        return {**stacked(examples), **sequences}
 
 
-def join_packs(packs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays [n, R, ...] of n packs as the flat rows of a batch [n * R, ...]."""
-    return {key: value.reshape(-1, *value.shape[2:]) for key, value in packs.items()}
+def join_packs(packs: Sequence[Example]) -> Example:
+    """Arrays [R, ...] of n packs as the flat rows of a batch [n * R, ...]."""
+    return {key: np.concatenate([pack[key] for pack in packs]) for key in packs[0]}
 
 
 def placed(pack: Example, row: int) -> Example:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a blank or an uncertain label counts as, per class: targets and which of them to trust."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,10 +44,15 @@ class PolicyTable:
     target: np.ndarray
     trusted: np.ndarray
 
+    @functools.cached_property
+    def _zero(self) -> np.ndarray:
+        """Place of each class' code 0 in the flattened tables."""
+        return np.arange(len(self.target)) * 5 + 3
+
     def apply(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Label codes int8 [..., C] to labels float32 in {0, 1} and mask bool, both [..., C]."""
-        classes = np.arange(len(self.target))
-        return self.target[classes, codes + 3], self.trusted[classes, codes + 3]
+        places = self._zero + codes
+        return self.target.take(places), self.trusted.take(places)
 
 
 def policy_table(

@@ -177,6 +177,11 @@ def text_id(tokens: np.ndarray) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
+def stacked(examples: Sequence[Example]) -> Example:
+    """Examples as the rows of a batch."""
+    return {key: np.stack([example[key] for example in examples]) for key in examples[0]}
+
+
 def views_of(keys: Sequence[str]) -> tuple[str, ...]:
     """Views that a batch with these keys holds."""
     return tuple(view for view in ("frontal", "lateral", "prior_frontal") if view in keys)

@@ -8,51 +8,52 @@ iterator state.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import grain
 import numpy as np
 
 from medst_jax.data.mixture import Corpus
-from medst_jax.data.packs import PackMaker, join_packs, placed
-from medst_jax.data.randomness import purpose_number
-from medst_jax.data.samples import SampleMaker
+from medst_jax.data.packs import join_packs, placed
+from medst_jax.data.samples import Example, stacked
+from medst_jax.data.shuffled_epochs import ShuffledEpochs
 from medst_jax.options import OptionError
 
+Draws: TypeAlias = "grain.MapDataset[Any]"  # number of the data set, number of the draw
+Maker = Callable[[int, tuple[int, int]], Example]  # of an element, from its place and its draw
 
-def example_stream(
-    corpora: Sequence[Corpus], make: SampleMaker, seed: int
-) -> "grain.MapDataset[Any]":
-    """The endless stream: each data set shuffled anew every epoch, mixed by weight.
+
+def example_draws(corpora: Sequence[Corpus], seed: int) -> Draws:
+    """Which study is where: each data set shuffled anew every epoch, mixed by weight, no end.
 
     Args:
       corpora: the mixture.
-      make: an example from its position and which study was drawn.
       seed: of the orders; a data set's own order does not depend on the rest of the mixture.
     """
     draws = [
-        grain.MapDataset.range(len(corpus.rows))
-        .map(_Numbered(corpus.number))
-        .shuffle(seed=(seed * 0x9E3779B1 + purpose_number(f"order {corpus.name}")) % 2**32)
-        .repeat()
+        grain.MapDataset.range(sys.maxsize).map(
+            ShuffledEpochs(corpus.number, corpus.name, len(corpus.rows), seed)
+        )
         for corpus in corpora
     ]
-    weights = [corpus.options.weight for corpus in corpora]
-    return grain.MapDataset.mix(draws, weights=weights).map_with_index(make)
+    return _mixed(corpora, draws)
 
 
-def pack_stream(corpora: Sequence[Corpus], make: PackMaker) -> "grain.MapDataset[Any]":
-    """The endless stream of packs: each data set packed anew every epoch, mixed by weight.
+def pack_draws(corpora: Sequence[Corpus]) -> Draws:
+    """Which pack is where: each data set packed anew every epoch, mixed by weight, no end.
 
     A data set's packs come in the random order in which they were filled.
     """
-    draws = [
-        grain.MapDataset.range(sys.maxsize).map(_Numbered(corpus.number)) for corpus in corpora
-    ]
-    weights = [corpus.options.weight for corpus in corpora]
-    return grain.MapDataset.mix(draws, weights=weights).map_with_index(make)
+    return _mixed(
+        corpora,
+        [grain.MapDataset.range(sys.maxsize).map(_Numbered(corpus.number)) for corpus in corpora],
+    )
+
+
+def _mixed(corpora: Sequence[Corpus], draws: list[Draws]) -> Draws:
+    return grain.MapDataset.mix(draws, weights=[corpus.options.weight for corpus in corpora])
 
 
 @dataclass(frozen=True)
@@ -64,30 +65,37 @@ class _Numbered:
 
 
 @dataclass(frozen=True)
-class _ProcessRows:
-    """The stream seen by one process: its elements of step 0, those of step 1, and so on.
+class _ProcessBatches:
+    """The batches of one process: its elements of step 0, those of step 1, and so on.
+
+    Whole batches are the elements of grain's pipeline: its time per element, spent on every
+    example, would be that of decoding a small image.
 
     global_batch: elements of a step over all processes.
     pack_rows: rows of an element that is a pack, 0 where elements are examples.
     """
 
-    stream: "grain.MapDataset[Any]"
+    draws: Draws
+    make: Maker
     global_batch: int
     rows: np.ndarray
     pack_rows: int
 
     def __len__(self) -> int:
-        return min(len(self.stream), sys.maxsize) // self.global_batch * len(self.rows)
+        return sys.maxsize // self.global_batch
 
-    def __getitem__(self, k: int) -> Any:
-        step, place = divmod(int(k), len(self.rows))
-        row = int(self.rows[place])
-        element = self.stream[step * self.global_batch + row]
-        return placed(element, row * self.pack_rows) if self.pack_rows else element
+    def __getitem__(self, step: int) -> Example:
+        places = [int(step) * self.global_batch + int(row) for row in self.rows]
+        elements = [self.make(place, self.draws[place]) for place in places]
+        if not self.pack_rows:
+            return stacked(elements)
+        packs = zip(elements, self.rows, strict=True)
+        return join_packs([placed(pack, int(row) * self.pack_rows) for pack, row in packs])
 
 
 def process_batches(
-    stream: "grain.MapDataset[Any]",
+    draws: Draws,
+    make: Maker,
     global_batch: int,
     rows: np.ndarray,
     start_step: int,
@@ -99,13 +107,14 @@ def process_batches(
     """Batches of one process from `start_step` on, read ahead by threads or worker processes.
 
     Args:
-      stream: endless examples, or packs.
+      draws: endless, of examples or of packs.
+      make: makes an element.
       global_batch: rows of a step over all processes.
       rows: int [n], which of them this process reads, in this order.
       start_step: the first step.
       workers: worker processes, 0 for none; absl flags must be parsed if there are any.
       threads: reader threads of each process.
-      pack_rows: rows of a pack; 0 where the elements of the stream are examples.
+      pack_rows: rows of a pack; 0 where the elements are examples.
 
     Raises:
       OptionError: see `check_rows`.
@@ -113,11 +122,8 @@ def process_batches(
     check_rows(rows, global_batch, pack_rows)
     per_element = max(1, pack_rows)
     elements = rows[::per_element] // per_element
-    own = _ProcessRows(stream, global_batch // per_element, elements, pack_rows)
-    batches = grain.MapDataset.source(own).batch(len(elements), drop_remainder=True)
-    if pack_rows:
-        batches = batches.map(join_packs)
-    batches = batches[start_step:]
+    own = _ProcessBatches(draws, make, global_batch // per_element, elements, pack_rows)
+    batches = grain.MapDataset.source(own)[start_step:]
     # An element is a batch: a few read ahead hide the reading, more only fill the memory.
     read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads and threads + 2)
     iterable = batches.to_iter_dataset(read)

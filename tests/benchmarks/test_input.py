@@ -24,9 +24,12 @@ def data_dir(tmp_path_factory):
 
 
 def test_rates_are_of_the_data_set(data_dir):
-    row = measure(data_dir, "made", "textured", size=48)
+    row = measure(data_dir, "made", "textured", size=48, images=64)
     assert row["stored"] == [96, 96] and row["size"] == 48
     assert row["bare"] > 0 and row["share"] == pytest.approx(row["pipeline"] / row["bare"], 1e-2)
+    assert row["share_workers_of_shared"] == pytest.approx(
+        row["pipeline_workers"] / row["shared"], 1e-2
+    )
     assert json.loads(json.dumps(row)) == row
     assert "96 -> 48" in table([row])
 
