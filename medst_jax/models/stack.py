@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stack of identical layers: one module with stacked parameters, run by `jax.lax.scan`."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
@@ -75,6 +76,7 @@ def scan_layers(
 
     def body(x: jax.Array, inputs: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
         index, one = inputs
+        one = _summed_once(one)
         x = map_slices(lambda x, rows: one_layer(one, index, x, rows), slices, x, rows)
         x = by_example(x)
         return x, x if every else None
@@ -84,11 +86,31 @@ def scan_layers(
 
 def _gathered(one: Any) -> Any:
     """One layer's parameters as it computes with them; gathered anew when it is recomputed."""
-    gather = current_placement().gather
+    return _each(current_placement().gather, one)
 
-    def place(variable: nnx.Variable) -> nnx.Variable:
+
+def _summed_once(one: Any) -> Any:
+    """One layer's parameters, whose gradient is whole where slices add to it.
+
+    Cut there, as the parameters are, it would be exchanged between devices slice by slice.
+    """
+    return _each(_whole_gradient, one)
+
+
+def _each(place: Callable[[jax.Array, Any], jax.Array], one: Any) -> Any:
+    def replaced(variable: nnx.Variable) -> nnx.Variable:
         # Of ("layers", ...) the scan has taken the first.
-        names = variable.get_metadata("axes")[1:]
-        return variable.replace(gather(variable.get_value(), names))
+        return variable.replace(place(variable.get_value(), variable.get_metadata("axes")[1:]))
 
-    return jax.tree.map(place, one, is_leaf=lambda node: isinstance(node, nnx.Variable))
+    return jax.tree.map(replaced, one, is_leaf=lambda node: isinstance(node, nnx.Variable))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _whole_gradient(x: jax.Array, names: tuple[str | None, ...]) -> jax.Array:
+    return x
+
+
+_whole_gradient.defvjp(
+    lambda x, names: (x, None),
+    lambda names, _, gradient: (current_placement().gather(gradient, names),),
+)

@@ -48,8 +48,8 @@ def _make(rngs: nnx.Rngs) -> PreNormLayer:
     )
 
 
-def _compile(rules: str) -> str:
-    """Gradients of three layers, sliced in two and recomputed, 16 rows per chip."""
+def _compile(rules: str, slices: int = 2) -> str:
+    """Gradients of three layers, sliced and recomputed, 16 rows per chip."""
     mesh = make_mesh(*MESHES[rules], devices=describe("v5e:2x2").devices)
     graphdef, state = nnx.split(nnx.eval_shape(lambda: stack_layers(_make, 3, nnx.Rngs(0))))
     shardings = param_shardings(state, mesh, rules)
@@ -64,7 +64,7 @@ def _compile(rules: str) -> str:
             graphdef, nnx.from_flat_state([(path, parameters[name]) for path, name in paths])
         )
         y, _ = scan_layers(
-            layers, lambda layer, index, x, rows: layer(x), x, remat="full", slices=2
+            layers, lambda layer, index, x, rows: layer(x), x, remat="full", slices=slices
         )
         return jnp.sum(y.astype(jnp.float32) ** 2)
 
@@ -85,3 +85,19 @@ def test_collective_counts(rules):
         golden[rules] = got
         FILE.write_text(json.dumps(golden, indent=1) + "\n")
     assert got == golden[rules], f"{FILE} differs; UPDATE_GOLDEN=1 accepts the change"
+
+
+@needs_libtpu
+@pytest.mark.slow
+def test_slices_do_not_multiply_what_gradients_cost():
+    """The gradient of cut parameters is summed over the slices first, and exchanged then."""
+    two, eight = (
+        sum(
+            one["bytes"]
+            for one in summary(collectives(parse_module(_compile("fsdp", slices)), 4))
+            if one["kind"] != "all-gather"
+        )
+        for slices in (2, 8)
+    )
+    # Biases, and the attention's last kernel, of whose gradient there are two parts, go by slice.
+    assert eight < 2 * two
