@@ -5,6 +5,7 @@ UPDATE_GOLDEN=1 rewrites the file. Bytes and fusions change with the compiler, c
 only with what is sharded how.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -48,6 +49,7 @@ def _make(rngs: nnx.Rngs) -> PreNormLayer:
     )
 
 
+@functools.cache  # compiled twice, libtpu would be asked to read a cached program, which it cannot
 def _compile(rules: str, slices: int = 2) -> str:
     """Gradients of three layers, sliced and recomputed, 16 rows per chip."""
     mesh = make_mesh(*MESHES[rules], devices=describe("v5e:2x2").devices)
