@@ -50,7 +50,7 @@ def _make(rngs: nnx.Rngs) -> PreNormLayer:
 
 
 @functools.cache  # compiled twice, libtpu would be asked to read a cached program, which it cannot
-def _compile(rules: str, slices: int = 2) -> str:
+def _compile(rules: str, slices: int) -> str:
     """Gradients of three layers, sliced and recomputed, 16 rows per chip."""
     mesh = make_mesh(*MESHES[rules], devices=describe("v5e:2x2").devices)
     graphdef, state = nnx.split(nnx.eval_shape(lambda: stack_layers(_make, 3, nnx.Rngs(0))))
@@ -80,7 +80,7 @@ def _compile(rules: str, slices: int = 2) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("rules", RULES)
 def test_collective_counts(rules):
-    found = summary(collectives(parse_module(_compile(rules)), 4))
+    found = summary(collectives(parse_module(_compile(rules, 2)), 4))
     got = {f"{one['kind']} {one['network']}": one["count"] for one in found}
     golden = json.loads(FILE.read_text()) if FILE.exists() else {}
     if os.environ.get("UPDATE_GOLDEN"):
