@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.models.batch_norm import BatchNorm
-from medst_jax.models.block_loop import REPEATS, Repeat
 from medst_jax.models.convolution import Convolution, ConvolutionForm
 from medst_jax.models.resnet_block import BLOCKS, BlockName, apply_block
 
@@ -36,8 +35,6 @@ class ResNetOptions:
       convolution: which instruction runs the convolutions; see `Convolution`.
       dtype: of the arithmetic; parameters and statistics are float32.
       remat: "full" recomputes every block in the backward pass.
-      repeat: how the equal blocks of a stage run, all but its first: "unroll", or "scan" in a loop,
-        of which a compiler sees one block.
       norm: "batch" normalises by the batch while training; "frozen" always by the running
         statistics, such as those of pretrained weights, so that images do not depend on another.
     """
@@ -54,7 +51,6 @@ class ResNetOptions:
     convolution: ConvolutionForm = "xla"
     dtype: str = "float32"
     remat: Literal["none", "full"] = "none"
-    repeat: Repeat = "unroll"
     norm: Literal["batch", "frozen"] = "batch"
 
     def __post_init__(self) -> None:
@@ -156,10 +152,9 @@ class ResNet(nnx.Module):
             x = _max_pool(x)
         stages = []
         for number in range(1, len(self.options.widths) + 1):
-            first, *others = getattr(self, f"layer{number}")
-            x = apply_block(first, x, train=train, remat=self.options.remat)
-            repeat = REPEATS[self.options.repeat]
-            stages.append(x := repeat(others, x, train=train, remat=self.options.remat))
+            for block in getattr(self, f"layer{number}"):
+                x = apply_block(block, x, train=train, remat=self.options.remat)
+            stages.append(x)
         return ResNetOutput(tuple(stages), x.astype(jnp.float32).mean((1, 2)))
 
 
