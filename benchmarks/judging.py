@@ -50,7 +50,7 @@ def describe(trial: Trial, system: str, control: str, seed: int) -> tuple[Run, .
         f"--data_dir={trial.data_dir}",
         f"--name={system}_{control}",
     )
-    flags = trial.claims.CONTROLS.get(control, Control()).flags
+    flags = (*recipe.flags, *trial.claims.CONTROLS.get(control, Control()).flags)
     return (
         *before,
         Run(
@@ -65,7 +65,7 @@ def describe(trial: Trial, system: str, control: str, seed: int) -> tuple[Run, .
 def train_flags(
     trial: Trial, config: str, control: str, different: tuple[str, ...], seed: int
 ) -> tuple[str, ...]:
-    """Flags of `launch/train.py` for a config under a control."""
+    """Flags of `launch/train.py` for a config under a control; `different`: beside the config's."""
     arguments = (
         f"--config={ROOT / 'configs' / config}.py:{trial.variant}",
         f"--config.seed={seed}",
@@ -73,7 +73,7 @@ def train_flags(
         *trial.train_flags,
     )
     if control == "random":
-        return (*arguments, *FROZEN, f"--config.train.steps={trial.random_steps}")
+        return (*arguments, *different, *FROZEN, f"--config.train.steps={trial.random_steps}")
     return (*arguments, *different)
 
 

@@ -25,6 +25,7 @@ MIXTURE = {"reports": DataSetOptions(only=("text",), sentences="all")}
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("local_mutual_information", "grid_resnet256", 256, MIXTURE)
     config.train.batch_size = 8
+    config.system.estimator = "infonce"
     config.system.critic = ConfigDict(dict(name="mlp", hidden=(1024, 512), chunk=64))
     config.system.update(dict(sentences=16, sentence_length=24))
     config = edema.variant(config, arg, MIXTURE, RESNET, 2_000)

@@ -24,6 +24,7 @@ MIXTURE = {"reports": DataSetOptions(only=("text",), sentences="all")}
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("mutual_information", "grid_resnet256", 256, MIXTURE)
     config.train.batch_size = 8
+    config.system.estimator = "infonce"
     config.system.critic = ConfigDict(dict(name="mlp", hidden=(1024, 512)))
     config = edema.variant(config, arg, MIXTURE, RESNET, 350)
     del config.system.joint

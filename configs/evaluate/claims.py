@@ -54,10 +54,12 @@ class Recipe:
 
     config: a file of configs.
     starts: encoder, "image" or "text", to the system from whose own run of the same seed it starts.
+    flags: of `launch/train.py`.
     """
 
     config: str
     starts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    flags: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import judging
+from benchmarks.runs import FROZEN
 from configs.evaluate.claims import Claim, Control, Recipe
 from medst_jax.evaluate.predictions import Predictions, write_predictions
 
@@ -25,6 +26,7 @@ CLAIMS = types.SimpleNamespace(
     RECIPES={
         "reader": Recipe("reader", {"text": "bert"}),
         "tuned": Recipe("image", {"image": "reader"}),
+        "other": Recipe("reader", {"text": "bert"}, ("--y=2",)),
     },
     CLAIMS={
         "reader": Claim({"pairs": (TASK,), "image": (), "location": (OTHER,)}, (TASK, OTHER)),
@@ -54,6 +56,14 @@ def test_a_run_comes_after_those_that_it_starts_from(tmp_path: pathlib.Path) -> 
     assert any("configs/image.py" in flag for flag in runs[2].train)
     (_, shuffled) = judging.describe(trial(tmp_path), "reader", "pairs", 1)
     assert "--x=1" in shuffled.train and shuffled.starts == runs[1].starts
+
+
+def test_a_recipes_flags_are_those_of_its_controls_too(tmp_path: pathlib.Path) -> None:
+    for control, more in (("none", ()), ("pairs", ("--x=1",)), ("random", FROZEN)):
+        (*_, run) = judging.describe(trial(tmp_path), "other", control, 1)
+        assert {"--y=2", *more} <= set(run.train), control
+        assert any("configs/reader.py" in flag for flag in run.train)
+        assert run.folder.name == f"other_{control}_1"
 
 
 def test_controls_stand_for_runs() -> None:
