@@ -21,6 +21,7 @@ from medst_jax.data.samples import Example, stacked
 from medst_jax.data.shuffled_epochs import ShuffledEpochs
 from medst_jax.options import OptionError
 
+_SHARED = 1 << 16  # bytes; a smaller array is cheaper sent than given a shared memory of its own
 Draws: TypeAlias = "grain.MapDataset[Any]"  # number of the data set, number of the draw
 Maker = Callable[[int, tuple[int, int]], Example]  # of an element, from its place and its draw
 
@@ -128,7 +129,8 @@ def process_batches(
     read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads and threads + 2)
     iterable = batches.to_iter_dataset(read)
     if workers:
-        iterable = iterable.mp_prefetch(
+        options = grain.experimental.DatasetOptions(min_shm_size=_SHARED)
+        iterable = grain.experimental.WithOptionsIterDataset(iterable, options).mp_prefetch(
             grain.multiprocessing.MultiprocessingOptions(
                 num_workers=workers, per_worker_buffer_size=2
             )
