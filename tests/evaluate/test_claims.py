@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Comparison of runs, the table of claims, and the baselines."""
 
+import functools
 import importlib
 
 import numpy as np
@@ -70,8 +71,14 @@ def test_claims_name_tasks_metrics_controls_and_systems_that_exist(module) -> No
             assert not control.system or control.system in module.CLAIMS
     for recipe in module.RECIPES.values():
         assert set(recipe.starts) <= {"image", "text"}
-        for config in (recipe.config, *recipe.starts.values()):
-            importlib.import_module(f"configs.{config}")
+        origins = [module.RECIPES.get(o, claims.Recipe(o)) for o in recipe.starts.values()]
+        for used in (recipe, *origins):
+            config = importlib.import_module(f"configs.{used.config}").get_config("smoke")
+            for flag in used.flags:
+                name, _, value = flag.removeprefix("--config.").partition("=")
+                *sections, key = name.split(".")
+                section = functools.reduce(lambda part, one: part[one], sections, config)
+                assert key in section and section[key] != value
     assert set(module.METRICS) <= {task for c in module.CLAIMS.values() for task in c.tasks}
 
 
