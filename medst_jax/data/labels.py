@@ -50,7 +50,7 @@ def union_columns(labels: Sequence[str], union: Sequence[str]) -> np.ndarray:
 
 def to_union(codes: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Codes int8 [..., C of the data set] in the union's order, `OUTSIDE` where it has no column."""
-    if not codes.shape[-1]:
+    if not codes.shape[-1]:  # a data set without labels, of which nothing can be taken
         return np.full((*codes.shape[:-1], len(columns)), OUTSIDE, np.int8)
     return np.where(columns < 0, np.int8(OUTSIDE), codes.take(columns, axis=-1, mode="clip"))
 

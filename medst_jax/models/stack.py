@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from medst_jax.models.placement import by_example, current_placement
+from medst_jax.models.placement import UNPLACED, by_example, current_placement
 from medst_jax.models.slices import map_slices
 
 Layer = TypeVar("Layer", bound=nnx.Module)
@@ -92,9 +92,10 @@ def _gathered(one: Any) -> Any:
 def _summed_once(one: Any) -> Any:
     """One layer's parameters, whose gradient is whole where slices add to it.
 
-    Cut there, as the parameters are, it would be exchanged between devices slice by slice.
+    Cut there, as the parameters are, it would be exchanged between devices slice by slice. A model
+    on its own is left as it is, differentiable in forward mode too.
     """
-    return _each(_whole_gradient, one)
+    return one if current_placement() is UNPLACED else _each(_whole_gradient, one)
 
 
 def _each(place: Callable[[jax.Array, Any], jax.Array], one: Any) -> Any:

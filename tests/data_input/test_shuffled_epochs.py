@@ -35,28 +35,7 @@ def test_orders_depend_on_seed_and_entry_and_nothing_else():
 def test_the_order_is_that_of_every_version():
     """Runs go on from checkpoints of earlier versions of this package and of numpy."""
     draws = ShuffledEpochs(0, "simulated_cxr_m", 10, seed=0)
-    assert [draws(k)[1] for k in range(20)] == [
-        5,
-        8,
-        6,
-        0,
-        7,
-        4,
-        1,
-        3,
-        9,
-        2,
-        7,
-        1,
-        5,
-        6,
-        3,
-        2,
-        8,
-        4,
-        0,
-        9,
-    ]
+    assert "".join(str(draws(k)[1]) for k in range(20)) == "58607413927156328409"
 
 
 def test_any_thread_and_any_copy_finds_the_same_draws():

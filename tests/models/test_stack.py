@@ -81,3 +81,14 @@ def test_a_model_on_its_own_takes_any_batch():
     whole, call = _vit(VIT)
     sliced, _ = _vit(dataclasses.replace(VIT, slices=4))
     np.testing.assert_allclose(call(sliced, None), call(whole, None), rtol=1e-6)
+
+
+def test_a_model_on_its_own_is_differentiable_in_forward_mode():
+    module = ViT(dataclasses.replace(VIT, slices=3, dropout=0.0), rngs=nnx.Rngs(0))
+    images = jax.random.normal(jax.random.key(1), (2, 16, 16, 1))
+    graphdef, parameters = nnx.split(module)
+    total = lambda values: jnp.sum(jnp.sin(nnx.merge(graphdef, values, copy=True)(images).tokens))
+    direction = jax.tree.map(jnp.ones_like, parameters)
+    _, forward = jax.jvp(total, (parameters,), (direction,))
+    gradient = sum(jnp.sum(g) for g in jax.tree.leaves(jax.grad(total)(parameters)))
+    np.testing.assert_allclose(forward, gradient, rtol=1e-3)
