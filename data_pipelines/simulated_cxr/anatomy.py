@@ -60,7 +60,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         heart=size * float(np.clip(rng.normal(0.97, 0.11), 0.78, 1.14)),
         heart_tilt=rng.normal(0.55, 0.12),
         domes=(right, right - rng.normal(11, 5)),
-        blunting=tuple((rng.random(2) < 0.28) * rng.uniform(0.1, 0.4, 2)),
+        blunting=tuple((rng.random(2) < 0.23) * rng.uniform(0.1, 0.3, 2)),
         vessels=float(np.exp(rng.normal(0, 0.28))),
         rib_slope=rng.normal(0.34, 0.06),
         rib_width=rng.normal(6.4, 0.7),

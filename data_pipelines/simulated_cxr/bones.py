@@ -122,7 +122,7 @@ def _callus(view: View, anatomy: Anatomy, height: float, broken: Break) -> np.nd
     bulge = (5 + 0.42 * broken.displacement) * np.sin(np.linspace(0.15, np.pi - 0.15, 9))
     canvas = np.zeros((view.size, view.size), np.uint8)
     fill(canvas, bands(view.to_pixels(points)[None], bulge / view.pixel)[0], 255)
-    return canvas * np.float32(anatomy.bone * 0.7 / 255)
+    return canvas * np.float32(anatomy.bone * 0.78 / 255)
 
 
 def haematoma(view: View, anatomy: Anatomy, height: float, broken: Break) -> np.ndarray:
@@ -135,7 +135,7 @@ def haematoma(view: View, anatomy: Anatomy, height: float, broken: Break) -> np.
     steps = np.arange(view.size, dtype=np.float32)
     across = np.exp(-(((steps - np.float32(column)) * np.float32(view.pixel / (0.6 * size))) ** 2))
     down = np.exp(-(((steps - np.float32(row)) * np.float32(view.pixel / size)) ** 2))
-    return np.float32(0.2 + 0.014 * broken.displacement) * down[:, None] * across[None, :]
+    return np.float32(0.28 + 0.018 * broken.displacement) * down[:, None] * across[None, :]
 
 
 def girdle(view: View, anatomy: Anatomy, height: float) -> np.ndarray:

@@ -163,7 +163,7 @@ def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) ->
         wedge = (sign * 0.42 * anatomy.chest, -30.0, shape.peak - 6)
         axes = np.array([46.0, 50.0, 12 + 30 * severity])
         _add_blob(total, 0.4 * severity, view, lungs[sign][1], wedge, axes, np.eye(3))
-    return soften(total * (0.5 * MU), 2.5 / view.pixel)
+    return soften(total * (0.47 * MU), 2.5 / view.pixel)
 
 
 def hernia(view: View, finding: Finding) -> np.ndarray:

@@ -15,9 +15,16 @@ from data_pipelines.simulated_cxr.thorax import MU
 
 
 def pneumoperitoneum(
-    view: View, anatomy: Anatomy, finding: Finding, shapes: Mapping[int, LungShape]
+    view: View,
+    anatomy: Anatomy,
+    finding: Finding,
+    shapes: Mapping[int, LungShape],
+    soft: np.ndarray,
 ) -> np.ndarray:
-    """A crescent of air under the domes; supine it spreads under the front and hardly shows."""
+    """A crescent of air under the domes; supine it spreads under the front and hardly shows.
+
+    `soft` is the trunk's attenuation [S, S], of which air can replace but a part.
+    """
     total = np.zeros((view.size, view.size), np.float32)
     for sign, severity in ((-1, finding.right), (1, finding.left)):
         if not severity:
@@ -30,7 +37,7 @@ def pneumoperitoneum(
         lower = length(dome(view, anatomy, replace(shape, peak=shape.peak - 3 - thick), across, z))
         near = np.clip((z - shape.peak + 55) / 35, 0, 1)
         total -= (0.8 * MU) * np.clip(upper - lower, 0, 120) * near
-    return total.astype(np.float32)
+    return np.maximum(total, -0.6 * soft).astype(np.float32)
 
 
 def subcutaneous(view: View, anatomy: Anatomy, finding: Finding, soft: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ GEOMETRIC = (
 )
 
 
-BESIDE_AIR = 0.34  # density of what lies beside a collapsed lung, relative to lung
+BESIDE_AIR = 0.42  # density of what lies beside a collapsed lung, relative to lung
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Geometry:
 def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungShape]:
     emphysema = state["Emphysema"].severity if "Emphysema" in state else 0.0
     posterior = "Pleural Effusion" in state and state["Pleural Effusion"].place == "posterior"
+    bulge, bulge_at, lean = _bulge(state)
     shapes = {}
     for sign, dome, blunt in zip((-1, 1), anatomy.domes, anatomy.blunting, strict=True):
         fluid = _severity(state, "Pleural Effusion", sign)
@@ -105,7 +106,9 @@ def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungS
             peak=dome - posture.breath + raised - 30 * emphysema,
             curve=1 - 0.65 * emphysema,
             supine=posture.supine,
-            widening=anatomy.upper + _widening(state, sign),
+            widening=anatomy.upper,
+            bulge=bulge * (1 + sign * lean),
+            bulge_at=bulge_at,
             effusion=blunt + (1 - blunt) * fluid,
             effusion_posterior=posterior and fluid > 0,
             pneumothorax=_severity(state, "Pneumothorax", sign),
@@ -115,13 +118,13 @@ def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungS
     return shapes
 
 
-def _widening(state: State, sign: int) -> float:
-    """Returns mm; one side bulges more than the other."""
+def _bulge(state: State) -> tuple[float, float, float]:
+    """Returns a mass of the mediastinum: mm, share of the height, and how it leans to the left."""
     if "Enlarged Cardiomediastinum" not in state:
-        return 0.0
+        return 0.0, 0.0, 0.0
     finding = state["Enlarged Cardiomediastinum"]
     lean = 0.7 * (finding.key % 1000 / 500 - 1)
-    return (4.0 + 9.0 * finding.severity) * (1 + sign * lean)
+    return 6.0 + 9.0 * finding.severity, 0.5 + 0.28 * (finding.key // 1000 % 1000 / 1000), lean
 
 
 def _severity(state: State, name: str, sign: int, base: float = 0.0, slope: float = 1.0) -> float:
@@ -154,4 +157,4 @@ def _pleura(rays: LungRays) -> np.ndarray:
     """Returns mm of visceral pleura, a shell that shows where rays graze the collapsed lung."""
     path = length(rays.visceral)
     edge = cv2.Laplacian(path, cv2.CV_32F, ksize=1)
-    return np.clip(-edge, 0, 24) * np.float32(0.2) * (path > 0)
+    return np.clip(-edge, 0, 24) * np.float32(0.03) * (path > 0)

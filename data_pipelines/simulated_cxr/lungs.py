@@ -23,6 +23,8 @@ class LungShape:
     peak: float  # of the diaphragm
     curve: float  # height of the dome relative to normal
     widening: float = 0.0  # mm, of the upper mediastinum
+    bulge: float = 0.0  # mm that the mediastinum bulges into the lung
+    bulge_at: float = 0.0  # share of the height where it does
     effusion: float = 0.0
     effusion_posterior: bool = False  # a thin layer behind the diaphragm only
     supine: bool = False
@@ -95,6 +97,7 @@ def profile(anatomy: Anatomy, shape: LungShape, z: np.ndarray) -> tuple[np.ndarr
         - 7 * np.abs(t - 0.5)
         + 3 * np.cos(14 * t)
         + shape.widening * np.clip((t - 0.3) * 4, 0, 1)
+        + shape.bulge * np.exp(-(((t - shape.bulge_at) / 0.13) ** 2))
     )
     half_x = (outer - inner) / 2 * dome
     half_y = anatomy.depth * (1 - 0.45 * t**2) * dome
@@ -223,7 +226,7 @@ def _thickness(shape: LungShape, z: np.ndarray) -> np.ndarray:
 
 def _collapse(shape: LungShape, z: np.ndarray) -> np.ndarray:
     t = np.clip(z / shape.height, 0, 1)
-    return np.clip(shape.pneumothorax * (0.1 + 0.46 * t**1.3) + 0.045, 0, 0.75)
+    return np.clip(shape.pneumothorax * (0.11 + 0.46 * t**1.3) + 0.045, 0, 0.75)
 
 
 def _retracted(

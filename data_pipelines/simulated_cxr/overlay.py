@@ -13,8 +13,8 @@ from data_pipelines.simulated_cxr.rays import View
 from data_pipelines.simulated_cxr.strokes import smooth_curve, stroke
 
 LEADS = {"AP": 0.6, "PA": 0.2, "LATERAL": 0.0}
-FOLDS = {"AP": 0.6, "PA": 0.35, "LATERAL": 0.1}
-PADS = 0.4
+FOLDS = {"AP": 0.75, "PA": 0.5, "LATERAL": 0.1}
+PADS = 0.44
 MARKED = 0.75
 COLLIMATED = 0.3
 
@@ -67,7 +67,7 @@ def pads(rng: np.random.Generator, view: View, anatomy: Anatomy, total: np.ndarr
         wide, high = rng.uniform(25, 55, size=2)
         column = np.exp(-(((grid - np.float32(across)) / np.float32(wide)) ** 2))
         row = np.exp(-(((height - np.float32(rng.normal(0, 14))) / np.float32(high)) ** 2))
-        total += np.float32(rng.uniform(0.08, 0.4)) * row * column
+        total += np.float32(rng.uniform(0.08, 0.36)) * row * column
 
 
 def annotate(rng: np.random.Generator, view: View, pixels: np.ndarray) -> None:

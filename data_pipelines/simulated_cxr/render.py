@@ -40,7 +40,7 @@ class Rendering:
 
 def draw_view(rng: np.random.Generator, name: str, size: int) -> tuple[View, Posture]:
     """Draws the position of patient and detector for one image."""
-    field = (310 if name == "LATERAL" else 332) * math.exp(rng.normal(0.0, 0.085))
+    field = (310 if name == "LATERAL" else 332) * math.exp(rng.normal(0.0, 0.095))
     spread = 1.6 if name == "AP" else 1.0
     supine = name == "AP" and rng.random() < 0.4
     view = View(

@@ -31,7 +31,7 @@ CITING = 0.5  # of follow-up reports
 CITING_ELSEWHERE = 0.3  # of first reports: the study they cite is not in the data
 WRONG_CHANGE = 0.03  # of comparison sentences; their direction is drawn blindly
 COPIED = 0.15  # of follow-up reports: a sentence of the report before, true or not
-STEP = 0.058  # change of severity that counts as one
+STEP = 0.048  # change of severity that counts as one
 MENTIONED = {  # chance that the absence of a finding is stated
     "Enlarged Cardiomediastinum": 0.3,
     "Cardiomegaly": 0.6,

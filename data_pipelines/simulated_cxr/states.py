@@ -23,6 +23,7 @@ CHRONIC = frozenset(
 BILATERAL = {"Pleural Effusion": 0.35, "Consolidation": 0.2, "Atelectasis": 0.3, "Edema": 1.0}
 BILATERAL |= {"Pleural Other": 0.15, "Emphysema": 1.0}
 BILATERAL |= {"Pneumoperitoneum": 0.4, "Subcutaneous Emphysema": 0.25}
+RIGHT = {"Pneumothorax": 0.72}  # share on the right where it is not the usual 0.55
 BILATERAL |= {"Hilar Lymphadenopathy": 0.6, "Fibrosis": 1.0}
 STEPS = {
     name: ([place for place, _ in places], list(itertools.accumulate(s for _, s in places)))
@@ -61,7 +62,7 @@ def onset(rng: np.random.Generator, name: str, severe: float = 0.0) -> Finding:
     """Draws a new finding; `severe` raises the lower end of its severity."""
     first, second = severe + (1 - severe) * (0.12 + 0.88 * rng.beta(1.8, 1.9, size=2))
     bilateral = name in MIDLINE or rng.random() < BILATERAL.get(name, 0.0)
-    on_right = rng.random() < 0.55
+    on_right = rng.random() < RIGHT.get(name, 0.55)
     if bilateral:
         right, left = first, first if name in MIDLINE or name == "Edema" else second
     else:

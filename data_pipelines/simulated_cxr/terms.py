@@ -85,7 +85,7 @@ TERMS: Mapping[str, Callable[[Scene, Finding], np.ndarray]] = {
     "Edema": lambda s, f: parenchyma.edema(s.view, f, s.sides, s.blood, s.lungs.air),
     "Fibrosis": lambda s, f: parenchyma.fibrosis(s.view, f, s.sides, s.lungs.air),
     "Pneumoperitoneum": lambda s, f: free_air.pneumoperitoneum(
-        s.view, s.anatomy, f, s.lungs.shapes
+        s.view, s.anatomy, f, s.lungs.shapes, s.soft
     ),
     "Subcutaneous Emphysema": lambda s, f: free_air.subcutaneous(s.view, s.anatomy, f, s.soft),
     "Tortuous Aorta": lambda s, f: thorax.aorta(s.view, s.anatomy, f.severity) - s.aorta,
