@@ -2,7 +2,7 @@
 """How hard the simulated cohort is: AUC per finding of nuisances, linear pixels and a small net.
 
     python benchmarks/cohort_difficulty.py --patients=2000 --output=difficulty.json
-    python benchmarks/cohort_difficulty.py --patients=20000 --steps=9000 --workers=2
+    python benchmarks/cohort_difficulty.py --patients=20000 --steps=12000 --workers=2
 
 Targets are what is visible in the frontal image of a study at site M; the judged findings are the
 labels with a rendering of their own. Patients of the test set have numbers from a million on, so
