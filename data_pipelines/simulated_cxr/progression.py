@@ -8,7 +8,7 @@ severity is distributed over the same range in each class, but for a shift of CH
 cannot be avoided: with equal distributions of both the current and the prior severity, the mean
 change would be the same in each class. The best guess from one of them is right in
 1/3 + CHANGE / (3 W) of the cases, 0.02 above chance; among pairs seen in both images, whose
-severities lie closer together, up to 0.03.
+severities lie closer together, 0.03 at most on average over the findings.
 
 The findings are those of MS-CXR-T (Bannur et al., CVPR 2023): consolidation, edema, pleural
 effusion, pneumonia (a kind of consolidation) and pneumothorax.

@@ -23,8 +23,8 @@ CHRONIC = frozenset(
 BILATERAL = {"Pleural Effusion": 0.35, "Consolidation": 0.2, "Atelectasis": 0.3, "Edema": 1.0}
 BILATERAL |= {"Pleural Other": 0.15, "Emphysema": 1.0}
 BILATERAL |= {"Pneumoperitoneum": 0.4, "Subcutaneous Emphysema": 0.25}
-RIGHT = {"Pneumothorax": 0.72}  # share on the right where it is not the usual 0.55
 BILATERAL |= {"Hilar Lymphadenopathy": 0.6, "Fibrosis": 1.0}
+RIGHT = {"Pneumothorax": 0.72}  # share on the right where it is not the usual 0.55
 STEPS = {
     name: ([place for place, _ in places], list(itertools.accumulate(s for _, s in places)))
     for name, places in PLACES.items()
