@@ -38,7 +38,7 @@ from medst_jax.data.input import TrainInput, load_tokenizer, make_input
 from medst_jax.data.studies import open_studies
 
 SIZE = 224
-BATCH = 32
+BATCH = 512  # rows of a host of four chips at 128 examples each
 TURNS = 7
 IMAGES_PER_TURN = 2048  # so many that waiting threads do not count
 
@@ -104,7 +104,7 @@ def measure(
     }
 
 
-def measure_made(folder: str, studies: int = 128) -> list[dict[str, Any]]:
+def measure_made(folder: str, studies: int = 1024) -> list[dict[str, Any]]:
     """`measure` of images made for it: stored at 512 and shrunk, stored at the batch's size."""
     rows = []
     for stored, size in ((512, SIZE), (512, 512), (SIZE, SIZE)):
@@ -116,7 +116,7 @@ def measure_made(folder: str, studies: int = 128) -> list[dict[str, Any]]:
 
 def _encoded(data_dir: str, dataset: str) -> list[bytes]:
     studies = open_studies(data_dir, dataset, "train")
-    found = [studies[row].frontal() for row in range(min(len(studies), 256))]
+    found = [studies[row].frontal() for row in range(min(len(studies), 1024))]
     return [image.data for image in found if image is not None and image.data[:2] == b"\xff\xd8"]
 
 

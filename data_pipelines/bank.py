@@ -31,7 +31,7 @@ from medst_jax.data.index import salted_key
 
 # Part of every input hash: raise it when the same input gives other records.
 FORMAT = 3
-WRITER_OPTIONS = "group_size:1,zstd:3"
+WRITER_OPTIONS = "group_size:1,uncompressed"
 _READ_CHUNK = 256
 
 

@@ -90,7 +90,8 @@ class ForeignTokenizer(TextTokenizer):
     def _starts_word(self, tokens: np.ndarray) -> np.ndarray:
         if self._ends is None:
             return self._starts[tokens]
-        before = np.concatenate([[self.first], tokens[:-1]])
+        before = np.roll(tokens, 1, axis=-1)
+        before[..., 0] = self.first
         return self._ends[before] | (before == self.first)
 
     def _saved(self) -> tuple[bytes, dict[str, Any]]:

@@ -12,14 +12,15 @@ import numpy as np
 from etils import epath
 
 from medst_jax.data.batch import FIELDS, batch_spec, keys_of
+from medst_jax.data.batch_maker import VIEWS, BatchMaker
 from medst_jax.data.data_options import DataOptions
 from medst_jax.data.epochs import PackedEpochs
 from medst_jax.data.exclusion import Exclusion, read_exclusion
+from medst_jax.data.image_reader import ImageReader
 from medst_jax.data.mixture import Corpus, mixture_labels, open_mixture
-from medst_jax.data.packs import PackMaker
 from medst_jax.data.requirements import NEEDS, check_shuffle
-from medst_jax.data.samples import SampleMaker, views_of
-from medst_jax.data.stream import check_rows, example_draws, pack_draws, process_batches
+from medst_jax.data.stream import Draws, check_rows, process_batches
+from medst_jax.data.text_reader import TextReader
 from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.data.tokenizer_files import find_tokenizer, load_tokenizer_file
 from medst_jax.options import OptionError
@@ -29,7 +30,7 @@ BASE_KEYS = keys_of(())
 TEXT_KEYS = {key for key, need in NEEDS.items() if need in ("text", "text_labels", "sections")}
 # Where files lie and how many threads read them changes no example.
 _WITHOUT_EFFECT = ("data_dir", "num_workers", "threads")
-_ORDERS = 2  # raised whenever the same options come to other examples
+_ORDERS = 3  # raised whenever the same options come to other examples
 
 
 @dataclasses.dataclass
@@ -60,34 +61,42 @@ class TrainInput:
           rows: int [n], which rows of each global batch, from `local_rows`; all by default.
         """
         options, packed = self.options, "sequence_rows" in self.spec
-        make = SampleMaker(
-            corpora=self.corpora,
-            union=self.labels,
-            tokenizer=self.tokenizer,
-            views=views_of(tuple(self.spec)),
-            severity="severity" in self.spec,
-            sections="findings_tokens" in self.spec,
-            words="word_index" in self.spec,
-            size=options.size,
-            length=options.text_length,
-            fit=options.fit,
-            seed=self.seed,
-        )
-        draws = pack_draws(self.corpora) if packed else example_draws(self.corpora, self.seed)
         iterator = iter(
             process_batches(
-                draws,
-                PackMaker(make, self.packed_epochs()) if packed else make,
+                self._maker(),
+                self.packed_epochs() if packed else Draws(self.corpora, self.seed),
                 self.global_batch,
                 np.arange(self.global_batch) if rows is None else rows,
                 start_step,
                 workers=options.num_workers,
                 threads=options.threads,
-                pack_rows=options.pack_rows if packed else 0,
             )
         )
         self._open.append(iterator)
         return iterator
+
+    def _maker(self) -> BatchMaker:
+        options, keys = self.options, tuple(self.spec)
+        sections = [name for name in ("findings", "impression") if f"{name}_tokens" in keys]
+        return BatchMaker(
+            corpora=self.corpora,
+            keys=keys,
+            tokenizer=self.tokenizer,
+            size=options.size,
+            length=options.text_length,
+            seed=self.seed,
+            images={
+                view: ImageReader(self.corpora, view == "lateral", options.size, options.fit)
+                for view in VIEWS
+                if view in keys
+            },
+            texts={
+                name: TextReader(
+                    self.corpora, self.labels, self.tokenizer, options.text_length, self.seed, name
+                )
+                for name in ("", *sections)
+            },
+        )
 
     def packed_epochs(self) -> tuple[PackedEpochs, ...]:
         """The packs of each data set; for inputs that hold sequences."""

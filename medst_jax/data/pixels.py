@@ -11,11 +11,13 @@ from PIL import Image
 
 Fit = Literal["pad", "crop"]
 
+_JPEG = b"\xff\xd8"
+
 # The pipeline parallelises over examples: more threads inside one resize only get in the way.
 cv2.setNumThreads(0)
 
 
-def decode(data: bytes) -> np.ndarray:
+def decode(data: bytes | memoryview) -> np.ndarray:
     """Decode JPEG or PNG bytes to a grey image, uint8 [height, width].
 
     16-bit images are scaled by their own range of values, minimum to 0 and maximum to 255.
@@ -23,12 +25,10 @@ def decode(data: bytes) -> np.ndarray:
     Raises:
       ValueError: the bytes are no image, or are cut short.
     """
-    if data[:2] == b"\xff\xd8":
-        try:
-            return simplejpeg.decode_jpeg(data, colorspace="GRAY")[..., 0]
-        except ValueError as error:
-            if "truncated" in str(error).lower() or "premature" in str(error).lower():
-                raise ValueError(f"damaged JPEG of {len(data)} bytes: {error}") from error
+    if data[:2] == _JPEG:
+        decoded = _decoded(data, None)
+        if decoded is not None:
+            return decoded[..., 0]
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
@@ -36,6 +36,40 @@ def decode(data: bytes) -> np.ndarray:
     except (OSError, SyntaxError) as error:
         raise ValueError(f"not a readable image ({len(data)} bytes): {error}") from error
     return pixels if pixels.dtype == np.uint8 else by_range(pixels)
+
+
+def is_jpeg_of(data: bytes, size: int) -> bool:
+    """Whether the bytes begin like a JPEG of `size` by `size` pixels."""
+    if data[:2] != _JPEG:
+        return False
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:  # `decode` knows what to make of it
+        return False
+    return bool(height == size and width == size)
+
+
+def decode_jpeg(data: bytes | memoryview, out: np.ndarray) -> bool:
+    """Decode a JPEG where it is to be: into `out`, uint8 [height, width, 1] of its own size.
+
+    Returns:
+      Whether it could be decoded so; if not, `decode` may.
+
+    Raises:
+      ValueError: the bytes are cut short.
+    """
+    return _decoded(data, out) is not None
+
+
+def _decoded(data: bytes | memoryview, out: np.ndarray | None) -> np.ndarray | None:
+    """uint8 [height, width, 1]; None where another decoder may read it."""
+    try:
+        decoded: np.ndarray = simplejpeg.decode_jpeg(data, colorspace="GRAY", buffer=out)
+    except ValueError as error:
+        if "truncated" in str(error).lower() or "premature" in str(error).lower():
+            raise ValueError(f"damaged JPEG of {len(data)} bytes: {error}") from error
+        return None
+    return decoded
 
 
 def by_range(pixels: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ import zlib
 
 import numpy as np
 
+_BLOCK = 1024  # positions of one generator of `uniforms`
+
 
 def purpose_number(purpose: str) -> int:
     """A 32-bit number of a purpose's name, the same in every process and version."""
@@ -41,6 +43,22 @@ def reused_generator(seed: int, purpose: str, position: int) -> np.random.Genera
     reused.key[1] = (seed << 32) | purpose_number(purpose)
     reused.draws.bit_generator.state = reused.state
     return reused.draws
+
+
+def uniforms(seed: int, purpose: str, positions: np.ndarray) -> np.ndarray:
+    """A number in [0, 1) for each stream position, float64 [B], whatever positions lie beside it.
+
+    They come in blocks of the stream, so that a batch needs a generator or two.
+    """
+    blocks, places = np.divmod(positions, _BLOCK)
+    drawn = np.empty(len(positions))
+    for block in np.unique(blocks).tolist():
+        bits = generator(seed, f"{purpose} in blocks", block).bit_generator
+        # Raw numbers: they stay the same in later versions of numpy.
+        raw = np.asarray(bits.random_raw(_BLOCK))  # type: ignore[attr-defined]
+        here = blocks == block
+        drawn[here] = (raw[places[here]] >> np.uint64(11)) * 2.0**-53
+    return drawn
 
 
 def rotation(count: int, seed: int, purpose: str) -> np.ndarray:

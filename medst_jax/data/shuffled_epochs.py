@@ -10,23 +10,26 @@ from medst_jax.data.randomness import generator
 
 
 class ShuffledEpochs:
-    """Draw `k` of a data set, the same on every process; an epoch is ordered when first met.
+    """The draws of a data set, the same on every process; an epoch is ordered when first met.
 
     Args:
-      number: of the data set in the mixture.
-      name: of its entry there.
+      name: of its entry in the mixture.
       size: its studies.
       seed: of every order; it does not depend on the rest of the mixture.
     """
 
-    def __init__(self, number: int, name: str, size: int, seed: int) -> None:
-        self.number, self.size = number, size
+    def __init__(self, name: str, size: int, seed: int) -> None:
+        self.size = size
         self._order = KeptEpochs(functools.partial(_order, name, size, seed))
 
-    def __call__(self, k: int) -> tuple[int, int]:
-        """Draw `k` of the endless sequence: the data set's number, and a place in its `rows`."""
-        epoch, place = divmod(k, self.size)
-        return self.number, int(self._order(epoch)[place])
+    def __call__(self, draws: np.ndarray) -> np.ndarray:
+        """Places int64 [B] in the data set's `rows` of the given draws [B] of the endless sequence."""
+        epochs, places = np.divmod(draws, self.size)
+        drawn = np.empty(len(draws), np.int64)
+        for epoch in np.unique(epochs).tolist():
+            here = epochs == epoch
+            drawn[here] = self._order(epoch)[places[here]]
+        return drawn
 
 
 def _order(name: str, size: int, seed: int, epoch: int) -> np.ndarray:

@@ -8,134 +8,145 @@ iterator state.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import grain
 import numpy as np
 
+from medst_jax.data.batch_maker import Allocate, BatchMaker, Drawing, Rows
+from medst_jax.data.epochs import PackedEpochs
+from medst_jax.data.mixing import mixed
 from medst_jax.data.mixture import Corpus
-from medst_jax.data.packs import join_packs, placed
-from medst_jax.data.samples import Example, stacked
+from medst_jax.data.packs import draw_packs
+from medst_jax.data.reused_arrays import ReusedArrays
+from medst_jax.data.shared_arrays import SUPPORTED, OpenShared, SharedArrays
 from medst_jax.data.shuffled_epochs import ShuffledEpochs
 from medst_jax.options import OptionError
 
-_SHARED = 1 << 16  # bytes; a smaller array is cheaper sent than given a shared memory of its own
-Draws: TypeAlias = "grain.MapDataset[Any]"  # number of the data set, number of the draw
-Maker = Callable[[int, tuple[int, int]], Example]  # of an element, from its place and its draw
+_READ_AHEAD = 2  # batches of each worker process that wait to be fetched
 
 
-def example_draws(corpora: Sequence[Corpus], seed: int) -> Draws:
-    """Which study is where: each data set shuffled anew every epoch, mixed by weight, no end.
+class Draws:
+    """Which study is at each position of the stream: data sets mixed by weight, without end.
 
     Args:
       corpora: the mixture.
       seed: of the orders; a data set's own order does not depend on the rest of the mixture.
     """
-    draws = [
-        grain.MapDataset.range(sys.maxsize).map(
-            ShuffledEpochs(corpus.number, corpus.name, len(corpus.rows), seed)
+
+    def __init__(self, corpora: Sequence[Corpus], seed: int) -> None:
+        self._weights = tuple(corpus.options.weight for corpus in corpora)
+        self._epochs = tuple(
+            ShuffledEpochs(corpus.name, len(corpus.rows), seed) for corpus in corpora
         )
-        for corpus in corpora
-    ]
-    return _mixed(corpora, draws)
 
-
-def pack_draws(corpora: Sequence[Corpus]) -> Draws:
-    """Which pack is where: each data set packed anew every epoch, mixed by weight, no end.
-
-    A data set's packs come in the random order in which they were filled.
-    """
-    return _mixed(
-        corpora,
-        [grain.MapDataset.range(sys.maxsize).map(_Numbered(corpus.number)) for corpus in corpora],
-    )
-
-
-def _mixed(corpora: Sequence[Corpus], draws: list[Draws]) -> Draws:
-    return grain.MapDataset.mix(draws, weights=[corpus.options.weight for corpus in corpora])
+    def __call__(self, positions: np.ndarray) -> Drawing:
+        """What is at positions int64 [B]."""
+        numbers, draws = mixed(self._weights, positions)
+        places = np.empty(len(positions), np.int64)
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            places[here] = self._epochs[number](draws[here])
+        return Drawing(positions, numbers, places)
 
 
 @dataclass(frozen=True)
-class _Numbered:
-    number: int
-
-    def __call__(self, k: int) -> tuple[int, int]:
-        return self.number, k
-
-
-@dataclass(frozen=True)
-class _ProcessBatches:
-    """The batches of one process: its elements of step 0, those of step 1, and so on.
+class _Examples:
+    """The batches of one process: its rows of step 0, those of step 1, and so on.
 
     Whole batches are the elements of grain's pipeline: its time per element, spent on every
     example, would be that of decoding a small image.
 
-    global_batch: elements of a step over all processes.
-    pack_rows: rows of an element that is a pack, 0 where elements are examples.
+    global_batch: rows of a step over all processes.
+    rows: int [n], those that this process reads.
     """
 
     draws: Draws
-    make: Maker
+    make: BatchMaker
     global_batch: int
     rows: np.ndarray
-    pack_rows: int
+    allocate: Allocate
 
     def __len__(self) -> int:
         return sys.maxsize // self.global_batch
 
-    def __getitem__(self, step: int) -> Example:
-        places = [int(step) * self.global_batch + int(row) for row in self.rows]
-        elements = [self.make(place, self.draws[place]) for place in places]
-        if not self.pack_rows:
-            return stacked(elements)
-        packs = zip(elements, self.rows, strict=True)
-        return join_packs([placed(pack, int(row) * self.pack_rows) for pack, row in packs])
+    def __getitem__(self, step: int) -> Rows:
+        return self.make(self.draws(int(step) * self.global_batch + self.rows), self.allocate)
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """The same for batches of packs of sequences.
+
+    first: int [n], the rows at which the packs of this process begin.
+    """
+
+    epochs: tuple[PackedEpochs, ...]
+    weights: tuple[float, ...]
+    make: BatchMaker
+    global_batch: int
+    first: np.ndarray
+    allocate: Allocate
+
+    def __len__(self) -> int:
+        return sys.maxsize // self.global_batch
+
+    def __getitem__(self, step: int) -> Rows:
+        size = self.epochs[0].rows
+        places = (int(step) * self.global_batch + self.first) // size
+        drawing, sequences = draw_packs(self.epochs, self.weights, places, self.first)
+        return self.make(drawing, self.allocate) | sequences
 
 
 def process_batches(
-    draws: Draws,
-    make: Maker,
+    make: BatchMaker,
+    draws: Draws | tuple[PackedEpochs, ...],
     global_batch: int,
     rows: np.ndarray,
     start_step: int,
     *,
     workers: int,
     threads: int,
-    pack_rows: int = 0,
-) -> "grain.IterDataset[Any]":
+) -> "grain.IterDataset[Rows]":
     """Batches of one process from `start_step` on, read ahead by threads or worker processes.
 
     Args:
-      draws: endless, of examples or of packs.
-      make: makes an element.
+      make: makes rows.
+      draws: what the rows show; or the packs of each data set, for batches of sequences.
       global_batch: rows of a step over all processes.
       rows: int [n], which of them this process reads, in this order.
       start_step: the first step.
       workers: worker processes, 0 for none; absl flags must be parsed if there are any.
       threads: reader threads of each process.
-      pack_rows: rows of a pack; 0 where the elements are examples.
 
     Raises:
       OptionError: see `check_rows`.
     """
-    check_rows(rows, global_batch, pack_rows)
-    per_element = max(1, pack_rows)
-    elements = rows[::per_element] // per_element
-    own = _ProcessBatches(draws, make, global_batch // per_element, elements, pack_rows)
+    rows = np.asarray(rows, np.int64)
+    shared = SharedArrays() if workers and SUPPORTED else None
+    allocate: Allocate = shared or ReusedArrays()
+    own: _Examples | _Packed
+    if isinstance(draws, Draws):
+        check_rows(rows, global_batch)
+        own = _Examples(draws, make, global_batch, rows, allocate)
+    else:
+        size = draws[0].rows
+        check_rows(rows, global_batch, size)
+        weights = tuple(corpus.options.weight for corpus in make.corpora)
+        own = _Packed(draws, weights, make, global_batch, rows[::size], allocate)
     batches = grain.MapDataset.source(own)[start_step:]
     # An element is a batch: a few read ahead hide the reading, more only fill the memory.
     read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads and threads + 2)
-    iterable = batches.to_iter_dataset(read)
-    if workers:
-        options = grain.experimental.DatasetOptions(min_shm_size=_SHARED)
-        iterable = grain.experimental.WithOptionsIterDataset(iterable, options).mp_prefetch(
-            grain.multiprocessing.MultiprocessingOptions(
-                num_workers=workers, per_worker_buffer_size=2
-            )
-        )
-    return iterable
+    if not workers:
+        return batches.to_iter_dataset(read)
+    processes = grain.multiprocessing.MultiprocessingOptions(
+        num_workers=workers, per_worker_buffer_size=_READ_AHEAD
+    )
+    if shared is None:
+        return batches.to_iter_dataset(read).mp_prefetch(processes)
+    handed = batches.map(shared.hand_over).to_iter_dataset(read)
+    return handed.mp_prefetch(processes).map(OpenShared())
 
 
 def check_rows(rows: np.ndarray, global_batch: int, pack_rows: int = 0) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of a sample: a sentence of the report, the whole report, or a prompt."""
+"""The texts that a sample may get: sentences of its report, the whole report, or prompts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,17 +84,11 @@ def section_sentences(study: Study, name: str) -> list[int]:
     ]
 
 
-def in_order(
-    study: Study, chosen: list[int], order: Order, generator: np.random.Generator
-) -> list[int]:
-    """Which of the sentences make the text, and in which order; `chosen` is not empty."""
-    if order == "one":
-        return [chosen[generator.integers(len(chosen))]]
-    if order == "shuffled":
-        turns = generator.permutation(len(chosen))
-        places = sorted(range(len(chosen)), key=lambda i: (study.spans[chosen[i]][0], turns[i]))
-        return [chosen[i] for i in places]
-    return chosen
+def shuffled(study: Study, chosen: list[int], generator: np.random.Generator) -> list[int]:
+    """The sentences in a random order within each section."""
+    turns = generator.permutation(len(chosen))
+    places = sorted(range(len(chosen)), key=lambda i: (study.spans[chosen[i]][0], turns[i]))
+    return [chosen[i] for i in places]
 
 
 def text_of(study: Study, chosen: list[int]) -> tuple[str, ...]:
@@ -102,49 +96,47 @@ def text_of(study: Study, chosen: list[int]) -> tuple[str, ...]:
     return tuple(" ".join(study.sentence_text(k).split()) for k in chosen)
 
 
-def draw_report(
-    study: Study,
-    columns: np.ndarray,
-    order: Order,
-    generator: np.random.Generator,
-    sections: Sequence[str] = (),
-) -> Text | None:
-    """One sentence drawn uniformly, or all of them; None if the study has none.
+def candidates(study: Study, sections: Sequence[str] = ()) -> list[int]:
+    """Numbers of the sentences that texts are made of.
+
+    Args:
+      study: whose report.
+      sections: names of those to draw from, where the report has them; else all that describe.
+    """
+    named = {k for name in sections for k in section_sentences(study, name)}
+    return sorted(named) or report_sentences(study)
+
+
+def report_text(study: Study, columns: np.ndarray, chosen: list[int]) -> Text:
+    """Sentences of a report as a text.
 
     Args:
       study: whose report.
       columns: of each class of the union in the data set's labels, -1 for none.
-      order: "one", "all" in their order, or "shuffled" within each section.
-      generator: of the sample.
-      sections: names of those to draw from, where the report has them; else all that describe.
+      chosen: numbers of the sentences, in the order of the text; at least one.
     """
-    named = {k for name in sections for k in section_sentences(study, name)}
-    candidates = sorted(named) or report_sentences(study)
-    if not candidates:
-        return None
-    chosen = in_order(study, candidates, order, generator)
     codes = np.array([study.sentence_codes(k) for k in chosen], np.int8)
     return Text(text_of(study, chosen), to_union(codes, columns), TEXT_REPORT)
 
 
-def draw_prompt(
-    union: Sequence[str], codes: np.ndarray, present: np.ndarray, generator: np.random.Generator
-) -> Text:
-    """The prompt of a uniformly drawn positive class; "other finding" if there is none.
+def prompts_of(union: Sequence[str], codes: np.ndarray, present: np.ndarray) -> list[Text]:
+    """The prompt of each positive class; "other finding" if there is none.
 
     Args:
       union: the classes.
-      codes: of the study, int8 [C]; the prompt is labelled for the classes inside its vocabulary.
+      codes: of the study, int8 [C]; a prompt is labelled for the classes inside its vocabulary.
       present: bool [C], the classes that are positive after the policy.
-      generator: of the sample.
     """
-    prompt_codes = np.where(codes == OUTSIDE, OUTSIDE, NEGATIVE).astype(np.int8)
+    absent = np.where(codes == OUTSIDE, OUTSIDE, NEGATIVE).astype(np.int8)
     positives = np.flatnonzero(present)
     if not len(positives):
-        return Text((prompt(OTHER),), prompt_codes[None], TEXT_PROMPT)
-    drawn = positives[generator.integers(len(positives))]
-    prompt_codes[drawn] = POSITIVE
-    return Text((prompt(union[drawn]),), prompt_codes[None], TEXT_PROMPT)
+        return [Text((prompt(OTHER),), absent[None], TEXT_PROMPT)]
+    texts = []
+    for c in positives.tolist():
+        affirmed = absent.copy()
+        affirmed[c] = POSITIVE
+        texts.append(Text((prompt(union[c]),), affirmed[None], TEXT_PROMPT))
+    return texts
 
 
 def draw_bank_sentences(

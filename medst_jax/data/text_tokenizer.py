@@ -77,13 +77,13 @@ class TextTokenizer(abc.ABC):
 
     @abc.abstractmethod
     def _starts_word(self, tokens: np.ndarray) -> np.ndarray:
-        """Which of the ids [L] begin a word, bool [L]."""
+        """Which of the ids [..., L] begin a word, bool of the same shape."""
 
     def word_index(self, tokens: np.ndarray) -> np.ndarray:
-        """Which word each of the ids [L] is part of, int32 [L]: 0, 1, ...; -1 specials, padding."""
+        """Which word each of the ids [..., L] is part of, int32: 0, 1, ...; -1 specials, padding."""
         inside = self.mask(tokens) & (tokens != self.first) & (tokens != self.last)
         # The first piece of a cut text may lack the mark of a word's start.
-        words = np.maximum(np.cumsum(self._starts_word(tokens) & inside) - 1, 0)
+        words = np.maximum(np.cumsum(self._starts_word(tokens) & inside, axis=-1) - 1, 0)
         return np.where(inside, words, -1).astype(np.int32)
 
     def encode(self, text: str, length: int) -> np.ndarray:
@@ -96,6 +96,21 @@ class TextTokenizer(abc.ABC):
         The second array is int32 [length], -1 at special tokens and padding. A text that does
         not fit is cut; the last token always follows the last id kept.
         """
+        ids, owners = self.cut_pieces(texts, length)
+        tokens = np.full(length, PAD, np.int32)
+        sentence_index = np.full(length, -1, np.int32)
+        tokens[0] = self.first
+        tokens[1 : len(ids) + 1] = ids
+        tokens[len(ids) + 1] = self.last
+        sentence_index[1 : len(ids) + 1] = owners
+        return tokens, sentence_index
+
+    def cut_pieces(self, texts: Sequence[str], length: int) -> tuple[list[int], list[int]]:
+        """Ids of consecutive sentences, without first and last token, cut to fit in `length`.
+
+        Returns:
+          At most `length - 2` ids, and which sentence each belongs to.
+        """
         ids: list[int] = []
         owners: list[int] = []
         for number, text in enumerate(texts):
@@ -104,14 +119,7 @@ class TextTokenizer(abc.ABC):
             owners.extend([number] * len(pieces))
             if len(ids) >= length - 2:
                 break
-        kept = min(len(ids), length - 2)
-        tokens = np.full(length, PAD, np.int32)
-        sentence_index = np.full(length, -1, np.int32)
-        tokens[0] = self.first
-        tokens[1 : kept + 1] = ids[:kept]
-        tokens[kept + 1] = self.last
-        sentence_index[1 : kept + 1] = owners[:kept]
-        return tokens, sentence_index
+        return ids[: length - 2], owners[: length - 2]
 
     def encode_batch(self, texts: Iterable[str], length: int) -> tuple[np.ndarray, np.ndarray]:
         """Ids int32 [B, length] and the mask bool [B, length] of ids that are not padding."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medst_jax.data.pixels import decode, fit_affine, fit_square
+from medst_jax.data.pixels import decode, decode_jpeg, fit_affine, fit_square, is_jpeg_of
 
 
 def encoded(pixels, form, **options):
@@ -86,3 +86,21 @@ def test_affine_follows_a_blob(shape, fit):
     low, high = affine @ [24, 28, 1], affine @ [34, 36, 1]
     np.testing.assert_allclose([columns[0], rows[0]], low, atol=1.0)
     np.testing.assert_allclose([columns[-1] + 1, rows[-1] + 1], high, atol=1.0)
+
+
+def test_a_jpeg_of_the_batchs_size_is_decoded_where_it_is_to_be():
+    data = encoded(np.random.default_rng(0).integers(0, 255, (32, 32), np.uint8), "JPEG")
+    batch = np.full((3, 32, 32, 1), 9, np.uint8)
+    assert is_jpeg_of(data, 32) and not is_jpeg_of(data, 31)
+    assert decode_jpeg(memoryview(data), batch[1])
+    np.testing.assert_array_equal(batch[1, ..., 0], decode(data))
+    assert (batch[[0, 2]] == 9).all()
+    with pytest.raises(ValueError, match="damaged JPEG"):
+        decode_jpeg(data[: len(data) // 2], batch[1])
+
+
+def test_what_is_no_square_jpeg_is_left_to_the_other_decoders():
+    square, oblong = np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8)
+    assert not is_jpeg_of(encoded(square, "PNG"), 8) and not is_jpeg_of(b"\xff\xd8", 8)
+    assert not is_jpeg_of(encoded(oblong, "JPEG"), 8)
+    assert not decode_jpeg(b"\xff\xd8 no image", np.zeros((8, 8, 1), np.uint8))

@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from medst_jax.data.randomness import generator, reused_generator, rotation
+from medst_jax.data.randomness import generator, reused_generator, rotation, uniforms
 
 
 def test_draws_are_keyed_by_seed_purpose_and_position():
@@ -64,3 +64,21 @@ def test_rotation_permutes_and_moves_everything(count):
 def test_one_thing_cannot_be_permuted():
     with pytest.raises(ValueError, match="1 studies"):
         rotation(1, 0, "pairs")
+
+
+def test_uniforms_depend_on_position_alone():
+    whole = uniforms(3, "text", np.arange(3000))
+    assert ((whole >= 0) & (whole < 1)).all() and len(np.unique(whole)) == 3000
+    np.testing.assert_allclose(np.histogram(whole, 10, (0, 1))[0], 300, atol=70)
+    some = np.array([2999, 5, 1024, 1023, 5])
+    np.testing.assert_array_equal(uniforms(3, "text", some), whole[some])
+    for other in (uniforms(4, "text", some), uniforms(3, "frontal", some)):
+        assert (other != whole[some]).all()
+
+
+def test_uniforms_are_those_of_every_version():
+    """Runs go on from checkpoints of earlier versions of this package and of numpy."""
+    found = uniforms(0, "text", np.array([0, 1, 10**9]))
+    np.testing.assert_allclose(
+        found, [0.7018922986403067, 0.42327289371886134, 0.9685123238107286], rtol=1e-12
+    )

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The texts of stored studies, tokenised and remembered, one drawn for each sample."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from medst_jax.data.mixture import Corpus
+from medst_jax.data.opened import OpenStudy
+from medst_jax.data.randomness import reused_generator
+from medst_jax.data.remembered import ANEW, UNMET, RememberedTexts
+from medst_jax.data.text_sampling import (
+    Text,
+    candidates,
+    draw_bank_sentences,
+    no_text,
+    prompts_of,
+    report_text,
+    section_sentences,
+    shuffled,
+)
+from medst_jax.data.text_tokenizer import TextTokenizer
+from medst_jax.data.tokenized import Tokenized, tokenized
+from medst_jax.text.prompts import prompt_bank
+
+
+class TextReader:
+    """Draws the text of a sample.
+
+    What can be said of a study is the same in every epoch unless its order is drawn, and then is
+    tokenised once and remembered: half a kilobyte per study and process.
+
+    Args:
+      corpora: the mixture.
+      union: its classes.
+      tokenizer: None for no text.
+      length: L, tokens of a text.
+      seed: of the draws.
+      section: "findings" or "impression" for the whole text of that section alone, "" for the
+        text that the data set's options ask for.
+    """
+
+    def __init__(
+        self,
+        corpora: Sequence[Corpus],
+        union: tuple[str, ...],
+        tokenizer: TextTokenizer | None,
+        length: int,
+        seed: int,
+        section: str = "",
+    ) -> None:
+        self._corpora, self._union, self._tokenizer = tuple(corpora), union, tokenizer
+        self._length, self._seed, self._section = length, seed, section
+        self._none = tokenized([no_text(len(union))], None, length)
+        self._known = tuple(RememberedTexts(len(corpus.studies), len(union)) for corpus in corpora)
+
+    def met(self, number: int, rows: np.ndarray) -> np.ndarray:
+        """Of which studies [B] of data set `number` the texts are remembered, bool [B]."""
+        return self._known[number].state(rows) >= 0
+
+    def meet(self, study: OpenStudy, position: int) -> Tokenized | None:
+        """Remember a study's texts; the text of the sample where it is drawn anew every time.
+
+        Args:
+          study: whose text.
+          position: in the global stream; keys the draw.
+        """
+        known = self._known[study.corpus.number]
+        if known.state(np.array([study.row]))[0] == UNMET:
+            texts = self._choices(study)
+            if texts is None:
+                known.ask_anew(study.row)
+            else:
+                known.add_texts(study.row, texts)
+        if known.state(np.array([study.row]))[0] != ANEW:
+            return None
+        return self._tokenized([self._fresh(study, position)])
+
+    def draw(self, number: int, rows: np.ndarray, uniforms: np.ndarray) -> Tokenized:
+        """A remembered text of each study.
+
+        Args:
+          number: of the data set.
+          rows: [B], studies that were met.
+          uniforms: [B] in [0, 1), which of a study's texts.
+        """
+        known = self._known[number]
+        return known.texts(known.draw(rows, uniforms))
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        given = (self._corpora, self._union, self._tokenizer, self._length, self._seed)
+        return TextReader, (*given, self._section)
+
+    def _tokenized(self, texts: Sequence[Text]) -> Tokenized:
+        return tokenized(texts, self._tokenizer, self._length)
+
+    def _choices(self, study: OpenStudy) -> Tokenized | None:
+        """The texts of a study, any as likely as another; None where each is drawn anew."""
+        corpus, options = study.corpus, study.corpus.options
+        if options.text == "none" or self._tokenizer is None:
+            return self._none
+        if options.text == "report":
+            said = self._candidates(study)
+            if said and options.sentences == "shuffled":
+                return None
+            if said:
+                whole = options.sentences == "all" or self._section
+                texts = [said] if whole else [[k] for k in said]
+                return self._tokenized(
+                    [report_text(study.parsed, corpus.columns, each) for each in texts]
+                )
+        if self._section or not corpus.studies.labels:
+            return self._none
+        if options.prompts != "names" and self._of_bank(study, 0) is not None:
+            return None
+        codes = corpus.codes(study.row)
+        labels, mask = corpus.policy.apply(codes)
+        return self._tokenized(prompts_of(self._union, codes, (labels > 0) & mask))
+
+    def _fresh(self, study: OpenStudy, position: int) -> Text:
+        """A text of a study whose texts are drawn anew."""
+        if study.corpus.options.text == "report" and (said := self._candidates(study)):
+            draws = reused_generator(self._seed, self._section or "text", position)
+            return report_text(
+                study.parsed, study.corpus.columns, shuffled(study.parsed, said, draws)
+            )
+        text = self._of_bank(study, position)
+        assert text is not None  # `_choices` found one
+        return text
+
+    def _candidates(self, study: OpenStudy) -> list[int]:
+        if self._section:
+            return section_sentences(study.parsed, self._section)
+        return candidates(study.parsed, study.corpus.options.sections)
+
+    def _of_bank(self, study: OpenStudy, position: int) -> Text | None:
+        options, codes = study.corpus.options, study.corpus.codes(study.row)
+        draws = reused_generator(self._seed, "text", position)
+        bank = prompt_bank(options.prompts)
+        return draw_bank_sentences(bank, self._union, codes, options.sentences, draws)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokenised texts laid end to end, and as the rows of a batch."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from medst_jax.data.batch import TEXT_NONE
+from medst_jax.data.text_sampling import Text
+from medst_jax.data.text_tokenizer import PAD, TextTokenizer
+
+NO_TEXT = -1
+
+
+class Tokenized(NamedTuple):
+    """K texts.
+
+    ids, owners: int32 [sum of counts], ids without first and last token, and the sentence of each.
+    counts: int64 [K], ids of each text. codes: int8 [K, C], its labels. sources: int8 [K].
+    numbers: int32 [K], equal for equal texts, -1 for none.
+    """
+
+    ids: np.ndarray
+    owners: np.ndarray
+    counts: np.ndarray
+    codes: np.ndarray
+    sources: np.ndarray
+    numbers: np.ndarray
+
+
+def tokenized(texts: Sequence[Text], tokenizer: TextTokenizer | None, length: int) -> Tokenized:
+    """Texts, each cut to fit in `length` tokens; its labels are of the sentences that are left."""
+    ids: list[int] = []
+    owners: list[int] = []
+    counts, codes, numbers = [], [], []
+    for text in texts:
+        cut, owned = tokenizer.cut_pieces(text.sentences, length) if tokenizer else ([], [])
+        ids += cut
+        owners += owned
+        counts.append(len(cut))
+        codes.append(text.kept_codes(owned[-1] + 1 if owned else 0))
+        numbers.append(NO_TEXT if text.source == TEXT_NONE else _number(cut))
+    return Tokenized(
+        np.array(ids, np.int32),
+        np.array(owners, np.int32),
+        np.array(counts, np.int64),
+        np.stack(codes),
+        np.array([text.source for text in texts], np.int8),
+        np.array(numbers, np.int32),
+    )
+
+
+def runs(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The places `start, start + 1, ...` of each run, end to end.
+
+    >>> runs(np.array([7, 3]), np.array([2, 3])).tolist()
+    [7, 8, 3, 4, 5]
+    """
+    before = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) + np.repeat(starts - before, counts)
+
+
+def padded(
+    texts: Tokenized, tokenizer: TextTokenizer | None, length: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Texts as rows of a batch.
+
+    Returns:
+      tokens int32 [K, L], token_mask bool [K, L], and sentence_index int32 [K, L], -1 at first and
+      last tokens and padding. All padding where there is no text.
+    """
+    shape = len(texts.counts), length
+    tokens, sentence_index = np.full(shape, PAD, np.int32), np.full(shape, -1, np.int32)
+    if tokenizer is None:
+        return tokens, np.zeros(shape, bool), sentence_index
+    places = runs(np.arange(shape[0]) * length + 1, texts.counts)
+    tokens.reshape(-1)[places] = texts.ids
+    sentence_index.reshape(-1)[places] = texts.owners
+    present = np.flatnonzero(texts.sources != TEXT_NONE)
+    tokens[present, 0] = tokenizer.first
+    tokens[present, texts.counts[present] + 1] = tokenizer.last
+    return tokens, tokenizer.mask(tokens), sentence_index
+
+
+def _number(ids: Sequence[int]) -> int:
+    """In [0, 2**31), of a text as the model sees it: equal tokens, equal number."""
+    digest = hashlib.blake2b(np.asarray(ids, "<i4").tobytes(), digest_size=4).digest()
+    return int.from_bytes(digest, "little") >> 1
