@@ -6,11 +6,10 @@
 
 Bare is what no pipeline can leave out: decoding each frontal JPEG, and shrinking it to the size of
 the batch where that is smaller, with the libraries the pipeline uses, in a plain loop over bytes in
-memory. What worker processes cannot leave out either is to copy each batch to fresh shared memory,
-which the system clears and maps page by page: "shared" is bare with that copy. The pipeline reads,
-parses, decodes, shrinks, tokenises, labels and batches. All run in turn in this process; a rate is
-images per second of processor time, all threads counted, so that other work on the machine hardly
-matters. Medians over the turns.
+memory. The pipeline reads, decodes, shrinks, draws and pads texts, labels and batches; it parses and
+tokenises in the first pass over the data, whose rate stands beside that of the later ones. All run
+in turn in this process; a rate is images per second of processor time, all threads and processes
+counted, so that other work on the machine hardly matters. Medians over the turns.
 """
 
 import functools
@@ -22,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing import shared_memory
 from typing import Any
 
 import cv2
@@ -51,6 +49,8 @@ def measure(
     size: int = SIZE,
     workers: int = 1,
     images: int = IMAGES_PER_TURN,
+    batch: int = BATCH,
+    turns: int = TURNS,
 ) -> dict[str, Any]:
     """Rates of a prepared data set at a batch's image size.
 
@@ -61,56 +61,60 @@ def measure(
       size: side of the batch's images.
       workers: worker processes of the second measurement.
       images: of a turn.
+      batch: rows of a batch.
+      turns: how often each is measured.
 
     Returns:
-      {"dataset", "size", "stored", "bytes", "bare", "shared", "pipeline", "share", "workers",
-      "pipeline_workers", "share_workers", "share_workers_of_shared"}; rates in images per second
-      of processor time.
+      {"dataset", "size", "stored", "bytes", "batch", "bare", "first_pass", "pipeline", "share",
+      "workers", "pipeline_workers", "share_workers"}; rates in images per second of processor
+      time.
     """
     encoded = _encoded(data_dir, dataset)
     stored = simplejpeg.decode_jpeg(encoded[0], colorspace="GRAY").shape[:2]
     turn = [encoded[k % len(encoded)] for k in range(images)]
-    inputs = [_open(data_dir, dataset, vocabulary, size, n) for n in (0, workers)]
+    inputs = [_open(data_dir, dataset, vocabulary, size, n, batch) for n in (0, workers)]
     sources = [source.batches() for source in inputs]
+    passed = -(-inputs[0].examples // batch)
     try:
-        for batches in sources:  # imports, files, buffers
-            _rate(batches, 4)
-        turns = [
+        first = _rate(sources[0], passed)
+        for batches in sources:  # imports, files, buffers; and a whole pass of the workers
+            _rate(batches, 1 + passed)
+        rates = [
             (
-                *(_per_second(functools.partial(bare, turn, size)) for bare in (_bare, _shared)),
-                *(_rate(batches, -(-images // BATCH)) for batches in sources),
+                _per_second(functools.partial(_bare, turn, size)),
+                *(_rate(batches, -(-images // batch)) for batches in sources),
             )
-            for _ in range(TURNS)
+            for _ in range(turns)
         ]
     finally:
         for source in inputs:
             source.close()
-    bare, shared, pipeline, with_workers = (
-        statistics.median(column) for column in zip(*turns, strict=True)
+    bare, pipeline, with_workers = (
+        statistics.median(column) for column in zip(*rates, strict=True)
     )
     return {
         "dataset": dataset,
         "size": size,
         "stored": list(stored),
         "bytes": round(statistics.mean(len(data) for data in encoded)),
+        "batch": batch,
         "bare": round(bare, 1),
-        "shared": round(shared, 1),
+        "first_pass": round(first, 1),
         "pipeline": round(pipeline, 1),
         "share": round(pipeline / bare, 3),
         "workers": workers,
         "pipeline_workers": round(with_workers, 1),
         "share_workers": round(with_workers / bare, 3),
-        "share_workers_of_shared": round(with_workers / shared, 3),
     }
 
 
-def measure_made(folder: str, studies: int = 1024) -> list[dict[str, Any]]:
+def measure_made(folder: str, studies: int = 1024, turns: int = TURNS) -> list[dict[str, Any]]:
     """`measure` of images made for it: stored at 512 and shrunk, stored at the batch's size."""
     rows = []
     for stored, size in ((512, SIZE), (512, 512), (SIZE, SIZE)):
         name = f"textured_{stored}"
         vocabulary = prepare_textured(folder, name, studies, stored)
-        rows.append(measure(folder, name, vocabulary, size=size))
+        rows.append(measure(folder, name, vocabulary, size=size, turns=turns))
     return rows
 
 
@@ -120,7 +124,9 @@ def _encoded(data_dir: str, dataset: str) -> list[bytes]:
     return [image.data for image in found if image is not None and image.data[:2] == b"\xff\xd8"]
 
 
-def _open(data_dir: str, dataset: str, vocabulary: str, size: int, workers: int) -> TrainInput:
+def _open(
+    data_dir: str, dataset: str, vocabulary: str, size: int, workers: int, batch: int
+) -> TrainInput:
     options = DataOptions(
         data_dir=data_dir,
         mixture={dataset: DataSetOptions()},
@@ -131,25 +137,12 @@ def _open(data_dir: str, dataset: str, vocabulary: str, size: int, workers: int)
         threads=1,
     )
     tokenizer = load_tokenizer(options)
-    return make_input(options, seed=0, global_batch=BATCH, tokenizer=tokenizer)
+    return make_input(options, seed=0, global_batch=batch, tokenizer=tokenizer)
 
 
 def _bare(images: list[bytes], size: int) -> int:
     for data in images:
         _square(data, size)
-    return len(images)
-
-
-def _shared(images: list[bytes], size: int) -> int:
-    for first in range(0, len(images), BATCH):
-        part = images[first : first + BATCH]
-        memory = shared_memory.SharedMemory(create=True, size=len(part) * size * size)
-        batch = np.ndarray((len(part), size, size), np.uint8, memory.buf)
-        for k, data in enumerate(part):
-            batch[k] = _square(data, size)
-        del batch  # memory that is looked at cannot be closed
-        memory.close()
-        memory.unlink()
     return len(images)
 
 
@@ -211,23 +204,24 @@ def table(rows: list[dict[str, Any]]) -> str:
         shape = f"{row['stored'][0]} -> {row['size']}"
         lines.append(
             f"{shape:>16} {row['bytes'] / 1000:>6.1f} {row['bare']:>8.0f} {row['pipeline']:>8.0f} "
-            f"{row['share']:>6.1%} {row['share_workers']:.1%} with {row['workers']}, "
-            f"{row['share_workers_of_shared']:.1%} of bare with the copy to shared memory"
+            f"{row['share']:>6.1%} {row['share_workers']:.1%} with {row['workers']}; "
+            f"first pass {row['first_pass'] / row['bare']:.1%}"
         )
     return "\n".join(lines)
 
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Prepared data; without it images are made.")
 _DATASET = flags.DEFINE_string("dataset", "", "Data set of --data_dir.")
+_TURNS = flags.DEFINE_integer("turns", TURNS, "How often each is measured.", lower_bound=1)
 _VOCABULARY = flags.DEFINE_string("vocabulary", "", "Vocabulary of --data_dir.")
 
 
 def run() -> list[dict[str, Any]]:
     """What the flags ask for."""
     if _DATA_DIR.value:
-        return [measure(_DATA_DIR.value, _DATASET.value, _VOCABULARY.value)]
+        return [measure(_DATA_DIR.value, _DATASET.value, _VOCABULARY.value, turns=_TURNS.value)]
     with tempfile.TemporaryDirectory() as folder:
-        return measure_made(folder)
+        return measure_made(folder, turns=_TURNS.value)
 
 
 def main(_: list[str]) -> None:
