@@ -66,9 +66,8 @@ class ImageReader:
         """
         start, end, fits = span
         if start == UNMET:
-            self._meet(study)
-            drawn = self.spans(study.corpus.number, np.array([study.row]), np.array([uniform]))
-            start, end, fits = drawn[:, 0].tolist()
+            found = self._meet(study)
+            start, end, fits = found[int(uniform * len(found))] if found else (NOTHING, 0, 0)
         if start == NOTHING:
             out[:] = 0
             return False
@@ -80,15 +79,26 @@ class ImageReader:
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return ImageReader, (self._corpora, self._lateral, self._size, self._fit)
 
-    def _meet(self, study: OpenStudy) -> None:
+    def _meet(self, study: OpenStudy) -> list[tuple[int, int, int]]:
+        """Find the images of a study and remember them."""
         kinds = LATERAL_VIEWS if self._lateral else FRONTAL_VIEWS
-        found: list[tuple[int, int, bool]] = []
+        found = []
         for k, view in enumerate(study.parsed.views):
             if view in kinds:
                 data = study.parsed.image_data(k)
-                start = study.record.index(data)
-                found.append((start, start + len(data), is_jpeg_of(data, self._size)))
+                start = _find(data, study.record)
+                found.append((start, start + len(data), int(is_jpeg_of(data, self._size))))
         columns = np.array(found, np.int64).reshape(-1, 3).T
         self._known[study.corpus.number].add(
             study.row, **dict(zip(("start", "end", "fits"), columns, strict=True))
         )
+        return found
+
+
+def _find(data: bytes, record: bytes) -> int:
+    """`record.index(data)`, which prepares long for a long needle."""
+    head, start = data[:64], -1
+    while (start := record.find(head, start + 1)) >= 0:
+        if record.startswith(data, start):
+            return start
+    raise ValueError("a record does not hold its own image")

@@ -53,12 +53,6 @@ class Record:
         flat = np.array(list(self._fields[key].int64_list.value), np.int8)
         return flat.reshape(-1, self._width)[:, : self._classes]
 
-    def code_row(self, key: str, k: int) -> list[int]:
-        """Row `k` of `codes`, C numbers."""
-        first = k * self._width
-        row: list[int] = self._fields[key].int64_list.value[first : first + self._classes]
-        return row
-
     def truth(self) -> dict[str, Any]:
         """The truth features that were asked for: texts and arrays."""
         if self._truth is None:

@@ -85,6 +85,10 @@ class Remembered:
         """Negative for studies [B] that are `UNMET` or asked `ANEW`."""
         return self._first[rows]
 
+    def state_of(self, row: int) -> int:
+        """`state` of one study."""
+        return int(self._first[row])
+
     def draw(self, rows: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
         """An entry of each study [B] by a number in [0, 1), int64 [B]; or what is in its place."""
         first = self._first[rows]

@@ -120,14 +120,15 @@ class Study:
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
         """All sentences."""
-        codes = self._record.codes("sentences/labels")
         return tuple(
-            Sentence(*span, labels) for span, labels in zip(self.spans, codes, strict=True)
+            Sentence(*span, labels)
+            for span, labels in zip(self.spans, self.all_sentence_codes, strict=True)
         )
 
-    def sentence_codes(self, k: int) -> list[int]:
-        """Label codes of sentence `k`, C numbers."""
-        return self._record.code_row("sentences/labels", k)
+    @cached_property
+    def all_sentence_codes(self) -> np.ndarray:
+        """Label codes of each sentence, int8 [K, C]."""
+        return self._record.codes("sentences/labels")
 
     def sentence_text(self, k: int) -> str:
         """Text of sentence `k`."""

@@ -15,7 +15,7 @@ from medst_jax.data.text_sampling import (
     draw_bank_sentences,
     no_text,
     prompts_of,
-    report_text,
+    report_texts,
     section_sentences,
     shuffled,
 )
@@ -66,13 +66,14 @@ class TextReader:
           position: in the global stream; keys the draw.
         """
         known = self._known[study.corpus.number]
-        if known.state(np.array([study.row]))[0] == UNMET:
+        state = known.state_of(study.row)
+        if state == UNMET:
             texts = self._choices(study)
-            if texts is None:
-                known.ask_anew(study.row)
-            else:
+            if texts is not None:
                 known.add_texts(study.row, texts)
-        if known.state(np.array([study.row]))[0] != ANEW:
+                return None
+            known.ask_anew(study.row)
+        elif state != ANEW:
             return None
         return self._tokenized([self._fresh(study, position)])
 
@@ -106,9 +107,7 @@ class TextReader:
             if said:
                 whole = options.sentences == "all" or self._section
                 texts = [said] if whole else [[k] for k in said]
-                return self._tokenized(
-                    [report_text(study.parsed, corpus.columns, each) for each in texts]
-                )
+                return self._tokenized(report_texts(study.parsed, corpus.columns, texts))
         if self._section or not corpus.studies.labels:
             return self._none
         if options.prompts != "names" and self._of_bank(study, 0) is not None:
@@ -121,9 +120,8 @@ class TextReader:
         """A text of a study whose texts are drawn anew."""
         if study.corpus.options.text == "report" and (said := self._candidates(study)):
             draws = reused_generator(self._seed, self._section or "text", position)
-            return report_text(
-                study.parsed, study.corpus.columns, shuffled(study.parsed, said, draws)
-            )
+            order = shuffled(study.parsed, said, draws)
+            return report_texts(study.parsed, study.corpus.columns, [order])[0]
         text = self._of_bank(study, position)
         assert text is not None  # `_choices` found one
         return text

@@ -48,7 +48,7 @@ class Text:
 
     def kept_codes(self, kept: int) -> np.ndarray:
         """Codes int8 [C] of the first `kept` sentences as one text."""
-        return merge_codes(self.codes[: max(1, kept)])
+        return self.codes[0] if kept <= 1 else merge_codes(self.codes[:kept])
 
 
 def no_text(classes: int) -> Text:
@@ -107,16 +107,16 @@ def candidates(study: Study, sections: Sequence[str] = ()) -> list[int]:
     return sorted(named) or report_sentences(study)
 
 
-def report_text(study: Study, columns: np.ndarray, chosen: list[int]) -> Text:
-    """Sentences of a report as a text.
+def report_texts(study: Study, columns: np.ndarray, texts: Sequence[list[int]]) -> list[Text]:
+    """Sentences of a report as texts.
 
     Args:
       study: whose report.
       columns: of each class of the union in the data set's labels, -1 for none.
-      chosen: numbers of the sentences, in the order of the text; at least one.
+      texts: numbers of the sentences of each, in their order there; at least one.
     """
-    codes = np.array([study.sentence_codes(k) for k in chosen], np.int8)
-    return Text(text_of(study, chosen), to_union(codes, columns), TEXT_REPORT)
+    codes = to_union(study.all_sentence_codes, columns)
+    return [Text(text_of(study, chosen), codes[chosen], TEXT_REPORT) for chosen in texts]
 
 
 def prompts_of(union: Sequence[str], codes: np.ndarray, present: np.ndarray) -> list[Text]:

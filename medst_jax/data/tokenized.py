@@ -32,23 +32,29 @@ class Tokenized(NamedTuple):
 
 def tokenized(texts: Sequence[Text], tokenizer: TextTokenizer | None, length: int) -> Tokenized:
     """Texts, each cut to fit in `length` tokens; its labels are of the sentences that are left."""
-    ids: list[int] = []
-    owners: list[int] = []
-    counts, codes, numbers = [], [], []
-    for text in texts:
-        cut, owned = tokenizer.cut_pieces(text.sentences, length) if tokenizer else ([], [])
-        ids += cut
-        owners += owned
-        counts.append(len(cut))
-        codes.append(text.kept_codes(owned[-1] + 1 if owned else 0))
-        numbers.append(NO_TEXT if text.source == TEXT_NONE else _number(cut))
+    cut = [tokenizer.cut_pieces(t.sentences, length) if tokenizer else ([], []) for t in texts]
+    laid = np.array([k for ids, _ in cut for k in ids], np.int32)
+    counts = np.array([len(ids) for ids, _ in cut], np.int64)
+    ends = np.cumsum(counts).tolist()
+    starts = [0, *ends[:-1]]
     return Tokenized(
-        np.array(ids, np.int32),
-        np.array(owners, np.int32),
-        np.array(counts, np.int64),
-        np.stack(codes),
-        np.array([text.source for text in texts], np.int8),
-        np.array(numbers, np.int32),
+        ids=laid,
+        owners=np.array([k for _, owners in cut for k in owners], np.int32),
+        counts=counts,
+        codes=np.stack(
+            [
+                text.kept_codes(owners[-1] + 1 if owners else 0)
+                for text, (_, owners) in zip(texts, cut, strict=True)
+            ]
+        ),
+        sources=np.array([text.source for text in texts], np.int8),
+        numbers=np.array(
+            [
+                NO_TEXT if text.source == TEXT_NONE else _number(laid[start:end])
+                for text, start, end in zip(texts, starts, ends, strict=True)
+            ],
+            np.int32,
+        ),
     )
 
 
@@ -84,7 +90,7 @@ def padded(
     return tokens, tokenizer.mask(tokens), sentence_index
 
 
-def _number(ids: Sequence[int]) -> int:
+def _number(ids: np.ndarray) -> int:
     """In [0, 2**31), of a text as the model sees it: equal tokens, equal number."""
-    digest = hashlib.blake2b(np.asarray(ids, "<i4").tobytes(), digest_size=4).digest()
+    digest = hashlib.blake2b(ids.astype("<i4", copy=False).tobytes(), digest_size=4).digest()
     return int.from_bytes(digest, "little") >> 1

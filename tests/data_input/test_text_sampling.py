@@ -13,7 +13,7 @@ from medst_jax.data.text_sampling import (
     no_text,
     prompts_of,
     report_sentences,
-    report_text,
+    report_texts,
     shuffled,
 )
 from medst_jax.options import OptionError
@@ -39,7 +39,7 @@ def test_context_and_wordless_sentences_are_never_drawn(ward):
 
 def test_one_sentence_brings_its_own_labels(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
-    texts = [report_text(study, columns, [k]) for k in candidates(study)]
+    texts = report_texts(study, columns, [[k] for k in candidates(study)])
     assert [text.sentences for text in texts] == [("there is edema.",), ("no mass.",)]
     assert [text.kept_codes(1).tolist() for text in texts] == [[-2, 1, -3], [0, -2, -3]]
     assert all(text.source == 1 for text in texts)
@@ -47,7 +47,7 @@ def test_one_sentence_brings_its_own_labels(ward, columns):
 
 def test_whole_report_keeps_order_and_merges_labels_of_what_is_kept(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
-    text = report_text(study, columns, candidates(study))
+    (text,) = report_texts(study, columns, [candidates(study)])
     assert text.sentences == ("there is edema.", "no mass.")
     assert text.kept_codes(2).tolist() == [0, 1, -3]
     assert text.kept_codes(1).tolist() == [-2, 1, -3]
@@ -67,13 +67,13 @@ def test_shuffling_stays_within_sections_and_takes_labels_along(ward, columns):
         for part in (0, 1)
         for word, start in zip(words, starts, strict=True)
     )
-    study.sentence_codes = labels.reshape(8, -1).__getitem__
-    ordered = report_text(study, columns, candidates(study))
+    study.all_sentence_codes = labels.reshape(8, -1)
+    (ordered,) = report_texts(study, columns, [candidates(study)])
     codes = dict(zip(ordered.sentences, ordered.codes.tolist(), strict=True))
     orders = set()
     for turn in range(200):
         order = shuffled(study, candidates(study), generator(0, "text", turn))
-        drawn = report_text(study, columns, order)
+        (drawn,) = report_texts(study, columns, [order])
         assert set(drawn.sentences[:4]) == set(words) and len(drawn.sentences) == 8
         assert all(sentence.isupper() for sentence in drawn.sentences[4:])
         assert [codes[sentence] for sentence in drawn.sentences] == drawn.codes.tolist()
@@ -90,10 +90,10 @@ def test_sections_are_those_named_where_the_report_has_them(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
     study.section_names, study.section_texts = ("FINDINGS", "IMPRESSION"), ("first.", "second.")
     study.spans = ((0, 0, 6), (1, 0, 7))
-    study.sentence_codes = np.full((2, len(ward.labels)), -2, np.int8).__getitem__
+    study.all_sentence_codes = np.full((2, len(ward.labels)), -2, np.int8)
 
     def drawn(*sections):
-        return report_text(study, columns, candidates(study, sections)).sentences
+        return report_texts(study, columns, [candidates(study, sections)])[0].sentences
 
     assert drawn("impression") == ("second.",)
     assert drawn("impression", "findings") == drawn() == ("first.", "second.")

@@ -91,7 +91,7 @@ def test_reports_give_labels_where_there_are_none(tmp_path, vocabulary):
     assert said(mined) == {**doubted, **affirmed, "pneumothorax": 0}
     assert said(own)["mass"] == 1
     assert said(silent) == said(foreign) == {}
-    sentences = [said(studies[0].sentence_codes(k)) for k in range(3)]
+    sentences = [said(studies[0].all_sentence_codes[k]) for k in range(3)]
     assert sentences[1] == doubted
     assert sentences[2] == {"pneumothorax": 0, "no finding": 1}
     assert sentences[0] == affirmed
