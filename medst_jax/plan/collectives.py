@@ -41,22 +41,32 @@ class Collective:
 def collectives(module: Module, partitions: int, slices: int = 1) -> list[Collective]:
     """All collectives that a step runs.
 
-    The compiler spreads an asynchronous collective over several fusions that share its channel,
-    and folds a reduce-scatter into a fusion of its own: each counts once.
+    The compiler spreads an asynchronous collective over fusions of one channel, some of them in
+    loops that run meanwhile: it counts where it starts. A reduce-scatter is folded into a fusion of
+    its own. Else channels tell nothing: several collectives may share one.
 
     Args:
       module: a compiled TPU module.
       partitions: devices of the mesh.
       slices: of the topology.
     """
-    found: dict[tuple[str, str, int | str, int], Collective] = {}
+    found: list[Collective] = []
+    spread: dict[tuple[str, str, int | str], list[tuple[bool, Collective]]] = {}
     for outer, times in executed(module):
         for instruction, scattered in _reach(module, outer):
             made = _collective(instruction, times, partitions, slices, scattered)
-            if made is not None:
-                channel = instruction.number("channel_id") or instruction.name
-                found.setdefault((made.kind, made.network, channel, times), made)
-    return list(found.values())
+            if made is None:
+                continue
+            if instruction is outer or scattered:
+                found.append(made)
+                continue
+            channel = instruction.number("channel_id") or instruction.name
+            starts = outer.name.startswith("async-collective-start")
+            spread.setdefault((made.kind, made.network, channel), []).append((starts, made))
+    for parts in spread.values():
+        started = [one for starts, one in parts if starts]
+        found += started or [min((one for _, one in parts), key=lambda one: one.times)]
+    return found
 
 
 def _reach(module: Module, outer: Instruction) -> Iterator[tuple[Instruction, bool]]:

@@ -162,3 +162,42 @@ def test_groups_of_one_send_nothing():
         "  ROOT %c = f32[8]{0} all-reduce(%p), replica_groups={{0},{1}}, to_apply=%add\n}\n"
     )
     assert collectives(module, 2) == []
+
+
+def test_collectives_that_share_a_channel_all_count():
+    # As `psum_scatter` over one axis and then another compiles.
+    module = parse_module(
+        "ENTRY %main (p: f32[8]) -> f32[2] {\n  %p = f32[8]{0} parameter(0)\n"
+        "  %a = f32[4]{0} reduce-scatter(%p), channel_id=1, replica_groups={{0,1},{2,3}}\n"
+        "  ROOT %b = f32[2]{0} reduce-scatter(%a), channel_id=1, replica_groups={{0,2},{1,3}}\n}\n"
+    )
+    assert [one.bytes for one in collectives(module, 4)] == [16, 8]
+
+
+def test_an_asynchronous_collective_counts_once_however_long_it_runs():
+    # It starts, a loop of three iterations goes on with it, and it ends.
+    gather = "channel_id=7, replica_groups={{0,1}}, dimensions={0}\n}\n"
+    module = parse_module(
+        "%begin (p: f32[4]) -> f32[8] {\n  %p = f32[4]{0} parameter(0)\n"
+        f"  ROOT %g1 = f32[8]{{0}} all-gather(%p), {gather}"
+        "%async_collective_fusion.1 (p: f32[4]) -> f32[8] {\n  %p = f32[4]{0} parameter(0)\n"
+        f"  ROOT %g2 = f32[8]{{0}} all-gather(%p), {gather}"
+        "%end (p: f32[4]) -> f32[8] {\n  %p = f32[4]{0} parameter(0)\n"
+        f"  ROOT %g3 = f32[8]{{0}} all-gather(%p), {gather}"
+        "%body (s: (s32[], f32[4])) -> (s32[], f32[4]) {\n"
+        "  %s = (s32[], f32[4]{0}) parameter(0)\n"
+        "  %x = f32[4]{0} get-tuple-element(%s), index=1\n"
+        "  %step = f32[8]{0} fusion(%x), calls=%async_collective_fusion.1\n"
+        "  ROOT %t = (s32[], f32[4]{0}) tuple(%s, %x)\n}\n"
+        "%condition (s: (s32[], f32[4])) -> pred[] {\n"
+        "  %s = (s32[], f32[4]{0}) parameter(0)\n"
+        "  %n = s32[] get-tuple-element(%s), index=0\n  %three = s32[] constant(3)\n"
+        "  ROOT %less = pred[] compare(%n, %three), direction=LT\n}\n"
+        "ENTRY %main (p: f32[4]) -> f32[8] {\n  %p = f32[4]{0} parameter(0)\n"
+        "  %async-collective-start = f32[8]{0} fusion(%p), calls=%begin\n"
+        "  %zero = s32[] constant(0)\n  %init = (s32[], f32[4]{0}) tuple(%zero, %p)\n"
+        "  %loop = (s32[], f32[4]{0}) while(%init), condition=%condition, body=%body\n"
+        "  ROOT %async-collective-done = f32[8]{0} fusion(%p), calls=%end\n}\n"
+    )
+    (found,) = collectives(module, 2)
+    assert (found.kind, found.times, found.bytes) == ("all-gather", 1, 16)
