@@ -23,9 +23,10 @@ from medst_jax.parallel.sharding import (
     param_shardings,
     put_batch,
     replicated,
-    sharding_table,
     variables_by_path,
 )
+from medst_jax.parallel.sharding_table import sharding_table
+from medst_jax.parallel.state_sharding import state_shardings
 
 __all__ = [
     "AXES",
@@ -48,6 +49,7 @@ __all__ = [
     "put_batch",
     "replicated",
     "sharding_table",
+    "state_shardings",
     "use_rules",
     "variables_by_path",
     "wait_for_all",

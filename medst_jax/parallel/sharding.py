@@ -21,7 +21,7 @@ def variables_by_path(state: nnx.State) -> dict[str, nnx.Variable]:
 
 
 def param_shardings(params: nnx.State, mesh: Mesh, rules: str | Rules) -> dict[str, NamedSharding]:
-    """The sharding of every parameter, by path.
+    """The sharding of every parameter while the model computes, by path.
 
     Args:
       params: the `nnx.Param` part of a system, abstract or concrete.
@@ -94,17 +94,3 @@ def _put(local: np.ndarray, sharding: NamedSharding, held: np.ndarray, shards: i
     # One call that says where each part goes: the loop forbids transfers that nobody asked for.
     on_devices = jax.device_put(parts, list(places))
     return jax.make_array_from_single_device_arrays(shape, sharding, on_devices)
-
-
-def sharding_table(params: nnx.State, mesh: Mesh, rules: str | Rules) -> str:
-    """One line per parameter: path, shape, logical axes, partition of each dimension."""
-    shardings = param_shardings(params, mesh, rules)
-    rows = [
-        (path, str(tuple(v.get_value().shape)), str(v.get_metadata()["axes"]), str(s.spec))
-        for (path, v), s in zip(variables_by_path(params).items(), shardings.values(), strict=True)
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
-        "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]])
-        for row in rows
-    )

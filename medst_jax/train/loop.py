@@ -159,7 +159,8 @@ class Trainer:
             if not preempted and (step % every == 0 or last):
                 # On the mesh, where the arrays lie: every process embeds its share of the images.
                 with jax.set_mesh(self._step.mesh):
-                    system = self._parts.system(state.params, state.model_state)
+                    params = self._step.gathered(state.params)
+                    system = self._parts.system(params, state.model_state)
                     results |= {f"{name}/{k}": float(v) for k, v in evaluate(system).items()}
                 watchdog.alive()
         if results:

@@ -15,7 +15,7 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 
-from medst_jax.parallel import Rules, param_shardings, replicated, variables_by_path
+from medst_jax.parallel import Rules, replicated, state_shardings, variables_by_path
 from medst_jax.systems.initialise import compiler_options
 from medst_jax.systems.system import System
 
@@ -97,11 +97,11 @@ def abstract_state(
 ) -> TrainState:
     """Shapes, dtypes and shardings of the state; what a restore or an ahead-of-time compile needs.
 
-    Optimizer moments and the average lie where their parameters lie; scalars, counters and the
-    model state are replicated.
+    Parameters lie where they are kept and updated, moments and the average with them; scalars,
+    counters and the model state are replicated.
     """
     shapes = jax.eval_shape(lambda: _fresh(*_shapes_to_zeros(system), optimizer, ema))
-    by_path = param_shardings(split(system)[1], mesh, rules)
+    by_path = state_shardings(split(system)[1], mesh, rules)
     everywhere, params = replicated(mesh), shapes.params
 
     def place(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:

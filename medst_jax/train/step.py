@@ -9,12 +9,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 
-from medst_jax.parallel import Rules, batch_sharding, get_rules, replicated, use_rules
+from medst_jax.parallel import (
+    Rules,
+    batch_sharding,
+    get_rules,
+    param_shardings,
+    replicated,
+    use_rules,
+)
 from medst_jax.systems.system import System
 from medst_jax.train.micro_batches import in_two_passes, whole
-from medst_jax.train.state import Skeleton, TrainState, abstract_state, arrays, skeleton
+from medst_jax.train.state import (
+    Arrays,
+    Skeleton,
+    TrainState,
+    abstract_state,
+    arrays,
+    skeleton,
+    split,
+)
 
 Metrics = dict[str, tuple[jax.Array, jax.Array]]
 
@@ -28,12 +43,14 @@ class TrainStep:
       mesh: the mesh it runs on.
       rules: the table activations are constrained by.
       abstract: shapes and shardings of its state.
+      used: how parameters lie while the model computes, by path.
     """
 
     jitted: Any
     mesh: Mesh
     rules: Rules
     abstract: TrainState
+    used: Mapping[str, NamedSharding]
 
     def __call__(self, state: TrainState, batch: Mapping[str, Any]) -> tuple[TrainState, Metrics]:
         """One update. Metrics are (sum, count) pairs of float32 scalars."""
@@ -44,6 +61,10 @@ class TrainStep:
         """Lower for the mesh's devices without running: `.lower(input.spec).compile()`."""
         with jax.set_mesh(self.mesh), use_rules(self.rules):
             return self.jitted.lower(self.abstract, dict(batch))
+
+    def gathered(self, params: Arrays) -> Arrays:
+        """A state's parameters as the model computes with them; collective."""
+        return {path: jax.device_put(value, self.used[path]) for path, value in params.items()}
 
 
 def make_train_step(
@@ -80,15 +101,20 @@ def make_train_step(
     parts, table = skeleton(system), get_rules(rules)
     target = abstract_state(system, optimizer, mesh, table, ema=ema)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, target)
+    used, kept = param_shardings(split(system)[1], mesh, table), shardings.params
     differentiate = (
         functools.partial(in_two_passes, count=micro_batches) if micro_batches > 1 else whole
     )
 
     def step(state: TrainState, batch: dict[str, jax.Array]) -> tuple[TrainState, Metrics]:
         key = jax.random.key(seed)
+        # Gathered once, before loops over layers and micro-batches.
+        params = _moved(state.params, kept, used)
         loss, metrics, model_state, gradients = differentiate(
-            parts, state.params, state.model_state, batch, key
+            parts, params, state.model_state, batch, key
         )
+        # From here on each device works on what it keeps.
+        gradients = _moved(gradients, used, kept)
         gradient_norm = optax.tree.norm(gradients)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
@@ -110,8 +136,8 @@ def make_train_step(
         if schedule is not None:
             norms["learning_rate"] = schedule(state.step)
         pairs = {"loss": (loss, 1.0), **metrics, **{name: (v, 1.0) for name, v in norms.items()}}
-        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
-        return kept, jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), pairs)
+        chosen = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
+        return chosen, jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), pairs)
 
     jitted = jax.jit(
         step,
@@ -119,7 +145,15 @@ def make_train_step(
         out_shardings=(shardings, replicated(mesh)),
         donate_argnums=0,
     )
-    return TrainStep(jitted, mesh, table, target)
+    return TrainStep(jitted, mesh, table, target, used)
+
+
+def _moved(
+    values: Arrays, source: Mapping[str, NamedSharding], target: Mapping[str, NamedSharding]
+) -> Arrays:
+    """Pin the arrays whose place changes."""
+    pin = jax.lax.with_sharding_constraint
+    return {p: v if source[p] == target[p] else pin(v, target[p]) for p, v in values.items()}
 
 
 def _constrained(parts: Skeleton, params: Any, model_state: Any) -> Any:

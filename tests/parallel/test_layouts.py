@@ -76,12 +76,23 @@ def test_a_process_reads_the_rows_of_its_devices(two_processes):
     assert rows == {"data": half, "fsdp": half, "tensor": half, "layers": everything}
 
 
-def test_parameters_and_moments_are_cut(one_process, two_processes):
-    expected = {"data": [16, 16], "fsdp": [4, 16], "tensor": [8, 8], "layers": [16, 2]}
+def test_parameters_moments_and_average_are_kept_in_parts(one_process, two_processes):
+    # Over the batch axes too, where the rules do not use them; gathered as the rules say.
+    kept = {"data": [2, 16], "fsdp": [2, 16], "tensor": [4, 8], "layers": [16, 2]}
+    used = {"data": [16, 16], "fsdp": [4, 16], "tensor": [8, 8], "layers": [16, 2]}
     for results in (one_process, two_processes):
-        for name, shape in expected.items():
-            assert results[name]["shards"] == {"params": shape, "moments": shape}
-    assert one_process["one"]["shards"] == {"params": [16, 16], "moments": [16, 16]}
+        for name in MANY:
+            assert results[name]["shards"] == {
+                **dict.fromkeys(("params", "moments", "average"), kept[name]),
+                "gathered": used[name],
+            }
+    assert set(map(tuple, one_process["one"]["shards"].values())) == {(16, 16)}
+
+
+@pytest.mark.parametrize("layout", MANY)
+def test_averages_agree_with_one_device(one_process, results, layout):
+    one, many = one_process["one"]["average"], results[layout]["average"]
+    np.testing.assert_allclose(many, one, rtol=1e-4, atol=1e-4)
 
 
 def test_table_lists_path_shape_axes_and_partition(one_process):
@@ -90,6 +101,6 @@ def test_table_lists_path_shape_axes_and_partition(one_process):
     assert any(
         line.split()[0] == "first/kernel"
         and "('embed', 'mlp')" in line
-        and line.endswith("P('fsdp', None)")
+        and line.endswith("P('fsdp', None)  kept as P(('fsdp', 'data'), None)")
         for line in lines
     ), lines
