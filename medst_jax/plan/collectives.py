@@ -13,8 +13,11 @@ from medst_jax.plan.hlo import Instruction, Module, array_bytes, largest_array_b
 
 ICI, DCN = "ici", "dcn"
 _KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
-_MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}")
-_IOTA = re.compile(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?")
+_ORDER = r"\[([\d,]+)\](?:T\(([\d,]+)\))?"  # numbers counted up in a shape, then transposed
+_MESH = re.compile(
+    rf"replica_groups=mesh\[([^\]]*)\](?:, device_ids=\({_ORDER}\))? \{{([\w',]*)\}}"
+)
+_IOTA = re.compile(rf"replica_groups=\[([\d,]+)\]<={_ORDER}")
 _LISTS = re.compile(r"replica_groups=\{(\{[\d,{}]*\})\}")
 _PAIRS = re.compile(r"source_target_pairs=\{(\{[\d,{}]*\})\}")
 
@@ -120,26 +123,39 @@ def _between_slices(instruction: Instruction, times: int, slices: int) -> Collec
 
 
 def _group(instruction: Instruction, partitions: int) -> tuple[int, ...]:
-    """Members of the first group; all partitions where none is written."""
+    """Members of the first group; all partitions where none is written.
+
+    Raises:
+      ValueError: groups written in a way that is not known; a guess would be a wrong estimate.
+    """
     text = instruction.attributes
     match = _MESH.search(text)
     if match:
         sizes = {k: int(v) for k, v in re.findall(r"'(\w+)'=(\d+)", match[1])}
-        cut = set(re.findall(r"'(\w+)'", match[2]))
-        members = np.arange(partitions).reshape(tuple(sizes.values()))
+        cut = set(re.findall(r"'(\w+)'", match[4]))
+        members = _counted(match[2] or str(partitions), match[3]).reshape(tuple(sizes.values()))
         first = tuple(slice(None) if name in cut else 0 for name in sizes)
         return tuple(int(m) for m in members[first].ravel())
     match = _IOTA.search(text)
     if match:
-        groups, shape = (tuple(map(int, match[i].split(","))) for i in (1, 2))
-        members = np.arange(int(np.prod(shape))).reshape(shape)
-        if match[3]:
-            members = members.transpose(tuple(map(int, match[3].split(","))))
-        return tuple(int(m) for m in members.reshape(groups)[0])
+        return tuple(int(m) for m in _counted(match[2], match[3]).reshape(_numbers(match[1]))[0])
     match = _LISTS.search(text)
     if match:
         return _first_list(match[1])
+    written = re.search(r"replica_groups=(?!\{\}).{0,80}", text)
+    if written:
+        raise ValueError(f"{instruction.opcode} {instruction.name}: cannot read {written[0]!r}")
     return tuple(range(partitions))
+
+
+def _counted(shape: str, order: str | None) -> np.ndarray:
+    sizes = _numbers(shape)
+    counted = np.arange(int(np.prod(sizes))).reshape(sizes)
+    return (counted.transpose(_numbers(order)) if order else counted).ravel()
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
 
 
 def _permuted(instruction: Instruction) -> tuple[int, ...]:

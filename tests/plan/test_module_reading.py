@@ -201,3 +201,33 @@ def test_an_asynchronous_collective_counts_once_however_long_it_runs():
     )
     (found,) = collectives(module, 2)
     assert (found.kind, found.times, found.bytes) == ("all-gather", 1, 16)
+
+
+@pytest.mark.parametrize(
+    ("groups", "members"),
+    [
+        ("mesh['a'=2,'b'=3] {'b'}", (0, 1, 2)),
+        ("mesh['a'=2,'b'=3] {'a'}", (0, 3)),
+        # The mesh's order is not that of the partitions.
+        ("mesh['a'=3,'b'=2], device_ids=([2,3]T(1,0)) {'b'}", (0, 3)),
+        ("mesh['a'=3,'b'=2], device_ids=([2,3]T(1,0)) {'a'}", (0, 1, 2)),
+        ("mesh['a'=3,'b'=1,'c'=2], device_ids=([2,3]T(1,0)) {'a','b'}", (0, 1, 2)),
+        ("[2,3]<=[3,2]T(1,0)", (0, 2, 4)),
+        ("{}", (0, 1, 2, 3, 4, 5)),
+    ],
+)
+def test_members_of_the_first_group(groups, members):
+    (found,) = collectives(_reduction(groups), 6)
+    assert found.group == members
+
+
+def test_groups_that_cannot_be_read_are_an_error():
+    with pytest.raises(ValueError, match=r"all-reduce c: cannot read .*'a':\(2\)2"):
+        collectives(_reduction("mesh['a'=6] {'a':(2)2}"), 6)
+
+
+def _reduction(groups):
+    return parse_module(
+        "ENTRY %main (p: f32[8]) -> f32[8] {\n  %p = f32[8]{0} parameter(0)\n"
+        f"  ROOT %c = f32[8]{{0}} all-reduce(%p), channel_id=1, replica_groups={groups}\n}}\n"
+    )
