@@ -32,6 +32,8 @@ class Collective:
       times: how often it runs in a step.
       bytes: what one device sends each time, by the ring algorithm.
       group: partitions of one group, for ICI.
+      blocking: whether the chip does nothing else meanwhile: the compiler writes what it found
+        something to do beside as a start and an end, or spread over fusions.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Collective:
     times: int
     bytes: float
     group: tuple[int, ...]
+    blocking: bool = False
 
 
 def collectives(module: Module, partitions: int, slices: int = 1) -> list[Collective]:
@@ -61,7 +64,8 @@ def collectives(module: Module, partitions: int, slices: int = 1) -> list[Collec
             if made is None:
                 continue
             if instruction is outer or scattered:
-                found.append(made)
+                begun = instruction.opcode.endswith("-start") or made.network == DCN
+                found.append(dataclasses.replace(made, blocking=not begun))
                 continue
             channel = instruction.number("channel_id") or instruction.name
             starts = outer.name.startswith("async-collective-start")

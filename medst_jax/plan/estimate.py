@@ -14,13 +14,16 @@ from medst_jax.plan.topology import Topology
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """Seconds of a step. Low: computation and both networks overlap wholly; high: not at all.
+    """Seconds of a step. Low: what the program runs beside computation overlaps with it wholly, and
+    so do both networks; high: nothing overlaps.
 
-    `mfu_low` belongs to `step_seconds_high`.
+    `ici_blocking_seconds` is the part of `ici_seconds` in which the program has nothing else to
+    do. `mfu_low` belongs to `step_seconds_high`.
     """
 
     compute_seconds: float
     ici_seconds: float
+    ici_blocking_seconds: float
     dcn_seconds: float
     step_seconds_low: float
     step_seconds_high: float
@@ -51,7 +54,8 @@ def estimate(
     """
     compute = compute_seconds(cost, topology.chip)
     ici = ici_seconds(found, devices, topology)
+    blocking = ici_seconds([one for one in found if one.blocking], devices, topology)
     dcn = dcn_seconds(found, topology)
-    low, high = max(compute, ici, dcn), compute + ici + dcn
+    low, high = max(compute + blocking, ici, dcn), compute + ici + dcn
     ideal = model_flops / topology.chip.peak_flops
-    return Estimate(compute, ici, dcn, low, high, ideal / high, ideal / low)
+    return Estimate(compute, ici, blocking, dcn, low, high, ideal / high, ideal / low)

@@ -74,6 +74,7 @@ def to_text(plan: Plan) -> str:
                 f"{e.compute_seconds * 1e3:.2f} ms, {_per_example(plan):.3f} ms per example",
             ),
             ("ICI, DCN", f"{e.ici_seconds * 1e3:.2f} ms, {e.dcn_seconds * 1e3:.2f} ms"),
+            ("ICI with nothing beside it", f"{e.ici_blocking_seconds * 1e3:.2f} ms"),
             ("step", f"{e.step_seconds_low * 1e3:.2f} to {e.step_seconds_high * 1e3:.2f} ms"),
             ("MFU", f"{e.mfu_low:.1%} to {e.mfu_high:.1%}"),
             (

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Topologies, memory and whole plans by the TPU compiler itself."""
 
+import functools
 import importlib
 import json
 
@@ -129,3 +130,21 @@ def test_a_plan_as_json_and_table():
     text = to_text(plan)
     for said in ("v5e:2x2", "MFU", "examples per second per chip", "chip hours", "ICI, DCN"):
         assert said in text
+
+
+@functools.cache  # libtpu cannot read a program that a cache has kept
+def _estimate(fsdp: int, slices: int):
+    """siglip_b16 at 8 examples per chip of v5e:4x4; layers are scanned, so that it compiles soon."""
+    config = _config("siglip_b16", rules="fsdp", mesh={"fsdp": fsdp})
+    return make_plan(config, describe("v5e:4x4", slices), 8).estimate
+
+
+@needs_libtpu
+@pytest.mark.slow
+def test_at_a_small_batch_gathers_of_parameters_and_slices_cost_time():
+    whole, cut, slices = _estimate(1, 1), _estimate(16, 1), _estimate(1, 2)
+    assert whole.ici_seconds < cut.ici_seconds
+    assert whole.dcn_seconds == cut.dcn_seconds == 0.0 < slices.dcn_seconds
+    for dearer in (cut, slices):
+        assert whole.step_seconds_low < dearer.step_seconds_low
+        assert whole.step_seconds_high < dearer.step_seconds_high
