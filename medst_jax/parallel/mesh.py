@@ -27,8 +27,10 @@ def make_mesh(
     everything else stays on the fast network inside one slice.
 
     Args:
-      data: replicas of the parameters; -1 takes what `fsdp` and `tensor` leave.
-      fsdp: shards of parameters and optimizer state; the batch is cut over it as well.
+      data: replicas of the parameters while the model computes; -1 takes what `fsdp` and `tensor`
+        leave.
+      fsdp: shards of the parameters, gathered where a layer uses them; the batch is cut over it as
+        well.
       tensor: shards inside a layer.
       devices: the devices to use, `jax.devices()` by default; a described topology works too.
 
