@@ -18,6 +18,7 @@ from medst_jax.parallel import (
     param_shardings,
     replicated,
     use_rules,
+    variables_by_path,
 )
 from medst_jax.systems.system import System
 from medst_jax.train.micro_batches import in_two_passes, whole
@@ -101,7 +102,16 @@ def make_train_step(
     parts, table = skeleton(system), get_rules(rules)
     target = abstract_state(system, optimizer, mesh, table, ema=ema)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, target)
-    used, kept = param_shardings(split(system)[1], mesh, table), shardings.params
+    variables = split(system)[1]
+    used, kept = param_shardings(variables, mesh, table), shardings.params
+    # Those of a stack are summed layer by layer already; that of a vocabulary's table, cut along its
+    # width, is exchanged as the few rows of the batch's tokens.
+    summed = {
+        path: used[path]
+        for path, variable in variables_by_path(variables).items()
+        if used[path] != kept[path]
+        and not {"layers", "vocab"} & set(variable.get_metadata()["axes"])
+    }
     differentiate = (
         functools.partial(in_two_passes, count=micro_batches) if micro_batches > 1 else whole
     )
@@ -113,8 +123,9 @@ def make_train_step(
         loss, metrics, model_state, gradients = differentiate(
             parts, params, state.model_state, batch, key
         )
-        # From here on each device works on what it keeps.
-        gradients = _moved(gradients, used, kept)
+        # From here on each device works on what it keeps. Gradients are summed before they are cut:
+        # the cut would else reach into the products and convolutions that make them.
+        gradients = _moved(_pinned(gradients, summed), used, kept)
         gradient_norm = optax.tree.norm(gradients)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
@@ -152,8 +163,12 @@ def _moved(
     values: Arrays, source: Mapping[str, NamedSharding], target: Mapping[str, NamedSharding]
 ) -> Arrays:
     """Pin the arrays whose place changes."""
+    return _pinned(values, {path: target[path] for path in values if source[path] != target[path]})
+
+
+def _pinned(values: Arrays, shardings: Mapping[str, NamedSharding]) -> Arrays:
     pin = jax.lax.with_sharding_constraint
-    return {p: v if source[p] == target[p] else pin(v, target[p]) for p, v in values.items()}
+    return {p: pin(v, shardings[p]) if p in shardings else v for p, v in values.items()}
 
 
 def _constrained(parts: Skeleton, params: Any, model_state: Any) -> Any:
