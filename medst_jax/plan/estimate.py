@@ -14,11 +14,11 @@ from medst_jax.plan.topology import Topology
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """Seconds of a step. Low: what the program runs beside computation overlaps with it wholly, and
-    so do both networks; high: nothing overlaps.
+    """Seconds of a step. Low: computation and both networks overlap wholly; high: not at all.
 
-    `ici_blocking_seconds` is the part of `ici_seconds` in which the program has nothing else to
-    do. `mfu_low` belongs to `step_seconds_high`.
+    `ici_blocking_seconds` is the part of `ici_seconds` in which the program, as compiled, does
+    nothing else: by so much at least a step is longer than its computation. `mfu_low` belongs to
+    `step_seconds_high`.
     """
 
     compute_seconds: float
@@ -56,6 +56,6 @@ def estimate(
     ici = ici_seconds(found, devices, topology)
     blocking = ici_seconds([one for one in found if one.blocking], devices, topology)
     dcn = dcn_seconds(found, topology)
-    low, high = max(compute + blocking, ici, dcn), compute + ici + dcn
+    low, high = max(compute, ici, dcn), compute + ici + dcn
     ideal = model_flops / topology.chip.peak_flops
     return Estimate(compute, ici, blocking, dcn, low, high, ideal / high, ideal / low)
