@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import optax
 
 from medst_jax import systems
-from medst_jax.parallel import make_mesh, put_batch
+from medst_jax.parallel import make_mesh, put_batch, state_sharding
 from medst_jax.train.micro_batches import in_two_passes, whole
-from medst_jax.train.state import arrays, skeleton
+from medst_jax.train.state import abstract_system, arrays, init_state, skeleton
+from medst_jax.train.step import make_train_step
 from tests.systems.make_batch import OPTIONS, TEXT, make_batch
 
 ROWS = 32
@@ -47,6 +48,23 @@ def evaluate(options, devices: int, count: int, batch, drop: bool = True):
     return float(loss), jax.device_get(gradients), text
 
 
+def step_in_parts(options, devices: int, count: int, batch):
+    """Gradients of a train step whose parameters are kept in parts, and how many of them are."""
+    state_sharding.SMALLEST = 64  # the parameters here are small
+
+    def build():
+        return systems.build("clip", **{**OPTIONS, **TEXT, "image": IMAGE, **options})
+
+    mesh = make_mesh(devices, devices=jax.devices()[:devices])
+    descent = optax.sgd(1.0)
+    step = make_train_step(abstract_system(build), descent, mesh, "dp", seed=3, micro_batches=count)
+    state = init_state(build, descent, mesh, "dp")
+    cut = sum(not leaf.sharding.is_fully_replicated for leaf in state.params.values())
+    before = jax.device_get(state.params)
+    after = jax.device_get(step(state, put_batch(batch, mesh))[0].params)
+    return jax.tree.map(lambda b, a: b - a, before, after), cut
+
+
 def distance(gradients, expected) -> float:
     """Norm of the difference over the norm of `expected`."""
     difference = jax.tree.map(jnp.subtract, gradients, expected)
@@ -65,6 +83,8 @@ def main() -> None:
                 "gradient": distance(gradients, expected),
                 "moves": text.count("all-to-all("),
             }
+        gradients, cut = step_in_parts(options, 8, 2, batch)
+        results[f"{name} in parts"] = {"gradient": distance(gradients, expected), "cut": cut}
         if name == "dense":
             halves = [
                 evaluate(options, 1, 1, {k: v[i::2] for k, v in batch.items()})[:2] for i in (0, 1)

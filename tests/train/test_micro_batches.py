@@ -52,6 +52,15 @@ def test_gradients_are_those_of_the_whole_batch_dropout_included(results, form, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["dense", "ring"])
+def test_a_step_whose_parameters_are_kept_in_parts_has_the_same_gradient(results, form):
+    found = results[f"{form} in parts"]
+    assert found["cut"] > 10
+    # A difference of parameters, not the gradient itself: float32 rounds it.
+    assert found["gradient"] < 1e-4
+
+
+@pytest.mark.slow
 def test_draws_matter_and_plain_accumulation_is_another_gradient(results):
     assert results["without draws"]["gradient"] > 0.05
     assert results["accumulated"]["gradient"] > 0.05
