@@ -133,7 +133,7 @@ class Studies:
         self.info = info
         self.fingerprint: str = info["fingerprint"]
         self.index = Index.load(dataset_dir(data_dir, self.name) / f"index-{split}.npz")
-        self._dir = os.fspath(dataset_dir(data_dir, self.name))
+        self._data_dir, self._dir = data_dir, os.fspath(dataset_dir(data_dir, self.name))
         self._truth = truth
         self._opened: tuple[int, _Records] | None = None
 
@@ -142,16 +142,27 @@ class Studies:
 
     def __getitem__(self, i: int) -> Study:
         records = self._records()
-        return Study(Record(records.raw(self._row(i)), self.labels, records.truth))
+        return Study(Record(self.raw(self._row(i)), self.labels, records.truth))
 
     def raw(self, i: int) -> bytes:
-        """The serialised record of study `i`, of [0, n)."""
-        return self._records().raw(i)
+        """The serialised record of study `i`, of [0, n).
+
+        Raises:
+          DamagedDataError: the file holds other bytes than were written.
+        """
+        records = self._records()
+        try:
+            return records.raw(i)
+        except RuntimeError as error:  # of ArrayRecord, whose chunks carry checksums
+            raise DamagedDataError(
+                f"{records.path(i)} is damaged at record {i} of the split ({error}): write it again "
+                f"with\n  {prepare_line(self._data_dir, self.name, self.info['build']['arguments'])}"
+            ) from error
 
     def features(self, i: int) -> dict[str, Any]:
         """All features of record `i` as TFDS parses them, truth included."""
         records = self._records()
-        return records.all.deserialize_example_np(records.raw(self._row(i)))
+        return records.all.deserialize_example_np(self.raw(self._row(i)))
 
     def _row(self, i: int) -> int:
         if not -len(self) <= i < len(self):
@@ -191,6 +202,10 @@ class _Records:
         self._ends = list(itertools.accumulate(written.shard_lengths))
         self._open = array_record_module.ArrayRecordReader
         self._readers: list[tuple[Any, threading.Lock] | None] = [None] * len(self._paths)
+
+    def path(self, i: int) -> str:
+        """The file of record `i`."""
+        return self._paths[bisect.bisect_right(self._ends, i)]
 
     def raw(self, i: int) -> bytes:
         """The serialised record `i`."""

@@ -251,6 +251,22 @@ def test_shard_cut_in_half_is_noticed_and_written_again(tmp_path):
     assert studies[len(studies) - 1].images
 
 
+def test_a_shard_with_other_bytes_is_noticed_where_they_are_read(tmp_path):
+    result = build(source(), tmp_path, OPTIONS)
+    studies = open_studies(tmp_path, "fixture", "test")
+    image = studies[0].image_data(0)
+    shard = next(p for p in Path(result.directory).iterdir() if image[100:140] in p.read_bytes())
+    written = bytearray(shard.read_bytes())
+    written[written.index(image[100:140])] ^= 255
+    shard.write_bytes(written)
+    studies = open_studies(tmp_path, "fixture", "test")  # of the size that was written
+    with pytest.raises(
+        DamagedDataError, match=rf"{shard.name} is damaged at record 0 of.*"
+    ) as raised:
+        studies[0]
+    assert "prepare.py" in str(raised.value)
+
+
 def test_vocabulary_without_labels_and_studies_without_text(tmp_path):
     write_fixture(tmp_path, labels=(), reports=False)
     studies = open_studies(tmp_path, "fixture", "train")
