@@ -109,7 +109,7 @@ class RememberedTexts(Remembered):
             source=np.int8(),
             number=np.int32(),
         )
-        self._tokens = Growing(ids=np.int32(), owners=np.int32())
+        self._tokens = Growing(ids=np.int32(), owners=np.int16())
         self._laying = threading.Lock()
 
     def add_texts(self, row: int, texts: Tokenized) -> None:

@@ -28,7 +28,7 @@ class TextReader:
     """Draws the text of a sample.
 
     What can be said of a study is the same in every epoch unless its order is drawn, and then is
-    tokenised once and remembered: half a kilobyte per study and process.
+    tokenised once and remembered: about a kilobyte per study and process.
 
     Args:
       corpora: the mixture.

@@ -17,7 +17,8 @@ NO_TEXT = -1
 class Tokenized(NamedTuple):
     """K texts.
 
-    ids, owners: int32 [sum of counts], ids without first and last token, and the sentence of each.
+    ids: int32 [sum of counts], without first and last token. owners: integers of the same shape, the
+    sentence of each.
     counts: int64 [K], ids of each text. codes: int8 [K, C], its labels. sources: int8 [K].
     numbers: int32 [K], equal for equal texts, -1 for none.
     """
