@@ -12,9 +12,7 @@ that they are the same whatever the number of training patients. Ranges: a linea
 four minutes from 2,000 patients, and half an hour from 20,000.
 """
 
-import itertools
 import json
-import multiprocessing
 import sys
 import time
 from functools import partial
@@ -32,14 +30,22 @@ from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.small_net import (
+    AUGMENT,
+    Data,
+    Net,
+    Rows,
+    blockwise,
+    collected,
+    normalised,
+    trained,
+)
 from data_pipelines.simulated_cxr.findings import EXTRA, FINDINGS, LABELS, RENDERED
 from data_pipelines.simulated_cxr.patients import Case, patient_studies
 from data_pipelines.simulated_cxr.seeds import VERSION
 from data_pipelines.simulated_cxr.sites import SITES
 from data_pipelines.simulated_cxr.truth import TECHNIQUE
-from medst_jax.data.augment import Augment
 from medst_jax.evaluate.metrics import auroc
-from medst_jax.models import ResNet, ResNetOptions
 
 PATIENTS = flags.DEFINE_integer("patients", 2000, "training patients", lower_bound=20)
 TEST_PATIENTS = flags.DEFINE_integer("test_patients", 1000, "test patients", lower_bound=20)
@@ -55,13 +61,10 @@ OUTPUT = flags.DEFINE_string("output", "", "JSON file of the result")
 TEST_START = 1_000_000
 JUDGED = tuple(name for name in LABELS if name in RENDERED)
 NAMES = JUDGED + EXTRA
-AUGMENT = Augment(rotate=5.0, translate=0.05, scale=(0.94, 1.06), contrast=0.15, brightness=0.05)
 RANGES = {"linear": (0.55, 0.75), "net_2000": (0.75, 0.88), "net_20000": (0.92, 1.0)}
 
 COMPONENTS = 200  # of the pixels, for the linear model
 PENALTIES = (0.03, 0.3)  # inverse
-
-Data = dict[str, np.ndarray]
 
 
 def generate(first: int, last: int, *, site: str, seed: int, size: int) -> Data:
@@ -84,22 +87,8 @@ def cohort(first: int, last: int) -> Data:
     """`generate` in processes, or from the cache."""
     options = dict(site=SITE.value, seed=SEED.value, size=SIZE.value)
     name = "-".join(map(str, (VERSION, *options.values(), first, last)))
-    file = Path(CACHE.value) / f"{name}.npz"
-    if CACHE.value and file.exists():
-        with np.load(file) as stored:
-            return dict(stored)
-    edges = np.linspace(first, last, max(4 * WORKERS.value, 2) + 1).astype(int).tolist()
-    blocks = list(itertools.pairwise(edges))
-    if WORKERS.value > 1:
-        with multiprocessing.get_context("spawn").Pool(WORKERS.value) as pool:
-            parts = pool.starmap(partial(generate, **options), blocks)
-    else:
-        parts = [generate(*block, **options) for block in blocks]
-    data = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    if CACHE.value:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **data)  # type: ignore[arg-type]
-    return data
+    file = Path(CACHE.value) / f"{name}.npz" if CACHE.value else None
+    return collected(partial(generate, **options), first, last, workers=WORKERS.value, file=file)
 
 
 def areas(truth: np.ndarray, scores: np.ndarray) -> dict[str, float]:
@@ -136,63 +125,18 @@ def logistic(train: np.ndarray, truth: np.ndarray, test: np.ndarray) -> np.ndarr
     return np.stack(scores, axis=1)
 
 
-class Net(nnx.Module):
-    """A small ResNet and one logit per finding."""
-
-    def __init__(self, rngs: nnx.Rngs) -> None:
-        options = ResNetOptions.small(widths=(24, 48, 96, 128), stem_width=16, channels=1)
-        self.trunk = ResNet(options, rngs=rngs)
-        self.head = nnx.Linear(self.trunk.features, len(NAMES), rngs=rngs)
-
-    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        pooled = self.trunk(images, train=train).stages[-1].astype(jnp.float32)
-        return self.head(pooled.mean((1, 2)) + 0.5 * pooled.max((1, 2)))
-
-
 def supervised(train: Data, test: Data) -> np.ndarray:
     """Scores [m, F] of the net trained on the visible truth."""
-    net = Net(nnx.Rngs(0))
-    graph, params, rest = nnx.split(net, nnx.Param, ...)
-    schedule = optax.warmup_cosine_decay_schedule(0.0, 3e-3, 100, STEPS.value)
-    optimizer = optax.adamw(schedule, weight_decay=2e-2)
 
-    def objective(params, rest, images, truth, keys):
-        net = nnx.merge(graph, params, rest, copy=True)
-        logits = net(AUGMENT(_normalised(images), keys), train=True)
-        value = optax.sigmoid_binary_cross_entropy(logits, truth).sum(1).mean()
-        return value, nnx.state(net, nnx.Not(nnx.Param))
+    def loss(net: Net, rows: Rows, keys: jax.Array) -> jax.Array:
+        logits = net(AUGMENT(normalised(rows["image"]), keys), train=True)
+        truth = rows["truth"].astype(jnp.float32)
+        return optax.sigmoid_binary_cross_entropy(logits, truth).sum(1).mean()
 
-    @partial(jax.jit, donate_argnums=(0, 1, 2))
-    def step(params, rest, state, images, truth, key):
-        keys = jax.random.split(key, len(images))
-        (value, rest), grad = jax.value_and_grad(objective, has_aux=True)(
-            params, rest, images, truth, keys
-        )
-        update, state = optimizer.update(grad, state, params)
-        return optax.apply_updates(params, update), rest, state, value
-
-    rng, key = np.random.default_rng(0), jax.random.key(0)
-    state = optimizer.init(params)
-    order: list[int] = []
-    for number in range(STEPS.value):
-        if len(order) < BATCH.value:
-            order += rng.permutation(len(train["image"])).tolist()
-        rows, order = order[: BATCH.value], order[BATCH.value :]
-        truth = train["truth"][rows].astype(np.float32)
-        images = train["image"][rows]
-        params, rest, state, value = step(
-            params, rest, state, images, truth, jax.random.fold_in(key, number)
-        )
-        if number % 100 == 0:
-            print(f"step {number} loss {float(value):.3f}", file=sys.stderr, flush=True)
-    net = nnx.merge(graph, params, rest)
-    predict = nnx.jit(lambda net, images: net(_normalised(images), train=False))
-    blocks = range(0, len(test["image"]), 128)
-    return np.concatenate([np.asarray(predict(net, test["image"][i : i + 128])) for i in blocks])
-
-
-def _normalised(images: jax.Array) -> jax.Array:
-    return (jnp.asarray(images)[..., None].astype(jnp.float32) / 255 - 0.5) / 0.25
+    rows = {name: train[name] for name in ("image", "truth")}
+    net = Net(len(NAMES), nnx.Rngs(0))
+    net = trained(net, loss, rows, steps=STEPS.value, batch=BATCH.value)
+    return blockwise(lambda net, images: net(normalised(images), train=False), net, test["image"])
 
 
 def pixels(data: Data, side: int) -> np.ndarray:
