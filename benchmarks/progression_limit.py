@@ -124,6 +124,12 @@ def errors(found: np.ndarray, severity: np.ndarray) -> dict[str, float]:
     }
 
 
+def noisy(severity: np.ndarray, noise: float) -> np.ndarray:
+    """What the ideal reader sees of severities [n, 2], in deviations."""
+    seen = severity + noise * np.random.default_rng(1).normal(size=severity.shape)
+    return (seen - seen.mean()) / seen.std()
+
+
 def svm_hits(
     features: np.ndarray, change: np.ndarray, patients: np.ndarray, folds: int
 ) -> np.ndarray:
@@ -165,8 +171,11 @@ def judge(
                 logits[rows, column].argmax(1) - 1 == change
             )
         for noise in NOISES:
-            seen = ideal_hits(test["severity"][rows][:, :, column], change, noise, 200)
+            seen = ideal_hits(test["severity"][rows, :, column], change, noise, 200)
             hits.setdefault(f"ideal: {noise}/pair", []).append(seen)
+            # What the classifier loses of it, with a few hundred pairs to learn from.
+            learnt = svm_hits(noisy(test["severity"][rows, :, column], noise), change, rows, folds)
+            hits.setdefault(f"ideal, svm: {noise}/pair", []).append(learnt)
         patients.append(rows)
         groups.append(3 * column + change + 1)
     joined = {name: np.concatenate(parts).astype(np.float64) for name, parts in hits.items()}
