@@ -88,6 +88,7 @@ def trained(
     """The net after `steps` of AdamW with warm-up and cosine decay; epochs in random order.
 
     Args:
+      net: used up: its arrays go into the first step.
       loss: of the net on the rows of a batch, with a key for each row.
       data: arrays with a row per example.
       rate: the highest learning rate.
