@@ -17,7 +17,7 @@ from medst_jax.data.opened import OpenStudy
 from medst_jax.data.randomness import uniforms
 from medst_jax.data.text_reader import TextReader
 from medst_jax.data.text_tokenizer import TextTokenizer
-from medst_jax.data.tokenized import Tokenized, padded
+from medst_jax.data.tokenized import Tokenized, joined, padded
 
 Rows = dict[str, np.ndarray]  # arrays [B, ...]
 VIEWS = {"frontal": "has_frontal", "lateral": "has_lateral", "prior_frontal": "has_prior"}
@@ -167,35 +167,31 @@ class BatchMaker:
         chances = uniforms(self.seed, "text", drawing.positions)
         rows: Rows = {}
         for corpus, here in self._parts(drawing):
-            remembered = here[self.texts[name].met(corpus.number, said[here])]
-            drawn = self.texts[name].draw(corpus.number, said[remembered], chances[remembered])
-            self._lay(rows, name, corpus, remembered, drawn, len(said))
-        for r, text in anew.items():
-            corpus = self.corpora[int(drawing.numbers[r])]
-            self._lay(rows, name, corpus, np.array([r]), text, len(said))
+            known = self.texts[name].met(corpus.number, said[here])
+            kept, drawn = here[known], here[~known]
+            texts = self.texts[name].draw(corpus.number, said[kept], chances[kept])
+            texts = joined([texts, *(anew[r] for r in drawn.tolist())])
+            for key, value in self._laid(name, corpus, texts).items():
+                if key not in rows:
+                    rows[key] = np.empty((len(said), *value.shape[1:]), value.dtype)
+                rows[key][np.concatenate([kept, drawn])] = value
         return rows
 
-    def _lay(
-        self, rows: Rows, name: str, corpus: Corpus, here: np.ndarray, texts: Tokenized, count: int
-    ) -> None:
-        """Texts as the rows `here`, of `count` rows."""
+    def _laid(self, name: str, corpus: Corpus, texts: Tokenized) -> Rows:
+        """Texts as rows of the batch."""
         tokens, mask, sentence_index = padded(texts, self.tokenizer, self.length)
-        made = {f"{name}_tokens": tokens, f"{name}_mask": mask}
-        if not name:
-            labels, known = corpus.policy.apply(texts.codes)
-            made = {
-                "tokens": tokens,
-                "token_mask": mask,
-                "sentence_index": sentence_index,
-                "text_source": texts.sources,
-                "text_labels": labels,
-                "text_label_mask": known,
-                "text": texts.numbers,
-            }
-        for key, value in made.items():
-            if key not in rows:
-                rows[key] = np.empty((count, *value.shape[1:]), value.dtype)
-            rows[key][here] = value
+        if name:
+            return {f"{name}_tokens": tokens, f"{name}_mask": mask}
+        labels, known = corpus.policy.apply(texts.codes)
+        return {
+            "tokens": tokens,
+            "token_mask": mask,
+            "sentence_index": sentence_index,
+            "text_source": texts.sources,
+            "text_labels": labels,
+            "text_label_mask": known,
+            "text": texts.numbers,
+        }
 
     def _parts(self, drawing: Drawing) -> list[tuple[Corpus, np.ndarray]]:
         """The data sets of a drawing, and the rows of each."""

@@ -14,12 +14,13 @@ from etils import epath
 from medst_jax.data.batch import FIELDS, batch_spec, keys_of
 from medst_jax.data.batch_maker import VIEWS, BatchMaker
 from medst_jax.data.data_options import DataOptions
+from medst_jax.data.draws import Draws, PackDraws
 from medst_jax.data.epochs import PackedEpochs
 from medst_jax.data.exclusion import Exclusion, read_exclusion
 from medst_jax.data.image_reader import ImageReader
 from medst_jax.data.mixture import Corpus, mixture_labels, open_mixture
 from medst_jax.data.requirements import NEEDS, check_shuffle
-from medst_jax.data.stream import Draws, check_rows, process_batches
+from medst_jax.data.stream import check_rows, process_batches
 from medst_jax.data.text_reader import TextReader
 from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.data.tokenizer_files import find_tokenizer, load_tokenizer_file
@@ -60,11 +61,11 @@ class TrainInput:
           start_step: the first step.
           rows: int [n], which rows of each global batch, from `local_rows`; all by default.
         """
-        options, packed = self.options, "sequence_rows" in self.spec
+        options = self.options
         iterator = iter(
             process_batches(
                 self._maker(),
-                self.packed_epochs() if packed else Draws(self.corpora, self.seed),
+                self._draws(),
                 self.global_batch,
                 np.arange(self.global_batch) if rows is None else rows,
                 start_step,
@@ -75,9 +76,18 @@ class TrainInput:
         self._open.append(iterator)
         return iterator
 
+    def _draws(self) -> Draws | PackDraws:
+        if "sequence_rows" in self.spec:
+            return PackDraws(self.corpora, self.packed_epochs(), self.global_batch)
+        return Draws(self.corpora, self.seed)
+
     def _maker(self) -> BatchMaker:
         options, keys = self.options, tuple(self.spec)
         sections = [name for name in ("findings", "impression") if f"{name}_tokens" in keys]
+        frontal, lateral = (
+            ImageReader(self.corpora, is_lateral, options.size, options.fit)
+            for is_lateral in (False, True)
+        )
         return BatchMaker(
             corpora=self.corpora,
             keys=keys,
@@ -86,7 +96,7 @@ class TrainInput:
             length=options.text_length,
             seed=self.seed,
             images={
-                view: ImageReader(self.corpora, view == "lateral", options.size, options.fit)
+                view: lateral if view == "lateral" else frontal  # a prior is a frontal image too
                 for view in VIEWS
                 if view in keys
             },

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arrays for the images of batches, in memory that is used again once a batch is gone.
 
-The system clears and maps fresh memory page by page, which for a small image can take a third of
+The system clears and maps fresh memory page by page, which for a small image can take a quarter of
 the time of decoding it.
 """
 

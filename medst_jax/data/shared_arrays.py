@@ -2,7 +2,7 @@
 """Arrays that a worker process fills and another process reads, without a copy.
 
 Fresh memory is cleared and mapped page by page by the system, which for a small image takes a
-third of the time of decoding it. Blocks of memory are therefore used again: one is free as soon as
+quarter of the time of decoding it. Blocks of memory are therefore used again: one is free as soon as
 nothing in the reading process refers to its array any more, which a byte in the block itself says.
 Blocks have no name, so that none outlives its processes.
 """

@@ -8,61 +8,32 @@ iterator state.
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grain
 import numpy as np
 
-from medst_jax.data.batch_maker import Allocate, BatchMaker, Drawing, Rows
-from medst_jax.data.epochs import PackedEpochs
-from medst_jax.data.mixing import mixed
-from medst_jax.data.mixture import Corpus
-from medst_jax.data.packs import draw_packs
+from medst_jax.data.batch_maker import Allocate, BatchMaker, Rows
+from medst_jax.data.draws import Draws, PackDraws
 from medst_jax.data.reused_arrays import ReusedArrays
 from medst_jax.data.shared_arrays import SUPPORTED, OpenShared, SharedArrays
-from medst_jax.data.shuffled_epochs import ShuffledEpochs
 from medst_jax.options import OptionError
 
 _READ_AHEAD = 2  # batches of each worker process that wait to be fetched
 
 
-class Draws:
-    """Which study is at each position of the stream: data sets mixed by weight, without end.
-
-    Args:
-      corpora: the mixture.
-      seed: of the orders; a data set's own order does not depend on the rest of the mixture.
-    """
-
-    def __init__(self, corpora: Sequence[Corpus], seed: int) -> None:
-        self._weights = tuple(corpus.options.weight for corpus in corpora)
-        self._epochs = tuple(
-            ShuffledEpochs(corpus.name, len(corpus.rows), seed) for corpus in corpora
-        )
-
-    def __call__(self, positions: np.ndarray) -> Drawing:
-        """What is at positions int64 [B]."""
-        numbers, draws = mixed(self._weights, positions)
-        places = np.empty(len(positions), np.int64)
-        for number in np.unique(numbers).tolist():
-            here = numbers == number
-            places[here] = self._epochs[number](draws[here])
-        return Drawing(positions, numbers, places)
-
-
 @dataclass(frozen=True)
-class _Examples:
+class _ProcessBatches:
     """The batches of one process: its rows of step 0, those of step 1, and so on.
 
     Whole batches are the elements of grain's pipeline: its time per element, spent on every
     example, would be that of decoding a small image.
 
     global_batch: rows of a step over all processes.
-    rows: int [n], those that this process reads.
+    rows: int64 [n], those that this process reads.
     """
 
-    draws: Draws
+    draws: Draws | PackDraws
     make: BatchMaker
     global_batch: int
     rows: np.ndarray
@@ -72,36 +43,13 @@ class _Examples:
         return sys.maxsize // self.global_batch
 
     def __getitem__(self, step: int) -> Rows:
-        return self.make(self.draws(int(step) * self.global_batch + self.rows), self.allocate)
-
-
-@dataclass(frozen=True)
-class _Packed:
-    """The same for batches of packs of sequences.
-
-    first: int [n], the rows at which the packs of this process begin.
-    """
-
-    epochs: tuple[PackedEpochs, ...]
-    weights: tuple[float, ...]
-    make: BatchMaker
-    global_batch: int
-    first: np.ndarray
-    allocate: Allocate
-
-    def __len__(self) -> int:
-        return sys.maxsize // self.global_batch
-
-    def __getitem__(self, step: int) -> Rows:
-        size = self.epochs[0].rows
-        places = (int(step) * self.global_batch + self.first) // size
-        drawing, sequences = draw_packs(self.epochs, self.weights, places, self.first)
+        drawing, sequences = self.draws(int(step) * self.global_batch + self.rows)
         return self.make(drawing, self.allocate) | sequences
 
 
 def process_batches(
     make: BatchMaker,
-    draws: Draws | tuple[PackedEpochs, ...],
+    draws: Draws | PackDraws,
     global_batch: int,
     rows: np.ndarray,
     start_step: int,
@@ -113,7 +61,7 @@ def process_batches(
 
     Args:
       make: makes rows.
-      draws: what the rows show; or the packs of each data set, for batches of sequences.
+      draws: what the rows show; `PackDraws` for batches of sequences.
       global_batch: rows of a step over all processes.
       rows: int [n], which of them this process reads, in this order.
       start_step: the first step.
@@ -123,18 +71,10 @@ def process_batches(
     Raises:
       OptionError: see `check_rows`.
     """
-    rows = np.asarray(rows, np.int64)
+    check_rows(rows, global_batch, draws.pack_rows)
     shared = SharedArrays() if workers and SUPPORTED else None
     allocate: Allocate = shared or ReusedArrays()
-    own: _Examples | _Packed
-    if isinstance(draws, Draws):
-        check_rows(rows, global_batch)
-        own = _Examples(draws, make, global_batch, rows, allocate)
-    else:
-        size = draws[0].rows
-        check_rows(rows, global_batch, size)
-        weights = tuple(corpus.options.weight for corpus in make.corpora)
-        own = _Packed(draws, weights, make, global_batch, rows[::size], allocate)
+    own = _ProcessBatches(draws, make, global_batch, np.asarray(rows, np.int64), allocate)
     batches = grain.MapDataset.source(own)[start_step:]
     # An element is a batch: a few read ahead hide the reading, more only fill the memory.
     read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads and threads + 2)

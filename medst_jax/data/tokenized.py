@@ -59,6 +59,11 @@ def tokenized(texts: Sequence[Text], tokenizer: TextTokenizer | None, length: in
     )
 
 
+def joined(texts: Sequence[Tokenized]) -> Tokenized:
+    """All texts, end to end."""
+    return Tokenized(*(np.concatenate(columns) for columns in zip(*texts, strict=True)))
+
+
 def runs(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The places `start, start + 1, ...` of each run, end to end.
 
