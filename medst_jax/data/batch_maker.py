@@ -164,12 +164,11 @@ class BatchMaker:
         self, drawing: Drawing, name: str, said: np.ndarray, anew: dict[int, Tokenized]
     ) -> Rows:
         """The texts that a reader remembers, and those that were drawn anew."""
-        chances = uniforms(self.seed, "text", drawing.positions)
         rows: Rows = {}
         for corpus, here in self._parts(drawing):
             known = self.texts[name].met(corpus.number, said[here])
             kept, drawn = here[known], here[~known]
-            texts = self.texts[name].draw(corpus.number, said[kept], chances[kept])
+            texts = self.texts[name].draw(corpus.number, said[kept], drawing.positions[kept])
             texts = joined([texts, *(anew[r] for r in drawn.tolist())])
             for key, value in self._laid(name, corpus, texts).items():
                 if key not in rows:

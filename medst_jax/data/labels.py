@@ -65,4 +65,9 @@ def merge_codes(codes: np.ndarray) -> np.ndarray:
 
     A positive mention outweighs an uncertain one, that a negative one, that silence.
     """
-    return _RANKED.take(_RANK.take(codes + 3).max(axis=0))
+    return merge_runs(codes, np.array([0]))[0]
+
+
+def merge_runs(codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """`merge_codes` of each run of sentences that begins at one of `starts` [B], int8 [B, C]."""
+    return _RANKED.take(np.maximum.reduceat(_RANK.take(codes + 3), starts, axis=0))

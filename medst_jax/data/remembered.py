@@ -89,6 +89,11 @@ class Remembered:
         """`state` of one study."""
         return int(self._first[row])
 
+    def all(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All entries of studies [B] that have some, end to end, and how many each has [B]."""
+        counts = self._count[rows]
+        return runs(self._first[rows], counts), counts
+
     def draw(self, rows: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
         """An entry of each study [B] by a number in [0, 1), int64 [B]; or what is in its place."""
         first = self._first[rows]
@@ -108,12 +113,19 @@ class RememberedTexts(Remembered):
             codes=np.zeros(classes, np.int8),
             source=np.int8(),
             number=np.int32(),
+            section=np.int16(),
         )
         self._tokens = Growing(ids=np.int32(), owners=np.int16())
         self._laying = threading.Lock()
 
-    def add_texts(self, row: int, texts: Tokenized) -> None:
-        """The texts of a study, any as likely as another."""
+    def add_texts(self, row: int, texts: Tokenized, sections: np.ndarray | None = None) -> None:
+        """The texts of a study, any as likely as another.
+
+        Args:
+          row: the study.
+          texts: one or more.
+          sections: int [K], if the texts are the sentences of one: the section of each.
+        """
         with self._laying:
             start = self._tokens.append(ids=texts.ids, owners=texts.owners)
         self.add(
@@ -123,7 +135,12 @@ class RememberedTexts(Remembered):
             codes=texts.codes,
             source=texts.sources,
             number=texts.numbers,
+            section=np.full(len(texts.counts), -1) if sections is None else sections,
         )
+
+    def are_sentences(self, rows: np.ndarray) -> np.ndarray:
+        """Which of the studies [B], all of them met, have the sentences of one text, bool [B]."""
+        return self["section"][self._first[rows]] >= 0
 
     def texts(self, entries: np.ndarray) -> Tokenized:
         """The texts of entries [K]."""

@@ -7,8 +7,9 @@ import numpy as np
 
 from medst_jax.data.mixture import Corpus
 from medst_jax.data.opened import OpenStudy
-from medst_jax.data.randomness import reused_generator
+from medst_jax.data.randomness import reused_generator, uniforms
 from medst_jax.data.remembered import ANEW, UNMET, RememberedTexts
+from medst_jax.data.shuffled_texts import shuffled
 from medst_jax.data.text_sampling import (
     Text,
     candidates,
@@ -17,18 +18,17 @@ from medst_jax.data.text_sampling import (
     prompts_of,
     report_texts,
     section_sentences,
-    shuffled,
 )
 from medst_jax.data.text_tokenizer import TextTokenizer
-from medst_jax.data.tokenized import Tokenized, tokenized
+from medst_jax.data.tokenized import Tokenized, joined, tokenized
 from medst_jax.text.prompts import prompt_bank
 
 
 class TextReader:
     """Draws the text of a sample.
 
-    What can be said of a study is the same in every epoch unless its order is drawn, and then is
-    tokenised once and remembered: about a kilobyte per study and process.
+    What can be said of a study is the same in every epoch, but for the sentences of a prompt bank:
+    it is tokenised once and remembered, about a kilobyte per study and process.
 
     Args:
       corpora: the mixture.
@@ -68,25 +68,53 @@ class TextReader:
         known = self._known[study.corpus.number]
         state = known.state_of(study.row)
         if state == UNMET:
-            texts = self._choices(study)
-            if texts is not None:
-                known.add_texts(study.row, texts)
+            found = self._choices(study)
+            if found is not None:
+                known.add_texts(study.row, *found)
                 return None
             known.ask_anew(study.row)
         elif state != ANEW:
             return None
-        return self._tokenized([self._fresh(study, position)])
+        text = self._of_bank(study, position)
+        assert text is not None  # `_choices` found one
+        return self._tokenized([text])
 
-    def draw(self, number: int, rows: np.ndarray, uniforms: np.ndarray) -> Tokenized:
+    def draw(self, number: int, rows: np.ndarray, positions: np.ndarray) -> Tokenized:
         """A remembered text of each study.
 
         Args:
           number: of the data set.
           rows: [B], studies that were met.
-          uniforms: [B] in [0, 1), which of a study's texts.
+          positions: int64 [B], in the global stream; they key the draws.
         """
         known = self._known[number]
-        return known.texts(known.draw(rows, uniforms))
+        chances = uniforms(self._seed, "text", positions)
+        several = known.are_sentences(rows)
+        if not several.any():
+            return known.texts(known.draw(rows, chances))
+        # Those of one kind behind those of the other, and back in their order.
+        order = np.argsort(several, kind="stable")
+        one, many = order[: -several.sum()], order[-several.sum() :]
+        texts = [
+            known.texts(known.draw(rows[one], chances[one])),
+            self._shuffled(known, rows[many], positions[many]),
+        ]
+        return joined(texts).take(np.argsort(order))
+
+    def _shuffled(
+        self, known: RememberedTexts, rows: np.ndarray, positions: np.ndarray
+    ) -> Tokenized:
+        entries, counts = known.all(rows)
+        keys = np.stack(
+            [
+                uniforms(self._seed, f"{self._section or 'text'} sentence {k}", positions)
+                for k in range(int(counts.max()))
+            ],
+            axis=1,
+        )
+        keys = keys[np.arange(keys.shape[1]) < counts[:, None]]
+        sections = known["section"][entries]
+        return shuffled(known.texts(entries), sections, counts, keys, self._length)
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         given = (self._corpora, self._union, self._tokenizer, self._length, self._seed)
@@ -95,36 +123,27 @@ class TextReader:
     def _tokenized(self, texts: Sequence[Text]) -> Tokenized:
         return tokenized(texts, self._tokenizer, self._length)
 
-    def _choices(self, study: OpenStudy) -> Tokenized | None:
-        """The texts of a study, any as likely as another; None where each is drawn anew."""
+    def _choices(self, study: OpenStudy) -> tuple[Tokenized, np.ndarray | None] | None:
+        """What `RememberedTexts.add_texts` takes of a study; None where each text is drawn anew."""
         corpus, options = study.corpus, study.corpus.options
         if options.text == "none" or self._tokenizer is None:
-            return self._none
+            return self._none, None
         if options.text == "report":
             said = self._candidates(study)
-            if said and options.sentences == "shuffled":
-                return None
             if said:
-                whole = options.sentences == "all" or self._section
+                whole = options.sentences == "all" or (self._section and options.sentences == "one")
                 texts = [said] if whole else [[k] for k in said]
-                return self._tokenized(report_texts(study.parsed, corpus.columns, texts))
+                made = self._tokenized(report_texts(study.parsed, corpus.columns, texts))
+                if options.sentences != "shuffled":
+                    return made, None
+                return made, np.array([study.parsed.spans[k][0] for k in said])
         if self._section or not corpus.studies.labels:
-            return self._none
+            return self._none, None
         if options.prompts != "names" and self._of_bank(study, 0) is not None:
             return None
         codes = corpus.codes(study.row)
         labels, mask = corpus.policy.apply(codes)
-        return self._tokenized(prompts_of(self._union, codes, (labels > 0) & mask))
-
-    def _fresh(self, study: OpenStudy, position: int) -> Text:
-        """A text of a study whose texts are drawn anew."""
-        if study.corpus.options.text == "report" and (said := self._candidates(study)):
-            draws = reused_generator(self._seed, self._section or "text", position)
-            order = shuffled(study.parsed, said, draws)
-            return report_texts(study.parsed, study.corpus.columns, [order])[0]
-        text = self._of_bank(study, position)
-        assert text is not None  # `_choices` found one
-        return text
+        return self._tokenized(prompts_of(self._union, codes, (labels > 0) & mask)), None
 
     def _candidates(self, study: OpenStudy) -> list[int]:
         if self._section:

@@ -84,13 +84,6 @@ def section_sentences(study: Study, name: str) -> list[int]:
     ]
 
 
-def shuffled(study: Study, chosen: list[int], generator: np.random.Generator) -> list[int]:
-    """The sentences in a random order within each section."""
-    turns = generator.permutation(len(chosen))
-    places = sorted(range(len(chosen)), key=lambda i: (study.spans[chosen[i]][0], turns[i]))
-    return [chosen[i] for i in places]
-
-
 def text_of(study: Study, chosen: list[int]) -> tuple[str, ...]:
     """The sentences, each in one line."""
     return tuple(" ".join(study.sentence_text(k).split()) for k in chosen)

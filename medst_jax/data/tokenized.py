@@ -30,6 +30,13 @@ class Tokenized(NamedTuple):
     sources: np.ndarray
     numbers: np.ndarray
 
+    def take(self, texts: np.ndarray) -> "Tokenized":
+        """The given texts [B], in their order."""
+        places = runs((np.cumsum(self.counts) - self.counts)[texts], self.counts[texts])
+        return Tokenized(
+            self.ids[places], self.owners[places], *(column[texts] for column in self[2:])
+        )
+
 
 def tokenized(texts: Sequence[Text], tokenizer: TextTokenizer | None, length: int) -> Tokenized:
     """Texts, each cut to fit in `length` tokens; its labels are of the sentences that are left."""
@@ -51,7 +58,7 @@ def tokenized(texts: Sequence[Text], tokenizer: TextTokenizer | None, length: in
         sources=np.array([text.source for text in texts], np.int8),
         numbers=np.array(
             [
-                NO_TEXT if text.source == TEXT_NONE else _number(laid[start:end])
+                NO_TEXT if text.source == TEXT_NONE else text_number(laid[start:end])
                 for text, start, end in zip(texts, starts, ends, strict=True)
             ],
             np.int32,
@@ -96,7 +103,7 @@ def padded(
     return tokens, tokenizer.mask(tokens), sentence_index
 
 
-def _number(ids: np.ndarray) -> int:
+def text_number(ids: np.ndarray) -> int:
     """In [0, 2**31), of a text as the model sees it: equal tokens, equal number."""
     digest = hashlib.blake2b(ids.astype("<i4", copy=False).tobytes(), digest_size=4).digest()
     return int.from_bytes(digest, "little") >> 1

@@ -139,6 +139,35 @@ def test_unreported_studies_fall_back_to_prompts(source):
     assert counts[0] == 0 and counts[1] > 0 and counts[2] > 0
 
 
+def test_one_sentence_is_drawn_uniformly_and_brings_its_labels(source, tokenizer):
+    batch = joined(take(source({"ward": {}}, batch=70), 12))
+    said = batch["text_source"] == 1
+    edema, mass = (tokenizer.encode(text, 24) for text in ("there is edema.", "no mass."))
+    are_edema, are_mass = ((batch["tokens"] == row).all(1) for row in (edema, mass))
+    assert (said == (are_edema | are_mass)).all()
+    assert are_edema.sum() + are_mass.sum() > 300
+    np.testing.assert_allclose(are_edema.sum() / said.sum(), 0.5, atol=0.1)
+    assert (batch["text_labels"][are_edema] == [1, 0]).all()
+    assert not batch["text_labels"][are_mass].any()
+
+
+def test_shuffled_sentences_come_in_every_order_of_their_sections(source, tokenizer):
+    kwargs = dict(batch=40, text_length=64)
+    (whole,) = take(source({"reports": {"sentences": "all"}}, **kwargs), 1)
+    batch = joined(take(source({"reports": {"sentences": "shuffled"}}, **kwargs), 8))
+    orders: dict[int, set] = {}
+    for study, row in zip(batch["study"].tolist(), batch["tokens"], strict=True):
+        orders.setdefault(study, set()).add(row.tobytes())
+    # Four sentences, whose order within their sections is free.
+    assert 2 <= min(map(len, orders.values())) and max(map(len, orders.values())) <= 24
+    known = dict(zip(whole["study"].tolist(), np.sort(whole["tokens"]), strict=True))
+    for study, row in zip(batch["study"].tolist(), batch["tokens"], strict=True):
+        np.testing.assert_array_equal(np.sort(row), known[study])
+    labels = dict(zip(whole["study"].tolist(), whole["text_labels"], strict=True))
+    for study, row in zip(batch["study"].tolist(), batch["text_labels"], strict=True):
+        np.testing.assert_array_equal(row, labels[study])
+
+
 def test_no_text_is_masked(source):
     mixture = {"reports": {"text": "none", "lacks": ("text", "text_labels")}}
     (batch,) = take(source(mixture), 1)

@@ -14,7 +14,6 @@ from medst_jax.data.text_sampling import (
     prompts_of,
     report_sentences,
     report_texts,
-    shuffled,
 )
 from medst_jax.options import OptionError
 from medst_jax.text.prompts import prompt_bank
@@ -51,34 +50,6 @@ def test_whole_report_keeps_order_and_merges_labels_of_what_is_kept(ward, column
     assert text.sentences == ("there is edema.", "no mass.")
     assert text.kept_codes(2).tolist() == [0, 1, -3]
     assert text.kept_codes(1).tolist() == [-2, 1, -3]
-
-
-def test_shuffling_stays_within_sections_and_takes_labels_along(ward, columns):
-    words = ("alpha", "bravo", "charlie", "delta")
-    text = ". ".join(words) + "."
-    starts = [text.index(word) for word in words]
-    labels = np.full((2, 4, len(ward.labels)), -2, np.int8)
-    labels[..., 0] = [[1, 0, -1, -2], [0, 1, 1, 0]]
-    study = ward[0]
-    study.section_names = ("FINDINGS", "IMPRESSION")
-    study.section_texts = (text, text.upper())
-    study.spans = tuple(
-        (part, start, start + len(word))
-        for part in (0, 1)
-        for word, start in zip(words, starts, strict=True)
-    )
-    study.all_sentence_codes = labels.reshape(8, -1)
-    (ordered,) = report_texts(study, columns, [candidates(study)])
-    codes = dict(zip(ordered.sentences, ordered.codes.tolist(), strict=True))
-    orders = set()
-    for turn in range(200):
-        order = shuffled(study, candidates(study), generator(0, "text", turn))
-        (drawn,) = report_texts(study, columns, [order])
-        assert set(drawn.sentences[:4]) == set(words) and len(drawn.sentences) == 8
-        assert all(sentence.isupper() for sentence in drawn.sentences[4:])
-        assert [codes[sentence] for sentence in drawn.sentences] == drawn.codes.tolist()
-        orders.add(drawn.sentences[:4])
-    assert len(orders) == 24  # every order of four comes up
 
 
 def test_study_without_usable_text_gives_none(ward, columns):
