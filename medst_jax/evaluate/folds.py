@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cross-validated scores whose folds keep a patient together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 
@@ -20,9 +22,21 @@ def linear_head(seed: int) -> LogisticRegression:
     return LogisticRegression(C=1.0, max_iter=1000, random_state=seed)
 
 
-CLASSIFIERS: dict[str, Callable[[int], SVC | LogisticRegression]] = {
+def scaled_head(seed: int) -> Pipeline:
+    """`linear_head` at C = 0.1 on features scaled to mean 0 and deviation 1 over the training fold.
+
+    Features of unit norm that lie close together differ by too little for a penalty of C = 1: the
+    other two classifiers then answer one class nearly always.
+    """
+    head = LogisticRegression(C=0.1, max_iter=1000, random_state=seed)
+    return make_pipeline(StandardScaler(), head)
+
+
+Classifier = SVC | LogisticRegression | Pipeline
+CLASSIFIERS: dict[str, Callable[[int], Classifier]] = {
     "svm": linear_svm,
     "linear": linear_head,
+    "scaled": scaled_head,
 }
 
 
@@ -47,25 +61,37 @@ def cross_scores(
     features: np.ndarray,
     targets: np.ndarray,
     folds: list[tuple[np.ndarray, np.ndarray]],
-    classifier: SVC | LogisticRegression,
-    held: np.ndarray | None = None,
+    classifier: Classifier,
 ) -> np.ndarray:
     """Scores float32 [n, C] of every row by the classifier of the fold that held it out.
 
     Args:
-      features: [n, D] to train on.
+      features: [n, D].
       targets: int [n], classes 0 to C - 1, every one of them in the training part of each fold.
       folds: of `patient_folds` or `released_folds`.
       classifier: cloned and fitted for each fold.
-      held: [n, D] to be scored in place of `features`, such as those of altered inputs.
     """
-    held = features if held is None else held
+    return scores_of_altered(features, targets, folds, classifier, {"": features})[""]
+
+
+def scores_of_altered(
+    features: np.ndarray,
+    targets: np.ndarray,
+    folds: list[tuple[np.ndarray, np.ndarray]],
+    classifier: Classifier,
+    altered: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """`cross_scores` of other features [n, D], such as those of altered inputs, by name.
+
+    A fold's classifier is fitted once, to `features`.
+    """
     classes = int(targets.max()) + 1
-    scores = np.full((len(targets), classes), -np.inf, np.float32)
+    scores = {k: np.full((len(targets), classes), -np.inf, np.float32) for k in altered}
     for train, test in folds:
         fitted = clone(classifier).fit(features[train], targets[train])
-        values = fitted.decision_function(held[test])
-        if values.ndim == 1:  # two classes give one column
-            values = np.stack([-values, values], axis=1)
-        scores[np.ix_(test, fitted.classes_)] = values
+        for name, held in altered.items():
+            values = fitted.decision_function(held[test])
+            if values.ndim == 1:  # two classes give one column
+                values = np.stack([-values, values], axis=1)
+            scores[name][np.ix_(test, fitted.classes_)] = values
     return scores

@@ -25,7 +25,13 @@ from tqdm import tqdm
 from medst_jax.data.annotations import ImagePair
 from medst_jax.data.timeline import other_patients
 from medst_jax.evaluate.bench import Bench
-from medst_jax.evaluate.folds import CLASSIFIERS, cross_scores, patient_folds, released_folds
+from medst_jax.evaluate.folds import (
+    CLASSIFIERS,
+    cross_scores,
+    patient_folds,
+    released_folds,
+    scores_of_altered,
+)
 from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
 
@@ -41,7 +47,7 @@ class TemporalClassificationOptions:
     Attributes:
       dataset, split: with `image_pairs`.
       findings: names of labels; those without enough pairs are left out.
-      classifier: "svm" or "linear".
+      classifier: "svm", the published one, "linear" or "scaled" (see `folds`).
       folds: of the cross validation.
       seeds: one cross validation each; numbers are means over them.
     """
@@ -49,7 +55,7 @@ class TemporalClassificationOptions:
     dataset: str
     split: str = "test"
     findings: tuple[str, ...] = FINDINGS
-    classifier: Literal["svm", "linear"] = "svm"
+    classifier: Literal["svm", "linear", "scaled"] = "svm"
     folds: int = 10
     seeds: tuple[int, ...] = (42, 100, 666)
 
@@ -145,12 +151,11 @@ def _cross_validated(
     folds = patient_folds(pairs.targets, pairs.patients, options.folds, seed)
     classifier = CLASSIFIERS[options.classifier](seed)
     targets = pairs.targets
-    scores = {"pair": cross_scores(both, targets, folds, classifier)}
+    read = scores_of_altered(both, targets, folds, classifier, {"pair": both, **altered})
+    scores = {"pair": read.pop("pair")}
     for kind, features in single.items():
         scores[kind] = cross_scores(features, targets, folds, classifier)
-    scores["majority"] = _majority(targets, folds)
-    for kind, held in altered.items():
-        scores[kind] = cross_scores(both, targets, folds, classifier, held)
+    scores |= {"majority": _majority(targets, folds), **read}
     released = released_folds(targets, options.folds, seed)
     scores["released"] = cross_scores(both, targets, released, CLASSIFIERS["svm"](seed))
     return scores
