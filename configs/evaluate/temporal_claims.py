@@ -4,7 +4,7 @@
     python benchmarks/claims.py --claims=temporal_claims --data_dir=data --output=runs/temporal
 
 "findings" and "course" were added, with their controls, before the last round of tuning and judging: what
-these systems learn at all, and what they read of changes as large as they come, were not asked before.
+these systems learn at all, and whether they see that a finding has come or gone, were not asked before.
 
 Site E1, whose images never train. A claim holds when the lower 95% bound of (system - control), by
 a paired bootstrap over patients and averaged over training seeds, lies above the minimal effect;
@@ -13,12 +13,12 @@ above zero is also reported.
 Tasks, each with its metric:
   findings       linear probe of each finding on frozen features, trained on E1's "test", judged on
                  its "enriched"; AUROC, mean over findings
-  course         successive studies of split "test": 10-fold cross-validated logistic regression on
-                 frozen features of the current and the prior image, scaled; macro accuracy, mean
-                 over findings, chance 1/3. Changes are as large as they come, so that one image tells something
-                 of them: only a difference from the same image with another prior says more
-  progression    the same on split "progression", where one image tells nothing and changes are
-                 small; by the published linear SVM
+  course         a finding that has gone, stays or is new, of successive studies of split "test":
+                 10-fold cross-validated logistic regression on scaled frozen features of the
+                 current and the prior image; macro accuracy, mean over findings, chance 1/3. One
+                 image tells a part, so only a difference from the same with another prior counts
+  progression    the same on split "progression", of changes of severity that one image does not
+                 tell: small ones; by the published linear SVM
   sentences      pairs of sentences that describe the same or the opposite course; AUROC
   grounding      phrases of split "enriched"; signed contrast-to-noise ratio, mean over findings
   atypical       the same, of phrases that the mean training box of finding, side and zone misses
@@ -136,6 +136,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             protocol="temporal_classification",
             dataset="simulated_cxr_e1",
             split="test",
+            changes="labels",
             classifier="scaled",
         ),
         _PROGRESSION: dict(

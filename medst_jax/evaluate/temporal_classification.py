@@ -22,7 +22,6 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from medst_jax.data.annotations import ImagePair
 from medst_jax.data.timeline import other_patients
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.folds import (
@@ -34,10 +33,15 @@ from medst_jax.evaluate.folds import (
 )
 from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
+from medst_jax.evaluate.progression_pairs import (
+    CLASSES,
+    ProgressionPairs,
+    annotated_pairs,
+    labelled_pairs,
+)
 
-CLASSES = ("improving", "stable", "worsening")
+PAIRS = {"annotated": annotated_pairs, "labels": labelled_pairs}
 FINDINGS = ("Consolidation", "Edema", "Pleural Effusion", "Pneumonia", "Pneumothorax")
-NO_PROGRESSION = -2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +49,9 @@ class TemporalClassificationOptions:
     """Options of `temporal_classification`.
 
     Attributes:
-      dataset, split: with `image_pairs`.
+      dataset, split: with `image_pairs`, or with labels.
+      changes: "annotated" pairs, whose change somebody stated, or of "labels": gone, still there or
+        new. Of the latter one image tells a part, so only a gain over it counts.
       findings: names of labels; those without enough pairs are left out.
       classifier: "svm", the published one, "linear" or "scaled" (see `folds`).
       folds: of the cross validation.
@@ -54,20 +60,11 @@ class TemporalClassificationOptions:
 
     dataset: str
     split: str = "test"
+    changes: Literal["annotated", "labels"] = "annotated"
     findings: tuple[str, ...] = FINDINGS
     classifier: Literal["svm", "linear", "scaled"] = "svm"
     folds: int = 10
     seeds: tuple[int, ...] = (42, 100, 666)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Pairs:
-    """rows, priors, patients: int [n]; targets: int [n] of CLASSES. Of one finding."""
-
-    rows: np.ndarray
-    priors: np.ndarray
-    patients: np.ndarray
-    targets: np.ndarray
 
 
 def temporal_classification(options: TemporalClassificationOptions, bench: Bench) -> Outcome:
@@ -87,25 +84,10 @@ def temporal_classification(options: TemporalClassificationOptions, bench: Bench
     return Outcome(options.dataset, options.split, (*means, *parts))
 
 
-def _findings(options: TemporalClassificationOptions, bench: Bench) -> dict[str, _Pairs]:
-    studies = bench.library.studies(options.dataset, options.split)
-    records = bench.library.annotations(options.dataset, ImagePair, options.split)
-    pairs = list(records)
-    rows = np.array([pair.row for pair in pairs], np.int64)
-    priors = np.array([pair.prior_row for pair in pairs], np.int64)
-    codes = np.array([pair.progression for pair in pairs], np.int8).reshape(len(pairs), -1)
-    known = {name.lower(): column for column, name in enumerate(records.labels)}
-    found: dict[str, _Pairs] = {}
-    for name in options.findings:
-        if name.lower() not in known:
-            continue
-        progression = codes[:, known[name.lower()]]
-        stated = progression != NO_PROGRESSION
-        targets = progression[stated].astype(np.int64) + 1
-        patients = np.asarray(studies.index.patient)[rows[stated]]
-        groups = [len(np.unique(patients[targets == c])) for c in range(len(CLASSES))]
-        if min(groups) >= options.folds:
-            found[name] = _Pairs(rows[stated], priors[stated], patients, targets)
+def _findings(options: TemporalClassificationOptions, bench: Bench) -> dict[str, ProgressionPairs]:
+    read = PAIRS[options.changes]
+    pairs = read(bench, options.dataset, options.split, options.findings)
+    found = {name: some for name, some in pairs.items() if some.rarest >= options.folds}
     if not found:
         raise NotApplicable(
             f"no finding of {options.dataset}/{options.split} has {options.folds} patients in each "
@@ -115,7 +97,7 @@ def _findings(options: TemporalClassificationOptions, bench: Bench) -> dict[str,
 
 
 def _scores(
-    options: TemporalClassificationOptions, bench: Bench, pairs: _Pairs
+    options: TemporalClassificationOptions, bench: Bench, pairs: ProgressionPairs
 ) -> dict[str, np.ndarray]:
     """Scores float32 [seeds, n, 3] by kind of input."""
     current = bench.embed(options.dataset, options.split, pairs.rows).global_
@@ -135,7 +117,7 @@ def _scores(
 
 def _cross_validated(
     options: TemporalClassificationOptions,
-    pairs: _Pairs,
+    pairs: ProgressionPairs,
     both: np.ndarray,
     single: dict[str, np.ndarray],
     altered: dict[str, np.ndarray],

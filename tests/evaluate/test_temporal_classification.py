@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Progression that only a pair of images tells, of systems that read one image or two at once."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,3 +100,17 @@ def test_findings_without_enough_pairs_are_left_out(made):
     rare[:2] = 1
     with pytest.raises(NotApplicable, match="no finding of fake/test has 3 patients"):
         temporal_classification(OPTIONS, made(progression=rare))
+
+
+def test_changes_of_labels_are_read_where_nobody_compared_images(made):
+    without_records = made()
+    without_records.library.records.clear()
+    codes = np.where(
+        without_records.library.images("fake", "test", np.arange(96))[:, 0, 1] > 0, 1, 0
+    )
+    without_records.library.studies("fake", "test").index.labels = codes.reshape(96, -1)[:, :1]
+    options = dataclasses.replace(OPTIONS, changes="labels", classifier="scaled")
+    found = accuracies(temporal_classification(options, without_records))
+    # Of the four kinds of patients three have the finding once: gone, still there, new.
+    assert found["Edema/pair"] == 1.0 and found["Edema/other_prior"] < 0.9
+    assert found["Edema/current"] == pytest.approx(2 / 3, abs=0.2)
