@@ -24,6 +24,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     )
     if arg:
         config.system.pooler.update(dict(width=64, depth=1, heads=4, path_rate=0.1))
+        config.system.image.strides = (2, 2, 2, 1)  # maps of 4 x 4
     else:
         config.system.preprocess.size = config.data.size = 448
         config.train.update(dict(batch_size=240, steps=36_000))

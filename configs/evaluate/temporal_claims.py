@@ -89,13 +89,12 @@ _TEMPORAL = (FINDINGS, COURSE, PAIR, SENTENCES)
 CLAIMS: dict[str, Claim] = {
     "biovil": Claim({"random": (FINDINGS, MAP), "pairs": (FINDINGS, MAP)}, (FINDINGS, MAP)),
     "biovil_l": Claim(
-        {"random": (FINDINGS,), "pairs": (FINDINGS,), "biovil": (MAP,), "location": (ATYPICAL,)},
+        {"random": (FINDINGS,), "biovil": (MAP,), "location": (ATYPICAL,)},
         (FINDINGS, MAP, ATYPICAL),
     ),
     "biovil_t": Claim(
         {
-            "random": (FINDINGS,),
-            "pairs": (FINDINGS,),
+            "random": (FINDINGS, COURSE),
             "other_prior": (COURSE, PAIR),
             "no_prior": (COURSE, PAIR),
         },
@@ -103,8 +102,7 @@ CLAIMS: dict[str, Claim] = {
     ),
     "medst": Claim(
         {
-            "random": (FINDINGS, PAIR, SENTENCES),
-            "pairs": (FINDINGS,),
+            "random": (FINDINGS, COURSE, PAIR, SENTENCES),
             "no_cycle": (PAIR, SENTENCES),
             "within_patient": (PAIR, SENTENCES),
             "windows": (PAIR, SENTENCES),

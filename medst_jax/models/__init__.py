@@ -18,7 +18,11 @@ from medst_jax.models.hybrid_temporal_encoder import (
 )
 from medst_jax.models.layouts import LAYOUTS
 from medst_jax.models.masked_language import MaskedLanguageBert, MaskedLanguageHead
-from medst_jax.models.mixture_of_view_experts import MixtureOfViewExperts, ViewExpertsOutput
+from medst_jax.models.mixture_of_view_experts import (
+    MixtureOfViewExperts,
+    ViewExpertsOutput,
+    experts_of_vit,
+)
 from medst_jax.models.pretrained import from_pretrained, load_pretrained, save_pretrained
 from medst_jax.models.projection_heads import (
     BatchNormHead,
@@ -91,6 +95,7 @@ __all__ = [
     "ViewExpertsOutput",
     "aggregate_words",
     "clipped_shares",
+    "experts_of_vit",
     "from_pretrained",
     "grid_resnet_options",
     "load_pretrained",

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A ViT over a frontal and a lateral image: attention is shared, each view has its own MLP."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from medst_jax.models.attention import Mlp, SelfAttention, layer_norm
 from medst_jax.models.dropout import dropout, fold_keys
+from medst_jax.models.foreign import Path
 from medst_jax.models.stack import scan_layers, stack_layers
 from medst_jax.models.vit import ViTOptions, patchify
 
@@ -165,3 +168,17 @@ class MixtureOfViewExperts(nnx.Module):
             raise ValueError(f"images are {images.shape[1:]}; this encoder takes {expected}")
         x = self.patch_embed(patchify(images, options.patch))
         return x + self.pos_embed[:, 1:].astype(x.dtype)
+
+
+def experts_of_vit(arrays: Mapping[Path, np.ndarray]) -> dict[Path, np.ndarray]:
+    """Arrays of view experts from those of a ViT of the same sizes: both experts are its MLPs.
+
+    Med-ST's release starts from MGCA's ViT and leaves the lateral expert random, so that lateral
+    images are first read by a net that has seen none.
+    """
+    copied = {("norm2",): "norm2_l", ("mlp",): "mlp_l"}
+    found = dict(arrays)
+    for path, value in arrays.items():
+        if path[0] == "blocks" and path[1:2] in copied:
+            found[("blocks", copied[path[1:2]], *path[2:])] = value
+    return found

@@ -15,7 +15,7 @@ from medst_jax import models
 from medst_jax.data.text_tokenizer import TextTokenizer
 from medst_jax.data.tokenizer_files import find_tokenizer
 from medst_jax.models import foreign, weights_file
-from medst_jax.models.layouts import OWN_LAYOUT
+from medst_jax.models.layouts import LAYOUTS, OWN_LAYOUT
 from medst_jax.options import OptionError
 from medst_jax.systems.system import System
 from medst_jax.train.state import TrainState
@@ -31,7 +31,8 @@ class InitOptions:
       image: file or folder of safetensors for the image encoder.
       text: the same for the text encoder.
       layout: names in both files, a key of `models.LAYOUTS`; by default those of the encoder's
-        own library. A larger checkpoint such as "mgca" may serve for both.
+        own library. A larger checkpoint such as "mgca" may serve for both. An encoder of two
+        views can start from a ViT ("timm", "mgca"), whose MLPs become both experts.
       text_layout: of the text encoder's file where it differs.
       input_channels: "sum" lets a one-channel encoder start from a three-channel one.
       positions: "resize" fits position embeddings of another image size or text length.
@@ -83,12 +84,13 @@ def load_initial(
 
 
 def _read(encoder: nnx.Module, path: str, name: str, options: InitOptions) -> dict[str, np.ndarray]:
-    graphdef, shapes = nnx.split(encoder)
+    chosen = (options.text_layout if name == "text" else "") or options.layout
+    layout = chosen or OWN_LAYOUT.get(type(encoder), "")
+    wanted = _source(encoder, layout)
+    graphdef, shapes = nnx.split(wanted)
     module = nnx.merge(
         graphdef, jax.tree.map(lambda x: jax.numpy.asarray(np.zeros(x.shape, x.dtype)), shapes)
     )
-    chosen = (options.text_layout if name == "text" else "") or options.layout
-    layout = chosen or OWN_LAYOUT.get(type(encoder), "")
     models.load_pretrained(
         module,
         path,
@@ -97,9 +99,29 @@ def _read(encoder: nnx.Module, path: str, name: str, options: InitOptions) -> di
         positions=options.positions,
         layers=options.layers,
     )
+    arrays = foreign.arrays(module)
+    if type(module) is not type(encoder):
+        arrays = models.experts_of_vit(arrays)
     digest = hashlib.sha256(weights_file.find(path).read_bytes()).hexdigest()
-    _LOG.info("%s encoder starts from %s (%s names, sha256 %s)", name, path, layout, digest[:16])
-    return {"/".join(map(str, p)): value for p, value in foreign.arrays(module).items()}
+    _LOG.info(
+        "%s encoder starts from %s (%s of %s, sha256 %s)",
+        name,
+        path,
+        type(module).__name__,
+        layout,
+        digest[:16],
+    )
+    return {"/".join(map(str, p)): value for p, value in arrays.items()}
+
+
+def _source(encoder: nnx.Module, layout: str) -> nnx.Module:
+    """What is read from the file: the encoder, or the ViT that view experts can start from."""
+    if isinstance(encoder, models.MixtureOfViewExperts):
+        known = {kind.module for kind in LAYOUTS.get(layout, ())}
+        if models.MixtureOfViewExperts not in known and models.ViT in known:
+            vit_options = encoder.options
+            return nnx.eval_shape(lambda: models.ViT(vit_options, rngs=nnx.Rngs(0)))
+    return encoder
 
 
 def _check_tokenizer(path: str, tokenizer: TextTokenizer | None) -> None:

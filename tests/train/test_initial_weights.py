@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training starts from imported encoders; what does not fit is refused by name."""
 
+import functools
+
 import jax
 import numpy as np
 import optax
 import pytest
+from flax import nnx
+from safetensors.numpy import load_file, save_file
 
 from medst_jax import systems
 from medst_jax.data.foreign_tokenizer import ForeignTokenizer
 from medst_jax.data.tokenizer_definition import word_piece
-from medst_jax.models import PretrainedError, save_pretrained
+from medst_jax.models import PretrainedError, ViT, ViTOptions, save_pretrained
+from medst_jax.models.foreign import arrays
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel import make_mesh
 from medst_jax.train.initial_weights import InitOptions, load_initial
@@ -23,6 +28,7 @@ OPTIONS = dict(
     joint=8,
     vocabulary_size=11,
 )
+SIZES = dict(width=12, depth=2, heads=3, patch=8, image_size=16, channels=1)
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "no", "a", "b", "c", "d", "e"]
 
 
@@ -70,6 +76,29 @@ def test_both_encoders_and_the_average_start_from_the_files(tmp_path, state, tem
     assert compared > 30
     assert jax.tree.all(jax.tree.map(np.array_equal, loaded.params, loaded.ema))
     assert int(loaded.step) == 0
+
+
+@pytest.mark.parametrize("layout", ["timm", "mgca"])
+def test_view_experts_start_as_the_mlp_of_a_vit(tmp_path, layout):
+    vit = compiled.build(lambda: ViT(ViTOptions.small(**SIZES), rngs=nnx.Rngs(5)))
+    file = tmp_path / "vit.safetensors"
+    save_pretrained(vit, file, "timm")
+    if layout == "mgca":
+        tensors = load_file(file)
+        save_file({f"img_encoder_q.model.{n}": t for n, t in tensors.items()}, file)
+    image = dict(name="view_experts_small", **{k: SIZES[k] for k in ("width", "depth", "patch")})
+    system = functools.partial(systems.build, "medst", **{**OPTIONS, "image": image, "hidden": 8})
+    before = init_state(system, optax.sgd(0.1), make_mesh(data=1), "dp")
+    chosen = options(image=str(file), layout=layout)
+    loaded = load_initial(before, abstract_system(system), chosen, None)
+    expected = {"/".join(map(str, path)): value for path, value in arrays(vit).items()}
+    images = {p for p in loaded.params if p.startswith("image_encoder/")}
+    assert len(images) > len(expected) > 10
+    for path in images:
+        of_frontal = path.removeprefix("image_encoder/").replace("_l/", "/")
+        np.testing.assert_array_equal(loaded.params[path], expected[of_frontal], err_msg=path)
+    rest = set(loaded.params) - images
+    assert all(np.array_equal(loaded.params[p], before.params[p]) for p in rest)
 
 
 def test_nothing_named_changes_nothing(state, template):
