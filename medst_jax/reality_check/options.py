@@ -68,7 +68,7 @@ class CheckOptions:
       mixtures: name to the data sets that are trained on, in order.
       fixed: further systems, each with the one mixture that its config can take.
       seeds: of training.
-      variant: of the configs: equal steps, batches and image encoders.
+      variant: of the configs: equal steps and batches, image encoders of one kind.
       flags: of `launch/train.py`, for every training.
       columns: the table's columns: task, as the predictions name it, to metric.
       order: columns that come first, in this order; a config's mapping forgets its own.
