@@ -6,9 +6,10 @@
 
 The first is the paper's size (480 px, shuffled sentences of the impression); no training code was released, so that
 learning rate, batch, schedule and temperature are declared here, not quoted; it was not run here. Start it from
-CXR-BERT with `--config.init`. The second trains on two CPU cores, or eight minutes on one, on the
-simulated cohort; after 1,000 steps findings 0.66 (AUROC of a probe) and a balanced accuracy of
-progression of 0.34 (chance 0.33). Its claim fails, see docs/temporal.md.
+CXR-BERT with `--config.init`. The second takes five minutes of one of two CPU cores, on site M of the
+simulated cohort (8,000 patients, 64 px), started from configs/cxr_bert.py:smoke. At a site that never trains (mean of three
+seeds) a probe on its frozen encoder scores a mean AUROC of findings of 0.73 (random encoder 0.60, reports of other studies 0.62), and the signed
+contrast-to-noise ratio of phrases is 0.36 (-0.03, -0.19): its claim holds, see docs/temporal.md. Its balanced accuracy of gone, still there or new is about 0.48.
 """
 
 from ml_collections import ConfigDict
