@@ -2,6 +2,7 @@
 """Cross-validated scores whose folds keep a patient together."""
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 from sklearn.base import clone
@@ -33,7 +34,7 @@ def scaled_head(seed: int) -> Pipeline:
     return make_pipeline(StandardScaler(), head)
 
 
-Classifier = SVC | LogisticRegression | Pipeline
+Classifier: TypeAlias = SVC | LogisticRegression | Pipeline
 CLASSIFIERS: dict[str, Callable[[int], Classifier]] = {
     "svm": linear_svm,
     "linear": linear_head,
