@@ -35,7 +35,7 @@ def paper(name: str, arg: str | None) -> ConfigDict:
     if reports.small(config, arg):
         config.system.temperature = 0.1
         config.system.image.strides = (2, 2, 1, 1)  # maps of 8 x 8
-        # Impressions affirm; of their tokens 32 hold four of five whole.
+        # Impressions affirm; three of four have no more than 27 tokens.
         config.data.mixture.simulated_cxr_m.sections = ("impression",)
         config.data.text_length = 32
         config.train.steps = min(config.train.steps, 700)

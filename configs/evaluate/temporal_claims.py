@@ -89,7 +89,6 @@ CONTROLS: dict[str, Control] = {
     ),
 }
 
-_TEMPORAL = (FINDINGS, COURSE, PAIR, SENTENCES)
 CLAIMS: dict[str, Claim] = {
     "biovil": Claim({"random": (FINDINGS, MAP), "pairs": (FINDINGS, MAP)}, (FINDINGS, MAP)),
     "biovil_l": Claim(
@@ -112,7 +111,7 @@ CLAIMS: dict[str, Claim] = {
             "windows": (PAIR, SENTENCES),
             "order": (),
         },
-        _TEMPORAL,
+        (FINDINGS, COURSE, PAIR, SENTENCES),
     ),
 }
 RECIPES: dict[str, Recipe] = {system: Recipe(system, {"text": "cxr_bert"}) for system in CLAIMS}

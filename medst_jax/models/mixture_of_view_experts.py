@@ -176,9 +176,9 @@ def experts_of_vit(arrays: Mapping[Path, np.ndarray]) -> dict[Path, np.ndarray]:
     Med-ST's release starts from MGCA's ViT and leaves the lateral expert random, so that lateral
     images are first read by a net that has seen none.
     """
-    copied = {("norm2",): "norm2_l", ("mlp",): "mlp_l"}
+    copied = {"norm2": "norm2_l", "mlp": "mlp_l"}
     found = dict(arrays)
     for path, value in arrays.items():
-        if path[0] == "blocks" and path[1:2] in copied:
-            found[("blocks", copied[path[1:2]], *path[2:])] = value
+        if path[0] == "blocks" and path[1] in copied:
+            found[("blocks", copied[path[1]], *path[2:])] = value
     return found
