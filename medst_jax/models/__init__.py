@@ -16,6 +16,7 @@ from medst_jax.models.hybrid_temporal_encoder import (
     HybridTemporalOptions,
     HybridTemporalOutput,
 )
+from medst_jax.models.hybrid_view_experts import HybridViewExperts, HybridViewExpertsOptions
 from medst_jax.models.layouts import LAYOUTS
 from medst_jax.models.masked_language import MaskedLanguageBert, MaskedLanguageHead
 from medst_jax.models.mixture_of_view_experts import (
@@ -62,6 +63,8 @@ __all__ = [
     "HybridTemporalEncoder",
     "HybridTemporalOptions",
     "HybridTemporalOutput",
+    "HybridViewExperts",
+    "HybridViewExpertsOptions",
     "ImageTextModel",
     "ImageTower",
     "LinearHead",

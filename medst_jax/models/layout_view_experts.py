@@ -17,7 +17,7 @@ class ViewExperts(Timm):
     def slots(self, module: nnx.Module) -> list[Slot]:
         """timm's slots, and those of the lateral expert."""
         assert isinstance(module, MixtureOfViewExperts)
-        found = stem_slots(module.options.patch)
+        found = self.stem(module)
         for layer in range(module.options.depth):
             name, path, index = f"blocks.{layer}", ("blocks",), (layer,)
             found += block_slots(name, layer)
@@ -25,3 +25,7 @@ class ViewExperts(Timm):
             for linear in ("fc1", "fc2"):
                 found += linear_slots(f"{name}.mlp_l.{linear}", (*path, "mlp_l", linear), index)
         return found
+
+    def stem(self, module: MixtureOfViewExperts) -> list[Slot]:
+        """Everything before and behind the blocks."""
+        return stem_slots(module.options.patch)

@@ -15,6 +15,7 @@ from medst_jax.models import (
 from medst_jax.models.bert import Bert
 from medst_jax.models.clip_transformer import ClipImage, ClipText
 from medst_jax.models.hybrid_temporal_encoder import HybridTemporalEncoder
+from medst_jax.models.hybrid_view_experts import HybridViewExperts
 from medst_jax.models.kinds import Kind, LayoutError, Within
 from medst_jax.models.layout_biovil import BioVil, BioVilT, CxrBert, Hybrid
 from medst_jax.models.layout_cxr_clip import CxrClip
@@ -22,6 +23,7 @@ from medst_jax.models.layout_dlilp import Dlilp
 from medst_jax.models.layout_gloria import Gloria
 from medst_jax.models.layout_hf_bert import HuggingFaceBert
 from medst_jax.models.layout_hf_swin import HuggingFaceSwin
+from medst_jax.models.layout_hybrid_experts import HybridExperts
 from medst_jax.models.layout_masked_language import HuggingFaceMaskedLanguage
 from medst_jax.models.layout_mgca import MedSt, Mgca, MgcaBert
 from medst_jax.models.layout_open_clip import ClipLanguage, ClipVision, OpenClip
@@ -58,6 +60,7 @@ LAYOUTS: dict[str, tuple[Kind, ...]] = {
     ),
     "medst": (
         MedSt(),
+        HybridExperts(),
         ViewExperts(),
         Within(ViewExperts(), layout_mgca.IMAGE),
         Within(MgcaBert(), layout_mgca.TEXT),
@@ -88,6 +91,7 @@ OWN_LAYOUT: dict[type[nnx.Module], str] = {
     Bert: "hf-bert",
     Swin: "hf-swin",
     MixtureOfViewExperts: "medst",
+    HybridViewExperts: "medst",
     HybridTemporalEncoder: "biovil-t",
     ClipImage: "open-clip",
     ClipText: "open-clip",

@@ -20,17 +20,15 @@ _init = nnx.initializers.truncated_normal(0.02)
 
 
 class ViewExpertsOutput(NamedTuple):
-    """tokens after the final norm, in the compute dtype: class token, frontal, lateral patches.
+    """What view experts give.
 
-    [B, 1 + 2P, D] of two views, [B, 1 + P, D] of one.
+    tokens: after the final norm, in the compute dtype: class token, frontal, lateral patches;
+      [B, 1 + 2P, D] of two views, [B, 1 + P, D] of one.
+    pooled: the class token, or of a hybrid the mean over the patches, float32 [B, D].
     """
 
     tokens: jax.Array
-
-    @property
-    def pooled(self) -> jax.Array:
-        """The class token, float32 [B, D]."""
-        return self.tokens[:, 0].astype(jnp.float32)
+    pooled: jax.Array
 
     @property
     def patches(self) -> jax.Array:
@@ -89,15 +87,7 @@ class MixtureOfViewExperts(nnx.Module):
             raise ValueError(f"pooling is {options.pooling!r}; view experts have a class token")
         self.options = options
         self.features = options.width
-        pixels = options.patch**2 * options.channels
-        self.patch_embed = nnx.Linear(
-            pixels,
-            options.width,
-            dtype=options.dtype,
-            kernel_metadata={"axes": ("conv_in", "embed")},
-            bias_metadata={"axes": ("embed",)},
-            rngs=rngs,
-        )
+        self.patch_embed = self._make_patch_embed(options, rngs)
         self.cls_token = nnx.Param(
             _init(rngs.params(), (1, 1, options.width), jnp.float32), axes=(None, None, "embed")
         )
@@ -126,20 +116,19 @@ class MixtureOfViewExperts(nnx.Module):
           has_lateral: bool [B], false where `lateral` is absent; None for all present.
           view: which expert encodes an image that comes alone.
           keys: [B] typed PRNG keys, one per example, for dropout; None switches it off.
-          train: accepted for the interface shared with ResNet.
+          train: accepted for the interface shared with ResNet; of use to the hybrid alone.
 
         Raises:
           ValueError: the images have another size or number of channels.
         """
-        del train
-        x = self._embed(frontal)
+        x, beside = self._embed_views(frontal, lateral, has_lateral, train)
         first = jnp.broadcast_to(self.cls_token[...], (x.shape[0], 1, x.shape[-1]))
         first = (first + self.pos_embed[:, :1]).astype(x.dtype)
         x = jnp.concatenate([first, x], axis=1)
         single = x.shape[1]
         count, mask = (single if view == "frontal" else 0), None
-        if lateral is not None:
-            x = jnp.concatenate([x, self._embed(lateral)], axis=1)
+        if beside is not None:
+            x = jnp.concatenate([x, beside], axis=1)
             count = single
             if has_lateral is not None:
                 mask = (jnp.arange(x.shape[1]) < single) | has_lateral[:, None]
@@ -159,15 +148,47 @@ class MixtureOfViewExperts(nnx.Module):
             unroll=options.unroll,
             slices=options.slices,
         )
-        return ViewExpertsOutput(self.norm(x))
+        x = self.norm(x)
+        return ViewExpertsOutput(x, self._pool(x, mask))
+
+    def _make_patch_embed(self, options: Any, rngs: nnx.Rngs) -> nnx.Module:
+        return nnx.Linear(
+            options.patch**2 * options.channels,
+            options.width,
+            dtype=options.dtype,
+            kernel_metadata={"axes": ("conv_in", "embed")},
+            bias_metadata={"axes": ("embed",)},
+            rngs=rngs,
+        )
+
+    def _embed_views(
+        self,
+        frontal: jax.Array,
+        lateral: jax.Array | None,
+        has_lateral: jax.Array | None,
+        train: bool,
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """Patch tokens with their positions, [B, P, D], of each view."""
+        del has_lateral, train  # one image's patches do not depend on another image
+        return self._embed(frontal), None if lateral is None else self._embed(lateral)
+
+    def _pool(self, tokens: jax.Array, mask: jax.Array | None) -> jax.Array:
+        del mask
+        return tokens[:, 0].astype(jnp.float32)
 
     def _embed(self, images: jax.Array) -> jax.Array:
+        self._check_size(images)
+        x = self.patch_embed(patchify(images, self.options.patch))
+        return self._place(x)
+
+    def _place(self, x: jax.Array) -> jax.Array:
+        return x + self.pos_embed[:, 1:].astype(x.dtype)
+
+    def _check_size(self, images: jax.Array) -> None:
         options = self.options
         expected = (options.image_size, options.image_size, options.channels)
         if images.shape[1:] != expected:
             raise ValueError(f"images are {images.shape[1:]}; this encoder takes {expected}")
-        x = self.patch_embed(patchify(images, options.patch))
-        return x + self.pos_embed[:, 1:].astype(x.dtype)
 
 
 def experts_of_vit(arrays: Mapping[Path, np.ndarray]) -> dict[Path, np.ndarray]:

@@ -36,9 +36,11 @@ class LinearHead(nnx.Module):
     ) -> None:
         self.linear = _linear(features, size, dtype, rngs, bias)
 
-    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
-        """[..., D] -> [..., E]."""
-        del train
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, mask: jax.Array | None = None
+    ) -> jax.Array:
+        """[..., D] -> [..., E], every row by itself."""
+        del train, mask  # accepted for the interface shared with BatchNormHead
         return self.linear(x)
 
 

@@ -60,6 +60,13 @@ class ResNetOptions:
                 f"{self.widths}, {self.blocks} and {self.strides}"
             )
 
+    @property
+    def stride(self) -> int:
+        """Pixels between two cells of the last map."""
+        strides = self.strides[:-1] if self.dilate_last else self.strides
+        pooling = 2 if self.stem == "imagenet" else 1
+        return _STEMS[self.stem][1] * pooling * math.prod(strides)
+
     @classmethod
     def resnet50(cls, **changes: Any) -> "ResNetOptions":
         """ResNet-50: 2,048 features."""

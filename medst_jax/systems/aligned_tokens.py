@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from medst_jax.models import BatchNormHead, unit_norm
+from medst_jax.models import BatchNormHead, LinearHead, unit_norm
 
 
 def aligned_tokens(
-    word_head: BatchNormHead,
-    patch_head: BatchNormHead,
+    word_head: BatchNormHead | LinearHead,
+    patch_head: BatchNormHead | LinearHead,
     encoded: Mapping[str, jax.Array],
     word_mask: jax.Array,
     patch_mask: jax.Array,
@@ -19,7 +19,7 @@ def aligned_tokens(
     """Projected words [B, W, E] and patches [B, P, E], unit norm, zeros where masked.
 
     Args:
-      word_head, patch_head: whose statistics take in what the masks keep.
+      word_head, patch_head: of the masked tokens; batch statistics take in what the masks keep.
       encoded: "words" [B, W, D] and "patches" [B, P, D'].
       word_mask: bool [B, W].
       patch_mask: bool [B, P].

@@ -16,7 +16,13 @@ from flax import nnx
 from medst_jax.data.batch import example_keys
 from medst_jax.losses import cycle_consistency_loss, token_alignment_loss
 from medst_jax.losses.token_alignment import attended
-from medst_jax.models import BatchNormHead, TokenWeights, aggregate_words, unit_norm
+from medst_jax.models import (
+    BatchNormHead,
+    LinearHead,
+    TokenWeights,
+    aggregate_words,
+    unit_norm,
+)
 from medst_jax.systems.aligned_tokens import aligned_tokens
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ContrastiveOptions, check_image, check_no_flip
@@ -32,7 +38,9 @@ from medst_jax.systems.two_towers import ContrastiveTowers
 class MedstOptions(ContrastiveOptions):
     """image: an encoder of two views, "view_experts_b16" or "view_experts_small".
 
-    hidden: inner width of the projection heads.
+    heads: "batch_norm", the paper's two layers; or "linear", for few steps from random weights,
+      where embeddings of unit variance are slow to agree.
+    hidden: inner width of heads with batch norm.
     temperature, local_temperature, temporal_temperature: fixed, of the three terms.
     global_weight, local_weight, temporal_weight: of the three terms.
     times: "uniform" places the k-th of n studies at k / n, "days" where its day puts it.
@@ -40,6 +48,7 @@ class MedstOptions(ContrastiveOptions):
     """
 
     joint: int = 128
+    heads: Literal["batch_norm", "linear"] = "batch_norm"
     hidden: int = 2048
     temperature: float = 0.07
     local_temperature: float = 0.1
@@ -81,7 +90,9 @@ class Medst(ContrastiveTowers):
         self.temporal_weight = options.temporal_weight
         self.dated, self.curriculum = options.times == "days", options.curriculum
 
-        def head(features: int) -> BatchNormHead:
+        def head(features: int) -> BatchNormHead | LinearHead:
+            if options.heads == "linear":
+                return LinearHead(features, options.joint, rngs=rngs)
             return BatchNormHead(features, options.hidden, options.joint, rngs=rngs)
 
         self.image_head = head(self.image_encoder.features)

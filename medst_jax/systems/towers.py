@@ -23,6 +23,10 @@ IMAGE_ENCODERS: dict[str, tuple[type, Callable[[], Any]]] = {
     "vit_small": (models.ViT, models.ViTOptions.small),
     "view_experts_b16": (models.MixtureOfViewExperts, models.ViTOptions.vit_b16),
     "view_experts_small": (models.MixtureOfViewExperts, models.ViTOptions.small),
+    "view_experts_hybrid_small": (
+        models.HybridViewExperts,
+        models.HybridViewExpertsOptions.small,
+    ),
     "swin_tiny": (models.Swin, models.SwinOptions.tiny),
     "swin_small": (models.Swin, models.SwinOptions.small),
     "hybrid_temporal": (models.HybridTemporalEncoder, models.HybridTemporalOptions.biovil_t),

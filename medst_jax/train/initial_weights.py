@@ -116,7 +116,7 @@ def _read(encoder: nnx.Module, path: str, name: str, options: InitOptions) -> di
 
 def _source(encoder: nnx.Module, layout: str) -> nnx.Module:
     """What is read from the file: the encoder, or the ViT that view experts can start from."""
-    if isinstance(encoder, models.MixtureOfViewExperts):
+    if type(encoder) is models.MixtureOfViewExperts:
         known = {kind.module for kind in LAYOUTS.get(layout, ())}
         if models.MixtureOfViewExperts not in known and models.ViT in known:
             vit_options = encoder.options

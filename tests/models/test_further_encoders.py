@@ -15,6 +15,8 @@ from medst_jax.models import (
     GridResNet,
     HybridTemporalEncoder,
     HybridTemporalOptions,
+    HybridViewExperts,
+    HybridViewExpertsOptions,
     MaskedLanguageBert,
     MixtureOfViewExperts,
     ResNetOptions,
@@ -47,6 +49,12 @@ def hybrid(**changes):
     return build(lambda: HybridTemporalEncoder(options, rngs=nnx.Rngs(0)))
 
 
+def hybrid_experts(**changes):
+    sizes = dict(patch=8, width=16, depth=2, heads=2, image_size=16, channels=1, backbone=RESNET)
+    options = HybridViewExpertsOptions.small(**{**sizes, **changes})
+    return build(lambda: HybridViewExperts(options, rngs=nnx.Rngs(0)))
+
+
 def swin(**changes):
     options = SwinOptions(**{**SWIN, **changes})
     return build(lambda: Swin(options, rngs=nnx.Rngs(0)))
@@ -77,7 +85,17 @@ def masked_language():
     return build(lambda: MaskedLanguageBert(options, rngs=nnx.Rngs(0)))
 
 
-MAKERS = [view_experts, hybrid, swin, grid, variational, clip_image, clip_text, masked_language]
+MAKERS = [
+    view_experts,
+    hybrid,
+    hybrid_experts,
+    swin,
+    grid,
+    variational,
+    clip_image,
+    clip_text,
+    masked_language,
+]
 
 
 def images(count: int = 3, side: int = 16, seed: int = 1) -> jax.Array:
@@ -98,7 +116,8 @@ def test_every_axis_has_a_name_that_the_sharding_rules_know(make):
 
 
 @pytest.mark.parametrize(
-    ("make", "side"), [(view_experts, 16), (hybrid, 16), (swin, 32), (clip_image, 16)]
+    ("make", "side"),
+    [(view_experts, 16), (hybrid, 16), (hybrid_experts, 16), (swin, 32), (clip_image, 16)],
 )
 def test_a_batch_of_one_equals_its_row(make, side):
     model = make()
@@ -119,6 +138,35 @@ def test_dropout_follows_the_example(make, side):
     flipped = run(model, images(3, side)[::-1], keys=keys(3)[::-1]).pooled
     np.testing.assert_allclose(out, flipped[::-1], atol=1e-5)
     assert not np.allclose(out, run(model, images(3, side)).pooled)
+
+
+def test_hybrid_view_experts_read_the_map_of_their_resnet():
+    model = hybrid_experts()
+    cells = model.patch_embed.backbone(images()).stages[-1].reshape(3, 4, 8)
+    embedded = model.patch_embed(images())
+    kernel, bias = model.patch_embed.proj.kernel[...], model.patch_embed.proj.bias[...]
+    np.testing.assert_allclose(embedded, cells @ kernel + bias, atol=1e-5)
+    out = run(model, images(), images(seed=2), np.array([True, False, True]))
+    assert out.patches.shape == (3, 8, 16)
+    single = run(model, images())
+    np.testing.assert_allclose(out.pooled[1], single.pooled[1], atol=1e-5)
+    assert not np.allclose(out.pooled[0], single.pooled[0], atol=1e-3)
+    np.testing.assert_allclose(out.pooled[0], out.patches[0].mean(0), atol=1e-5)
+    np.testing.assert_allclose(out.pooled[1], out.patches[1, :4].mean(0), atol=1e-5)
+
+
+def test_an_absent_lateral_image_enters_no_batch_statistic():
+    has_lateral = np.array([True, False, True])
+    absent = jnp.where(has_lateral[:, None, None, None], images(seed=2), 50.0)
+    found = []
+    for lateral in (images(seed=2), absent):
+        model = hybrid_experts()
+        out = model(images(), lateral, has_lateral, train=True)
+        found.append((out.tokens[:, :5], nnx.state(model, nnx.BatchStat)))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *found)
+    before = nnx.state(hybrid_experts(), nnx.BatchStat)
+    moved = jax.tree.map(lambda a, b: not np.allclose(a, b), found[0][1], before)
+    assert all(jax.tree.leaves(moved))
 
 
 def test_dropout_of_the_temporal_pooler():
@@ -225,6 +273,10 @@ def test_clip_text_reads_no_token_behind_the_end():
 def test_sizes_that_do_not_fit():
     with pytest.raises(ValueError, match="view experts have a class token"):
         view_experts(pooling="map")
+    with pytest.raises(ValueError, match="cells are 8 pixels apart .* patch is 4, channels 1"):
+        hybrid_experts(patch=4)
+    with pytest.raises(ValueError, match=r"images are \(8, 8, 1\); this encoder takes"):
+        run(hybrid_experts(), jnp.zeros((1, 8, 8, 1)))
     with pytest.raises(ValueError, match="stage 1 is 9 tokens wide, which windows of 4"):
         SwinOptions(**{**SWIN, "image_size": 36})
     with pytest.raises(ValueError, match="need one value a stage"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Foreign weights: round trips, sizes from tensors, and refusals that name the tensor."""
 
+import dataclasses
 import json
 import pathlib
 import pickle
@@ -14,6 +15,8 @@ from flax import nnx
 from medst_jax.models import (
     Bert,
     BertOptions,
+    HybridViewExperts,
+    HybridViewExpertsOptions,
     PretrainedError,
     ResNet,
     ResNetOptions,
@@ -46,6 +49,13 @@ def bert(seed: int = 0) -> Bert:
     return build(lambda: Bert(options, rngs=nnx.Rngs(0)), seed)
 
 
+def hybrid_experts(seed: int = 0) -> HybridViewExperts:
+    backbone = resnet(strides=(2, 2), channels=1).options
+    sizes = dict(patch=8, width=64, heads=1, channels=1, backbone=backbone)
+    options = HybridViewExpertsOptions.small(**sizes)
+    return build(lambda: HybridViewExperts(options, rngs=nnx.Rngs(0)), seed)
+
+
 MODULES = [("torchvision", resnet), ("timm", vit), ("hf-bert", bert)]
 
 
@@ -56,6 +66,28 @@ def test_round_trip(tmp_path, layout, make):
     load_pretrained(target, tmp_path, layout)
     rebuilt, tokenizer = from_pretrained(tmp_path / "model.safetensors", layout)
     assert tokenizer is None
+    expected = arrays(source)
+    for module in (target, rebuilt):
+        found = arrays(module)
+        assert found.keys() == expected.keys()
+        for path in expected:
+            np.testing.assert_array_equal(found[path], expected[path], err_msg=str(path))
+
+
+def test_a_hybrid_has_timms_names_around_torchvisions_and_needs_its_config(tmp_path):
+    source, target = hybrid_experts(0), hybrid_experts(1)
+    save_pretrained(source, tmp_path / "model.safetensors", "medst")
+    saved = safetensors.numpy.load_file(tmp_path / "model.safetensors")
+    assert saved["patch_embed.proj.weight"].shape == (64, 16, 1, 1)
+    assert saved["patch_embed.backbone.layer1.0.conv1.weight"].shape == (8, 8, 3, 3)
+    assert "patch_embed.backbone.bn1.num_batches_tracked" in saved
+    assert "blocks.1.mlp_l.fc1.weight" in saved
+    load_pretrained(target, tmp_path, "medst")
+    with pytest.raises(PretrainedError, match=r"strides of a hybrid .* put the config.json"):
+        from_pretrained(tmp_path, "medst")
+    described = {"encoder": {"options": dataclasses.asdict(source.options)}}
+    (tmp_path / "config.json").write_text(json.dumps(described))
+    rebuilt, _ = from_pretrained(tmp_path, "medst")
     expected = arrays(source)
     for module in (target, rebuilt):
         found = arrays(module)

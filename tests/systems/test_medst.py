@@ -10,7 +10,7 @@ from flax import nnx
 from medst_jax import systems
 from medst_jax.losses import clip_loss, cycle_consistency_loss, forward_mapping_loss
 from medst_jax.losses.token_alignment import attended
-from medst_jax.models import TokenWeights, unit_norm
+from medst_jax.models import LinearHead, TokenWeights, unit_norm
 from medst_jax.options import OptionError
 from medst_jax.systems.sequences import gather_sequences, study_mask
 from tests.systems.make_batch import OPTIONS, OWN, TEXT, call, make_batch
@@ -77,7 +77,9 @@ def test_masked_tokens_weigh_nothing():
     np.testing.assert_array_equal(weights, changed)
 
 
-def test_missing_views_padding_and_missing_texts_change_nothing(system, encoded):
+@pytest.mark.parametrize("heads", ["batch_norm", "linear"])
+def test_missing_views_padding_and_missing_texts_change_nothing(heads, encoded):
+    system = systems.build("medst", **{**OPTIONS, **TEXT, **OWN["medst"], "heads": heads})
     batch = make_batch()
     before, _ = objective(system, encoded, batch)
     half = encoded["patches"].shape[1] // 2
@@ -92,6 +94,13 @@ def test_missing_views_padding_and_missing_texts_change_nothing(system, encoded)
     assert bool(absent.any() & unpaired.any())
     after, _ = objective(system, altered, batch)
     np.testing.assert_allclose(after, before, rtol=1e-6)
+
+
+def test_linear_heads_keep_no_statistics():
+    system = systems.build("medst", **{**OPTIONS, **TEXT, **OWN["medst"], "heads": "linear"})
+    kept = {path[0] for path, _ in nnx.to_flat_state(nnx.state(system, nnx.BatchStat))}
+    assert kept == {"steps"}
+    assert type(system.patch_head) is LinearHead
 
 
 def test_an_absent_lateral_image_changes_no_study(system):
