@@ -35,8 +35,5 @@ def paper(name: str, arg: str | None) -> ConfigDict:
     if reports.small(config, arg):
         config.system.temperature = 0.1
         config.system.image.strides = (2, 2, 1, 1)  # maps of 8 x 8
-        # Impressions affirm; three of four have no more than 27 tokens.
-        config.data.mixture.simulated_cxr_m.sections = ("impression",)
-        config.data.text_length = 32
-        config.train.steps = min(config.train.steps, 700)
+        reports.small_impressions(config)
     return config

@@ -21,6 +21,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     common.with_forms(config)
     config.system.update(
         dict(
+            heads="batch_norm",
             hidden=2048,
             temperature=0.07,
             local_temperature=0.1,
@@ -36,7 +37,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.system.text = ConfigDict(dict(name="bert_base", depth=6, dtype="bfloat16", remat="full"))
     config.optimizer.update(dict(learning_rate=4e-5, warmup_steps=9_200))
     if reports.small(config, arg):
-        config.system.hidden = 128
-        config.system.image = ConfigDict(dict(name="view_experts_small", patch=16))
-        config.optimizer.learning_rate = 1e-3
+        config.system.heads = "linear"
+        config.system.image = ConfigDict(dict(name="view_experts_hybrid_small"))
+        # With a whole weight from the start the temporal term holds all embeddings together.
+        config.system.local_weight = config.system.temporal_weight = 0.1
+        reports.small_impressions(config)
     return config

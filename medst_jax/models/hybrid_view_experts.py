@@ -30,15 +30,15 @@ class HybridViewExpertsOptions(ViTOptions):
 
     @classmethod
     def small(cls, **changes: Any) -> "HybridViewExpertsOptions":
-        """For 64 px on a CPU: 64 cells of three basic blocks, two layers of width 96."""
+        """For 64 px on a CPU: 16 cells of four basic blocks, one layer of width 96."""
         backbone = ResNetOptions.small(
-            widths=(24, 48, 96),
-            blocks=(1, 1, 1),
-            strides=(2, 2, 1),
+            widths=(16, 32, 64, 128),
+            strides=(2, 2, 2, 1),
+            stem_width=12,
             channels=changes.get("channels", 3),
         )
         sizes: dict[str, Any] = dict(
-            patch=8, width=96, depth=2, heads=3, mlp_ratio=2.0, image_size=64, backbone=backbone
+            patch=16, width=96, depth=1, heads=3, mlp_ratio=2.0, image_size=64, backbone=backbone
         )
         return cls(**{**sizes, **changes})
 
