@@ -181,3 +181,23 @@ def test_errors_name_the_sizes():
         resnet(blocks=(1,))
     with pytest.raises(ValueError, match="not divisible by patch"):
         vit(image_size=30)
+
+
+@pytest.mark.parametrize(
+    ("changes", "side", "cells"),
+    [
+        (dict(), 64, 2),
+        (dict(strides=(2, 2, 1, 1)), 64, 8),
+        (dict(dilate_last=True), 64, 4),
+        (dict(stem="imagenet"), 64, 1),
+        (dict(stem="wide", strides=(1, 1, 2, 1)), 64, 8),
+    ],
+)
+def test_stride_is_the_distance_of_cells(changes, side, cells):
+    options = ResNetOptions.small(channels=1, **changes)
+    assert options.stride * cells == side
+    shapes = jax.eval_shape(
+        lambda x: ResNet(options, rngs=nnx.Rngs(0))(x).stages[-1],
+        jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32),
+    )
+    assert shapes.shape[1:3] == (cells, cells)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """View experts, hybrid, Swin, grid residual nets, variational, CLIP: axes, rows, dropout, errors."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -153,6 +155,35 @@ def test_hybrid_view_experts_read_the_map_of_their_resnet():
     assert not np.allclose(out.pooled[0], single.pooled[0], atol=1e-3)
     np.testing.assert_allclose(out.pooled[0], out.patches[0].mean(0), atol=1e-5)
     np.testing.assert_allclose(out.pooled[1], out.patches[1, :4].mean(0), atol=1e-5)
+
+
+def test_hybrid_view_experts_in_low_precision():
+    low = dict(dtype="bfloat16", backbone=dataclasses.replace(RESNET, dtype="bfloat16"))
+    full, half = (run(hybrid_experts(**kind), images(), images(seed=2)) for kind in ({}, low))
+    assert half.tokens.dtype == jnp.bfloat16
+    assert half.pooled.dtype == jnp.float32
+    scale = float(jnp.abs(full.pooled).max())
+    np.testing.assert_allclose(half.pooled / scale, full.pooled / scale, atol=0.05)
+
+
+def test_gradient_of_hybrid_view_experts():
+    graphdef, params, rest = nnx.split(hybrid_experts(), nnx.Param, ...)
+    weights = jax.random.normal(jax.random.key(5), (2, 16))
+
+    def value(params):
+        model = nnx.merge(graphdef, params, rest)
+        out = model(images(2), images(2, seed=2), np.array([True, False]))
+        return jnp.sum(out.pooled * weights)
+
+    gradient, call = jax.jit(jax.grad(value))(params), jax.jit(value)
+    leaves, tree = jax.tree.flatten(params)
+    drawn = np.random.default_rng(6)
+    # Small: on the way no rectifier may switch.
+    step = tree.unflatten([jnp.float32(3e-5 * drawn.normal(size=x.shape)) for x in leaves])
+    ahead, behind = (jax.tree.map(move, params, step) for move in (jnp.add, jnp.subtract))
+    products = jax.tree.map(lambda g, d: jnp.sum(g * d), gradient, step)
+    expected = sum(jax.tree.leaves(products))
+    np.testing.assert_allclose((call(ahead) - call(behind)) / 2, expected, rtol=1e-2)
 
 
 def test_an_absent_lateral_image_enters_no_batch_statistic():
