@@ -35,6 +35,16 @@ def variant(config: ConfigDict, arg: str | None) -> ConfigDict:
     return config
 
 
+def check_datasets(arg: str | None, *readable: str) -> None:
+    """Raise a ValueError if `arg` names data sets other than those that the variant reads."""
+    named = (arg or "").partition(",")[2]
+    if named and set(named.split("+")) != set(readable):
+        raise ValueError(
+            f"the data sets {named!r} are named after the variant, which reads "
+            f"{'+'.join(readable)} alone; leave them out and set config.data.mixture"
+        )
+
+
 def image_text(name: str) -> ConfigDict:
     """The paper's recipe for a system with an image and a text encoder."""
     config = ConfigDict()

@@ -46,6 +46,7 @@ def variant(
 ) -> ConfigDict:
     """The variants of `common`, at most `steps` long, on site M alone and with whole reports."""
     config = common.variant(config, arg)
+    common.check_datasets(arg, SITE)
     if arg:
         config.system.image = ConfigDict(image)
         config.train.steps = min(config.train.steps, steps)

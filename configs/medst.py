@@ -7,8 +7,11 @@
 The first is the paper's size: ViT-B/16 with view experts at 224 px, six BERT layers, 112 tokens,
 80 studies a step (two devices of 40), 8 epochs of 230,000 frontal studies, warm-up over 40% of
 the steps; it was not run here. One frontal per study; reports of whole studies. Sixteen chips
-take batches of 32 a chip (docs/temporal.md). The second trains on two CPU cores on the simulated
-cohort; after 600 of its steps the balanced accuracy of progression is 0.34 (chance 0.33), see docs/temporal.md.
+take batches of 32 a chip (docs/temporal.md). The second takes six minutes of one of two CPU cores, on site M of the
+simulated cohort (8,000 patients, 64 px), started from configs/cxr_bert.py:smoke: view experts on a ResNet's map, linear
+heads, impressions, a tenth of the weight for the local and the temporal term. At a site that never trains (mean of three seeds) a
+probe on its frozen encoder scores a mean AUROC of findings of 0.70 (random encoder 0.55), and its balanced accuracy of
+gone, still there or new is 0.43 (0.33). Its claim does not hold: without the temporal term all is the same, see docs/temporal.md.
 """
 
 from ml_collections import ConfigDict

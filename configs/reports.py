@@ -31,10 +31,14 @@ def small(config: ConfigDict, arg: str | None) -> bool:
     """Apply the variant named `arg`; whether there was one, and the system needs small sizes.
 
     Small variants read the reports of the simulated cohort's site M, whole and shuffled.
+
+    Raises:
+      ValueError: `arg` names another data set, or an unknown variant.
     """
     common.variant(config, arg)
     if not arg:
         return False
+    common.check_datasets(arg, "simulated_cxr_m")
     config.system.text.depth = 1
     config.data.update(dict(fit="pad", text_length=96))
     config.data.mixture = common.mixture(simulated_cxr_m=DataSetOptions(sentences="shuffled"))

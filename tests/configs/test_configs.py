@@ -103,3 +103,12 @@ def test_unknown_variants_are_refused_and_docstrings_say_how_to_run(name):
     for said in (f"launch/train.py --config=configs/{name}.py", "two CPU cores"):
         assert said in text, said
     assert "balanced accuracy" in text or "score" in text
+
+
+@pytest.mark.parametrize("name", ["medst", "gloria", "cxr_bert", "joint_ranking"])
+def test_data_sets_that_a_variant_cannot_read_are_refused(name):
+    for named in ("simulated_cxr_c", "simulated_cxr_m+simulated_cxr_c"):
+        with pytest.raises(ValueError, match="the data sets .*_c' .* reads simulated_cxr_m alone"):
+            _config(name, f"tiny,{named}")
+    assert _config(name, "tiny,simulated_cxr_m") == _config(name, "tiny")
+    assert list(_config("clip", "tiny,simulated_cxr_c").data.mixture) == ["simulated_cxr_c"]

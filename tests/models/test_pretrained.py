@@ -51,7 +51,7 @@ def bert(seed: int = 0) -> Bert:
 
 def hybrid_experts(seed: int = 0) -> HybridViewExperts:
     backbone = resnet(strides=(2, 2), channels=1).options
-    sizes = dict(patch=8, width=64, heads=1, channels=1, backbone=backbone)
+    sizes = dict(patch=8, width=64, depth=2, heads=1, channels=1, backbone=backbone)
     options = HybridViewExpertsOptions.small(**sizes)
     return build(lambda: HybridViewExperts(options, rngs=nnx.Rngs(0)), seed)
 
