@@ -35,13 +35,13 @@ def variant(config: ConfigDict, arg: str | None) -> ConfigDict:
     return config
 
 
-def check_datasets(arg: str | None, *readable: str) -> None:
-    """Raise a ValueError if `arg` names data sets other than those that the variant reads."""
+def check_datasets(arg: str | None, readable: str) -> None:
+    """Raise a ValueError if `arg` names data sets other than the one that the variant reads."""
     named = (arg or "").partition(",")[2]
-    if named and set(named.split("+")) != set(readable):
+    if named not in ("", readable):
         raise ValueError(
-            f"the data sets {named!r} are named after the variant, which reads "
-            f"{'+'.join(readable)} alone; leave them out and set config.data.mixture"
+            f"the data sets {named!r} are named after the variant, which reads {readable} alone; "
+            "leave them out and set config.data.mixture"
         )
 
 

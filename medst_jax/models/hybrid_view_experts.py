@@ -15,8 +15,12 @@ from medst_jax.models.vit import ViTOptions
 
 @dataclasses.dataclass(frozen=True)
 class HybridViewExpertsOptions(ViTOptions):
-    """As ViTOptions; `patch` is the pixels between two cells of the map of `backbone`."""
+    """As ViTOptions; `patch` is the pixels between two cells of the map of `backbone`.
 
+    `dtype` and `remat` are of the layers; the backbone has its own.
+    """
+
+    patch: int = 32
     backbone: ResNetOptions = dataclasses.field(default_factory=ResNetOptions.resnet50)
 
     def __post_init__(self) -> None:

@@ -36,7 +36,7 @@ from medst_jax.systems.two_towers import ContrastiveTowers
 
 @dataclasses.dataclass(frozen=True)
 class MedstOptions(ContrastiveOptions):
-    """image: an encoder of two views, "view_experts_b16" or "view_experts_small".
+    """image: an encoder of two views, whose name begins with "view_experts".
 
     heads: "batch_norm", the paper's two layers; or "linear", for few steps from random weights,
       where embeddings of unit variance are slow to agree.
@@ -62,7 +62,7 @@ class MedstOptions(ContrastiveOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_no_flip(self.augment)
-        needs = "medst needs an encoder of two views: view_experts_b16 or view_experts_small"
+        needs = "medst needs an encoder of two views, such as view_experts_b16"
         check_image(self.image, "view_experts", needs)
 
 

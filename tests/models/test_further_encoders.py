@@ -306,6 +306,7 @@ def test_sizes_that_do_not_fit():
         view_experts(pooling="map")
     with pytest.raises(ValueError, match="cells are 8 pixels apart .* patch is 4, channels 1"):
         hybrid_experts(patch=4)
+    assert HybridViewExpertsOptions().patches == 49  # the default, a ResNet-50 at 224 px
     with pytest.raises(ValueError, match=r"images are \(8, 8, 1\); this encoder takes"):
         run(hybrid_experts(), jnp.zeros((1, 8, 8, 1)))
     with pytest.raises(ValueError, match="stage 1 is 9 tokens wide, which windows of 4"):
