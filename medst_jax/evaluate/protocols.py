@@ -10,6 +10,7 @@ from medst_jax.evaluate.dense_prediction import DensePredictionOptions, dense_pr
 from medst_jax.evaluate.fine_tune import FineTuneOptions, fine_tune
 from medst_jax.evaluate.linear_probe import LinearProbeOptions, linear_probe
 from medst_jax.evaluate.outcome import Outcome
+from medst_jax.evaluate.patient_retrieval import PatientRetrievalOptions, patient_retrieval
 from medst_jax.evaluate.phrase_grounding import PhraseGroundingOptions, phrase_grounding
 from medst_jax.evaluate.prior_image import PriorImageOptions, prior_image
 from medst_jax.evaluate.retrieval import RetrievalOptions, retrieval
@@ -49,6 +50,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "prior_image": Protocol(PriorImageOptions, prior_image),
     "saliency": Protocol(SaliencyOptions, saliency),
     "retrieval": Protocol(RetrievalOptions, retrieval),
+    "patient_retrieval": Protocol(PatientRetrievalOptions, patient_retrieval),
     "temporal_classification": Protocol(TemporalClassificationOptions, temporal_classification),
     "sentence_inference": Protocol(SentenceInferenceOptions, sentence_inference),
     "sentence_similarity": Protocol(SentenceSimilarityOptions, sentence_similarity),

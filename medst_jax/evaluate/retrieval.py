@@ -18,7 +18,7 @@ from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part, Retrieved
 from medst_jax.evaluate.predictions import Predictions
 
 _SHOWN_QUERIES, _SHOWN_TEXTS = 6, 3
-_SECTIONS = ("findings", "impression")
+SECTIONS = ("findings", "impression")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,10 +110,10 @@ def _pairs(options: RetrievalOptions, studies: Studies) -> tuple[np.ndarray, lis
     return np.asarray(rows), texts
 
 
-def report_sentences(studies: Studies, row: int) -> list[str]:
-    """Sentences of findings and impression, or of the whole report when it has neither."""
+def report_sentences(studies: Studies, row: int, sections: tuple[str, ...] = SECTIONS) -> list[str]:
+    """Sentences of the named sections, or of the whole report when it has none of them."""
     study = studies[row]
-    wanted = [k for k, (name, _) in enumerate(study.sections) if name.lower() in _SECTIONS]
+    wanted = [k for k, (name, _) in enumerate(study.sections) if name.lower() in sections]
     wanted = wanted or list(range(len(study.sections)))
     found = [
         study.sentence_text(k)
