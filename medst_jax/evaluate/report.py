@@ -28,7 +28,7 @@ from medst_jax.evaluate.report_style import STYLE
 from medst_jax.evaluate.rows import Row, interval
 from medst_jax.evaluate.suite import SuiteResult
 
-HEADLINES = ("balanced_accuracy", "auroc", "harmonic_mean", "recall@10")
+HEADLINES = ("balanced_accuracy", "auroc", "harmonic_mean", "recall@10", "pairwise")
 _MAX_CARDS = 8
 
 
