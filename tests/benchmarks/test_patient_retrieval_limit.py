@@ -7,7 +7,7 @@ import pytest
 from benchmarks import patient_retrieval_limit as limit
 
 FINDINGS = ("effusion", "nodule", "edema", "fracture")
-PATIENTS, EACH = 300, 3
+PATIENTS, EACH = 120, 3
 
 
 def _ward(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +34,7 @@ def test_words_of_other_studies_are_at_chance() -> None:
     _, said = _ward(seed=1)
     texts = [" ".join(f for f, has in zip(FINDINGS, row, strict=True) if has) for row in said]
     for value in _judge(found, texts, patients).values():
-        assert value == pytest.approx(0.5, abs=0.06)
+        assert value == pytest.approx(0.5, abs=0.1)
 
 
 def test_rare_and_constant_words_are_left_out() -> None:
