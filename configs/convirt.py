@@ -39,4 +39,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     if arg:
         config.system.hidden = 64
         config.optimizer.learning_rates = ()
+        for dataset in config.data.mixture.values():
+            dataset.sentences = "one"
     return config

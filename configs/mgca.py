@@ -21,6 +21,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     common.with_forms(config)
     config.system.update(
         dict(
+            heads="batch_norm",
             hidden=2048,
             temperature=0.07,
             local_temperature=0.1,

@@ -32,6 +32,7 @@ from medst_jax.models.projection_heads import (
     MlpHead,
     PatchProjector,
     ResidualHead,
+    aligning_head,
 )
 from medst_jax.models.resnet import ResNet, ResNetOptions, ResNetOutput
 from medst_jax.models.swin import Swin, SwinOptions, SwinOutput
@@ -97,6 +98,7 @@ __all__ = [
     "ViTOutput",
     "ViewExpertsOutput",
     "aggregate_words",
+    "aligning_head",
     "clipped_shares",
     "experts_of_vit",
     "from_pretrained",

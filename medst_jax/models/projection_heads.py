@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heads that map features to a joint space, one class per form that the systems use."""
 
+from typing import Literal
+
 import jax
 from flax import nnx
 
 from medst_jax.models.attention import gelu, layer_norm
 from medst_jax.models.batch_norm import BatchNorm
+
+HeadForm = Literal["batch_norm", "linear"]
 
 
 def _linear(features: int, size: int, dtype: str, rngs: nnx.Rngs, bias: bool = True) -> nnx.Linear:
@@ -79,6 +83,19 @@ class BatchNormHead(nnx.Module):
         """[..., D] -> [..., E]; what `mask` [...] leaves out adds nothing to the statistics."""
         x = jax.nn.relu(self.norm1(self.fc1(x), train=train, mask=mask))
         return self.norm2(self.fc2(x), train=train, mask=mask)
+
+
+def aligning_head(
+    form: HeadForm, features: int, hidden: int, size: int, *, rngs: nnx.Rngs
+) -> BatchNormHead | LinearHead:
+    """A head of MGCA or Med-ST: "batch_norm", the papers' two layers of width `hidden`; or "linear".
+
+    The paper's embeddings have unit variance from the first step; from random weights encoders
+    need many steps to agree through it. Linear heads suit few steps.
+    """
+    if form == "linear":
+        return LinearHead(features, size, rngs=rngs)
+    return BatchNormHead(features, hidden, size, rngs=rngs)
 
 
 class PatchProjector(nnx.Module):

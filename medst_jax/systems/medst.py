@@ -21,6 +21,7 @@ from medst_jax.models import (
     LinearHead,
     TokenWeights,
     aggregate_words,
+    aligning_head,
     unit_norm,
 )
 from medst_jax.systems.aligned_tokens import aligned_tokens
@@ -38,8 +39,8 @@ from medst_jax.systems.two_towers import ContrastiveTowers
 class MedstOptions(ContrastiveOptions):
     """image: an encoder of two views, whose name begins with "view_experts".
 
-    heads: "batch_norm", the paper's two layers; or "linear", for few steps from random weights,
-      where embeddings of unit variance are slow to agree.
+    heads: "batch_norm", the paper's; or "linear", for few steps from random weights, see
+      `models.aligning_head`.
     hidden: inner width of heads with batch norm.
     temperature, local_temperature, temporal_temperature: fixed, of the three terms.
     global_weight, local_weight, temporal_weight: of the three terms.
@@ -91,9 +92,7 @@ class Medst(ContrastiveTowers):
         self.dated, self.curriculum = options.times == "days", options.curriculum
 
         def head(features: int) -> BatchNormHead | LinearHead:
-            if options.heads == "linear":
-                return LinearHead(features, options.joint, rngs=rngs)
-            return BatchNormHead(features, options.hidden, options.joint, rngs=rngs)
+            return aligning_head(options.heads, features, options.hidden, options.joint, rngs=rngs)
 
         self.image_head = head(self.image_encoder.features)
         self.patch_head = head(self.image_encoder.features)

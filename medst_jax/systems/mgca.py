@@ -7,7 +7,7 @@ ResNet, whose regions all weigh the same; words weigh what [CLS] pays attention 
 """
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,15 @@ from flax import nnx
 
 from medst_jax.data.batch import example_keys
 from medst_jax.losses import prototype_loss, token_alignment_loss
-from medst_jax.models import BatchNormHead, Prototypes, aggregate_words, clipped_shares, unit_norm
+from medst_jax.models import (
+    BatchNormHead,
+    LinearHead,
+    Prototypes,
+    aggregate_words,
+    aligning_head,
+    clipped_shares,
+    unit_norm,
+)
 from medst_jax.systems.aligned_tokens import aligned_tokens
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ContrastiveOptions, check_image, check_no_flip
@@ -29,8 +37,9 @@ from medst_jax.systems.two_towers import ContrastiveTowers
 
 @dataclasses.dataclass(frozen=True)
 class MgcaOptions(ContrastiveOptions):
-    """hidden: inner width of the projection heads.
-
+    """heads: "batch_norm", the paper's; or "linear", for few steps from random weights, see
+      `models.aligning_head`.
+    hidden: inner width of heads with batch norm.
     temperature, local_temperature, prototype_temperature: fixed, of the three terms.
     global_weight, local_weight, prototype_weight: of the three terms.
     prototypes: number of clusters K.
@@ -40,6 +49,7 @@ class MgcaOptions(ContrastiveOptions):
     """
 
     joint: int = 128
+    heads: Literal["batch_norm", "linear"] = "batch_norm"
     hidden: int = 2048
     temperature: float = 0.07
     local_temperature: float = 0.1
@@ -78,8 +88,8 @@ class Mgca(ContrastiveTowers):
         self.epsilon, self.iterations = options.epsilon, options.iterations
         self.prototype_start, self.stage = options.prototype_start, options.stage
 
-        def head(features: int) -> BatchNormHead:
-            return BatchNormHead(features, options.hidden, options.joint, rngs=rngs)
+        def head(features: int) -> BatchNormHead | LinearHead:
+            return aligning_head(options.heads, features, options.hidden, options.joint, rngs=rngs)
 
         self.image_head = head(self.image_encoder.features)
         self.region_head = head(region_width(self.image_encoder, options, options.stage))

@@ -112,3 +112,13 @@ def test_data_sets_that_a_variant_cannot_read_are_refused(name):
             _config(name, f"tiny,{named}")
     assert _config(name, "tiny,simulated_cxr_m") == _config(name, "tiny")
     assert list(_config("clip", "tiny,simulated_cxr_c").data.mixture) == ["simulated_cxr_c"]
+
+
+def test_small_variants_read_impressions_of_the_cohort_whatever_the_mixture():
+    both = _config("clip", "smoke").data.mixture
+    assert both.simulated_cxr_m.sections == ("impression",)
+    assert both.simulated_cxr_c.text == "prompt"
+    named = _config("clip", "smoke,simulated_cxr_m+mine").data.mixture
+    assert named.simulated_cxr_m == both.simulated_cxr_m
+    assert named.mine.sections == ()
+    assert _config("convirt", "smoke").data.mixture.simulated_cxr_m.sentences == "one"

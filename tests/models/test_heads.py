@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from medst_jax.models import Projection, Prototypes, Temperature, unit_norm
+from medst_jax.models import Projection, Prototypes, Temperature, aligning_head, unit_norm
 
 
 def test_unit_norm_of_a_zero_row_is_zero_with_a_finite_gradient():
@@ -39,3 +39,16 @@ def test_temperature_is_clamped_in_value_and_not_in_gradient():
         value, gradient = jax.value_and_grad(scale)(jnp.float32(raw))
         np.testing.assert_allclose([value, gradient], expected, rtol=1e-5)
     np.testing.assert_allclose(Temperature()(), 1 / 0.07, rtol=1e-5)
+
+
+def test_aligning_heads_of_either_form_map_to_the_joint_space():
+    x = jax.random.normal(jax.random.key(0), (5, 3, 6), jnp.bfloat16)
+    mask = jnp.array([True, True, True, False, True])[:, None] & jnp.ones((5, 3), bool)
+    spread = {}
+    for form in ("batch_norm", "linear"):
+        head = aligning_head(form, 6, 16, 4, rngs=nnx.Rngs(0))
+        out = head(x, train=True, mask=mask)
+        assert out.shape == (5, 3, 4) and np.isfinite(np.asarray(out, np.float32)).all()
+        spread[form] = np.asarray(out, np.float32)[np.asarray(mask)].std(0)
+    np.testing.assert_allclose(spread["batch_norm"], 1.0, atol=0.05)  # from the first step
+    assert (spread["linear"] < 0.9).all()

@@ -13,9 +13,10 @@ from medst_jax.options import OptionError
 from tests.systems.make_batch import OPTIONS, OWN, TEXT, call, make_batch
 
 
-@pytest.fixture(scope="module")
-def system():
-    return systems.build("mgca", **OPTIONS, **TEXT, **OWN["mgca"])
+@pytest.fixture(scope="module", params=["batch_norm", "linear"])
+def system(request):
+    options = {**OPTIONS, **TEXT, **OWN["mgca"], "heads": request.param}
+    return systems.build("mgca", **options)
 
 
 def test_shares_are_clipped_at_their_quantiles_and_sum_to_one():
