@@ -42,5 +42,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     for dataset in config.data.mixture.values():
         dataset.sentences = "all"
     if reports.small(config, arg):
-        config.system.update(dict(hidden=128, prototypes=50, prototype_start=50))
+        config.system.update(dict(heads="linear", prototypes=50, prototype_start=50))
+        reports.small_impressions(config, steps=1_000)
     return config

@@ -45,14 +45,14 @@ def small(config: ConfigDict, arg: str | None) -> bool:
     return True
 
 
-def small_impressions(config: ConfigDict) -> None:
-    """Read the impressions of site M alone in a small variant, 700 steps at most.
+def small_impressions(config: ConfigDict, steps: int = 700) -> None:
+    """Read the impressions of site M alone in a small variant, for `steps` at most.
 
     They affirm where whole reports mostly deny; three of four have no more than 27 tokens.
     """
     config.data.mixture.simulated_cxr_m.sections = ("impression",)
     config.data.text_length = 32
-    config.train.steps = min(config.train.steps, 700)
+    config.train.steps = min(config.train.steps, steps)
 
 
 def text_only(config: ConfigDict) -> ConfigDict:
