@@ -19,4 +19,4 @@ from configs import common
 
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.contrastive("clip")
-    return common.variant(config, arg)
+    return common.reports_alone(common.variant(config, arg), arg)

@@ -42,6 +42,17 @@ def variant(config: ConfigDict, arg: str | None) -> ConfigDict:
     return config
 
 
+def reports_alone(config: ConfigDict, arg: str | None) -> ConfigDict:
+    """Read site M alone in a small variant, if `arg` names no data sets.
+
+    Prompts made of site C's labels are equal texts, and a loss over pairs takes them for each
+    other's negatives.
+    """
+    if arg and "," not in arg:
+        config.data.mixture = mixture(simulated_cxr_m=COHORT["simulated_cxr_m"])
+    return config
+
+
 def check_datasets(arg: str | None, readable: str) -> None:
     """Raise a ValueError if `arg` names data sets other than the one that the variant reads."""
     named = (arg or "").partition(",")[2]

@@ -35,7 +35,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         dict(learning_rate=1e-4, warmup_steps=0, weight_decay=1e-6, clip_norm=0.0)
     )
     config.optimizer.learning_rates = ((r"text_encoder/\w+_embeddings", 0.0),)
-    common.variant(config, arg)
+    common.reports_alone(common.variant(config, arg), arg)
     if arg:
         config.system.hidden = 64
         config.optimizer.learning_rates = ()

@@ -115,9 +115,10 @@ def test_data_sets_that_a_variant_cannot_read_are_refused(name):
 
 
 def test_small_variants_read_impressions_of_the_cohort_whatever_the_mixture():
-    both = _config("clip", "smoke").data.mixture
+    both = _config("dlilp", "smoke").data.mixture
     assert both.simulated_cxr_m.sections == ("impression",)
     assert both.simulated_cxr_c.text == "prompt"
+    assert list(_config("clip", "smoke").data.mixture) == ["simulated_cxr_m"]
     named = _config("clip", "smoke,simulated_cxr_m+mine").data.mixture
     assert named.simulated_cxr_m == both.simulated_cxr_m
     assert named.mine.sections == ()
