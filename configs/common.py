@@ -45,8 +45,7 @@ def variant(config: ConfigDict, arg: str | None) -> ConfigDict:
 def reports_alone(config: ConfigDict, arg: str | None) -> ConfigDict:
     """Read site M alone in a small variant, if `arg` names no data sets.
 
-    Prompts made of site C's labels are equal texts, and a loss over pairs takes them for each
-    other's negatives.
+    With half of each batch prompts of site C's labels, CLIP learns less (docs/pairs.md).
     """
     if arg and "," not in arg:
         config.data.mixture = mixture(simulated_cxr_m=COHORT["simulated_cxr_m"])
