@@ -7,8 +7,8 @@
 The first is the release's size (Swin-T, BERT-base, 224 px, 77 tokens, batch 100, 10 epochs) on data sets that
 you name `mimic_cxr` and `chexpert`; it was not run here. The release draws sentences of other patients with a like label for
 images without a report; here such an image comes with a prompt of one of its labels, and the loss compares all
-pairs of the batch. The second trains on two CPU cores, on the simulated cohort (2,000
-patients, 64 px), or in five to eight minutes of one beside other work; its balanced accuracy over 7 findings (mean of three seeds) is 0.21 in zero-shot
+pairs of the batch. The second trains on two CPU cores, on the simulated cohort (64 px), or in five to eight minutes of one beside other work;
+with single sentences of whole reports in place of impressions (2,000 patients) its balanced accuracy over 7 findings (mean of three seeds) was 0.21 in zero-shot
 text and 0.20 in the 16-shot probe (random encoder 0.14 and 0.15).
 """
 

@@ -6,9 +6,9 @@
 
 The first is the paper's size (ResNet-50, BERT-base, 224 px, batch 128, 30 epochs) on data sets
 that you name `mimic_cxr` and `chexpert`; it was not run here. The second trains on
-one of two CPU cores, on the simulated cohort (2,000 patients, 64 px), in five to six minutes. On version 2.1.0
-of the cohort (mean of three seeds) it reaches a balanced accuracy over 7 findings of 0.21 in zero-shot text (random
-encoder 0.14) and 0.22 in the 16-shot probe (0.15).
+one of two CPU cores, on the simulated cohort (64 px), in five to six minutes. With single sentences of whole reports
+in place of impressions, on version 2.1.0 of the cohort (2,000 patients, mean of three seeds), it reached a balanced
+accuracy over 7 findings of 0.21 in zero-shot text (random encoder 0.14) and 0.22 in the 16-shot probe (0.15).
 """
 
 from ml_collections import ConfigDict
