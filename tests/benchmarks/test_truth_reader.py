@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import patient_retrieval_limit as limit
+from benchmarks import truth_reader as reader
 
 FINDINGS = ("effusion", "nodule", "edema", "fracture")
 PATIENTS, EACH = 120, 3
@@ -18,9 +18,9 @@ def _ward(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def _judge(truths: np.ndarray, texts: list[str], patients: np.ndarray) -> dict[str, float]:
     train = patients < PATIENTS // 2
-    scores = limit.likelihoods(truths.astype(np.float32), limit.word_table(texts), train)
+    scores = reader.likelihoods(truths.astype(np.float32), reader.word_table(texts), train)
     held = [text for text, used in zip(texts, train, strict=True) if not used]
-    return {k: v.value for k, v in limit.judged(scores, patients[~train], held).items()}
+    return {k: v.value for k, v in reader.judged(scores, patients[~train], held).items()}
 
 
 def test_words_that_follow_from_the_truth_are_told_apart() -> None:
@@ -39,6 +39,6 @@ def test_words_of_other_studies_are_at_chance() -> None:
 
 def test_rare_and_constant_words_are_left_out() -> None:
     texts = ["lungs clear"] * 30 + ["lungs opacity"] * 30 + ["lungs unique"]
-    table = limit.word_table(texts)
+    table = reader.word_table(texts)
     assert table.shape == (61, 2)  # "clear" and "opacity"
     np.testing.assert_array_equal(table.sum(0), [30, 30])
