@@ -3,13 +3,13 @@
 
     python benchmarks/patient_retrieval_limit.py --data_dir=data --dataset=simulated_cxr_e1
 
-Forward mapping (Med-ST) trains exactly this, so it bounds what a temporal term can teach on the
+Forward mapping (Med-ST) trains exactly this, so it tells how much a temporal term can teach on the
 simulated cohort. The reader sees no image: it is given each study's true findings, severities, sides
 and what the frontal image shows, and learns on half of the patients which words of a report go with
 them (a logistic regression for each word). On the other half a text's score with a study is its log
-likelihood given the study's truth, less its mean over studies. Of a finding on both sides it knows the
-larger severity only. It knows no synonyms and reads
-words one by one, so a better reader may exist. Takes a minute of one core; prints JSON.
+likelihood given the study's truth, less its mean over studies. Of a finding on both sides it knows
+the larger severity only, it knows no synonyms and reads words one by one: a better reader may
+exist. Takes a minute of one core; prints JSON.
 """
 
 import json

@@ -7,14 +7,16 @@ from collections import Counter
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from data_pipelines.simulated_cxr.findings import SIDE_BOTH, SIDE_LEFT, SIDE_MIDLINE, SIDE_RIGHT
 from medst_jax.data.studies import Studies
-from medst_jax.data.timeline import patient_counts
+from medst_jax.data.timeline import patient_slices
 from medst_jax.evaluate.measure import Measurement, measure_one
 from medst_jax.evaluate.patient_retrieval import within
 from medst_jax.evaluate.predictions import Predictions
 from medst_jax.evaluate.retrieval import report_sentences, same_text
 
 _RARE = 20  # words in fewer texts are left out
+_SIDES = (SIDE_RIGHT, SIDE_LEFT, SIDE_BOTH, SIDE_MIDLINE)
 _FLOOR = 1e-3  # of a probability
 
 
@@ -35,7 +37,7 @@ def readable(
 def _truth(truth: dict[str, np.ndarray]) -> np.ndarray:
     found = np.asarray(truth["truth_findings"], np.float32)
     seen = np.asarray(truth["truth_visible_in"]) & 1
-    sides = [found * (np.asarray(truth["truth_side"]) == side) for side in range(1, 5)]
+    sides = [found * (np.asarray(truth["truth_side"]) == side) for side in _SIDES]
     return np.concatenate([found, found * truth["truth_severity"], seen, *sides])
 
 
@@ -64,11 +66,7 @@ def likelihoods(truths: np.ndarray, words: np.ndarray, train: np.ndarray) -> np.
 
 def judged(scores: np.ndarray, patients: np.ndarray, texts: list[str]) -> dict[str, Measurement]:
     """Pairwise accuracy within patients, and against others, with 95% intervals over patients."""
-    ends = np.cumsum(patient_counts(patients))
-    found = [
-        within(scores[a:b, a:b], same_text(texts[a:b]))
-        for a, b in zip(np.append(0, ends), ends, strict=False)
-    ]
+    found = [within(scores[s, s], same_text(texts[s])) for s in patient_slices(patients)]
     own = np.diagonal(scores)[:, None]
     strange = (patients[:, None] != patients[None, :]) & ~same_text(texts)
     accuracy = {

@@ -15,7 +15,8 @@ from medst_jax.train.initial_weights import InitOptions
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
 
 VARIANTS = ("", "smoke", "tiny")
-# Impressions affirm where whole reports mostly deny: a thousand steps learn far more from them.
+# Three of four sentences of an impression affirm a finding, of a whole report one of three: a
+# thousand steps learn far more from impressions (docs/pairs.md).
 COHORT = {
     "simulated_cxr_m": DataSetOptions(sections=("impression",), sentences="shuffled"),
     "simulated_cxr_c": DataSetOptions(text="prompt"),

@@ -48,7 +48,8 @@ def small(config: ConfigDict, arg: str | None) -> bool:
 def small_impressions(config: ConfigDict, steps: int = 700) -> None:
     """Read the impressions of site M alone in a small variant, for `steps` at most.
 
-    They affirm where whole reports mostly deny; three of four have no more than 27 tokens.
+    They affirm, where two of three sentences of a whole report do not; three of four have no more
+    than 27 tokens.
     """
     config.data.mixture.simulated_cxr_m.sections = ("impression",)
     config.data.text_length = 32

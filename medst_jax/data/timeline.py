@@ -36,6 +36,16 @@ def patient_counts(patient: np.ndarray) -> np.ndarray:
     return np.diff(np.append(starts, len(patient)))
 
 
+def patient_slices(patient: np.ndarray) -> list[slice]:
+    """Where each patient's studies lie, in the order of the patients.
+
+    >>> patient_slices(np.array([7, 7, 8, 9, 9]))
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 5, None)]
+    """
+    ends = np.cumsum(patient_counts(patient)).tolist()
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
 def other_patients(patient: np.ndarray) -> np.ndarray:
     """For each of n studies the position of one of another patient, int64 [n].
 

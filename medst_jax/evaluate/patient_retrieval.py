@@ -11,11 +11,11 @@ import dataclasses
 
 import numpy as np
 
-from medst_jax.data.timeline import patient_counts
+from medst_jax.data.timeline import patient_slices
 from medst_jax.evaluate.bench import Bench
 from medst_jax.evaluate.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.predictions import Predictions
-from medst_jax.evaluate.retrieval import report_sentences, same_text
+from medst_jax.evaluate.retrieval import SECTIONS, report_sentences, same_text
 
 METRICS = ("pairwise", "first", "chance of first")
 
@@ -32,7 +32,7 @@ class PatientRetrievalOptions:
 
     dataset: str
     split: str = "test"
-    sections: tuple[str, ...] = ("findings", "impression")
+    sections: tuple[str, ...] = SECTIONS
     limit: int = 0
 
 
@@ -49,15 +49,9 @@ def patient_retrieval(options: PatientRetrievalOptions, bench: Bench) -> Outcome
     rows, texts, patients = _several(options, bench)
     images = bench.embed(options.dataset, options.split, rows).global_
     vectors = bench.embedder.texts(texts).global_
-    ends = np.cumsum(patient_counts(patients))[:-1]
     numbers = [
-        within(own @ theirs.T, same_text(said))
-        for own, theirs, said in zip(
-            np.split(images, ends),
-            np.split(vectors, ends),
-            (list(part) for part in np.split(np.asarray(texts, object), ends)),
-            strict=True,
-        )
+        within(images[own] @ vectors[own].T, same_text(texts[own]))
+        for own in patient_slices(patients)
     ]
     parts = []
     for k, name in enumerate(("image to text", "text to image")):
@@ -97,17 +91,23 @@ def _several(
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Rows, texts and patients of the studies of patients with two different reports."""
     studies = bench.library.studies(options.dataset, options.split)
+    frontal = np.flatnonzero(studies.index.has_frontal)
     people = np.asarray(studies.index.patient)
     rows: list[int] = []
     texts: list[str] = []
-    for patient in np.unique(people):
-        own = np.flatnonzero((people == patient) & studies.index.has_frontal)
-        said = {int(r): " ".join(report_sentences(studies, int(r), options.sections)) for r in own}
+    chosen = 0
+    for own in patient_slices(people[frontal]):
+        said = {
+            int(row): " ".join(report_sentences(studies, int(row), options.sections))
+            for row in frontal[own]
+        }
         said = {row: text for row, text in said.items() if text}
-        if said and not same_text(list(said.values())).all():
-            rows += said
-            texts += said.values()
-        if options.limit and len(np.unique(people[rows])) == options.limit:
+        if not said or same_text(list(said.values())).all():
+            continue
+        rows += said
+        texts += said.values()
+        chosen += 1
+        if chosen == options.limit:
             break
     if not rows:
         raise NotApplicable(

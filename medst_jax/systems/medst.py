@@ -24,6 +24,7 @@ from medst_jax.models import (
     aligning_head,
     unit_norm,
 )
+from medst_jax.models.projection_heads import HeadForm
 from medst_jax.systems.aligned_tokens import aligned_tokens
 from medst_jax.systems.embedding import Embedding
 from medst_jax.systems.options import ContrastiveOptions, check_image, check_no_flip
@@ -49,7 +50,7 @@ class MedstOptions(ContrastiveOptions):
     """
 
     joint: int = 128
-    heads: Literal["batch_norm", "linear"] = "batch_norm"
+    heads: HeadForm = "batch_norm"
     hidden: int = 2048
     temperature: float = 0.07
     local_temperature: float = 0.1
