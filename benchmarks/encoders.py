@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forward and forward + backward of ResNet-50, ViT-B/16 and BERT-base on CPU, beside PyTorch's.
 
-    python benchmarks/encoders.py --torch_python=/path/to/torch/bin/python --json
+    python -m medst_jax.benchmarks.encoders --torch_python=/path/to/torch/bin/python --json
 
 Both sides alternate in one run, call by call, in float32 on the same cores; printed are the medians
 of seconds and of the ratio of rates (above 1: faster than PyTorch). Without --torch_python only our
@@ -12,7 +12,6 @@ import json
 import pathlib
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,8 +21,6 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 from flax import nnx
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax import models
 

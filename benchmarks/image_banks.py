@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Throughput of image banks against bare decoding, resizing and encoding.
 
-`python benchmarks/image_banks.py [--images=600] [--side=2048] [--json]` writes a folder in
+`python -m medst_jax.benchmarks.image_banks [--images=600] [--side=2048] [--json]` writes a folder in
 CheXpert's layout, and times, in alternating rounds on the same files: the bare loop (read, decode,
 area resize, encode, and nothing else), a build with one worker, and a build with two. Figures are
 images per second; the ratios are medians over the rounds. One worker is compared with the bare
@@ -12,7 +12,6 @@ something on an idle machine only.
 
 import json
 import statistics
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -24,12 +23,10 @@ import numpy as np
 import simplejpeg
 from absl import app, flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from data_pipelines.bank import bank_of, write_bank
-from data_pipelines.chexpert.source import CheXpert
-from data_pipelines.encode import JPEG_QUALITY, Encoding
-from data_pipelines.listing.chexpert_labels import CHEXPERT
+from medst_jax.data_pipelines.banks.bank import bank_of, write_bank
+from medst_jax.data_pipelines.banks.encode import JPEG_QUALITY, Encoding
+from medst_jax.data_pipelines.chexpert.source import CheXpert
+from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT
 
 IMAGES = flags.DEFINE_integer("images", 600, "images")
 SIDE = flags.DEFINE_integer("side", 2048, "side of the source images, pixels")

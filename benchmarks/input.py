@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images per second and core of the training input, beside the bare decoder on the same JPEGs.
 
-    python benchmarks/input.py                       made images of 512 and 224 pixels
-    python benchmarks/input.py --data_dir=data --dataset=simulated_cxr_m --vocabulary=simulated_cxr
+    python -m medst_jax.benchmarks.input                       made images of 512 and 224 pixels
+    python -m medst_jax.benchmarks.input --data_dir=data --dataset=simulated_cxr_m --vocabulary=simulated_cxr
 
 Bare is what no pipeline can leave out: decoding each frontal JPEG, and shrinking it to the size of
 the batch where that is smaller, with the libraries the pipeline uses, in a plain loop over bytes in
@@ -17,7 +17,6 @@ import json
 import os
 import pathlib
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -28,12 +27,10 @@ import numpy as np
 import simplejpeg
 from absl import app, flags
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
-from benchmarks.textured import prepare_textured
-from medst_jax.data.data_options import DataOptions, DataSetOptions
-from medst_jax.data.input import TrainInput, load_tokenizer, make_input
-from medst_jax.data.studies import open_studies
+from medst_jax.benchmarks.textured import prepare_textured
+from medst_jax.data.loader.input import TrainInput, load_tokenizer, make_input
+from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
+from medst_jax.data.records.studies import open_studies
 
 SIZE = 224
 BATCH = 512  # rows of a host of four chips at 128 examples each

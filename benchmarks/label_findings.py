@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judges `label_findings` on real reports against their indexers' tags, beside other labelers.
 
-    python benchmarks/label_findings.py [--shared=../shared] [--half=tuning|held_out]
+    python -m medst_jax.benchmarks.label_findings [--shared=../shared] [--half=tuning|held_out]
         [--medspacy_python=PYTHON] [--json]
 
 Tags are not a gold standard of the text (indexers leave out what they think trivial), so the
@@ -14,15 +14,12 @@ half: 0.810 and 0.758; without those two 0.802 and 0.796).
 """
 
 import json
-import sys
 from pathlib import Path
 
 from absl import app, flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.labeler_scores import measure
-from benchmarks.open_i import ARCHIVE, read_reports
+from experiments.labeler_scores import measure
+from experiments.open_i import ARCHIVE, read_reports
 from medst_jax.text.mentions import FINDINGS
 
 SHARED = flags.DEFINE_string("shared", "../shared", "folder with data/iu_reports_text")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time on this machine's CPU, and memory per chip of a described TPU slice, of the losses' forms.
 
-    python benchmarks/losses.py                          everything, as JSON
-    python benchmarks/losses.py peak clip ring 65536     peak bytes per chip of one
+    python -m medst_jax.benchmarks.losses                          everything, as JSON
+    python -m medst_jax.benchmarks.losses peak clip ring 65536     peak bytes per chip of one
 
 Nothing runs on a TPU: libtpu compiles value and gradient ahead of time and says what they would
 take. CPU times are of eight devices made of this machine's cores, medians of alternating runs.
@@ -26,10 +26,9 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 
 from medst_jax import losses
-from medst_jax.parallel import BATCH_AXES, make_mesh
+from medst_jax.parallel.mesh import BATCH_AXES, make_mesh
 
 TOPOLOGY = "v5e:4x4"
 FORMS = ("dense", "chunked", "ring")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Med-ST at paper width on CPU: its losses alone and its train step, beside PyTorch in turns.
 
-    python benchmarks/medst.py --torch_python=PYTHON [--steps=2] [--loss_steps=20]
+    python -m medst_jax.benchmarks.medst --torch_python=PYTHON [--steps=2] [--loss_steps=20]
 
 ViT-B/16 with view experts, six layers of BERT, 4 sequences of 4 studies, 112 tokens, two views;
 float32, no augmentation, dropout as configured. The losses' values must agree. Prints JSON: median
@@ -13,7 +13,6 @@ import json
 import os
 import pathlib
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,13 +23,15 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+_WORKER = pathlib.Path(__file__).with_name("torch_medst.py")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 
-from benchmarks.other_python import answer
-from benchmarks.train_steps import VOCABULARY, JaxStep
-from configs import medst
-from medst_jax.losses import clip_loss, cycle_consistency_loss, token_alignment_loss
+from medst_jax.benchmarks.other_python import answer
+from medst_jax.benchmarks.train_steps import VOCABULARY, JaxStep
+from medst_jax.configs import medst
+from medst_jax.losses.clip import clip_loss
+from medst_jax.losses.temporal import cycle_consistency_loss
+from medst_jax.losses.token_alignment import token_alignment_loss
 
 _TORCH = flags.DEFINE_string("torch_python", None, "An interpreter with torch.", required=True)
 _STEPS = flags.DEFINE_integer("steps", 2, "Timed train steps of a turn.", lower_bound=1)
@@ -93,7 +94,7 @@ def alternate(
         np.savez(path, **arrays)
         for _ in range(TURNS):
             mine += ours(steps)
-            other = answer(_TORCH.value, "torch_medst.py", part, path, str(steps), threads)
+            other = answer(_TORCH.value, _WORKER, part, path, str(steps), threads)
             theirs += other.pop("seconds")
     own, peer = statistics.median(mine), statistics.median(theirs)
     return {"seconds": own, "torch_seconds": peer, "ratio": round(peer / own, 3), **other}

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 
-def answer(python: str, script: str, *arguments: str, sent: str = "") -> dict[str, Any]:
+def answer(python: str, script: Path, *arguments: str, sent: str = "") -> dict[str, Any]:
     """The JSON object in the last line that `script` prints.
 
     Args:
       python: the interpreter.
-      script: its file name in this folder.
+      script: its file.
       arguments: of the script.
       sent: its standard input.
 
@@ -21,7 +21,7 @@ def answer(python: str, script: str, *arguments: str, sent: str = "") -> dict[st
       ValueError: it fails; holds its last words.
     """
     done = subprocess.run(
-        [python, str(Path(__file__).with_name(script)), *arguments],
+        [python, str(script), *arguments],
         input=sent,
         env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
         capture_output=True,
@@ -29,6 +29,6 @@ def answer(python: str, script: str, *arguments: str, sent: str = "") -> dict[st
         check=False,
     )
     if done.returncode:
-        raise ValueError(f"{python} benchmarks/{script} failed:\n{done.stderr[-1500:]}")
+        raise ValueError(f"{python} {script} failed:\n{done.stderr[-1500:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speed of the cohort generator: images per second, one process and several.
 
-    python benchmarks/simulated_cxr.py --patients=60 --sizes=96,224 --workers=2
+    python -m medst_jax.benchmarks.simulated_cxr --patients=60 --sizes=96,224 --workers=2
 
 Counts everything that makes a study of site M: states, images, truth, report, labels; not the
 encoding to JPEG. Prints JSON. Rounds alternate between one process and several, and figures are
@@ -11,18 +11,14 @@ medians over rounds.
 import json
 import multiprocessing.pool
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import cv2
 from absl import app, flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from data_pipelines.simulated_cxr.patients import Case, patient_studies
-from data_pipelines.simulated_cxr.seeds import VERSION
-from data_pipelines.simulated_cxr.sites import SITES
+from medst_jax.data_pipelines.simulated_cxr.cohort.patients import Case, patient_studies
+from medst_jax.data_pipelines.simulated_cxr.seeds import VERSION
+from medst_jax.data_pipelines.simulated_cxr.sites import SITES
 
 PATIENTS = flags.DEFINE_integer("patients", 60, "patients of site M per process and round")
 SIZES = flags.DEFINE_list("sizes", ["64", "96", "224"], "image sizes in pixels")

@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """CPU speed of a configuration's train step, beside PyTorch's where an interpreter has it.
 
-    python benchmarks/step.py --config=configs/clip.py:smoke [--torch_python=PYTHON] [--steps=10]
+    python -m medst_jax.benchmarks.step --config=configs/clip.py:smoke [--torch_python=PYTHON] [--steps=10]
 
 Prints JSON; `benchmarks/train_steps.py` measures.
 """
 
 import json
-import pathlib
-import sys
 from typing import Any
 
 from absl import app, flags
 from ml_collections import config_flags
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
-from benchmarks.train_steps import measure, table
+from medst_jax.benchmarks.train_steps import measure, table
 
 __all__ = ["run", "table"]
 

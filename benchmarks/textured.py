@@ -8,10 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from data_pipelines.build import BuildOptions, build
-from data_pipelines.raw import RawImage, RawSentence, RawStudy
-from data_pipelines.run_banks import Runner
-from data_pipelines.vocabulary import train_vocabulary
+from medst_jax.data_pipelines.banks.run_banks import Runner
+from medst_jax.data_pipelines.build import BuildOptions, build
+from medst_jax.data_pipelines.raw import RawImage, RawSentence, RawStudy
+from medst_jax.data_pipelines.vocabulary import train_vocabulary
 
 _SENTENCES = (
     "The heart is normal in size.",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examples per second of a configuration's train step, and of the same model in PyTorch.
 
-    python benchmarks/step.py --config=configs/clip.py:smoke [--torch_python=PYTHON] [--steps=10]
+    python -m medst_jax.benchmarks.step --config=configs/clip.py:smoke [--torch_python=PYTHON] [--steps=10]
 
 The step is the one that trains, compiled as there, on a random batch that stays on the device.
 With --torch_python, an interpreter that has torch, benchmarks/torch_step.py times the same
@@ -12,7 +12,6 @@ the steps of all turns.
 import json
 import pathlib
 import statistics
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -21,13 +20,13 @@ import jax
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 
-from benchmarks.other_python import answer
 from medst_jax import systems
+from medst_jax.benchmarks.other_python import answer
 from medst_jax.data.batch import batch_spec, keys_of
 from medst_jax.options import parse
-from medst_jax.parallel import make_mesh, put_batch
+from medst_jax.parallel.mesh import make_mesh
+from medst_jax.parallel.sharding import put_batch
 from medst_jax.train.optimizer import make_optimizer
 from medst_jax.train.options import OptimizerOptions, TrainOptions
 from medst_jax.train.state import abstract_system, init_state, split
@@ -163,7 +162,7 @@ def torch_seconds(python: str, config: Mapping[str, Any], steps: int) -> dict[st
       ValueError: it fails; holds its last words.
     """
     values = json.dumps({"config": config, "steps": steps, "vocabulary": VOCABULARY})
-    return answer(python, "torch_step.py", values)
+    return answer(python, pathlib.Path(__file__).with_name("torch_step.py"), values)
 
 
 def table(row: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ contrast-to-noise ratio of phrases is 0.36 (-0.03, -0.19): its claim holds, see 
 
 from ml_collections import ConfigDict
 
-from configs import common, reports
+from medst_jax.configs.parts import common, reports
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

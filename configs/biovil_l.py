@@ -11,7 +11,7 @@ balanced accuracy of gone, still there or new 0.47: it learns, and points no bet
 
 from ml_collections import ConfigDict, config_dict
 
-from configs import biovil
+from medst_jax.configs import biovil
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

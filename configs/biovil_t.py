@@ -12,7 +12,7 @@ findings that have gone, stay or are new is 0.44 (another patient's prior 0.35, 
 
 from ml_collections import ConfigDict
 
-from configs import biovil_l
+from medst_jax.configs import biovil_l
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -14,7 +14,7 @@ of 0.28 in zero-shot text and 0.31 in the 16-shot probe (7 findings, chance 0.14
 
 from ml_collections import ConfigDict
 
-from configs import common
+from medst_jax.configs.parts import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

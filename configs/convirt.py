@@ -16,7 +16,7 @@ holds, see docs/pairs.md.
 
 from ml_collections import ConfigDict
 
-from configs import common
+from medst_jax.configs.parts import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

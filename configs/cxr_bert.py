@@ -12,7 +12,7 @@ balanced accuracy: it is judged by sentence similarity.
 
 from ml_collections import ConfigDict
 
-from configs import reports
+from medst_jax.configs.parts import reports
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

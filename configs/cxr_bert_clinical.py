@@ -12,8 +12,8 @@ text encoder alone has no balanced accuracy: it is judged by sentence similarity
 
 from ml_collections import ConfigDict
 
-from configs import cxr_bert_general
-from medst_jax.data.data_options import DataSetOptions
+from medst_jax.configs import cxr_bert_general
+from medst_jax.data.mixture.data_options import DataSetOptions
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -17,8 +17,8 @@ has no balanced accuracy: it is judged by sentence similarity.
 
 from ml_collections import ConfigDict
 
-from configs import common, reports
-from medst_jax.data.data_options import DataSetOptions
+from medst_jax.configs.parts import common, reports
+from medst_jax.data.mixture.data_options import DataSetOptions
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -12,8 +12,8 @@ simulated cohort; its balanced accuracy is in docs/reality_check.md.
 
 from ml_collections import ConfigDict
 
-from configs import common, reports
-from medst_jax.data.data_options import DataSetOptions
+from medst_jax.configs.parts import common, reports
+from medst_jax.data.mixture.data_options import DataSetOptions
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -14,7 +14,7 @@ text; with single sentences of whole reports of 2,000 it was 0.36, 0.31, 0.31 (m
 
 from ml_collections import ConfigDict
 
-from configs import common
+from medst_jax.configs.parts import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

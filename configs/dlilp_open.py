@@ -13,13 +13,13 @@ Variants after a colon: `without_kermany` keeps kermany's images but masks their
 `supervised` trains on kermany's labels alone, `tiny` runs a few steps. The mixture has four label
 sets, of which some overlap, and 100 notes: it exercises unions, masks and prompts, and claims
 nothing about text. About a minute and a half on two CPU cores; a linear probe on kermany then reaches 0.77 (0.77 without its labels)
-balanced accuracy (`benchmarks/open_data.py`).
+balanced accuracy (`experiments/open_data.py`).
 """
 
 from ml_collections import ConfigDict
 
-from configs import common
-from medst_jax.data.data_options import DataSetOptions
+from medst_jax.configs.parts import common
+from medst_jax.data.mixture.data_options import DataSetOptions
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

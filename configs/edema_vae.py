@@ -13,8 +13,8 @@ studies 0.49, graded images alone 0.64).
 
 from ml_collections import ConfigDict
 
-from configs import edema_common as edema
-from medst_jax.data.data_options import DataSetOptions
+from medst_jax.configs.parts import edema
+from medst_jax.data.mixture.data_options import DataSetOptions
 
 # A quarter of each batch is graded, whatever their share of the data.
 MIXTURE = {

@@ -16,7 +16,7 @@ and 0.16): its claim holds, see docs/pairs.md.
 
 from ml_collections import ConfigDict
 
-from configs import common, reports
+from medst_jax.configs.parts import common, reports
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

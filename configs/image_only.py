@@ -12,7 +12,7 @@ scores a mean ordinal AUROC of 0.63 (random encoder 0.51, grades of other studie
 
 from ml_collections import ConfigDict
 
-from configs import edema_common as edema
+from medst_jax.configs.parts import edema
 
 RESNET = dict(name="resnet_small", widths=(16, 32, 64, 128), stem_width=12)
 MIXTURE = {"graded": edema.GRADED}

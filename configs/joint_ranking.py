@@ -14,8 +14,8 @@ AUROC of edema of 0.66 (random encoder 0.50, reports and grades of other studies
 
 from ml_collections import ConfigDict
 
-from configs import edema_common as edema
-from medst_jax.data.data_options import DataSetOptions
+from medst_jax.configs.parts import edema
+from medst_jax.data.mixture.data_options import DataSetOptions
 
 RESNET = dict(name="resnet_small", widths=(16, 32, 64, 128), stem_width=12)
 # Semi-supervised in one run: ungraded studies train the ranking term alone.

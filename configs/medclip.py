@@ -14,7 +14,7 @@ text and 0.20 in the 16-shot probe (random encoder 0.14 and 0.15).
 
 from ml_collections import ConfigDict
 
-from configs import common
+from medst_jax.configs.parts import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -16,7 +16,7 @@ gone, still there or new is 0.43 (0.33). Its claim does not hold: without the te
 
 from ml_collections import ConfigDict
 
-from configs import common, reports
+from medst_jax.configs.parts import common, reports
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

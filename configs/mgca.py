@@ -16,7 +16,7 @@ fails for text, by a lower bound of 0.025 where 0.03 is asked; see docs/pairs.md
 
 from ml_collections import ConfigDict
 
-from configs import common, reports
+from medst_jax.configs.parts import common, reports
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -14,8 +14,8 @@ AUROC of edema of 0.61 (random encoder 0.51, reports of other studies 0.54) and 
 
 from ml_collections import ConfigDict
 
-from configs import edema_common as edema
-from medst_jax.data.data_options import DataSetOptions
+from medst_jax.configs.parts import edema
+from medst_jax.data.mixture.data_options import DataSetOptions
 
 RESNET = dict(name="resnet_small", widths=(16, 32, 64, 128), stem_width=12)
 MIXTURE = {"reports": DataSetOptions(only=("text",), sentences="all")}

@@ -14,7 +14,7 @@ the small size for two CPU cores, not timed yet; its balanced accuracy is not ju
 
 from ml_collections import ConfigDict
 
-from configs import common
+from medst_jax.configs.parts import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -13,7 +13,7 @@ accuracy over 7 findings of 0.21 in zero-shot text (random encoder 0.14) and 0.2
 
 from ml_collections import ConfigDict
 
-from configs import common
+from medst_jax.configs.parts import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

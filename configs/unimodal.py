@@ -13,7 +13,7 @@ balanced accuracy of 0.36 in zero-shot prototypes and 0.32 in the 16-shot probe 
 
 from ml_collections import ConfigDict
 
-from configs import common
+from medst_jax.configs.parts import common
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -21,18 +21,19 @@ import numpy as np
 from array_record.python import array_record_module
 from etils import epath
 
-from data_pipelines import annotation_card, assemble, record
-from data_pipelines.bank import WRITER_OPTIONS
-from data_pipelines.folders import replace_folder
-from data_pipelines.raw import AnnotatedSource
-from medst_jax.data import schema
-from medst_jax.data.annotations import (
+from medst_jax.data.records import schema
+from medst_jax.data.records.annotations import (
     CONFIGS,
     Annotation,
     annotation_dir,
     annotation_features,
 )
-from medst_jax.data.studies import open_studies
+from medst_jax.data.records.studies import open_studies
+from medst_jax.data_pipelines.banks import assemble, record
+from medst_jax.data_pipelines.banks.bank import WRITER_OPTIONS
+from medst_jax.data_pipelines.cards import annotation_card
+from medst_jax.data_pipelines.folders import replace_folder
+from medst_jax.data_pipelines.raw import AnnotatedSource
 
 FORMAT = 1  # raise it when the same input gives other records
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from etils import epath
 
-from medst_jax.data.studies import open_studies, read_info
+from medst_jax.data.records.studies import open_studies, read_info
 
 IMAGES = 250  # frontal images of each data set
 SIDE, WIDTH = 32, 3  # the border of the image at SIDE pixels is WIDTH pixels wide

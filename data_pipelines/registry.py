@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from data_pipelines.raw import Source
+from medst_jax.data_pipelines.raw import Source
 
 SIMULATED_DEFAULTS = {"patients": 2000, "size": 224, "seed": 0}
 
@@ -37,7 +37,7 @@ class Request:
 
 
 def _image_table(request: Request) -> tuple[Source, ...]:
-    from data_pipelines.image_table import ImageTable
+    from medst_jax.data_pipelines.image_table.source import ImageTable
 
     if not request.name or not request.source_dir:
         raise RequestError("--dataset=image_table needs --name=NAME and --source_dir=FOLDER")
@@ -52,7 +52,7 @@ def _image_table(request: Request) -> tuple[Source, ...]:
 
 
 def _simulated_cxr(request: Request) -> tuple[Source, ...]:
-    from data_pipelines.simulated_cxr.source import sources
+    from medst_jax.data_pipelines.simulated_cxr.source import sources
 
     names = ("patients", "size", "seed", "confounding", "sites")
     chosen = {name: getattr(request, name) for name in names}
@@ -69,7 +69,7 @@ def _listed(module: str, source: str, **options: str) -> Callable[[Request], tup
     def make(request: Request) -> tuple[Source, ...]:
         if not request.source_dir:
             raise RequestError("this data set needs --source_dir=FOLDER, its official download")
-        made = getattr(importlib.import_module(f"data_pipelines.{module}"), source)
+        made = getattr(importlib.import_module(f"medst_jax.data_pipelines.{module}"), source)
         return (made(request.source_dir, **options),)
 
     return make

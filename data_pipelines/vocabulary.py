@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from etils import epath
 from tqdm import tqdm
 
-from medst_jax.data.prompts import all_prompts
-from medst_jax.data.studies import Studies, open_studies, read_info
-from medst_jax.data.tokenizer import Tokenizer, train_tokenizer
+from medst_jax.data.mixture.prompts import all_prompts
+from medst_jax.data.records.studies import Studies, open_studies, read_info
+from medst_jax.data.tokenize.tokenizer import Tokenizer, train_tokenizer
 
 TRAINING_SPLIT = "train"
 

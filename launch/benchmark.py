@@ -20,13 +20,14 @@ from typing import Any
 
 from absl import app, flags
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 _WHAT = flags.DEFINE_enum("what", None, ["input", "step", "losses"], "What to measure.")
 _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 
 # Each has its own flags and libraries: only the one that is asked for is imported.
-_MODULES = {name: f"benchmarks.{name}" for name in ("input", "step", "losses")}
+_MODULES = {name: f"medst_jax.benchmarks.{name}" for name in ("input", "step", "losses")}
 
 
 def main(_: list[str]) -> None:

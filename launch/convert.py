@@ -14,11 +14,14 @@ import sys
 from absl import app, flags
 from etils import epath
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax.export.errors import ExportError
 from medst_jax.export.pickled import read_pickled
-from medst_jax.models import PretrainedError, from_pretrained, weights_file
+from medst_jax.models.weights import weights_file
+from medst_jax.models.weights.pretrained import from_pretrained
+from medst_jax.models.weights.weights_file import PretrainedError
 
 _INPUT = flags.DEFINE_string("input", None, "The pickled checkpoint.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "A .safetensors file to write.", required=True)

@@ -20,14 +20,15 @@ from absl import app, flags
 from etils import epath
 from tqdm import tqdm
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from data_pipelines.image_table import TableError
-from data_pipelines.image_table.direct import image_rows, squares
-from data_pipelines.raw import Reject
-from medst_jax.data.data_options import DataOptions
-from medst_jax.data.schema import INTENSITIES
-from medst_jax.evaluate.embedder import Embedder, Embeddings
+from medst_jax.data.mixture.data_options import DataOptions
+from medst_jax.data.records.schema import INTENSITIES
+from medst_jax.data_pipelines.image_table.direct import image_rows, squares
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.raw import Reject
+from medst_jax.evaluate.subjects.embedder import Embedder, Embeddings
 from medst_jax.options import parse
 from medst_jax.train.checkpoint import CheckpointError, load_system
 from medst_jax.train.workdir import WorkdirError

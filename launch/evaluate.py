@@ -20,23 +20,24 @@ from absl import app, flags
 from etils import epath
 from ml_collections import config_flags
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from medst_jax.data.data_options import DataOptions
-from medst_jax.data.pixels import Fit
-from medst_jax.data.preprocess import Preprocess
-from medst_jax.evaluate.baselines import BASELINES, PixelEmbedder
-from medst_jax.evaluate.bench import Bench, Library
-from medst_jax.evaluate.cautions import SystemUnderTest
-from medst_jax.evaluate.embedder import Embedder
-from medst_jax.evaluate.feature_table import table_bench
-from medst_jax.evaluate.predictions import write_predictions
-from medst_jax.evaluate.report import HEADLINES, ReportOptions, write_report
-from medst_jax.evaluate.rows import format_table, write_rows
+from medst_jax.data.images.pixels import Fit
+from medst_jax.data.images.preprocess import Preprocess
+from medst_jax.data.mixture.data_options import DataOptions
+from medst_jax.evaluate.report.page import HEADLINES, ReportOptions, write_report
+from medst_jax.evaluate.statistics.predictions import write_predictions
+from medst_jax.evaluate.statistics.rows import format_table, write_rows
+from medst_jax.evaluate.subjects.baselines import BASELINES, PixelEmbedder
+from medst_jax.evaluate.subjects.bench import Bench, Library
+from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.evaluate.subjects.embedder import Embedder
+from medst_jax.evaluate.subjects.feature_table import table_bench
+from medst_jax.evaluate.subjects.imported import import_system
 from medst_jax.evaluate.suite import parse_suite, run_suite
-from medst_jax.models import LAYOUTS
+from medst_jax.models.weights.layout_registry import LAYOUTS
 from medst_jax.options import parse
-from medst_jax.systems.imported import import_system
 from medst_jax.train.checkpoint import CheckpointError, load_system
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir of a training run.")

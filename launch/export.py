@@ -15,10 +15,12 @@ import sys
 from absl import app, flags
 from etils import epath
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from medst_jax.export import FORMATS, ExportError, export_checkpoint, read_rows
-from medst_jax.models import PretrainedError
+from medst_jax.export.checkpoint import FORMATS, export_checkpoint, read_rows
+from medst_jax.export.errors import ExportError
+from medst_jax.models.weights.weights_file import PretrainedError
 from medst_jax.train.checkpoint import CheckpointError, load_system
 from medst_jax.train.workdir import SUMMARY, WorkdirError, read_json
 

@@ -22,15 +22,15 @@ import absl.logging
 from absl import app, flags
 from ml_collections import config_flags
 
-# Run as a script, the repository is not on the path unless it is installed.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax.plan.topology import TopologyError, describe, prepare_environment
 
 # Before anything imports a backend.
 prepare_environment()
 
-from medst_jax.parallel import sharding_table
+from medst_jax.parallel.parameter_table import sharding_table
 from medst_jax.plan.cycles import breakdown
 from medst_jax.plan.encoders import plan_encoders
 from medst_jax.plan.fit import largest_fit
@@ -38,7 +38,7 @@ from medst_jax.plan.hlo import parse_module
 from medst_jax.plan.planning import Plan, make_plan
 from medst_jax.plan.report import encoders_to_json, encoders_to_text, to_json, to_text
 from medst_jax.plan.workload import make_workload, sizes_of
-from medst_jax.systems import system_class
+from medst_jax.systems.registry import system_class
 from medst_jax.train.run import USER_ERRORS, check_sections
 from medst_jax.train.state import split
 

@@ -18,18 +18,24 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from data_pipelines import registry
-from data_pipelines.assemble import PatientSplitError
-from data_pipelines.audit.run import LeakError, run_audit
-from data_pipelines.build import BuildOptions, BuildResult, RejectedInputError, build_all
-from data_pipelines.encode import Encoding
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.raw import Source
-from data_pipelines.run_banks import Runner
-from medst_jax.data import schema
-from medst_jax.data.studies import MissingDataError
+from medst_jax.data.records import schema
+from medst_jax.data.records.studies import MissingDataError
+from medst_jax.data_pipelines import registry
+from medst_jax.data_pipelines.audit.run import LeakError, run_audit
+from medst_jax.data_pipelines.banks.assemble import PatientSplitError
+from medst_jax.data_pipelines.banks.encode import Encoding
+from medst_jax.data_pipelines.banks.run_banks import Runner
+from medst_jax.data_pipelines.build import (
+    BuildOptions,
+    BuildResult,
+    RejectedInputError,
+    build_all,
+)
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.raw import Source
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", None, sorted(registry.DATASETS), "what to prepare")
@@ -155,7 +161,7 @@ def _report(result: BuildResult) -> None:
 
 
 def _prepare_vocabulary() -> None:
-    from data_pipelines.vocabulary import train_vocabulary
+    from medst_jax.data_pipelines.vocabulary import train_vocabulary
 
     if not FLAGS.datasets:
         raise app.UsageError("--vocabulary needs --datasets=a,b")

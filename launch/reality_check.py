@@ -19,11 +19,12 @@ from absl import app, flags
 from etils import epath
 from ml_collections import config_flags
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax import systems
-from medst_jax.data.requirements import NEEDS
-from medst_jax.data.studies import open_studies, read_info
+from medst_jax.data.mixture.requirements import NEEDS
+from medst_jax.data.records.studies import open_studies, read_info
 from medst_jax.evaluate.suite import parse_suite
 from medst_jax.reality_check.cells import EXTERNAL, Cell, Sources, lines, needed_cells
 from medst_jax.reality_check.mentions import mention_shares
@@ -141,13 +142,13 @@ def _offers(site: str) -> Sources:
 
 def _values(cell: Cell, variant: str) -> str:
     """A digest of the config that a cell trains by."""
-    module = importlib.import_module(f"configs.{cell.config}")
+    module = importlib.import_module(f"medst_jax.configs.{cell.config}")
     return digest(module.get_config(cell.variant_of(variant)).to_dict())
 
 
 def _need(config: str, variant: str) -> Sources:
     """What the system of a config trains on."""
-    name = importlib.import_module(f"configs.{config}").get_config(variant).system.name
+    name = importlib.import_module(f"medst_jax.configs.{config}").get_config(variant).system.name
     keys = {NEEDS.get(key) for key in systems.system_class(name).required_keys}
     return Sources(text="text" in keys, labels="labels" in keys or "text_labels" in keys)
 

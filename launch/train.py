@@ -23,14 +23,14 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-# Run as a script, the repository is not on the path unless it is installed.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax import systems
-from medst_jax.data.data_options import DataOptions
-from medst_jax.data.input import load_tokenizer, make_input
+from medst_jax.data.loader.input import load_tokenizer, make_input
+from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.options import parse
-from medst_jax.parallel import all_well, join_processes
+from medst_jax.parallel.processes import all_well, join_processes
 from medst_jax.train.loop import Evaluators
 from medst_jax.train.options import TrainOptions
 from medst_jax.train.run import USER_ERRORS, RunInput, check_sections, run

@@ -9,10 +9,12 @@ import pytest
 
 import medst_jax
 
+# Scripts define flags when they are imported, and some flags have the same name.
+SCRIPTS = ("medst_jax.benchmarks.", "medst_jax.commands.")
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(medst_jax.__path__, "medst_jax.")
-    if not module.ispkg
+    if not module.ispkg and not module.name.startswith(SCRIPTS)
 ]
 
 

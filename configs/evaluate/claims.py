@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What counts as learning: judged by benchmarks/claims.py on a cohort that tuned nothing.
+"""What counts as learning: judged by experiments/claims.py on a cohort that tuned nothing.
 
 Metric and required controls were set after the first tuning runs on cohort seed 0 (among them CLIP
 and one random encoder), before any shuffled control was run; first the metric was AUROC. Small variants
@@ -19,7 +19,7 @@ Controls, each trained with the same steps and images:
     python launch/prepare.py --dataset=simulated_cxr --sites=m,c --patients=8000 --size=64 --seed=SEED --data_dir=data
     python launch/prepare.py --dataset=simulated_cxr --sites=e1 --patients=4000 --size=64 --seed=SEED --data_dir=data
     python launch/prepare.py --vocabulary=simulated_cxr --datasets=simulated_cxr_m --vocabulary_size=1000 --data_dir=data
-    python benchmarks/claims.py --data_dir=data --output=runs/claims --jobs=2
+    python -m experiments.claims --data_dir=data --output=runs/claims --jobs=2
 
 A control breaks only what it shuffles. With labels intact, "pairs" still trains the image encoder
 of UniCL and DLILP; with pairs intact, "labels" still trains their text path. So a control is
@@ -32,7 +32,7 @@ from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 
-from configs.evaluate.smoke import CLASSES
+from medst_jax.configs.evaluate.smoke import CLASSES
 
 MINIMAL_EFFECT = 0.03
 SEEDS = (0, 1, 2)
@@ -85,7 +85,7 @@ class Claim:
         return tuple(self.required)
 
 
-# "random" is made by benchmarks/claims.py.
+# "random" is made by experiments/claims.py.
 CONTROLS: dict[str, Control] = {
     shuffle: Control((f"--config.data.shuffle={shuffle}",))
     for shuffle in ("pairs", "labels", "both")

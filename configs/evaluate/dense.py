@@ -9,7 +9,7 @@ others. Masks and findings are the simulator's truth.
 
 from ml_collections import ConfigDict
 
-from configs.evaluate.smoke import CLASSES
+from medst_jax.configs.evaluate.smoke import CLASSES
 
 MARKED = ("Pneumothorax", "Consolidation", "Pleural Effusion")
 

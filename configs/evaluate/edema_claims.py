@@ -8,7 +8,7 @@ that read reports start from CXR-BERT, and how long each trains; no shuffled con
     python launch/prepare.py --dataset=simulated_cxr --sites=m --patients=8000 --size=64 --seed=SEED --data_dir=data
     python launch/prepare.py --dataset=simulated_cxr --sites=e1 --patients=2000 --size=64 --seed=SEED --data_dir=data
     python launch/prepare.py --vocabulary=simulated_cxr --datasets=simulated_cxr_m --vocabulary_size=1000 --data_dir=data
-    python benchmarks/claims.py --claims=edema_claims --data_dir=data --output=runs/edema
+    python -m experiments.claims --claims=edema_claims --data_dir=data --output=runs/edema
 
 Site M trains, of whose reports 3% have a mined grade; the graded images of site E1's enriched split
 test, with their true grades. A claim holds when the lower 95% bound of (system - control), by a
@@ -41,7 +41,7 @@ encoder of <system>. Both are reported, nothing is required of them.
 
 from ml_collections import ConfigDict
 
-from configs.evaluate.claims import MINIMAL_EFFECT, SEEDS, Claim, Control, Recipe
+from medst_jax.configs.evaluate.claims import MINIMAL_EFFECT, SEEDS, Claim, Control, Recipe
 
 __all__ = [
     "CLAIMS",

@@ -9,7 +9,7 @@ Four and a half minutes on two cores.
 
 from ml_collections import ConfigDict
 
-from configs.evaluate.smoke import CLASSES
+from medst_jax.configs.evaluate.smoke import CLASSES
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

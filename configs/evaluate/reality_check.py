@@ -21,7 +21,7 @@ training, not at all, and the other way round.
 from ml_collections import ConfigDict
 
 # Findings that no label names, and that reports mention never to often.
-from data_pipelines.simulated_cxr.findings import EXTRA
+from medst_jax.data_pipelines.simulated_cxr.findings.findings import EXTRA
 
 BASE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema")
 NEW = ("Pleural Effusion", "Pneumothorax", "Lung Lesion")

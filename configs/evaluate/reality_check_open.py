@@ -12,8 +12,8 @@ core; `:quick` trains 20 steps of one seed.
 
 from ml_collections import ConfigDict
 
-from configs.evaluate.kermany import CLASSES
-from configs.evaluate.reality_check import FROZEN
+from medst_jax.configs.evaluate.kermany import CLASSES
+from medst_jax.configs.evaluate.reality_check import FROZEN
 
 OPEN = ("nih1000_64", "covid_cxr_cc", "mhh_covid")
 KERMANY = "kermany_224"

@@ -4,7 +4,7 @@
     python launch/prepare.py --dataset=simulated_cxr --sites=m --patients=8000 --size=64 --seed=SEED --data_dir=data
     python launch/prepare.py --dataset=simulated_cxr --sites=e1 --patients=4000 --size=64 --seed=SEED --data_dir=data
     python launch/prepare.py --vocabulary=simulated_cxr --datasets=simulated_cxr_m --vocabulary_size=1000 --data_dir=data
-    python benchmarks/claims.py --claims=temporal_claims --data_dir=data --output=runs/temporal --jobs=2
+    python -m experiments.claims --claims=temporal_claims --data_dir=data --output=runs/temporal --jobs=2
 
 Later than the rest, "findings" was added before the last round of tuning: what these systems learn at all was not asked. "course"
 was to be changes of severity as large as they come; a supervised net and one BioViL read none of them on the
@@ -45,7 +45,7 @@ the same reports without an image; so do those of the controls.
 
 from ml_collections import ConfigDict
 
-from configs.evaluate.claims import MINIMAL_EFFECT, SEEDS, Claim, Control, Recipe
+from medst_jax.configs.evaluate.claims import MINIMAL_EFFECT, SEEDS, Claim, Control, Recipe
 
 __all__ = [
     "CLAIMS",

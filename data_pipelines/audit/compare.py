@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.audit import perceptual
-from data_pipelines.audit.holdings import Holdings
+from medst_jax.data_pipelines.audit import perceptual
+from medst_jax.data_pipelines.audit.holdings import Holdings
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from etils import epath
 
-from data_pipelines.audit import perceptual
-from medst_jax.data.studies import dataset_dir, open_studies, read_info
+from medst_jax.data.records.studies import dataset_dir, open_studies, read_info
+from medst_jax.data_pipelines.audit import perceptual
 
 
 @dataclass(frozen=True)

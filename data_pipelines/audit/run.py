@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from etils import epath
 
-from data_pipelines.audit.compare import Finding, audit
-from data_pipelines.audit.holdings import prepared, read_holdings
-from medst_jax.data.studies import MissingDataError
+from medst_jax.data.records.studies import MissingDataError
+from medst_jax.data_pipelines.audit.compare import Finding, audit
+from medst_jax.data_pipelines.audit.holdings import prepared, read_holdings
 
 REPORT = "audit.json"
 

@@ -4,7 +4,7 @@
 The folder is CheXpert's with the lists of github.com/yuhaozhang/convirt in it:
 `image-retrieval/candidate.csv` (Path and labels, 200 images for each of eight classes) makes
 `chexpert_8x200`, `image-retrieval/query.csv` (Variable, Path, ten images a class) makes
-`chexpert_8x200_queries`; the text queries are in `data_pipelines.texts.table_pairs`.
+`chexpert_8x200_queries`; the text queries are in `medst_jax.data_pipelines.texts.table_pairs`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from data_pipelines.chexpert.source import CheXpert, read_item
-from data_pipelines.listing import cells
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.chexpert_labels import codes, only_positive
-from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
-from data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.chexpert.source import CheXpert, read_item
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.chexpert_labels import codes, only_positive
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
+from medst_jax.data_pipelines.listing.item import Item, Listing
 
 EIGHT = (
     "No Finding",

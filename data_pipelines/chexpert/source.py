@@ -25,15 +25,15 @@ from typing import Any
 
 from etils import epath
 
-from data_pipelines.listing import cells, chexpert_labels
-from data_pipelines.listing.about import About
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE
-from data_pipelines.listing.class_balance import one_class_each
-from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.source import ListedSource
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing import cells, chexpert_labels
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE
+from medst_jax.data_pipelines.listing.class_balance import one_class_each
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.source import ListedSource
+from medst_jax.data_pipelines.raw import Reject
 
 NAMESPACE = "chexpert"
 _PATH = re.compile(r"(train|valid|test)/(patient\d+)/study(\d+)/[\w.-]+$", re.ASCII)
@@ -120,7 +120,7 @@ def read_item(row: TableRow, split: str, prefix: str) -> Item:
 
 @dataclass(frozen=True)
 class CheXpert5x200(CheXpert):
-    """200 images of each of five classes; see `data_pipelines.listing.class_balance`."""
+    """200 images of each of five classes; see `medst_jax.data_pipelines.listing.class_balance`."""
 
     name: str = "chexpert_5x200"
 

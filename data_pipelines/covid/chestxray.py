@@ -14,12 +14,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.source import ListedSource
-from medst_jax.data import schema
+from medst_jax.data.records import schema
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.source import ListedSource
 
 _OPEN = frozenset(["", "todo", "Unknown"])
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from data_pipelines.listing import cells, splits
-from data_pipelines.listing.about import About
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import TableError, TableRow, parse_rows
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.one_split import keep_last_split
-from data_pipelines.listing.source import ListedSource
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing import cells, splits
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import TableError, TableRow, parse_rows
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.one_split import keep_last_split
+from medst_jax.data_pipelines.listing.source import ListedSource
+from medst_jax.data_pipelines.raw import Reject
 
 THREE = ("normal", "pneumonia", "COVID-19")
 _BINARY = {"positive": {"COVID-19": 1}, "negative": {"COVID-19": 0}}

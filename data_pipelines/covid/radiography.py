@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.source import ListedSource
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.source import ListedSource
 
 # Folder: class.
 FOLDERS = {

@@ -34,7 +34,7 @@ A bad row is rejected by its line of `metadata.csv` (the header is line 1) and a
 others stay. A missing column, or a patient in two splits, is an error.
 """
 
-from data_pipelines.image_table.source import ImageTable
-from data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.image_table.source import ImageTable
+from medst_jax.data_pipelines.listing.csv_table import TableError
 
 __all__ = ["ImageTable", "TableError"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import TableRow, parse_rows
-from data_pipelines.listing.item import Item
-from data_pipelines.listing.splits import split_name
-from data_pipelines.raw import Reject
-from medst_jax.data import schema
+from medst_jax.data.records import schema
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import TableRow, parse_rows
+from medst_jax.data_pipelines.listing.item import Item
+from medst_jax.data_pipelines.listing.splits import split_name
+from medst_jax.data_pipelines.raw import Reject
 
 _PREFIXES = {"-": schema.NEGATIVE, "?": schema.UNCERTAIN}
 

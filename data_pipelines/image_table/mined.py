@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from data_pipelines.listing.item import Item
-from data_pipelines.listing.sentences import SentenceLabeler
-from medst_jax.data import schema
-from medst_jax.text import label_findings, label_sentence
+from medst_jax.data.records import schema
+from medst_jax.data_pipelines.listing.item import Item
+from medst_jax.data_pipelines.listing.sentences import SentenceLabeler
+from medst_jax.text.labeler import label_findings, label_sentence
 from medst_jax.text.mentions import FINDINGS
 from medst_jax.text.union import UNION, label_union, label_union_sentence
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from etils import epath
 
-from data_pipelines import image_files
-from data_pipelines.image_table import columns, table
-from data_pipelines.image_table.mined import LABELERS, with_mined
-from data_pipelines.listing.about import About
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.sentences import SentenceLabeler
-from data_pipelines.listing.source import ListedSource
+from medst_jax.data_pipelines.image_table import columns, table
+from medst_jax.data_pipelines.image_table.mined import LABELERS, with_mined
+from medst_jax.data_pipelines.images import image_files
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.sentences import SentenceLabeler
+from medst_jax.data_pipelines.listing.source import ListedSource
 
 # Enough for a PNG header and a DICOM preamble.
 _HEAD_BYTES = 132

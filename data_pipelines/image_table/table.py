@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from etils import epath
 
-from data_pipelines.listing.csv_table import CsvTable, TableError
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError
 
 FILE_NAME = "metadata.csv"
 REQUIRED = ("image_path", "patient_id")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from data_pipelines.listing.item import Item
-from medst_jax.data.studies import Studies
+from medst_jax.data.records.studies import Studies
+from medst_jax.data_pipelines.listing.item import Item
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import re
 from datetime import date
 
-from medst_jax.data import schema
+from medst_jax.data.records import schema
 
 _LATERAL = frozenset(
     [

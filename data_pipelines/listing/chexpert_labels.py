@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import CsvTable, TableRow
-from medst_jax.data import schema
+from medst_jax.data.records import schema
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow
 from medst_jax.text.mentions import FINDINGS as CHEXPERT
 
 # The classes of the 5x200 evaluation sets (GLoRIA, Huang et al. 2021).

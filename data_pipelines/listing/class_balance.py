@@ -13,9 +13,9 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from data_pipelines.listing.chexpert_labels import only_positive
-from data_pipelines.listing.item import Item
-from medst_jax.data import schema
+from medst_jax.data.records import schema
+from medst_jax.data_pipelines.listing.chexpert_labels import only_positive
+from medst_jax.data_pipelines.listing.item import Item
 
 
 def one_class_each(items: Iterable[Item], classes: Sequence[str], per_class: int) -> list[Item]:

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from etils import epath
 
-from data_pipelines.listing.cells import CellError
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.raw import Reject
 
 # A quoted cell may run over lines; a longer run is taken for a quote that was never closed.
 _MAX_LINES = 1000

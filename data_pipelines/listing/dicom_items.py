@@ -6,9 +6,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from data_pipelines import dicom, image_files
-from data_pipelines.listing import cells
-from data_pipelines.listing.item import Item
+from medst_jax.data_pipelines.images import dicom, image_files
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.item import Item
 
 
 def from_header(source_dir: str, item: Item) -> Item:

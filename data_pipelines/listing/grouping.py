@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from data_pipelines.listing import splits
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.listing.item import Item
+from medst_jax.data_pipelines.listing import splits
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.item import Item
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from data_pipelines.raw import NAN, Reject
+from medst_jax.data_pipelines.raw import NAN, Reject
 
 
 @dataclass(frozen=True, slots=True)

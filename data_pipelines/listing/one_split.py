@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from data_pipelines.listing.item import Item
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing.item import Item
+from medst_jax.data_pipelines.raw import Reject
 
 
 def keep_last_split(items: Iterable[Item], order: Sequence[str]) -> tuple[list[Item], list[Reject]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from medst_jax.data import schema
-from medst_jax.text import label_sentence, split_sentences
+from medst_jax.data.records import schema
+from medst_jax.text.labeler import label_sentence
 from medst_jax.text.mentions import NO_FINDING
+from medst_jax.text.sentences import split_sentences
 from medst_jax.text.words import SILENT_SECTIONS
 
 SentenceLabeler = Callable[[str], Mapping[str, int]]

@@ -15,16 +15,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from data_pipelines import image_files
-from data_pipelines.listing import grouping, report_file
-from data_pipelines.listing.about import About
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.listing.grouping import Patient
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.sentences import SentenceLabeler, sentences_of
-from data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
-from medst_jax.text import label_sentence, split_sections
+from medst_jax.data_pipelines.images import image_files
+from medst_jax.data_pipelines.listing import grouping, report_file
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.grouping import Patient
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.sentences import SentenceLabeler, sentences_of
+from medst_jax.data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
+from medst_jax.text.labeler import label_sentence
+from medst_jax.text.sections import split_sections
 
 _STUDIES_PER_UNIT = 1000
 STORED_SIZE = 512

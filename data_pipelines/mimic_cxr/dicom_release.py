@@ -11,12 +11,12 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from data_pipelines import dicom, image_files
-from data_pipelines.listing import cells
-from data_pipelines.listing.csv_table import find_table
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.mimic_cxr import tables
-from data_pipelines.mimic_cxr.jpg import MimicCxrJpg, make_listing
+from medst_jax.data_pipelines.images import dicom, image_files
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.csv_table import find_table
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.mimic_cxr import tables
+from medst_jax.data_pipelines.mimic_cxr.jpg import MimicCxrJpg, make_listing
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The MIMIC-CXR studies with a grade of pulmonary edema, for training and judging severity.
 
-Put the tables of `data_pipelines.mimic_cxr.severity` into a MIMIC-CXR-JPG folder. Patients with a
+Put the tables of `medst_jax.data_pipelines.mimic_cxr.severity` into a MIMIC-CXR-JPG folder. Patients with a
 consensus grade are the test set; 10% of the others, by hash, are for validation.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from data_pipelines.listing import splits
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.listing.item import Listing
-from data_pipelines.mimic_cxr.jpg import MimicCxrJpg
-from data_pipelines.mimic_cxr.severity import CONSENSUS
+from medst_jax.data_pipelines.listing import splits
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.item import Listing
+from medst_jax.data_pipelines.mimic_cxr.jpg import MimicCxrJpg
+from medst_jax.data_pipelines.mimic_cxr.severity import CONSENSUS
 
 
 @dataclass(frozen=True)

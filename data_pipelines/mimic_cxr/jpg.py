@@ -2,7 +2,7 @@
 """MIMIC-CXR-JPG, with the reports of MIMIC-CXR when they are there.
 
 The folder holds `files/` (images, and `mimic-cxr-reports.zip` unpacked over it) and the tables of
-`data_pipelines.mimic_cxr.tables`. Splits are the official ones; studies are ordered by date and
+`medst_jax.data_pipelines.mimic_cxr.tables`. Splits are the official ones; studies are ordered by date and
 time; a study without a row in the label table has every label outside its vocabulary.
 """
 
@@ -12,16 +12,16 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.about import About
-from data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE, UNLABELLED
-from data_pipelines.listing.class_balance import one_class_each
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.source import ListedSource
-from data_pipelines.mimic_cxr import reports, severity, tables
-from data_pipelines.mimic_cxr.tables import Film
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE, UNLABELLED
+from medst_jax.data_pipelines.listing.class_balance import one_class_each
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.source import ListedSource
+from medst_jax.data_pipelines.mimic_cxr import reports, severity, tables
+from medst_jax.data_pipelines.mimic_cxr.tables import Film
+from medst_jax.data_pipelines.raw import Reject
 
 NAMESPACE = "mimic-cxr"
 LICENCE = "PhysioNet Credentialed Health Data License 1.5.0"
@@ -93,7 +93,7 @@ def make_listing(
 
 @dataclass(frozen=True)
 class Mimic5x200(MimicCxrJpg):
-    """200 images of each of five classes; see `data_pipelines.listing.class_balance`."""
+    """200 images of each of five classes; see `medst_jax.data_pipelines.listing.class_balance`."""
 
     name: str = "mimic_5x200"
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 
 from etils import epath
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
-from data_pipelines.mimic_cxr.tables import Film
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
+from medst_jax.data_pipelines.mimic_cxr.tables import Film
+from medst_jax.data_pipelines.raw import Reject
 
 # Fills {patient} with p10/p10000032 and {study} with s50414267.
 _LAYOUTS = (

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
-from data_pipelines.mimic_cxr.tables import dicom_id
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
+from medst_jax.data_pipelines.mimic_cxr.tables import dicom_id
+from medst_jax.data_pipelines.raw import Reject
 
 CONSENSUS, EXPERT, MINED = "consensus", "expert", "mined"
 # From the weakest to the best, so that a later one replaces an earlier.

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from data_pipelines.listing import cells, chexpert_labels
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
-from data_pipelines.listing.splits import split_name
-from data_pipelines.raw import NAN, Reject
+from medst_jax.data_pipelines.listing import cells, chexpert_labels
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
+from medst_jax.data_pipelines.listing.splits import split_name
+from medst_jax.data_pipelines.raw import NAN, Reject
 
 METADATA = ("mimic-cxr-2.0.0-metadata.csv", "mimic-cxr-2.1.0-metadata.csv")
 SPLIT = ("mimic-cxr-2.0.0-split.csv", "mimic-cxr-2.1.0-split.csv")

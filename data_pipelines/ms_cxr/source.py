@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.about import About
-from data_pipelines.listing.annotated import mimic_facts, places
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
-from data_pipelines.listing.item import Box, Item, Listing
-from data_pipelines.listing.one_split import keep_last_split
-from data_pipelines.listing.source import ListedSource
-from data_pipelines.listing.splits import split_name
-from data_pipelines.mimic_cxr import jpg, tables
-from data_pipelines.raw import Reject
-from medst_jax.data.annotations import Annotation, Phrase
-from medst_jax.data.studies import Studies
+from medst_jax.data.records.annotations import Annotation, Phrase
+from medst_jax.data.records.studies import Studies
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.annotated import mimic_facts, places
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
+from medst_jax.data_pipelines.listing.item import Box, Item, Listing
+from medst_jax.data_pipelines.listing.one_split import keep_last_split
+from medst_jax.data_pipelines.listing.source import ListedSource
+from medst_jax.data_pipelines.listing.splits import split_name
+from medst_jax.data_pipelines.mimic_cxr import jpg, tables
+from medst_jax.data_pipelines.raw import Reject
 
 FINDINGS = (
     "Atelectasis",

@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.one_split import keep_last_split
-from data_pipelines.nih_chestxray14 import tables
-from data_pipelines.nih_chestxray14.source import NihChestXray14
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.one_split import keep_last_split
+from medst_jax.data_pipelines.nih_chestxray14 import tables
+from medst_jax.data_pipelines.nih_chestxray14.source import NihChestXray14
+from medst_jax.data_pipelines.raw import Reject
 
 CLASSES = (
     *tables.FINDINGS,

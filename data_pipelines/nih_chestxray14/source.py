@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from data_pipelines.listing.about import About
-from data_pipelines.listing.item import Listing
-from data_pipelines.listing.source import BOXES, ListedSource
-from data_pipelines.nih_chestxray14 import tables
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.item import Listing
+from medst_jax.data_pipelines.listing.source import BOXES, ListedSource
+from medst_jax.data_pipelines.nih_chestxray14 import tables
 
 NAMESPACE = "nih_chestxray14"
 

@@ -19,11 +19,11 @@ from collections.abc import Mapping
 
 from etils import epath
 
-from data_pipelines.listing import cells, splits
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
-from data_pipelines.listing.item import Box, Item
-from data_pipelines.raw import NAN, Reject
+from medst_jax.data_pipelines.listing import cells, splits
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
+from medst_jax.data_pipelines.listing.item import Box, Item
+from medst_jax.data_pipelines.raw import NAN, Reject
 
 FINDINGS = (
     "Atelectasis",

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 from etils import epath
 
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.raw import Reject
 
 ARCHIVE = "NLMCXR_reports.tgz"
 FOLDER = "ecgen-radiology"

@@ -20,16 +20,16 @@ from typing import Any
 
 from etils import epath
 
-from data_pipelines import dicom, image_files
-from data_pipelines.listing import cells
-from data_pipelines.listing.about import About
-from data_pipelines.listing.chexpert_labels import CHEXPERT, UNLABELLED
-from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.source import ListedSource
-from data_pipelines.open_i import mesh, reports
-from data_pipelines.open_i.reports import TaggedReport
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.images import dicom, image_files
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, UNLABELLED
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.source import ListedSource
+from medst_jax.data_pipelines.open_i import mesh, reports
+from medst_jax.data_pipelines.open_i.reports import TaggedReport
+from medst_jax.data_pipelines.raw import Reject
 
 _FOLDERS = ("NLMCXR_png", "images/images_normalized", "NLMCXR_dcm", "")
 _SUFFIXES = (".png", ".dcm", ".dcm.png", ".jpg")

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.source import ListedSource
-from data_pipelines.padchest.cells import parse_labels, year
-from medst_jax.data import schema
+from medst_jax.data.records import schema
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.source import ListedSource
+from medst_jax.data_pipelines.padchest.cells import parse_labels, year
 
 TABLE = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv"
 _NEEDED = ("ImageID", "ImageDir", "StudyDate_DICOM", "StudyID", "PatientID", "Projection", "Labels")

@@ -18,16 +18,16 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.about import About
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
-from data_pipelines.listing.dicom_items import from_header
-from data_pipelines.listing.item import Box, Item, Listing
-from data_pipelines.listing.source import BOXES, ListedSource
-from data_pipelines.listing.splits import seventy_fifteen_fifteen
-from data_pipelines.raw import Reject
-from medst_jax.data import schema
+from medst_jax.data.records import schema
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
+from medst_jax.data_pipelines.listing.dicom_items import from_header
+from medst_jax.data_pipelines.listing.item import Box, Item, Listing
+from medst_jax.data_pipelines.listing.source import BOXES, ListedSource
+from medst_jax.data_pipelines.listing.splits import seventy_fifteen_fifteen
+from medst_jax.data_pipelines.raw import Reject
 
 PNEUMONIA = "Pneumonia"
 CLASSES = ("Normal", "No Lung Opacity / Not Normal", "Lung Opacity")

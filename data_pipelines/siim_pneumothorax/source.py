@@ -24,14 +24,14 @@ import cv2
 import numpy as np
 from etils import epath
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import CsvTable, TableError, TableRow, need_table
-from data_pipelines.listing.dicom_items import from_header
-from data_pipelines.listing.item import Item, Listing
-from data_pipelines.listing.source import ListedSource
-from data_pipelines.listing.splits import seventy_fifteen_fifteen
-from data_pipelines.siim_pneumothorax import run_lengths
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError, TableRow, need_table
+from medst_jax.data_pipelines.listing.dicom_items import from_header
+from medst_jax.data_pipelines.listing.item import Item, Listing
+from medst_jax.data_pipelines.listing.source import ListedSource
+from medst_jax.data_pipelines.listing.splits import seventy_fifteen_fifteen
+from medst_jax.data_pipelines.siim_pneumothorax import run_lengths
 
 PNEUMOTHORAX = "Pneumothorax"
 SIDE = 1024

@@ -10,8 +10,8 @@ To change a prevalence, a scanner or the noise of labels, change it here.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from data_pipelines.simulated_cxr.detector import Scanner
-from data_pipelines.simulated_cxr.findings import LABELS, WIDE_LABELS
+from medst_jax.data_pipelines.simulated_cxr.findings.findings import LABELS, WIDE_LABELS
+from medst_jax.data_pipelines.simulated_cxr.thorax.detector import Scanner
 
 PREVALENCE: Mapping[str, float] = {
     "Enlarged Cardiomediastinum": 0.07,

@@ -14,24 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.raw import RawStudy
-from data_pipelines.simulated_cxr import annotations, blocks
-from data_pipelines.simulated_cxr.findings import EXTRA, FINDINGS
-from data_pipelines.simulated_cxr.masks import GRID
-from data_pipelines.simulated_cxr.patients import Case, patient_studies
-from data_pipelines.simulated_cxr.seeds import VERSION
-from data_pipelines.simulated_cxr.sentence_pairs import sentence_pairs
-from data_pipelines.simulated_cxr.sites import SITES
-from data_pipelines.simulated_cxr.truth import TECHNIQUE, TRUTH_FEATURES
-from medst_jax.data.annotations import CONFIGS, Annotation
-from medst_jax.data.studies import Studies
+from medst_jax.data.records.annotations import CONFIGS, Annotation
+from medst_jax.data.records.studies import Studies
+from medst_jax.data_pipelines.raw import RawStudy
+from medst_jax.data_pipelines.simulated_cxr.cohort import annotations, blocks
+from medst_jax.data_pipelines.simulated_cxr.cohort.patients import Case, patient_studies
+from medst_jax.data_pipelines.simulated_cxr.cohort.truth import TECHNIQUE, TRUTH_FEATURES
+from medst_jax.data_pipelines.simulated_cxr.findings.findings import EXTRA, FINDINGS
+from medst_jax.data_pipelines.simulated_cxr.reporter.sentence_pairs import sentence_pairs
+from medst_jax.data_pipelines.simulated_cxr.seeds import VERSION
+from medst_jax.data_pipelines.simulated_cxr.sites import SITES
+from medst_jax.data_pipelines.simulated_cxr.thorax.masks import GRID
 
 UNIT = 400  # patients, about 1,000 studies
 
 
 @dataclass(frozen=True)
 class SimulatedSite:
-    """One site of the cohort; implements `data_pipelines.raw.Source`.
+    """One site of the cohort; implements `medst_jax.data_pipelines.raw.Source`.
 
     `blocks` are (split, patients): the split "" is derived from each patient's id.
     """

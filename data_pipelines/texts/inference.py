@@ -19,11 +19,11 @@ from typing import ClassVar
 
 from etils import epath
 
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.raw import Reject
-from data_pipelines.texts.source import TextSource
-from medst_jax.data.annotations import SentencePair
+from medst_jax.data.records.annotations import SentencePair
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.raw import Reject
+from medst_jax.data_pipelines.texts.source import TextSource
 
 _RELATIONS = ("entailment", "contradiction", "neutral")
 

@@ -18,15 +18,15 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from data_pipelines.listing import splits
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import CsvTable, TableError, TableRow, find_table
-from data_pipelines.listing.splits import split_name
-from data_pipelines.mimic_cxr import tables
-from data_pipelines.raw import Reject
-from data_pipelines.texts.source import TextSource
-from data_pipelines.texts.stream import open_bytes
-from medst_jax.data.annotations import Text
+from medst_jax.data.records.annotations import Text
+from medst_jax.data_pipelines.listing import splits
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError, TableRow, find_table
+from medst_jax.data_pipelines.listing.splits import split_name
+from medst_jax.data_pipelines.mimic_cxr import tables
+from medst_jax.data_pipelines.raw import Reject
+from medst_jax.data_pipelines.texts.source import TextSource
+from medst_jax.data_pipelines.texts.stream import open_bytes
 
 # Table: the columns of subject, text and, where there is one, of notes found to be wrong.
 _TABLES = {

@@ -16,12 +16,12 @@ from xml.etree import ElementTree
 
 from etils import epath
 
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.raw import Reject
-from data_pipelines.texts.source import TextSource
-from data_pipelines.texts.stream import open_bytes
-from medst_jax.data.annotations import Text
+from medst_jax.data.records.annotations import Text
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.raw import Reject
+from medst_jax.data_pipelines.texts.source import TextSource
+from medst_jax.data_pipelines.texts.stream import open_bytes
 
 # MEDLINE writes three letters; records hold two where ISO 639-1 has them.
 _LANGUAGES = {"eng": "en", "spa": "es", "ger": "de", "fre": "fr", "por": "pt", "ita": "it"}

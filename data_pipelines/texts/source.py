@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 from etils import epath
 
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import TableError
-from data_pipelines.raw import RawStudy, Reject
-from medst_jax.data.annotations import Annotation
-from medst_jax.data.studies import Studies
+from medst_jax.data.records.annotations import Annotation
+from medst_jax.data.records.studies import Studies
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.raw import RawStudy, Reject
 
 _MAX_REJECT_FRACTION = 0.01
 

@@ -10,12 +10,12 @@ from typing import ClassVar
 
 from etils import epath
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
-from data_pipelines.raw import Reject
-from data_pipelines.texts.source import TextSource
-from medst_jax.data.annotations import SentencePair
+from medst_jax.data.records.annotations import SentencePair
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
+from medst_jax.data_pipelines.raw import Reject
+from medst_jax.data_pipelines.texts.source import TextSource
 
 _SIMILARITY = {"paraphrase": "similar", "contradiction": "different"}
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from data_pipelines.listing import cells
-from data_pipelines.listing.cells import CellError
-from data_pipelines.listing.csv_table import CsvTable, TableRow
-from data_pipelines.listing.item import Box
-from data_pipelines.raw import Reject
+from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow
+from medst_jax.data_pipelines.listing.item import Box
+from medst_jax.data_pipelines.raw import Reject
 
 _READER = ("rad_id", "rad_ID")
 _SIDES = ("x_min", "y_min", "x_max", "y_max")

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from data_pipelines.listing import splits
-from data_pipelines.listing.about import About
-from data_pipelines.listing.csv_table import find_table, need_table
-from data_pipelines.listing.dicom_items import from_header
-from data_pipelines.listing.item import Box, Item, Listing
-from data_pipelines.listing.source import BOXES, ListedSource
-from data_pipelines.raw import Reject
-from data_pipelines.vindr import readings
+from medst_jax.data_pipelines.listing import splits
+from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import find_table, need_table
+from medst_jax.data_pipelines.listing.dicom_items import from_header
+from medst_jax.data_pipelines.listing.item import Box, Item, Listing
+from medst_jax.data_pipelines.listing.source import BOXES, ListedSource
+from medst_jax.data_pipelines.raw import Reject
+from medst_jax.data_pipelines.vindr import readings
 
 _LICENCE = "PhysioNet Credentialed Health Data License 1.5.0"
 KAGGLE_CLASSES = (

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from absl import app, flags
 
-from launch.pod.gcloud import Gcloud
-from launch.pod.slice import PodError, Slice
+from medst_jax.commands.pod.gcloud import Gcloud
+from medst_jax.commands.pod.slice import PodError, Slice
 
 _NAME = flags.DEFINE_string("name", None, "Name of the queued resource and its nodes.")
 _ZONE = flags.DEFINE_string("zone", None, "Zone, for example us-west4-a.")

@@ -8,13 +8,14 @@ python launch/pod/create.py --name=medst --zone=us-west4-a --accelerator=v5litep
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from absl import flags
 
-from launch.pod import command, queued
-from launch.pod.gcloud import Gcloud
-from launch.pod.slice import Slice
+from medst_jax.commands.pod import command, queued
+from medst_jax.commands.pod.gcloud import Gcloud
+from medst_jax.commands.pod.slice import Slice
 
 _WAIT = flags.DEFINE_bool("wait", True, "Wait until the slices are active.")
 

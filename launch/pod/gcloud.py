@@ -6,7 +6,7 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 
-from launch.pod.slice import PodError
+from medst_jax.commands.pod.slice import PodError
 
 
 class CallError(PodError):

@@ -10,12 +10,13 @@ python launch/pod/jobset.py --name=medst --image=IMAGE --topology=v5e:4x4 [--sli
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from absl import app, flags
 
-from launch.pod.manifest import Manifest
-from launch.pod.slice import PodError
+from medst_jax.commands.pod.manifest import Manifest
+from medst_jax.commands.pod.slice import PodError
 
 _NAME = flags.DEFINE_string("name", None, "Name of the JobSet.", required=True)
 _IMAGE = flags.DEFINE_string("image", "", "Container image that holds the repository.")

@@ -8,14 +8,15 @@ python launch/pod/log.py --name=medst --zone=us-west4-a [--slice=0] [--worker=0]
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from absl import flags
 
-from launch.pod import command, scripts
-from launch.pod.gcloud import Gcloud
-from launch.pod.slice import PodError, Slice
-from launch.pod.workers import ssh
+from medst_jax.commands.pod import command, scripts
+from medst_jax.commands.pod.gcloud import Gcloud
+from medst_jax.commands.pod.slice import PodError, Slice
+from medst_jax.commands.pod.workers import ssh
 
 _SLICE = flags.DEFINE_integer("slice", 0, "Which slice.", lower_bound=0)
 _WORKER = flags.DEFINE_string("worker", "0", "Which worker of it, or all.")

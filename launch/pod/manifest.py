@@ -9,8 +9,8 @@ import re
 import string
 from collections.abc import Sequence
 
-from launch.pod.slice import PodError
-from launch.pod.watching import AGAIN
+from medst_jax.commands.pod.slice import PodError
+from medst_jax.commands.pod.watching import AGAIN
 
 TEMPLATE = pathlib.Path(__file__).with_name("jobset.yaml")
 # GKE's name of a generation; hosts of a slice hold four chips.

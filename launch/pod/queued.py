@@ -5,8 +5,8 @@ import json
 import time
 from collections.abc import Callable
 
-from launch.pod.gcloud import CallError, Gcloud, Result, last_words, spoken
-from launch.pod.slice import PodError, Slice
+from medst_jax.commands.pod.gcloud import CallError, Gcloud, Result, last_words, spoken
+from medst_jax.commands.pod.slice import PodError, Slice
 
 ABSENT, ACTIVE, FAILED, SUSPENDED = "ABSENT", "ACTIVE", "FAILED", "SUSPENDED"
 WAITING = ("WAITING_FOR_RESOURCES", "PROVISIONING", "CREATING", "ACCEPTED")

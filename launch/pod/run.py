@@ -11,11 +11,12 @@ launch/train.py gets --distributed of itself.
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from launch.pod import command, workers
-from launch.pod.gcloud import Gcloud
-from launch.pod.slice import Slice
+from medst_jax.commands.pod import command, workers
+from medst_jax.commands.pod.gcloud import Gcloud
+from medst_jax.commands.pod.slice import Slice
 
 
 def start(gcloud: Gcloud, wanted: Slice, program: list[str]) -> None:

@@ -11,11 +11,12 @@ onto the worker's disk; mount: the whole folder through gcsfuse, for data larger
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from launch.pod import command, staging_flags, workers
-from launch.pod.gcloud import Gcloud
-from launch.pod.slice import PodError, Slice
+from medst_jax.commands.pod import command, staging_flags, workers
+from medst_jax.commands.pod.gcloud import Gcloud
+from medst_jax.commands.pod.slice import PodError, Slice
 
 
 def stage(gcloud: Gcloud, wanted: Slice, arguments: list[str]) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from launch.pod.slice import PodError
+from medst_jax.commands.pod.slice import PodError
 
 
 def load_config(argument: str) -> dict[str, Any]:

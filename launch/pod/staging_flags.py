@@ -3,9 +3,9 @@
 
 from absl import flags
 
-from launch.pod import scripts
-from launch.pod.slice import PodError
-from launch.pod.staging import datasets_of, load_config
+from medst_jax.commands.pod import scripts
+from medst_jax.commands.pod.slice import PodError
+from medst_jax.commands.pod.staging import datasets_of, load_config
 
 _CONFIG = flags.DEFINE_string("config", "", "FILE[:VARIANT] whose data are staged.")
 _FROM = flags.DEFINE_string("data_from", "", "Folder of prepared data in a bucket, gs://...")

@@ -7,11 +7,12 @@ python launch/pod/stop.py --name=medst --zone=us-west4-a [--slices=2] [--dry_run
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from launch.pod import command, scripts, workers
-from launch.pod.gcloud import Gcloud
-from launch.pod.slice import Slice
+from medst_jax.commands.pod import command, scripts, workers
+from medst_jax.commands.pod.gcloud import Gcloud
+from medst_jax.commands.pod.slice import Slice
 
 
 def stop(gcloud: Gcloud, wanted: Slice, arguments: list[str]) -> None:

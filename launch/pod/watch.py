@@ -15,14 +15,15 @@ end of that worker's log. It may itself be stopped and started at any time.
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+if not __package__:  # run as a script: the repository need not be installed
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from absl import flags
 
-from launch.pod import command, staging_flags
-from launch.pod.gcloud import Gcloud
-from launch.pod.slice import PodError, Slice
-from launch.pod.watching import Job, Watch
+from medst_jax.commands.pod import command, staging_flags
+from medst_jax.commands.pod.gcloud import Gcloud
+from medst_jax.commands.pod.slice import PodError, Slice
+from medst_jax.commands.pod.watching import Job, Watch
 
 _RESTARTS = flags.DEFINE_integer(
     "max_restarts", 100, "How often the run may begin again.", lower_bound=0

@@ -5,10 +5,10 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
-from launch.pod import queued, workers
-from launch.pod.gcloud import CallError, Gcloud
-from launch.pod.scripts import STOP
-from launch.pod.slice import PodError, Slice
+from medst_jax.commands.pod import queued, workers
+from medst_jax.commands.pod.gcloud import CallError, Gcloud
+from medst_jax.commands.pod.scripts import STOP
+from medst_jax.commands.pod.slice import PodError, Slice
 
 # Ends after which the same command goes on from the last checkpoint: saved after SIGTERM, killed
 # by SIGTERM before it could, killed by SIGKILL, aborted because another worker had gone.

@@ -6,9 +6,9 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from launch.pod import scripts
-from launch.pod.gcloud import CallError, Gcloud, Result
-from launch.pod.slice import PodError, Slice
+from medst_jax.commands.pod import scripts
+from medst_jax.commands.pod.gcloud import CallError, Gcloud, Result
+from medst_jax.commands.pod.slice import PodError, Slice
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 from etils import epath
 
-from medst_jax.data.pixels import Fit
-from medst_jax.evaluate.bench import Bench, Library
-from medst_jax.evaluate.embedder import Embedder, TextEncoder
-from medst_jax.evaluate.measure import available, statistic
-from medst_jax.evaluate.outcome import Outcome
-from medst_jax.evaluate.protocols import assign
+from medst_jax.data.images.pixels import Fit
+from medst_jax.evaluate.protocols.registry import assign
+from medst_jax.evaluate.statistics.measure import available, statistic
+from medst_jax.evaluate.statistics.outcome import Outcome
+from medst_jax.evaluate.subjects.bench import Bench, Library
+from medst_jax.evaluate.subjects.embedder import Embedder, TextEncoder
 
 
 class EvaluatedData(Protocol):

@@ -7,14 +7,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from medst_jax.evaluate import bootstrap
-from medst_jax.evaluate.bench import Bench
-from medst_jax.evaluate.cautions import SystemUnderTest, cautions
-from medst_jax.evaluate.measure import measure
-from medst_jax.evaluate.outcome import Derived, NotApplicable, Outcome, Part
-from medst_jax.evaluate.predictions import Predictions
-from medst_jax.evaluate.protocols import Assignment, assign
-from medst_jax.evaluate.rows import SMALL, Row
+from medst_jax.evaluate.protocols.registry import Assignment, assign
+from medst_jax.evaluate.statistics import bootstrap
+from medst_jax.evaluate.statistics.measure import measure
+from medst_jax.evaluate.statistics.outcome import Derived, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.evaluate.statistics.rows import SMALL, Row
+from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.cautions import SystemUnderTest, cautions
 from medst_jax.options import parse
 
 

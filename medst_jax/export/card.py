@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from medst_jax.data.studies import MissingDataError, read_info
+from medst_jax.data.records.studies import MissingDataError, read_info
 
 _USE = """## Intended use
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from flax import nnx
 
-from medst_jax.data.preprocess import Preprocess
-from medst_jax.models import Bert, Swin, ViT
+from medst_jax.data.images.preprocess import Preprocess
+from medst_jax.models.encoders.bert import Bert
+from medst_jax.models.encoders.swin import Swin
+from medst_jax.models.encoders.vit import ViT
 
 
 def foreign_config(encoder: nnx.Module, preprocess: Preprocess | None = None) -> dict[str, Any]:

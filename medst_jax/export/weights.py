@@ -10,12 +10,12 @@ import safetensors.numpy
 from etils import epath
 from flax import nnx
 
-from medst_jax.data.foreign_tokenizer import ForeignTokenizer
-from medst_jax.data.text_tokenizer import TextTokenizer
+from medst_jax.data.tokenize.foreign_tokenizer import ForeignTokenizer
+from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.export.errors import ExportError
 from medst_jax.export.foreign_config import foreign_config
-from medst_jax.models import from_pretrained, save_pretrained
-from medst_jax.models.layouts import OWN_LAYOUT
+from medst_jax.models.weights.layout_registry import OWN_LAYOUT
+from medst_jax.models.weights.pretrained import from_pretrained, save_pretrained
 from medst_jax.systems.system import System
 from medst_jax.train.workdir import write_json
 

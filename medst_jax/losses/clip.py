@@ -6,8 +6,8 @@ from typing import Any
 import jax
 from jax.typing import ArrayLike
 
-from medst_jax.losses.contrastive import Contrastive
-from medst_jax.losses.pairs import (
+from medst_jax.losses.forms.contrastive import Contrastive
+from medst_jax.losses.forms.pairs import (
     Block,
     PairLoss,
     Pairs,

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from medst_jax.losses.contrastive import Contrastive
-from medst_jax.losses.pairs import (
+from medst_jax.losses.forms.contrastive import Contrastive
+from medst_jax.losses.forms.pairs import (
     Block,
     PairLoss,
     Pairs,

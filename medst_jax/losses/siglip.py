@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from medst_jax.losses.pairs import (
+from medst_jax.losses.forms.pairs import (
     Block,
     PairLoss,
     Pairs,

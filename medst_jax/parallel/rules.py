@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import jax
 from jax.sharding import PartitionSpec as P
 
-from medst_jax.models.placement import Placement, use_placement
 from medst_jax.parallel.mesh import MeshError, batch_shards
+from medst_jax.parallel.placement import Placement, use_placement
 
 Rules = Mapping[str, tuple[str, ...]]
 

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from medst_jax.parallel import batch_sharding, use_rules
+from medst_jax.parallel.rules import use_rules
+from medst_jax.parallel.sharding import batch_sharding
 from medst_jax.plan.compile import Memory, compile_for
 from medst_jax.plan.cycles import cost
 from medst_jax.plan.estimate import compute_seconds

@@ -11,9 +11,9 @@ from etils import epath
 
 from medst_jax import systems
 from medst_jax.data.batch import batch_spec, keys_of
-from medst_jax.data.data_options import DataOptions
-from medst_jax.data.input import load_tokenizer
-from medst_jax.data.mixture import mixture_labels
+from medst_jax.data.loader.input import load_tokenizer
+from medst_jax.data.mixture.data_options import DataOptions
+from medst_jax.data.mixture.mixture import mixture_labels
 from medst_jax.options import parse
 from medst_jax.plan.flops import forward_flops
 from medst_jax.plan.topology import Topology

@@ -10,7 +10,7 @@ from flax import nnx
 
 from medst_jax import systems
 from medst_jax.data.batch import batch_spec, keys_of
-from medst_jax.data.data_options import DataOptions
+from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.options import parse
 from medst_jax.plan.chips import CHIPS
 from medst_jax.plan.flops import forward_flops

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from medst_jax.evaluate.measure import available
-from medst_jax.evaluate.predictions import Predictions
+from medst_jax.evaluate.statistics.measure import available
+from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.reality_check.statistics import plain_value
 
 _SHOTS = re.compile(r"(.+)/(\d+) shots")

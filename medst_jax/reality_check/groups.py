@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from medst_jax.evaluate.groups import UNKNOWN
-from medst_jax.evaluate.predictions import Predictions
+from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.evaluate.subjects.groups import UNKNOWN
 from medst_jax.reality_check.statistics import plain_value
 
 FEWEST = 50  # images of a group that is reported

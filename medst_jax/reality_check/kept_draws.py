@@ -7,7 +7,7 @@ import io
 import numpy as np
 from etils import epath
 
-from medst_jax.evaluate.predictions import Predictions
+from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.reality_check.statistics import Draws, draw
 from medst_jax.train.workdir import write_atomic
 

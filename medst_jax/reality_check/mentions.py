@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from medst_jax.data.study import Study
+from medst_jax.data.records.study import Study
 
 _WORD = re.compile(r"[a-z]+")
 

@@ -5,7 +5,7 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 
-from medst_jax.evaluate import figures
+from medst_jax.evaluate.report import figures
 from medst_jax.reality_check.page_sections import (
     costs_section,
     groups_section,

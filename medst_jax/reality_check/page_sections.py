@@ -4,7 +4,7 @@
 import html
 from collections.abc import Sequence
 
-from medst_jax.evaluate import figures
+from medst_jax.evaluate.report import figures
 from medst_jax.reality_check.groups import worst
 from medst_jax.reality_check.published import TABLES, Published
 from medst_jax.reality_check.results import Row, Table

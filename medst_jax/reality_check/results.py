@@ -11,7 +11,7 @@ import numpy as np
 from etils import epath
 from tqdm import tqdm
 
-from medst_jax.evaluate.predictions import Predictions, read_predictions
+from medst_jax.evaluate.statistics.predictions import Predictions, read_predictions
 from medst_jax.reality_check.cells import Line
 from medst_jax.reality_check.costs import cost_of
 from medst_jax.reality_check.curves import finding_values, shot_curves

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from medst_jax.evaluate import bootstrap
-from medst_jax.evaluate.measure import statistic
-from medst_jax.evaluate.predictions import Predictions
+from medst_jax.evaluate.statistics import bootstrap
+from medst_jax.evaluate.statistics.measure import statistic
+from medst_jax.evaluate.statistics.predictions import Predictions
 
 LEVEL = 0.95
 

@@ -14,21 +14,22 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.models import ClassTokenHead, MaskedLanguageHead, PatchProjector, unit_norm
-from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.masked_words import (
+from medst_jax.models.heads.contrastive import unit_norm
+from medst_jax.models.heads.masked_language import MaskedLanguageHead
+from medst_jax.models.heads.projection_heads import ClassTokenHead, PatchProjector
+from medst_jax.systems.parts.masked_words import (
     MaskOptions,
     gather_predicted,
     language_loss,
     mask_words,
     predicted_slots,
 )
-from medst_jax.systems.options import ContrastiveOptions, check_no_flip
-from medst_jax.systems.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.options import ContrastiveOptions, check_no_flip
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.training_images import purpose_keys, training_images
+from medst_jax.systems.parts.two_towers import ContrastiveTowers
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs
-from medst_jax.systems.training_images import purpose_keys, training_images
-from medst_jax.systems.two_towers import ContrastiveTowers
+from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
 
 
 @dataclasses.dataclass(frozen=True)

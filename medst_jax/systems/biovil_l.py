@@ -11,10 +11,10 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses import select
+from medst_jax.losses.selection import select
 from medst_jax.systems.biovil import Biovil, BiovilOptions
-from medst_jax.systems.options import check_chunk
-from medst_jax.systems.pairs import paired
+from medst_jax.systems.parts.options import check_chunk
+from medst_jax.systems.parts.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 

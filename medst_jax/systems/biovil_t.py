@@ -15,14 +15,13 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from medst_jax.models import CrossAttention
+from medst_jax.models.layers.cross_attention import CrossAttention
 from medst_jax.systems.biovil_l import BiovilL, BiovilLOptions
-from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.masked_words import MaskOptions
+from medst_jax.systems.parts.masked_words import MaskOptions
+from medst_jax.systems.parts.towers import temporal_encoder
+from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch
-from medst_jax.systems.towers import temporal_encoder
-from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.system import Batch, Embedding
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,16 +14,16 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import convirt_loss
-from medst_jax.models import MlpHead, unit_norm
-from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.options import ImageTextOptions
-from medst_jax.systems.pairs import PAIR_KEYS, pair_metrics, paired
+from medst_jax.losses.convirt import convirt_loss
+from medst_jax.models.heads.contrastive import unit_norm
+from medst_jax.models.heads.projection_heads import MlpHead
+from medst_jax.systems.parts.options import ImageTextOptions
+from medst_jax.systems.parts.pairs import PAIR_KEYS, pair_metrics, paired
+from medst_jax.systems.parts.towers import image_features
+from medst_jax.systems.parts.training_images import purpose_keys, training_images
+from medst_jax.systems.parts.two_towers import TwoTowers
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs
-from medst_jax.systems.towers import image_features
-from medst_jax.systems.training_images import purpose_keys, training_images
-from medst_jax.systems.two_towers import TwoTowers
+from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
 
 
 @dataclasses.dataclass(frozen=True)

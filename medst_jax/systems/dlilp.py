@@ -15,15 +15,15 @@ import jax
 from flax import nnx
 
 from medst_jax.data.batch import TEXT_REPORT
-from medst_jax.losses import masked_bce_loss
+from medst_jax.losses.bce import masked_bce_loss
 from medst_jax.options import OptionError
 from medst_jax.systems.clip import Clip
-from medst_jax.systems.label_head import LabelHead
-from medst_jax.systems.label_metrics import label_metrics
-from medst_jax.systems.options import ContrastiveOptions
+from medst_jax.systems.parts.label_head import LabelHead
+from medst_jax.systems.parts.label_metrics import label_metrics
+from medst_jax.systems.parts.options import ContrastiveOptions
+from medst_jax.systems.parts.towers import image_features
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs
-from medst_jax.systems.towers import image_features
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,18 +16,17 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import gaussian_kl
+from medst_jax.losses.gaussian import gaussian_kl
 from medst_jax.losses.severity import LEVELS, ordinal_severity_loss
-from medst_jax.models import unit_norm
-from medst_jax.systems.embedding import Embedding
+from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.systems.image_only import known_severity
-from medst_jax.systems.options import ImageOptions
+from medst_jax.systems.parts.options import ImageOptions
+from medst_jax.systems.parts.severity_head import QUESTIONS
+from medst_jax.systems.parts.severity_metrics import severity_metrics
+from medst_jax.systems.parts.towers import autoencoder
+from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.registry import register
-from medst_jax.systems.severity_head import QUESTIONS
-from medst_jax.systems.severity_metrics import severity_metrics
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import autoencoder
-from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs, System
 
 
 @dataclasses.dataclass(frozen=True)

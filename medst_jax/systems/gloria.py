@@ -17,17 +17,18 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import select
-from medst_jax.models import LinearHead, aggregate_words, unit_norm
+from medst_jax.losses.selection import select
+from medst_jax.models.heads.contrastive import unit_norm
+from medst_jax.models.heads.projection_heads import LinearHead
+from medst_jax.models.layers.word_pieces import aggregate_words
 from medst_jax.options import OptionError
-from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.options import ContrastiveOptions, check_chunk, check_no_flip
-from medst_jax.systems.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.options import ContrastiveOptions, check_chunk, check_no_flip
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.towers import region_width, regions
+from medst_jax.systems.parts.training_images import purpose_keys, training_images
+from medst_jax.systems.parts.two_towers import ContrastiveTowers
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs
-from medst_jax.systems.towers import region_width, regions
-from medst_jax.systems.training_images import purpose_keys, training_images
-from medst_jax.systems.two_towers import ContrastiveTowers
+from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
 
 _LAYERS = 4  # of BERT, the last ones, whose states are summed
 

@@ -14,15 +14,14 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.models import unit_norm
-from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.options import ImageOptions
+from medst_jax.models.heads.contrastive import unit_norm
+from medst_jax.systems.parts.options import ImageOptions
+from medst_jax.systems.parts.severity_head import HEADS, QUESTIONS, HeadName
+from medst_jax.systems.parts.severity_metrics import severity_metrics
+from medst_jax.systems.parts.towers import image_encoder, image_features
+from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.registry import register
-from medst_jax.systems.severity_head import HEADS, QUESTIONS, HeadName
-from medst_jax.systems.severity_metrics import severity_metrics
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, image_features
-from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs, System
 
 
 @dataclasses.dataclass(frozen=True)

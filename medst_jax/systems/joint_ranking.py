@@ -17,22 +17,21 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import report_ranking_loss
-from medst_jax.models import unit_norm
-from medst_jax.models.dropout import dropout
-from medst_jax.models.pooler import Pooler
-from medst_jax.systems.embedding import Embedding
+from medst_jax.losses.ranking import report_ranking_loss
+from medst_jax.models.heads.contrastive import unit_norm
+from medst_jax.models.heads.pooler import Pooler
+from medst_jax.models.layers.dropout import dropout
 from medst_jax.systems.image_only import known_severity
-from medst_jax.systems.joint_space import to_width
-from medst_jax.systems.options import ImageTextOptions
-from medst_jax.systems.pairs import paired
+from medst_jax.systems.parts.joint_space import to_width
+from medst_jax.systems.parts.options import ImageTextOptions
+from medst_jax.systems.parts.pairs import paired
+from medst_jax.systems.parts.severity_head import HEADS, QUESTIONS, HeadName
+from medst_jax.systems.parts.severity_metrics import severity_metrics
+from medst_jax.systems.parts.towers import image_features
+from medst_jax.systems.parts.training_images import purpose_keys, training_images
+from medst_jax.systems.parts.two_towers import TwoTowers
 from medst_jax.systems.registry import register
-from medst_jax.systems.severity_head import HEADS, QUESTIONS, HeadName
-from medst_jax.systems.severity_metrics import severity_metrics
-from medst_jax.systems.system import Batch, Metrics, Rngs
-from medst_jax.systems.towers import image_features
-from medst_jax.systems.training_images import purpose_keys, training_images
-from medst_jax.systems.two_towers import TwoTowers
+from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
 
 
 @dataclasses.dataclass(frozen=True)

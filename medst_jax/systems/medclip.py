@@ -12,11 +12,12 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses import Pairwise, select
-from medst_jax.models import unit_norm
+from medst_jax.losses.pairwise import Pairwise
+from medst_jax.losses.selection import select
+from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.systems.clip import Clip
-from medst_jax.systems.options import ContrastiveOptions
-from medst_jax.systems.pairs import PAIR_KEYS, paired
+from medst_jax.systems.parts.options import ContrastiveOptions
+from medst_jax.systems.parts.pairs import PAIR_KEYS, paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 

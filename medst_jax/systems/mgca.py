@@ -14,26 +14,25 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import prototype_loss, token_alignment_loss
-from medst_jax.models import (
+from medst_jax.losses.prototype import prototype_loss
+from medst_jax.losses.token_alignment import token_alignment_loss
+from medst_jax.models.heads.contrastive import Prototypes, unit_norm
+from medst_jax.models.heads.projection_heads import (
     BatchNormHead,
+    HeadForm,
     LinearHead,
-    Prototypes,
-    aggregate_words,
     aligning_head,
-    clipped_shares,
-    unit_norm,
 )
-from medst_jax.models.projection_heads import HeadForm
-from medst_jax.systems.aligned_tokens import aligned_tokens
-from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.options import ContrastiveOptions, check_image, check_no_flip
-from medst_jax.systems.pairs import CONTRAST_KEYS, paired
+from medst_jax.models.heads.token_weights import clipped_shares
+from medst_jax.models.layers.word_pieces import aggregate_words
+from medst_jax.systems.parts.aligned_tokens import aligned_tokens
+from medst_jax.systems.parts.options import ContrastiveOptions, check_image, check_no_flip
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.towers import region_width, regions
+from medst_jax.systems.parts.training_images import purpose_keys, training_images
+from medst_jax.systems.parts.two_towers import ContrastiveTowers
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs
-from medst_jax.systems.towers import region_width, regions
-from medst_jax.systems.training_images import purpose_keys, training_images
-from medst_jax.systems.two_towers import ContrastiveTowers
+from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
 
 
 @dataclasses.dataclass(frozen=True)

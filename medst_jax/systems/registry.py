@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Systems by name: every file of this package registers the systems it defines."""
+"""Systems by name: the file of this folder that is named after a system defines it."""
 
 import importlib
 import pkgutil
@@ -7,16 +7,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from medst_jax.options import OptionError, parse
-from medst_jax.systems.initialise import initialise
+from medst_jax.systems.parts.initialise import initialise
 from medst_jax.systems.system import System
 
 T = TypeVar("T", bound=type[System])
 
+_PACKAGE = "medst_jax.systems"
+_NOT_SYSTEMS = ("parts", "registry", "system")
 _SYSTEMS: dict[str, type[Any]] = {}
 
 
 def register(name: str) -> Callable[[T], T]:
-    """Class decorator that makes a system known by `name`.
+    """Class decorator that makes a class the system of the file `name`.
 
     The class has an `Options` attribute, a frozen dataclass of plain values, and takes one
     instance of it.
@@ -34,17 +36,10 @@ def register(name: str) -> Callable[[T], T]:
     return add
 
 
-def _discover() -> dict[str, type[Any]]:
-    # Importing the package's files runs their decorators, so that a new system is one new file.
-    package = importlib.import_module("medst_jax.systems")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-    return _SYSTEMS
-
-
 def available() -> tuple[str, ...]:
-    """Names of all systems, sorted."""
-    return tuple(sorted(_discover()))
+    """Names of all systems, sorted; lists files, imports none."""
+    found = pkgutil.iter_modules(importlib.import_module(_PACKAGE).__path__)
+    return tuple(sorted(module.name for module in found if module.name not in _NOT_SYSTEMS))
 
 
 def system_class(name: str) -> type[Any]:
@@ -53,12 +48,13 @@ def system_class(name: str) -> type[Any]:
     Raises:
       OptionError: no system has that name; lists those there are.
     """
-    systems = _discover()
-    if name not in systems:
-        raise OptionError(
-            f"config.system.name is {name!r}; known systems: {', '.join(available())}"
-        )
-    return systems[name]
+    if name not in _SYSTEMS:  # one that a user registered has no file here
+        if name not in available():
+            raise OptionError(
+                f"config.system.name is {name!r}; known systems: {', '.join(available())}"
+            )
+        importlib.import_module(f"{_PACKAGE}.{name}")
+    return _SYSTEMS[name]
 
 
 def build(name: str, **options: Any) -> System:

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from medst_jax.models import Temperature
+from medst_jax.models.heads.contrastive import Temperature
 from medst_jax.systems.clip import Clip
-from medst_jax.systems.options import ContrastiveOptions
-from medst_jax.systems.pairs import paired
+from medst_jax.systems.parts.options import ContrastiveOptions
+from medst_jax.systems.parts.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 

@@ -2,18 +2,30 @@
 """The interface by which the trainer, the evaluators and the exporter see every system."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from medst_jax.data.preprocess import Preprocess
-from medst_jax.systems.embedding import Embedding
+from medst_jax.data.images.preprocess import Preprocess
 
 Batch = Mapping[str, jax.Array]
 Metrics = dict[str, tuple[jax.Array | float, jax.Array | float]]
 Rngs = jax.Array | nnx.Rngs | None
+
+
+class Embedding(NamedTuple):
+    """An image's or a text's representation, float32.
+
+    global_: [B, E], unit norm, in the joint space.
+    local: [B, P, E] of patches or [B, L, E] of tokens, unit norm.
+    features: [B, D], the encoder's pooled output before any projection, for probes.
+    """
+
+    global_: jax.Array
+    local: jax.Array
+    features: jax.Array
 
 
 class UnsupportedError(TypeError):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from medst_jax.systems.clip import Clip
-from medst_jax.systems.pairs import paired
+from medst_jax.systems.parts.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 

@@ -12,16 +12,15 @@ import jax
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses import masked_bce_loss
+from medst_jax.losses.bce import masked_bce_loss
 from medst_jax.options import OptionError
-from medst_jax.systems.embedding import Embedding
-from medst_jax.systems.label_head import LabelHead
-from medst_jax.systems.label_metrics import label_metrics
-from medst_jax.systems.options import ImageOptions
+from medst_jax.systems.parts.label_head import LabelHead
+from medst_jax.systems.parts.label_metrics import label_metrics
+from medst_jax.systems.parts.options import ImageOptions
+from medst_jax.systems.parts.towers import image_encoder, image_features
+from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Metrics, Rngs, System
-from medst_jax.systems.towers import image_encoder, image_features
-from medst_jax.systems.training_images import purpose_keys, training_images
+from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs, System
 
 
 @register("unimodal")

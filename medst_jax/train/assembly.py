@@ -9,7 +9,7 @@ import optax
 
 from medst_jax import systems
 from medst_jax.options import parse
-from medst_jax.parallel import batch_shards, check_batch_size, check_sequences, make_mesh
+from medst_jax.parallel.mesh import batch_shards, check_batch_size, check_sequences, make_mesh
 from medst_jax.train.micro_batches import check_micro_batches
 from medst_jax.train.optimizer import make_optimizer
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions

@@ -14,8 +14,8 @@ from etils import epath
 from orbax.checkpoint import v1 as ocp
 
 from medst_jax import systems
-from medst_jax.data.text_tokenizer import TextTokenizer
-from medst_jax.data.tokenizer_files import load_tokenizer_file
+from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
+from medst_jax.data.tokenize.tokenizer_files import load_tokenizer_file
 from medst_jax.systems.system import System
 from medst_jax.train import workdir as records
 from medst_jax.train.state import TrainState, abstract_system, arrays, skeleton

@@ -12,10 +12,10 @@ from etils import epath
 from flax import nnx
 
 from medst_jax import models
-from medst_jax.data.text_tokenizer import TextTokenizer
-from medst_jax.data.tokenizer_files import find_tokenizer
-from medst_jax.models import foreign, weights_file
-from medst_jax.models.layouts import LAYOUTS, OWN_LAYOUT
+from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
+from medst_jax.data.tokenize.tokenizer_files import find_tokenizer
+from medst_jax.models.weights import foreign, weights_file
+from medst_jax.models.weights.layout_registry import LAYOUTS, OWN_LAYOUT
 from medst_jax.options import OptionError
 from medst_jax.systems.system import System
 from medst_jax.train.state import TrainState

@@ -17,7 +17,7 @@ import numpy as np
 from etils import epath
 from tqdm import tqdm
 
-from medst_jax.parallel import put_batch
+from medst_jax.parallel.sharding import put_batch
 from medst_jax.systems.system import System
 from medst_jax.train import workdir as records
 from medst_jax.train.checkpoint import Checkpoints

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
 from medst_jax.options import OptionError
-from medst_jax.parallel import BATCH_AXES
+from medst_jax.parallel.mesh import BATCH_AXES
 from medst_jax.systems.system import Metrics
 from medst_jax.train.state import Arrays, Skeleton, arrays
 

@@ -9,7 +9,7 @@ import optax
 from flax import nnx
 
 from medst_jax.options import OptionError
-from medst_jax.parallel import variables_by_path
+from medst_jax.parallel.sharding import variables_by_path
 from medst_jax.train.options import OptimizerOptions
 
 

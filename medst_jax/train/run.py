@@ -11,15 +11,12 @@ import jax
 import numpy as np
 from etils import epath
 
-from medst_jax.data.text_tokenizer import TextTokenizer
-from medst_jax.models import PretrainedError
+from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
+from medst_jax.models.weights.weights_file import PretrainedError
 from medst_jax.options import OptionError, parse
-from medst_jax.parallel import (
-    MeshError,
-    local_rows,
-    sharding_table,
-    wait_for_all,
-)
+from medst_jax.parallel.mesh import MeshError
+from medst_jax.parallel.parameter_table import sharding_table
+from medst_jax.parallel.processes import local_rows, wait_for_all
 from medst_jax.train import workdir as records
 from medst_jax.train.assembly import assemble
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps

@@ -15,8 +15,10 @@ import optax
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding
 
-from medst_jax.parallel import Rules, replicated, state_shardings, variables_by_path
-from medst_jax.systems.initialise import compiler_options
+from medst_jax.parallel.rules import Rules
+from medst_jax.parallel.sharding import replicated, variables_by_path
+from medst_jax.parallel.state_sharding import state_shardings
+from medst_jax.systems.parts.initialise import compiler_options
 from medst_jax.systems.system import System
 
 Arrays = dict[str, jax.Array]

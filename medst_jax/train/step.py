@@ -11,13 +11,11 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding
 
-from medst_jax.parallel import (
-    Rules,
+from medst_jax.parallel.rules import Rules, get_rules, use_rules
+from medst_jax.parallel.sharding import (
     batch_sharding,
-    get_rules,
     param_shardings,
     replicated,
-    use_rules,
     variables_by_path,
 )
 from medst_jax.systems.system import System

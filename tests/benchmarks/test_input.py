@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from benchmarks.input import _processor_seconds, measure, table
-from benchmarks.textured import _picture, prepare_textured
+from medst_jax.benchmarks.input import _processor_seconds, measure, table
+from medst_jax.benchmarks.textured import _picture, prepare_textured
 from tests.parallel.together import ROOT
 
 

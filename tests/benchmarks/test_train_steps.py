@@ -3,8 +3,8 @@
 
 import pytest
 
-from benchmarks.train_steps import measure, table, torch_seconds
-from configs import clip
+from medst_jax.benchmarks.train_steps import measure, table, torch_seconds
+from medst_jax.configs import clip
 
 
 @pytest.fixture

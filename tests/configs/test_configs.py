@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from medst_jax import systems
-from medst_jax.data.data_options import DataOptions
+from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.options import parse
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
 
@@ -22,7 +22,7 @@ CASES = [(n, v) for n in NAMES for v in VARIANTS.get(n, (None, "smoke", "tiny"))
 
 
 def _config(name: str, variant: str | None):
-    return importlib.import_module(f"configs.{name}").get_config(variant)
+    return importlib.import_module(f"medst_jax.configs.{name}").get_config(variant)
 
 
 @pytest.mark.parametrize("name,variant", CASES)
@@ -99,7 +99,7 @@ def test_the_paper_sizes_of_report_systems_build(name):
 def test_unknown_variants_are_refused_and_docstrings_say_how_to_run(name):
     with pytest.raises(ValueError, match="known:"):
         _config(name, "smok")
-    text = " ".join((importlib.import_module(f"configs.{name}").__doc__ or "").split())
+    text = " ".join((importlib.import_module(f"medst_jax.configs.{name}").__doc__ or "").split())
     for said in (f"launch/train.py --config=configs/{name}.py", "two CPU cores"):
         assert said in text, said
     assert "balanced accuracy" in text or "score" in text

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from medst_jax.data.preprocess import Preprocess
-from medst_jax.evaluate.bench import Bench, Library
-from medst_jax.evaluate.embedder import Embedder
-from medst_jax.systems.embedding import Embedding
+from medst_jax.data.images.preprocess import Preprocess
+from medst_jax.evaluate.subjects.bench import Bench, Library
+from medst_jax.evaluate.subjects.embedder import Embedder
+from medst_jax.systems.system import Embedding
 
 SIZE = 8
 LENGTH = 6

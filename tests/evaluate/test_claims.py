@@ -7,10 +7,17 @@ import importlib
 import numpy as np
 import pytest
 
-from configs.evaluate import claims, edema_claims, kermany, reality_check, smoke, temporal_claims
-from medst_jax.evaluate.baselines import PixelEmbedder
-from medst_jax.evaluate.comparison import compare, mean_value
-from medst_jax.evaluate.predictions import Predictions
+from medst_jax.configs.evaluate import (
+    claims,
+    edema_claims,
+    kermany,
+    reality_check,
+    smoke,
+    temporal_claims,
+)
+from medst_jax.evaluate.statistics.comparison import compare, mean_value
+from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.evaluate.subjects.baselines import PixelEmbedder
 from medst_jax.evaluate.suite import parse_suite
 
 
@@ -73,7 +80,7 @@ def test_claims_name_tasks_metrics_controls_and_systems_that_exist(module) -> No
         assert set(recipe.starts) <= {"image", "text"}
         origins = [module.RECIPES.get(o, claims.Recipe(o)) for o in recipe.starts.values()]
         for used in (recipe, *origins):
-            config = importlib.import_module(f"configs.{used.config}").get_config("smoke")
+            config = importlib.import_module(f"medst_jax.configs.{used.config}").get_config("smoke")
             for flag in used.flags:
                 name, _, value = flag.removeprefix("--config.").partition("=")
                 *sections, key = name.split(".")

@@ -8,13 +8,15 @@ import pytest
 from fakes import LENGTH, FakeSystem, FakeTokenizer
 from PIL import Image
 
-from data_pipelines.fixture import write_fixture
-from data_pipelines.image_table.direct import image_rows, squares
-from data_pipelines.raw import Reject
-from medst_jax.data.data_options import DataOptions, DataSetOptions
-from medst_jax.data.studies import MissingDataError
-from medst_jax.evaluate import Bench, Embedder, Library, make_evaluator
-from medst_jax.evaluate.retrieval import RetrievalOptions, retrieval
+from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
+from medst_jax.data.records.studies import MissingDataError
+from medst_jax.data_pipelines.fixture import write_fixture
+from medst_jax.data_pipelines.image_table.direct import image_rows, squares
+from medst_jax.data_pipelines.raw import Reject
+from medst_jax.evaluate.in_loop import make_evaluator
+from medst_jax.evaluate.protocols.retrieval import RetrievalOptions, retrieval
+from medst_jax.evaluate.subjects.bench import Bench, Library
+from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.options import OptionError
 
 SIZE = 16

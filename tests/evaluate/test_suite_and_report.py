@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from fakes import ImageOnlySystem, bench, pointing, studies
 
-from medst_jax.evaluate.cautions import SystemUnderTest
-from medst_jax.evaluate.report import ReportOptions, render
-from medst_jax.evaluate.rows import format_table, read_rows, write_rows
+from medst_jax.evaluate.report.page import ReportOptions, render
+from medst_jax.evaluate.statistics.rows import format_table, read_rows, write_rows
+from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.options import OptionError
 

@@ -13,7 +13,9 @@ from flax import nnx
 from jax import export as jax_export
 
 from medst_jax import systems
-from medst_jax.export import ExportError, export_checkpoint, read_rows, weights
+from medst_jax.export import weights
+from medst_jax.export.checkpoint import export_checkpoint, read_rows
+from medst_jax.export.errors import ExportError
 from medst_jax.models import from_pretrained
 from medst_jax.train.checkpoint import LoadedSystem
 from tests.models import compiled

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from medst_jax import losses
-from medst_jax.losses.ring import ambient
+from medst_jax.losses.forms.ring import ambient
 from tests.losses.pair_cases import CASES, make, options
 from tests.losses.test_local import _inputs
 

@@ -24,7 +24,8 @@ pytestmark = [
 
 def _peak(*arguments: str) -> int:
     finished = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "losses.py"), "peak", *arguments],
+        [sys.executable, "-m", "medst_jax.benchmarks.losses", "peak", *arguments],
+        cwd=ROOT,
         env={
             **os.environ,
             "JAX_PLATFORMS": "cpu",

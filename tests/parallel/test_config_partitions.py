@@ -18,7 +18,7 @@ NAMES = sorted(f.stem for f in CONFIGS.glob("*.py") if "def get_config" in f.rea
 
 @pytest.mark.parametrize("name", NAMES)
 def test_full_size_parameters_are_cut(name):
-    options = importlib.import_module(f"configs.{name}").get_config().system.to_dict()
+    options = importlib.import_module(f"medst_jax.configs.{name}").get_config().system.to_dict()
     options |= dict(labels=("a", "b", "c"), vocabulary_size=30_522, seed=0)
     system = abstract_system(lambda: systems.build(options.pop("name"), **options))
     parameters = nnx.split(system, nnx.Param, ...)[1]

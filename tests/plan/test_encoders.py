@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from configs import biovil_t, siglip_b16, unimodal
+from medst_jax.configs import biovil_t, siglip_b16, unimodal
 from medst_jax.plan import encoders
 from medst_jax.plan.compile import Compiled, Memory
 from medst_jax.plan.encoders import EncoderPlan, plan_encoders

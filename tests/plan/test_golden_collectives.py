@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from medst_jax.models.pre_norm import PreNormLayer
-from medst_jax.models.stack import scan_layers, stack_layers
+from medst_jax.models.layers.pre_norm import PreNormLayer
+from medst_jax.models.layers.stack import scan_layers, stack_layers
 from medst_jax.parallel import (
     RULES,
     batch_sharding,

@@ -93,7 +93,7 @@ def test_fits_is_the_compilers_answer():
 
 
 def _config(name: str, variant: str | None = None, **mesh):
-    config = importlib.import_module(f"configs.{name}").get_config(variant).to_dict()
+    config = importlib.import_module(f"medst_jax.configs.{name}").get_config(variant).to_dict()
     config = json.loads(json.dumps(config))
     config["data"]["data_dir"] = "/nowhere"
     return config | mesh

@@ -8,10 +8,10 @@ import jax
 import pytest
 
 import medst_jax.train.run as training
-from configs import siglip_b16
-from data_pipelines.fixture import write_fixture
-from data_pipelines.vocabulary import train_vocabulary
-from launch import train
+from medst_jax.commands import train
+from medst_jax.configs import siglip_b16
+from medst_jax.data_pipelines.fixture import write_fixture
+from medst_jax.data_pipelines.vocabulary import train_vocabulary
 from medst_jax.parallel import MeshError
 from medst_jax.plan.chips import CHIPS
 from medst_jax.plan.topology import Topology

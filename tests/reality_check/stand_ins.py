@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from medst_jax.evaluate.predictions import Predictions, write_predictions
+from medst_jax.evaluate.statistics.predictions import Predictions, write_predictions
 from medst_jax.reality_check.cells import Sources, lines, needed_cells
 from medst_jax.reality_check.options import CheckOptions, parse_check
 from medst_jax.reality_check.record import claim_folder

@@ -3,7 +3,7 @@
 
 import pytest
 
-from configs.evaluate import reality_check, reality_check_open
+from medst_jax.configs.evaluate import reality_check, reality_check_open
 from medst_jax.options import OptionError
 from medst_jax.reality_check.cells import Sources, lines, needed_cells
 from medst_jax.reality_check.options import CheckOptions, parse_check

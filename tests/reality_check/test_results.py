@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from configs import clip
+from medst_jax.configs import clip
 from medst_jax.options import OptionError
 from medst_jax.reality_check.cells import lines, needed_cells
 from medst_jax.reality_check.options import ControlOptions

@@ -7,7 +7,7 @@ import types
 import numpy as np
 import pytest
 
-from medst_jax.evaluate.predictions import Predictions
+from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.options import OptionError
 from medst_jax.reality_check import page_sections
 from medst_jax.reality_check.cells import EXTERNAL, Line, Sources, lines

@@ -9,8 +9,8 @@ import pytest
 from etils import epath
 from sklearn.metrics import balanced_accuracy_score
 
-from medst_jax.evaluate import bootstrap
-from medst_jax.evaluate.predictions import Predictions, write_predictions
+from medst_jax.evaluate.statistics import bootstrap
+from medst_jax.evaluate.statistics.predictions import Predictions, write_predictions
 from medst_jax.reality_check.kept_draws import FOLDER, kept_draw
 from medst_jax.reality_check.statistics import Draws, difference, draw, estimate, gather, holm
 

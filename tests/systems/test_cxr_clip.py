@@ -9,7 +9,7 @@ import pytest
 from medst_jax import systems
 from medst_jax.losses import clip_loss
 from medst_jax.options import OptionError
-from medst_jax.systems.pairs import negative_mask
+from medst_jax.systems.parts.pairs import negative_mask
 from tests.systems.make_batch import OPTIONS, TEXT, make_batch
 
 

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from medst_jax.data.preprocess import Preprocess
-from medst_jax.evaluate.dense_training import feature_maps
-from medst_jax.evaluate.embedder import Embedder
+from medst_jax.data.images.preprocess import Preprocess
+from medst_jax.evaluate.fitting.dense_training import feature_maps
+from medst_jax.evaluate.subjects.embedder import Embedder
+from medst_jax.evaluate.subjects.imported import ImportedSystem, import_system
 from medst_jax.models import PretrainedError, from_pretrained
-from medst_jax.systems.imported import ImportedSystem, import_system
 from tests.systems.make_batch import call
 
 DATA = pathlib.Path(__file__).parent.parent / "data"

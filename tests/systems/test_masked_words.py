@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from medst_jax.systems.masked_words import (
+from medst_jax.systems.parts.masked_words import (
     MaskOptions,
     gather_predicted,
     mask_words,

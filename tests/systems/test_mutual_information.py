@@ -7,14 +7,11 @@ from flax import nnx
 
 from medst_jax import systems
 from medst_jax.losses import info_nce_loss
-from medst_jax.models.critic import pair_scores
-from medst_jax.systems.mutual_information import (
-    GLOBAL_BOUNDS,
-    DonskerVaradhan,
-    MutualInformationOptions,
-)
-from medst_jax.systems.pairs import negative_mask
-from medst_jax.systems.towers import regions
+from medst_jax.models.heads.critic import pair_scores
+from medst_jax.systems.mutual_information import GLOBAL_BOUNDS, DonskerVaradhan
+from medst_jax.systems.parts.information import MutualInformationOptions
+from medst_jax.systems.parts.pairs import negative_mask
+from medst_jax.systems.parts.towers import regions
 from tests.systems.make_batch import OPTIONS, TEXT, call, make_batch
 
 CRITIC = dict(hidden=(8, 6), rank=4, chunk=4)

@@ -2,7 +2,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from medst_jax.systems.sentences import cut_sentences
+from medst_jax.systems.parts.sentences import cut_sentences
 
 
 def test_each_sentence_stands_alone_behind_the_first_token():

@@ -6,7 +6,7 @@ import pytest
 
 from medst_jax import systems
 from medst_jax.losses import report_ranking_loss
-from medst_jax.systems.severity_head import HEADS, QUESTIONS
+from medst_jax.systems.parts.severity_head import HEADS, QUESTIONS
 from tests.systems.make_batch import OPTIONS, TEXT, call, make_batch
 
 

@@ -11,10 +11,10 @@ from flax import nnx
 from safetensors.numpy import load_file, save_file
 
 from medst_jax import systems
-from medst_jax.data.foreign_tokenizer import ForeignTokenizer
-from medst_jax.data.tokenizer_definition import word_piece
+from medst_jax.data.tokenize.foreign_tokenizer import ForeignTokenizer
+from medst_jax.data.tokenize.tokenizer_definition import word_piece
 from medst_jax.models import PretrainedError, ViT, ViTOptions, save_pretrained
-from medst_jax.models.foreign import arrays
+from medst_jax.models.weights.foreign import arrays
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel import make_mesh
 from medst_jax.train.initial_weights import InitOptions, load_initial

@@ -7,8 +7,8 @@ import sys
 import pytest
 import yaml
 
-from launch.pod.manifest import Manifest
-from launch.pod.slice import PodError
+from medst_jax.commands.pod.manifest import Manifest
+from medst_jax.commands.pod.slice import PodError
 from tests.parallel.together import ROOT
 
 PROGRAM = ("launch/train.py", "--config=configs/dlilp.py", "--workdir=gs://b/runs: 1")

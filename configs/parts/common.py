@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that the image-text-label configs share: the paper's recipe and its small variants.
+
+The recipe is that of "A Reality Check of Vision-Language Pre-training in Radiology"
+(arXiv:2504.05227) and its release, where both agree.
+"""
+
+import dataclasses
+from typing import Any
+
+from ml_collections import ConfigDict, config_dict
+
+from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
+from medst_jax.train.initial_weights import InitOptions
+from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
+
+VARIANTS = ("", "smoke", "tiny")
+# Three of four sentences of an impression affirm a finding, of a whole report one of three: a
+# thousand steps learn far more from impressions (docs/pairs.md).
+COHORT = {
+    "simulated_cxr_m": DataSetOptions(sections=("impression",), sentences="shuffled"),
+    "simulated_cxr_c": DataSetOptions(text="prompt"),
+}
+
+
+def variant(config: ConfigDict, arg: str | None) -> ConfigDict:
+    """Apply the variant named after the colon of `--config=FILE:VARIANT[,DATASET+DATASET]`.
+
+    The data sets, if any, replace those of the mixture, with equal weights. Sites of the
+    simulated cohort are read as small variants read them.
+    """
+    name, _, datasets = (arg or "").partition(",")
+    if name == "smoke":
+        _smoke(config)
+    elif name == "tiny":
+        _smoke(config)
+        _tiny(config)
+    elif name:
+        raise ValueError(f"unknown config variant {name!r}; known: {', '.join(VARIANTS[1:])}")
+    if datasets:
+        named = {one: COHORT.get(one, DataSetOptions()) for one in datasets.split("+")}
+        config.data.mixture = mixture(**named)
+    return config
+
+
+def reports_alone(config: ConfigDict, arg: str | None) -> ConfigDict:
+    """Read site M alone in a small variant, if `arg` names no data sets.
+
+    With half of each batch prompts of site C's labels, CLIP learns less (docs/pairs.md).
+    """
+    if arg and "," not in arg:
+        config.data.mixture = mixture(simulated_cxr_m=COHORT["simulated_cxr_m"])
+    return config
+
+
+def check_datasets(arg: str | None, readable: str) -> None:
+    """Raise a ValueError if `arg` names data sets other than the one that the variant reads."""
+    named = (arg or "").partition(",")[2]
+    if named not in ("", readable):
+        raise ValueError(
+            f"the data sets {named!r} are named after the variant, which reads {readable} alone; "
+            "leave them out and set config.data.mixture"
+        )
+
+
+def image_text(name: str) -> ConfigDict:
+    """The paper's recipe for a system with an image and a text encoder."""
+    config = ConfigDict()
+    config.seed = 0
+    config.system = ConfigDict(
+        dict(
+            name=name,
+            image=dict(name="resnet50", dtype="bfloat16"),
+            text=dict(name="bert_base", dtype="bfloat16"),
+            joint=512,
+            temperature=0.07,
+            preprocess=dict(size=224, fit="pad", mean=0.0, std=1.0),
+            # The release also flips; a flip is wrong wherever a report names a side.
+            augment=dict(
+                probability=0.25, rotate=5.0, scale=(0.9, 1.0), brightness=0.2, contrast=0.2
+            ),
+        )
+    )
+    config.data = _all_keys(
+        DataOptions(
+            size=224,
+            text_length=77,
+            vocabulary="radiology",
+            mixture=dict(
+                mimic_cxr=DataSetOptions(weight=154_595.0, text="report"),
+                chexpert=DataSetOptions(weight=191_026.0, text="prompt"),
+            ),
+        )
+    )
+    config.init = _all_keys(InitOptions())
+    # 30 epochs of 345,621 frontal images; warm-up of one epoch.
+    config.train = _all_keys(TrainOptions(batch_size=128, steps=81_000, checkpoint_every=2_700))
+    config.optimizer = _all_keys(
+        OptimizerOptions(
+            learning_rate=1e-4,
+            warmup_steps=2_700,
+            weight_decay=1e-5,
+            decay_mask="all",
+            clip_norm=1.0,
+        )
+    )
+    config.mesh = _all_keys(MeshOptions())
+    config.rules = "dp"
+    config.evaluate = ConfigDict()
+    return config
+
+
+def contrastive(name: str) -> ConfigDict:
+    """The recipe for a system whose loss compares all pairs, in a form of one's choice."""
+    return with_forms(image_text(name))
+
+
+def with_forms(config: ConfigDict) -> ConfigDict:
+    """The same with the keys that choose the form of a loss over all pairs."""
+    config.system.loss_form = "dense"
+    config.system.loss_chunk = config_dict.placeholder(int)
+    return config
+
+
+def mixture(**datasets: DataSetOptions) -> ConfigDict:
+    """A mixture of data sets by name."""
+    return ConfigDict({name: dataclasses.asdict(options) for name, options in datasets.items()})
+
+
+def _all_keys(options: Any) -> ConfigDict:
+    """Every field of an options dataclass, so that each is a flag; None can become an int."""
+    values = dataclasses.asdict(options)
+    empty = {key: config_dict.placeholder(int) for key, value in values.items() if value is None}
+    return ConfigDict({**values, **empty})
+
+
+def _smoke(config: ConfigDict) -> None:
+    """Small encoders on the simulated cohort, two CPU cores."""
+    config.system.image = ConfigDict(
+        dict(name="resnet_small", widths=(16, 32, 64, 128), stem_width=12)
+    )
+    if "text" in config.system:
+        config.system.text = ConfigDict(dict(name="bert_small", width=64, mlp=256))
+    config.system.joint = 64
+    config.system.preprocess = ConfigDict(dict(size=64, fit="pad", mean=0.5, std=0.25, channels=1))
+    config.system.augment = ConfigDict(
+        dict(
+            probability=0.8,
+            rotate=8.0,
+            translate=0.06,
+            scale=(0.9, 1.1),
+            brightness=0.1,
+            contrast=0.2,
+        )
+    )
+    config.data.size = 64
+    config.data.text_length = 32
+    config.data.vocabulary = "simulated_cxr"
+    config.data.mixture = mixture(**COHORT)
+    config.train.update(dict(batch_size=64, steps=1000, log_every=20, checkpoint_every=250))
+    config.optimizer.update(
+        dict(learning_rate=2e-3, warmup_steps=50, weight_decay=1e-2, decay_mask="kernels")
+    )
+
+
+def _tiny(config: ConfigDict) -> None:
+    """The smoke variant for a few steps: for tests of the machinery, not of learning."""
+    config.train.update(
+        dict(batch_size=16, steps=20, log_every=5, checkpoint_every=5, tensorboard=False)
+    )
+    config.optimizer.warmup_steps = 4

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the units of a build: here one by one, or mapped by Beam over processes or a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+import medst_jax
+from medst_jax.data_pipelines.banks.bank import Bank, write_bank
+from medst_jax.data_pipelines.banks.encode import Encoding
+from medst_jax.data_pipelines.raw import Source
+
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Where units run.
+
+    name: a Beam runner. workers: processes of the DirectRunner, 0 = one per core.
+    beam_options: further Beam flags, such as --project and --region for Dataflow.
+    """
+
+    name: str = "DirectRunner"
+    workers: int = 0
+    beam_options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit to do."""
+
+    source: Source
+    bank: Bank
+    options: Encoding
+
+
+def run_banks(tasks: Sequence[Task], runner: Runner) -> None:
+    """Builds banks. A unit that a killed run completed is not built again."""
+    workers = min(len(tasks), runner.workers or os.cpu_count() or 1)
+    if runner.name == "DirectRunner" and workers <= 1:
+        # Beam takes seconds to start; one process needs none of it.
+        for task in tasks:
+            with tqdm(desc=f"{task.source.name} {task.bank.unit}", unit=" studies") as bar:
+                write_bank(task.source, task.bank, task.options, bar.update)
+        return
+    _run_beam(tasks, runner, workers)
+
+
+def _run_beam(tasks: Sequence[Task], runner: Runner, workers: int) -> None:
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    flags = [f"--runner={runner.name}", "--default_sdk_harness_log_level=ERROR"]
+    if runner.name == "DirectRunner":
+        flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    pipeline = beam.Pipeline(options=PipelineOptions([*flags, *runner.beam_options]))
+    units = pipeline | "Units" >> beam.Create(list(tasks)) | beam.Reshuffle()
+    _ = units | "Banks" >> beam.Map(_write)
+    with _worker_environment(), _progress_bar([task.bank for task in tasks]):
+        pipeline.run().wait_until_finish()
+
+
+def _write(task: Task) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    write_bank(_shared(task.source), task.bank, task.options)
+
+
+# A worker's last sources. Each unit arrives with a copy of its source, which would read its tables
+# again; an equal one that has read them serves as well.
+_known: list[Source] = []
+
+
+def _shared(source: Source) -> Source:
+    for known in _known:
+        if known == source:
+            return known
+    _known[:] = [source, *_known[:1]]
+    return source
+
+
+@contextlib.contextmanager
+def _worker_environment() -> Iterator[None]:
+    """Local workers import this checkout and use one thread each."""
+    root = str(Path(medst_jax.__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    wanted = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _progress_bar(banks: Sequence[Bank]) -> Iterator[None]:
+    """Counts complete banks on disk, which works whatever the runner."""
+    done = threading.Event()
+    with tqdm(total=len(banks), desc="image banks", unit=" units") as bar:
+
+        def poll() -> None:
+            while not done.wait(_POLL_SECONDS):
+                finished = sum(bank.complete() for bank in banks)
+                if finished > bar.n:
+                    bar.update(finished - bar.n)
+
+        thread = threading.Thread(target=poll, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            bar.update(sum(bank.complete() for bank in banks) - bar.n)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A reader who is given each study's truth and learns which words of a report go with it."""
+
+import re
+from collections import Counter
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from medst_jax.data.records.studies import Studies
+from medst_jax.data.records.timeline import patient_slices
+from medst_jax.data_pipelines.simulated_cxr.findings.findings import (
+    SIDE_BOTH,
+    SIDE_LEFT,
+    SIDE_MIDLINE,
+    SIDE_RIGHT,
+)
+from medst_jax.evaluate.protocols.patient_retrieval import within
+from medst_jax.evaluate.protocols.retrieval import report_sentences, same_text
+from medst_jax.evaluate.statistics.measure import Measurement, measure_one
+from medst_jax.evaluate.statistics.predictions import Predictions
+
+_RARE = 20  # words in fewer texts are left out
+_SIDES = (SIDE_RIGHT, SIDE_LEFT, SIDE_BOTH, SIDE_MIDLINE)
+_FLOOR = 1e-3  # of a probability
+
+
+def readable(
+    studies: Studies, sections: tuple[str, ...], limit: int
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Patients int [n], truths [n, F] and texts of the studies that have an image and a text."""
+    patients, truths, texts = [], [], []
+    for row in np.flatnonzero(studies.index.has_frontal)[:limit]:
+        sentences = report_sentences(studies, int(row), sections)
+        if sentences:
+            patients.append(int(studies.index.patient[row]))
+            texts.append(" ".join(sentences))
+            truths.append(_truth(studies[int(row)].truth))
+    return np.array(patients), np.stack(truths), texts
+
+
+def _truth(truth: dict[str, np.ndarray]) -> np.ndarray:
+    found = np.asarray(truth["truth_findings"], np.float32)
+    seen = np.asarray(truth["truth_visible_in"]) & 1
+    sides = [found * (np.asarray(truth["truth_side"]) == side) for side in _SIDES]
+    return np.concatenate([found, found * truth["truth_severity"], seen, *sides])
+
+
+def word_table(texts: list[str]) -> np.ndarray:
+    """Which of the common words each text has, bool [n, W]."""
+    said = [set(re.findall(r"[a-z]+", text.lower())) for text in texts]
+    counts = Counter(word for words in said for word in words)
+    common = sorted(w for w, n in counts.items() if _RARE <= n <= len(texts) - _RARE)
+    return np.array([[word in words for word in common] for words in said])
+
+
+def likelihoods(truths: np.ndarray, words: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Log likelihood [m, m] of each held-out text (column) given each held-out truth (row)."""
+    log_odds, log_absent, spoken = [], [], []
+    for said in words.T:
+        if len(np.unique(said[train])) < 2:
+            continue
+        model = LogisticRegression(C=0.3, max_iter=300).fit(truths[train], said[train])
+        p = np.clip(model.predict_proba(truths[~train])[:, 1], _FLOOR, 1 - _FLOOR)
+        log_odds.append(np.log(p / (1 - p)))
+        log_absent.append(np.log(1 - p))
+        spoken.append(said[~train])
+    matrix = np.stack(log_odds, 1) @ np.stack(spoken).astype(float)
+    return matrix + np.sum(log_absent, axis=0)[:, None]
+
+
+def judged(scores: np.ndarray, patients: np.ndarray, texts: list[str]) -> dict[str, Measurement]:
+    """Pairwise accuracy within patients, and against others, with 95% intervals over patients."""
+    found = [within(scores[s, s], same_text(texts[s])) for s in patient_slices(patients)]
+    own = np.diagonal(scores)[:, None]
+    strange = (patients[:, None] != patients[None, :]) & ~same_text(texts)
+    accuracy = {
+        "image to text": np.concatenate([pair[0][:, 0] for pair in found]),
+        "text to image": np.concatenate([pair[1][:, 0] for pair in found]),
+        "image to text, other patients": (strange & (own > scores)).sum(1) / strange.sum(1),
+    }
+    return {name: _interval(values, patients) for name, values in accuracy.items()}
+
+
+def _interval(values: np.ndarray, patients: np.ndarray) -> Measurement:
+    known = ~np.isnan(values)
+    numbers = Predictions.measured(patients[known], values[known, None], ("accuracy",))
+    return measure_one(numbers, "accuracy")

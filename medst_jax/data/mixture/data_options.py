@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the training input, as `config.data` holds them."""
+
+import dataclasses
+from typing import Literal
+
+from medst_jax.data.images.pixels import Fit
+from medst_jax.data.mixture.policy import Treatment
+from medst_jax.data.mixture.text_sampling import DESCRIBING
+from medst_jax.options import OptionError
+from medst_jax.text.prompts import BankName
+
+Shuffle = Literal["none", "pairs", "labels", "both", "within_patient", "prior", "windows", "order"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSetOptions:
+    """One entry of the mixture.
+
+    dataset: the prepared data set; "" is the entry's own name. Two entries may share one.
+    split: which of its splits.
+    only: of "severity", "text", "lateral": use the studies that have all of these.
+    weight: its share of the stream, relative to the other weights; kept to about 1%.
+    policy: a preset of `policy.PRESETS`; `blank` and `uncertain` replace its parts.
+    blank, uncertain: what such labels count as, for all classes or per class ("*": the rest).
+    text: "report" draws from the report and falls back to a prompt for studies without one;
+      "prompt" always makes a prompt of a positive class; "none" gives no text.
+    prompts: "names" puts the name of a positive class into a template; a prompt bank, such as
+      "cxr_clip", says in its own sentences what the study's labels affirm, deny and doubt, and
+      nothing of classes it lacks.
+    sections: of a report, names of those to draw from, such as ("impression",); of a report that has none
+      of them, and with none named, FINDINGS and IMPRESSION.
+    sentences: of a report or a bank, "one" drawn at random, "all" in their order, or "shuffled": all, those
+      of a section in a random order.
+    lacks: of "text", "labels", "text_labels", "lateral", "prior", "sequences", "sections",
+      "severity": what a system needs and this data set is known not to give; its rows are masked
+      there.
+    """
+
+    dataset: str = ""
+    split: str = "train"
+    only: tuple[str, ...] = ()
+    weight: float = 1.0
+    policy: str = "default"
+    blank: Treatment | None = None
+    uncertain: Treatment | None = None
+    text: Literal["report", "prompt", "none"] = "report"
+    prompts: Literal["names", BankName] = "names"
+    sections: tuple[str, ...] = ()
+    sentences: Literal["one", "all", "shuffled"] = "one"
+    lacks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.sections if name not in DESCRIBING]
+        if unknown:
+            raise OptionError(
+                f"config.data.mixture: sections has {unknown[0]!r}; known: {', '.join(DESCRIBING)}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+    """The training input.
+
+    mixture: data sets by name; their order is that of the union vocabulary.
+    data_dir: the folder given to `prepare.py`.
+    size: side S of the batch's square images, pixels.
+    text_length: tokens L of a text, special ones included.
+    vocabulary: name of the tokenizer, `data_dir/vocabulary/<name>.model`, or the folder of an
+      imported checkpoint (with a slash) that has one; "" for none.
+    fit: how an image becomes a square, "pad" or "crop".
+    shuffle: broken controls: "pairs" gives every image the text of another study, "labels" the
+      labels of another study of its data set, "both" both; "within_patient" permutes the texts
+      of each patient, "prior" gives the prior of another patient, "windows" fills the sequences
+      with studies of different patients, "order" shuffles the studies of each sequence.
+    sequence_length: T, studies of the longest sequence; longer histories are cut into windows.
+    pack_rows: R, rows of a pack of sequences; divides each process' part of the batch.
+    exclude: data sets whose evaluation patients are left out; "all" is every `exclude.json`
+      under `data_dir`.
+    drop_labels: classes left out of the union vocabulary.
+    num_workers: worker processes; 0 reads in threads of this process.
+    threads: reader threads of each process.
+    """
+
+    mixture: dict[str, DataSetOptions]
+    data_dir: str = "data"
+    size: int = 224
+    text_length: int = 77
+    vocabulary: str = ""
+    fit: Fit = "pad"
+    shuffle: Shuffle = "none"
+    sequence_length: int = 4
+    pack_rows: int = 8
+    exclude: Literal["all"] | tuple[str, ...] = "all"
+    drop_labels: tuple[str, ...] = ()
+    num_workers: int = 0
+    threads: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.mixture:
+            raise OptionError("config.data.mixture is empty; name at least one data set")
+        for name, options in self.mixture.items():
+            if not options.weight > 0:
+                raise OptionError(
+                    f"config.data.mixture.{name}.weight is {options.weight}; it must be positive "
+                    "(remove the data set to leave it out)"
+                )
+        limits = {
+            "size": 8,
+            "text_length": 3,
+            "num_workers": 0,
+            "threads": 0,
+            "sequence_length": 2,
+            "pack_rows": 2,
+        }
+        for field, least in limits.items():
+            if getattr(self, field) < least:
+                raise OptionError(
+                    f"config.data.{field} is {getattr(self, field)}; it must be at least {least}"
+                )
+        if self.pack_rows % 2:
+            raise OptionError(f"config.data.pack_rows is {self.pack_rows}; it must be even")

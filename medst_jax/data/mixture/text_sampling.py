@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The texts that a sample may get: sentences of its report, the whole report, or prompts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from medst_jax.data.batch import TEXT_NONE, TEXT_PROMPT, TEXT_REPORT
+from medst_jax.data.mixture.labels import merge_codes, to_union
+from medst_jax.data.mixture.prompts import OTHER, prompt
+from medst_jax.data.records.schema import BLANK, NEGATIVE, OUTSIDE, POSITIVE, UNCERTAIN
+from medst_jax.data.records.study import Study
+from medst_jax.text.prompts import Polarity, PromptBank
+
+Order = Literal["one", "all", "shuffled"]
+_POLARITIES: dict[int, Polarity] = {
+    POSITIVE: "positive",
+    NEGATIVE: "negative",
+    UNCERTAIN: "uncertain",
+}
+
+DESCRIBING = ("findings", "impression", "findings and impression", "conclusion")
+# Sections that say why or how the image was made, or who was told; never a description of it.
+CONTEXT = (
+    "addendum",
+    "clinical history",
+    "clinical information",
+    "comparison",
+    "examination",
+    "history",
+    "indication",
+    "notification",
+    "reason for exam",
+    "study",
+    "technique",
+)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A drawn text: its sentences, label codes int8 [K, C] of each in the union, and its source."""
+
+    sentences: tuple[str, ...]
+    codes: np.ndarray
+    source: int
+
+    def kept_codes(self, kept: int) -> np.ndarray:
+        """Codes int8 [C] of the first `kept` sentences as one text."""
+        return self.codes[0] if kept <= 1 else merge_codes(self.codes[:kept])
+
+
+def no_text(classes: int) -> Text:
+    """The text of a sample that has none: every label outside the vocabulary."""
+    return Text((), np.full((1, classes), OUTSIDE, np.int8), TEXT_NONE)
+
+
+def report_sentences(study: Study) -> list[int]:
+    """Numbers of the sentences that describe the image.
+
+    Those of FINDINGS and IMPRESSION (or what stands for them); where a report has neither
+    section, those of all sections but the ones that give context. Sentences without a letter
+    are left out.
+    """
+    names = [name.casefold().strip() for name in study.section_names]
+    usable = {i for i, name in enumerate(names) if name in DESCRIBING}
+    if not usable:
+        usable = {i for i, name in enumerate(names) if name not in CONTEXT}
+    return [
+        k
+        for k, (section, _, _) in enumerate(study.spans)
+        if section in usable and any(map(str.isalpha, study.sentence_text(k)))
+    ]
+
+
+def section_sentences(study: Study, name: str) -> list[int]:
+    """Numbers of the sentences of the sections called `name` that have a letter."""
+    return [
+        k
+        for k, (section, _, _) in enumerate(study.spans)
+        if study.section_names[section].casefold().strip() == name
+        and any(map(str.isalpha, study.sentence_text(k)))
+    ]
+
+
+def text_of(study: Study, chosen: list[int]) -> tuple[str, ...]:
+    """The sentences, each in one line."""
+    return tuple(" ".join(study.sentence_text(k).split()) for k in chosen)
+
+
+def candidates(study: Study, sections: Sequence[str] = ()) -> list[int]:
+    """Numbers of the sentences that texts are made of.
+
+    Args:
+      study: whose report.
+      sections: names of those to draw from, where the report has them; else all that describe.
+    """
+    named = {k for name in sections for k in section_sentences(study, name)}
+    return sorted(named) or report_sentences(study)
+
+
+def report_texts(study: Study, columns: np.ndarray, texts: Sequence[list[int]]) -> list[Text]:
+    """Sentences of a report as texts.
+
+    Args:
+      study: whose report.
+      columns: of each class of the union in the data set's labels, -1 for none.
+      texts: numbers of the sentences of each, in their order there; at least one.
+    """
+    codes = to_union(study.all_sentence_codes, columns)
+    return [Text(text_of(study, chosen), codes[chosen], TEXT_REPORT) for chosen in texts]
+
+
+def prompts_of(union: Sequence[str], codes: np.ndarray, present: np.ndarray) -> list[Text]:
+    """The prompt of each positive class; "other finding" if there is none.
+
+    Args:
+      union: the classes.
+      codes: of the study, int8 [C]; a prompt is labelled for the classes inside its vocabulary.
+      present: bool [C], the classes that are positive after the policy.
+    """
+    absent = np.where(codes == OUTSIDE, OUTSIDE, NEGATIVE).astype(np.int8)
+    positives = np.flatnonzero(present)
+    if not len(positives):
+        return [Text((prompt(OTHER),), absent[None], TEXT_PROMPT)]
+    texts = []
+    for c in positives.tolist():
+        affirmed = absent.copy()
+        affirmed[c] = POSITIVE
+        texts.append(Text((prompt(union[c]),), affirmed[None], TEXT_PROMPT))
+    return texts
+
+
+def draw_bank_sentences(
+    bank: PromptBank,
+    union: Sequence[str],
+    codes: np.ndarray,
+    order: Order,
+    generator: np.random.Generator,
+) -> Text | None:
+    """Sentences of a prompt bank that say what a study's labels say; None if it has none for them.
+
+    A positive class is affirmed, a negative one denied, an uncertain one doubted, each by a sentence
+    drawn from the bank; classes that are blank, or of whose code the bank has no sentence, are not
+    spoken of.
+
+    Args:
+      bank: whose sentences.
+      union: the classes.
+      codes: of the study, int8 [C].
+      order: "one" sentence, of a positive class where there is one; "all" in the order of the
+        classes, or "shuffled" (CXR-CLIP, You et al., MICCAI 2023).
+      generator: of the sample.
+    """
+    spoken = [
+        c
+        for c, code in enumerate(codes)
+        if _POLARITIES.get(int(code), "") in bank.classes.get(union[c].lower(), ())
+    ]
+    if not spoken:
+        return None
+    if order == "one":
+        spoken = [c for c in spoken if codes[c] == POSITIVE] or spoken
+        spoken = [spoken[generator.integers(len(spoken))]]
+    elif order == "shuffled":
+        spoken = [spoken[k] for k in generator.permutation(len(spoken))]
+    choices = [bank.prompts(union[c], _POLARITIES[int(codes[c])]) for c in spoken]
+    sentences = tuple(texts[generator.integers(len(texts))] for texts in choices)
+    said = np.tile(np.where(codes == OUTSIDE, OUTSIDE, BLANK).astype(np.int8), (len(spoken), 1))
+    said[np.arange(len(spoken)), spoken] = codes[spoken]
+    return Text(sentences, said, TEXT_PROMPT)

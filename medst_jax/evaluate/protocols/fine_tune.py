@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuning of the image encoder with parts of the labels, such as 1, 10 and 100%.
+
+The setting of the field's tables (MGCA, BioViL, Med-ST): a linear head on pooled features, encoder
+and head trained together. Images of one split train, those of another test, with no patient on both
+sides; the test images are the same for every part. The number of steps does not depend on the part,
+and nothing is chosen on the test images.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from scipy.special import log_softmax
+from tqdm import tqdm
+
+from medst_jax.evaluate.fitting.tuning import TuningOptions, tuned_scores
+from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.shots import shuffled, take_fraction
+from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
+from medst_jax.evaluate.subjects.train_and_test import train_and_test
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuneOptions:
+    """Options of `fine_tune`.
+
+    Attributes:
+      task: the test images, of kind "single" or "multi".
+      train: the training images; None takes them from the test split itself, by patient.
+      test_fraction: of the patients, where `train` is None.
+      fractions: of the training images, each in (0, 1]. Of kind "single" they are taken of each
+        class, and classes are balanced by repetition.
+      draws: repetitions with other images; a fraction of 1 is run once.
+      tuning: of the optimisation.
+    """
+
+    task: TaskOptions
+    train: TaskOptions | None = None
+    test_fraction: float = 0.2
+    fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
+    draws: int = 1
+    tuning: TuningOptions = dataclasses.field(default_factory=TuningOptions)
+
+
+def fine_tune(options: FineTuneOptions, bench: Bench) -> Outcome:
+    """Tune and test with every part of the labels.
+
+    Raises:
+      NotApplicable: there is no image encoder whose parameters can be changed.
+      ValueError: a class without a training image, or a fraction outside (0, 1].
+    """
+    if not all(0 < fraction <= 1 for fraction in options.fractions):
+        raise ValueError(f"fractions are {options.fractions}; each must be in (0, 1]")
+    if not bench.embedder.has_image:
+        raise NotApplicable("this system has no image encoder to fine-tune")
+    system = bench.embedder.system()
+    train, test = train_and_test(options.task, options.train, options.test_fraction, bench)
+    fit, held = (
+        bench.library.images(t.options.dataset, t.options.split, t.rows) for t in (train, test)
+    )
+    wanted = [
+        (f, draw) for f in options.fractions for draw in range(1 if f == 1 else options.draws)
+    ]
+    scores: dict[float, list[np.ndarray]] = {}
+    for fraction, draw in tqdm(wanted, desc="fine-tuning", disable=not bench.library.progress):
+        chosen = _chosen(train, fraction, draw)
+        found = tuned_scores(
+            system,
+            _pooled,
+            (fit[chosen],),
+            train.targets[chosen],
+            (held,),
+            len(test.classes),
+            options.tuning,
+            draw,
+        )
+        scores.setdefault(fraction, []).append(
+            log_softmax(found, axis=1) if train.options.kind == "single" else found
+        )
+    parts = [
+        Part(
+            f"{fraction:.4g} of the labels" if fraction < 0.01 else f"{fraction:.0%}",
+            Predictions(
+                test.options.kind,
+                test.patients,
+                test.targets,
+                np.stack(runs).astype(np.float32),
+                test.classes,
+            ),
+            test.rows,
+        )
+        for fraction, runs in scores.items()
+    ]
+    return Outcome(test.options.dataset, test.options.split, tuple(parts))
+
+
+def _pooled(system: Any, images: jax.Array) -> jax.Array:
+    return system.encode_image(images).features
+
+
+def _chosen(train: Task, fraction: float, draw: int) -> np.ndarray:
+    if train.options.kind == "single":
+        return take_fraction(train.targets, fraction, draw)
+    order = shuffled(len(train.targets), draw)
+    return np.asarray(order[: max(1, int(len(order) * fraction))])

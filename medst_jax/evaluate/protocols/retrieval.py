@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image-to-text and text-to-image retrieval among the studies of a split.
+
+A text identical to the query's own counts as a hit: boilerplate reports repeat, and no encoder
+can tell them apart. The rank is that of the best hit; texts that are no hit and score the same
+rank before it, so that a constant embedding gains nothing.
+"""
+
+import dataclasses
+import random
+from typing import Literal
+
+import numpy as np
+
+from medst_jax.data.records.studies import Studies
+from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part, Retrieved
+from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.evaluate.subjects.bench import Bench, EmbedsImages
+
+_SHOWN_QUERIES, _SHOWN_TEXTS = 6, 3
+SECTIONS = ("findings", "impression")
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrievalOptions:
+    """Options of `retrieval`.
+
+    Attributes:
+      dataset, split: studies with a frontal image and a report.
+      text: "report" embeds findings and impression as one text, cut at the checkpoint's length;
+        "sentences" averages the unit-norm vectors of the report's sentences.
+      limit: size of the gallery, drawn by `random.Random(0)`.
+    """
+
+    dataset: str
+    split: str = "test"
+    text: Literal["report", "sentences"] = "report"
+    limit: int = 1000
+
+
+def retrieval(options: RetrievalOptions, bench: Bench) -> Outcome:
+    """Ranks of the first hit in both directions.
+
+    Raises:
+      ValueError: no study has both an image and a report.
+      NotApplicable: the system has no text encoder.
+    """
+    if not bench.embedder.has_text:
+        raise NotApplicable("this system has no text encoder; there is nothing to retrieve")
+    studies = bench.library.studies(options.dataset, options.split)
+    rows, texts = _pairs(options, studies)
+    images = bench.embed(options.dataset, options.split, rows).global_
+    vectors = _text_vectors(options, bench.embedder, texts)
+    joined = [" ".join(sentences) for sentences in texts]
+    same = same_text(joined)
+    scores = images @ vectors.T
+    patients = np.asarray(studies.index.patient)[rows]
+    parts = tuple(
+        Part(name, _ranks(patients, first_hit_rank(matrix, same)), rows)
+        for name, matrix in (("image to text", scores), ("text to image", scores.T))
+    )
+    shown = _shown(rows, scores, same, joined)
+    return Outcome(options.dataset, options.split, parts, retrieved=shown)
+
+
+def same_text(texts: list[str]) -> np.ndarray:
+    """bool [n, n]: equal after folding case and white space."""
+    folded = [" ".join(text.lower().split()) for text in texts]
+    _, number = np.unique(folded, return_inverse=True)
+    return number[:, None] == number[None, :]
+
+
+def first_hit_rank(scores: np.ndarray, hits: np.ndarray) -> np.ndarray:
+    """Rank int [n], from 1, of the best-scored hit of each row; ties with misses count against it.
+
+    Args:
+      scores: [n, m].
+      hits: bool [n, m], at least one true per row.
+    """
+    best = np.where(hits, scores, -np.inf).max(1)
+    return 1 + ((scores >= best[:, None]) & ~hits).sum(1)
+
+
+def _ranks(patients: np.ndarray, ranks: np.ndarray) -> Predictions:
+    return Predictions(
+        "ranks",
+        patients,
+        np.zeros(len(ranks), np.int8),
+        ranks.astype(np.float32)[None, :, None],
+        (),
+    )
+
+
+def _pairs(options: RetrievalOptions, studies: Studies) -> tuple[np.ndarray, list[list[str]]]:
+    rows, texts = [], []
+    order = [int(r) for r in np.flatnonzero(studies.index.has_frontal)]
+    random.Random(0).shuffle(order)
+    for row in order:
+        sentences = report_sentences(studies, row)
+        if sentences:
+            rows.append(row)
+            texts.append(sentences)
+        if len(rows) == options.limit:
+            break
+    if not rows:
+        raise ValueError(
+            f"{studies.name}/{studies.split} has no study with a frontal image and a report; "
+            "retrieval needs a data set with reports"
+        )
+    return np.asarray(rows), texts
+
+
+def report_sentences(studies: Studies, row: int, sections: tuple[str, ...] = SECTIONS) -> list[str]:
+    """Sentences of the named sections, or of the whole report when it has none of them."""
+    study = studies[row]
+    wanted = [k for k, (name, _) in enumerate(study.sections) if name.lower() in sections]
+    wanted = wanted or list(range(len(study.sections)))
+    found = [
+        study.sentence_text(k)
+        for k, sentence in enumerate(study.sentences)
+        if sentence.section in wanted
+    ]
+    return found or [text for k in wanted if (text := study.sections[k][1].strip())]
+
+
+def _text_vectors(
+    options: RetrievalOptions, embedder: EmbedsImages, texts: list[list[str]]
+) -> np.ndarray:
+    if options.text == "report":
+        return embedder.texts([" ".join(sentences) for sentences in texts]).global_
+    vectors = embedder.texts([s for sentences in texts for s in sentences]).global_
+    ends = np.cumsum([len(sentences) for sentences in texts])
+    means = np.stack([block.mean(0) for block in np.split(vectors, ends[:-1])])
+    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+
+
+def _shown(rows: np.ndarray, scores: np.ndarray, same: np.ndarray, texts: list[str]) -> Retrieved:
+    queries = range(min(_SHOWN_QUERIES, len(rows)))
+    nearest = [np.argsort(-scores[q], kind="stable")[:_SHOWN_TEXTS] for q in queries]
+    return Retrieved(
+        rows=rows[: len(queries)],
+        texts=tuple(
+            (texts[q], *(texts[k] for k in near)) for q, near in zip(queries, nearest, strict=True)
+        ),
+        hits=tuple(
+            tuple(bool(same[q, k]) for k in near) for q, near in zip(queries, nearest, strict=True)
+        ),
+    )

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Temporal image classification: has a finding improved, stayed or worsened since the prior image?
+
+Frozen features of a current image and its prior, a linear classifier per finding, 10-fold cross
+validation by patient over three seeds. The macro accuracy ("balanced_accuracy") comes first. The
+rows beside it show what the number is made of:
+
+  pair            current and prior image
+  current, prior  one image alone
+  majority        the most frequent class of the training folds
+  swapped         trained on pairs, tested with current and prior exchanged
+  other_prior     trained on pairs, tested with the prior of another patient
+  no_prior        trained on pairs, tested without a prior (systems that read both at once)
+  released        the Med-ST release: SVM, folds that split patients (arXiv:2405.19654)
+
+A system that reads a prior embeds both images at once; of others the two embeddings are joined.
+"""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from medst_jax.data.records.timeline import other_patients
+from medst_jax.evaluate.protocols.parts.progression_pairs import (
+    CLASSES,
+    ProgressionPairs,
+    annotated_pairs,
+    labelled_pairs,
+)
+from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.folds import (
+    CLASSIFIERS,
+    cross_scores,
+    patient_folds,
+    released_folds,
+    scores_of_altered,
+)
+
+PAIRS = {"annotated": annotated_pairs, "labels": labelled_pairs}
+FINDINGS = ("Consolidation", "Edema", "Pleural Effusion", "Pneumonia", "Pneumothorax")
+
+
+@dataclasses.dataclass(frozen=True)
+class TemporalClassificationOptions:
+    """Options of `temporal_classification`.
+
+    Attributes:
+      dataset, split: with `image_pairs`, or with labels.
+      changes: "annotated" pairs, whose change somebody stated, or of "labels": gone, still there or
+        new. Of the latter one image tells a part, so only a gain over it counts.
+      findings: names of labels; those without enough pairs are left out.
+      classifier: "svm", the published one, "linear" or "scaled" (see `folds`).
+      folds: of the cross validation.
+      seeds: one cross validation each; numbers are means over them.
+    """
+
+    dataset: str
+    split: str = "test"
+    changes: Literal["annotated", "labels"] = "annotated"
+    findings: tuple[str, ...] = FINDINGS
+    classifier: Literal["svm", "linear", "scaled"] = "svm"
+    folds: int = 10
+    seeds: tuple[int, ...] = (42, 100, 666)
+
+
+def temporal_classification(options: TemporalClassificationOptions, bench: Bench) -> Outcome:
+    """Classify the pairs of every finding from every kind of input.
+
+    Raises:
+      NotApplicable: no finding has a pair of each class for every fold.
+    """
+    parts: list[Part] = []
+    quiet = not bench.library.progress
+    for name, pairs in tqdm(_findings(options, bench).items(), desc="temporal", disable=quiet):
+        for kind, scores in _scores(options, bench, pairs).items():
+            predictions = Predictions("single", pairs.patients, pairs.targets, scores, CLASSES)
+            parts.append(Part(f"{name}/{kind}", predictions, pairs.rows))
+    kinds = dict.fromkeys(part.name.rpartition("/")[2] for part in parts)
+    means = [_mean(kind, [p for p in parts if p.name.endswith(f"/{kind}")]) for kind in kinds]
+    return Outcome(options.dataset, options.split, (*means, *parts))
+
+
+def _findings(options: TemporalClassificationOptions, bench: Bench) -> dict[str, ProgressionPairs]:
+    read = PAIRS[options.changes]
+    pairs = read(bench, options.dataset, options.split, options.findings)
+    found = {name: some for name, some in pairs.items() if some.rarest >= options.folds}
+    if not found:
+        raise NotApplicable(
+            f"no finding of {options.dataset}/{options.split} has {options.folds} patients in each "
+            f"of {', '.join(CLASSES)}; use more patients or fewer folds"
+        )
+    return found
+
+
+def _scores(
+    options: TemporalClassificationOptions, bench: Bench, pairs: ProgressionPairs
+) -> dict[str, np.ndarray]:
+    """Scores float32 [seeds, n, 3] by kind of input."""
+    current = bench.embed(options.dataset, options.split, pairs.rows).global_
+    prior = bench.embed(options.dataset, options.split, pairs.priors).global_
+    both = _paired(options, bench, pairs.rows, pairs.priors)
+    elsewhere = pairs.priors[other_patients(pairs.patients)]
+    altered = {
+        "swapped": _paired(options, bench, pairs.priors, pairs.rows),
+        "other_prior": _paired(options, bench, pairs.rows, elsewhere),
+    }
+    if bench.embedder.reads_priors:
+        altered["no_prior"] = current
+    single = {"current": current, "prior": prior}
+    runs = [_cross_validated(options, pairs, both, single, altered, seed) for seed in options.seeds]
+    return {kind: np.stack([run[kind] for run in runs]) for kind in runs[0]}
+
+
+def _cross_validated(
+    options: TemporalClassificationOptions,
+    pairs: ProgressionPairs,
+    both: np.ndarray,
+    single: dict[str, np.ndarray],
+    altered: dict[str, np.ndarray],
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Scores float32 [n, 3] by kind of input under one seed's folds.
+
+    Args:
+      both: features [n, D] of pairs.
+      single: features of one image alone, each with a classifier of its own.
+      altered: features of altered pairs, scored by the classifier of true pairs.
+    """
+    folds = patient_folds(pairs.targets, pairs.patients, options.folds, seed)
+    classifier = CLASSIFIERS[options.classifier](seed)
+    targets = pairs.targets
+    read = scores_of_altered(both, targets, folds, classifier, {"pair": both, **altered})
+    scores = {"pair": read.pop("pair")}
+    for kind, features in single.items():
+        scores[kind] = cross_scores(features, targets, folds, classifier)
+    scores |= {"majority": _majority(targets, folds), **read}
+    released = released_folds(targets, options.folds, seed)
+    scores["released"] = cross_scores(both, targets, released, CLASSIFIERS["svm"](seed))
+    return scores
+
+
+def _paired(
+    options: TemporalClassificationOptions, bench: Bench, rows: np.ndarray, priors: np.ndarray
+) -> np.ndarray:
+    """Features [n, D] of images `rows` with priors `priors`."""
+    if bench.embedder.reads_priors:
+        images = (bench.library.images(options.dataset, options.split, r) for r in (rows, priors))
+        current, prior = images
+        return bench.embedder.pairs(current, prior, np.ones(len(rows), bool)).global_
+    embedded = (bench.embed(options.dataset, options.split, r).global_ for r in (rows, priors))
+    return np.concatenate(list(embedded), axis=1)
+
+
+def _majority(targets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    scores = np.zeros((len(targets), len(CLASSES)), np.float32)
+    for train, test in folds:
+        scores[test] = np.bincount(targets[train], minlength=len(CLASSES)) / len(train)
+    return scores
+
+
+def _mean(kind: str, parts: list[Part]) -> Part:
+    """The macro accuracy averaged over findings, as the papers' tables give it.
+
+    A mean over classes of the share of hits, then over findings with every class: the mean over
+    their pairs (finding, class).
+    """
+    hits = [
+        np.stack([p.predicted(repeat) == p.targets for repeat in range(len(p.scores))])
+        for p in (part.predictions for part in parts)
+    ]
+    groups = [k * len(CLASSES) + part.predictions.targets for k, part in enumerate(parts)]
+    predictions = Predictions.measured(
+        np.concatenate([part.predictions.patients for part in parts]),
+        np.concatenate(hits, axis=1)[..., None],
+        ("balanced_accuracy",),
+        np.concatenate(groups),
+    )
+    return Part(f"mean/{kind}", predictions, np.concatenate([part.rows for part in parts]))

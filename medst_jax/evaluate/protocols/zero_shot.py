@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Zero-shot classification by text prompts or by the system's label prototypes.
+
+Text: the score is the mean cosine of the image with the prompts of a class, which is its dot
+product with their mean vector, not normalised again (DLILP and MedCLIP; the temperature changes
+neither the argmax nor a ROC curve), or the highest of them (GLoRIA, Huang et al., ICCV 2021).
+Prototypes: the score is the logit,
+or the mean of the logits when several labels stand for a class.
+Pairs: the cosine with a sentence that affirms the class minus that with one that denies it, for
+systems of whole reports, which mention most findings to deny them (as BioViL, arXiv:2204.09817,
+section 4.3, does for pneumonia).
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from medst_jax.evaluate.protocols.parts.class_prompts import (
+    PromptMode,
+    class_prompts,
+    presence_prompts,
+)
+from medst_jax.evaluate.protocols.parts.similarity_maps import similarity_map
+from medst_jax.evaluate.statistics.outcome import Mapped, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.evaluate.subjects.bench import Bench, EmbedsImages
+from medst_jax.evaluate.subjects.embedder import Embeddings
+from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
+
+Mode = Literal["auto", "text", "prototypes", "pairs"]
+_POOLS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "max": np.max}
+
+
+@dataclasses.dataclass(frozen=True)
+class ZeroShotOptions:
+    """Options of `zero_shot`.
+
+    Attributes:
+      task: the test images and classes.
+      mode: "text", "prototypes" or "pairs", which has sentences of its own and reads none of the
+        options below; "auto" takes prototypes when every class has one, else text.
+      prompts: how a class is put into words in text mode: "names", or a prompt bank.
+      own_prompts: class to prompts, before those of the bank.
+      prototypes: class to the labels that stand for it, where the names differ.
+      pool: of a class's prompts, the "mean" of their cosines or the "max".
+      heat_maps: map, for the report, where each class is seen; in text mode, for systems whose
+        patches form a square. Costs one more compilation.
+    """
+
+    task: TaskOptions
+    mode: Mode = "auto"
+    prompts: PromptMode = "ensemble"
+    own_prompts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    prototypes: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    pool: Literal["mean", "max"] = "mean"
+    heat_maps: bool = False
+
+
+def zero_shot(options: ZeroShotOptions, bench: Bench) -> Outcome:
+    """Score every test image for every class.
+
+    Raises:
+      NotApplicable: the mode needs a text encoder, or prototypes, that the system lacks.
+    """
+    task = bench.library.task(options.task)
+    embedded = bench.embed(options.task.dataset, options.task.split, task.rows)
+    scores = class_scores(options, bench.embedder, embedded, task.classes)
+    predictions = Predictions(
+        options.task.kind, task.patients, task.targets, scores[None], task.classes
+    )
+    part = Part("", predictions, task.rows)
+    mapped = _mapped(options, bench, task, scores) if options.heat_maps else None
+    return Outcome(options.task.dataset, options.task.split, (part,), mapped=mapped)
+
+
+def _mapped(
+    options: ZeroShotOptions, bench: Bench, task: Task, scores: np.ndarray
+) -> Mapped | None:
+    if options.mode != "text":
+        return None
+    rows = task.rows[scores.argmax(0)]
+    images = bench.library.images(options.task.dataset, options.task.split, rows)
+    patches = bench.embedder.patches(images)
+    if round(patches.shape[1] ** 0.5) ** 2 != patches.shape[1]:
+        return None
+    texts = [v.mean(0) for v in prompt_vectors(options, bench.embedder, task.classes)]
+    size = bench.library.size
+    maps = [similarity_map(p, t, size) for p, t in zip(patches, texts, strict=True)]
+    title = "where each class is seen in its highest-scoring image: cosine with its prompts"
+    return Mapped(title, rows, task.classes, np.stack(maps))
+
+
+def class_scores(
+    options: ZeroShotOptions, embedder: EmbedsImages, images: Embeddings, classes: tuple[str, ...]
+) -> np.ndarray:
+    """Scores float32 [N, C] of embedded images for the classes."""
+    mode = options.mode
+    missing = _without_prototype(options, embedder, classes)
+    if mode == "auto":
+        mode = "text" if missing else "prototypes"
+    if mode != "prototypes" and not embedder.has_text:
+        raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
+    if mode == "pairs":
+        present, absent = (embedder.texts(texts).global_ for texts in presence_prompts(classes))
+        return images.global_ @ (present - absent).T
+    if mode == "text":
+        cosines = [images.global_ @ v.T for v in prompt_vectors(options, embedder, classes)]
+        return np.stack([_POOLS[options.pool](c, axis=1) for c in cosines], axis=1)
+    if missing or images.logits is None:
+        raise NotApplicable(
+            f"no label prototype for {', '.join(missing)}; use mode='text' or map the class with "
+            f"prototypes={{...}}; labels of the checkpoint: {', '.join(embedder.labels) or 'none'}"
+        )
+    columns = {label.lower(): k for k, label in enumerate(embedder.labels)}
+    stacked = [
+        images.logits[:, [columns[label.lower()] for label in _labels_of(options, name)]].mean(1)
+        for name in classes
+    ]
+    return np.stack(stacked, axis=1)
+
+
+def prompt_vectors(
+    options: ZeroShotOptions, embedder: EmbedsImages, classes: tuple[str, ...]
+) -> list[np.ndarray]:
+    """For each class the unit-norm vectors float32 [prompts, E] of its prompts."""
+    groups = [class_prompts(name, options.prompts, options.own_prompts) for name in classes]
+    vectors = embedder.texts([text for group in groups for text in group]).global_
+    ends = np.cumsum([len(group) for group in groups])
+    return np.split(vectors, ends[:-1])
+
+
+def _labels_of(options: ZeroShotOptions, name: str) -> tuple[str, ...]:
+    return options.prototypes.get(name, (name,))
+
+
+def _without_prototype(
+    options: ZeroShotOptions, embedder: EmbedsImages, classes: tuple[str, ...]
+) -> list[str]:
+    known = {label.lower() for label in embedder.labels}
+    return [
+        name
+        for name in classes
+        if not all(label.lower() in known for label in _labels_of(options, name))
+    ]

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Zero-shot presence of one finding by prompts for and against it (the RSNA pneumonia protocol).
+
+Score: cosine with the positive class vector minus cosine with the negative one; a class vector
+is the mean of its prompts' vectors. Present where the score is above zero. The AUROC is of the
+continuous score; the Med-ST release computes it of the hard decision, which is the balanced
+accuracy under another name.
+
+Reference: Boecking et al., arXiv:2204.09817, section 4.3.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.tasks import TaskOptions
+from medst_jax.text.prompts import prompt_bank
+
+# The prompts that the authors released for pneumonia.
+_BANK = prompt_bank("biovil")
+PNEUMONIA = _BANK.prompts("pneumonia")
+NO_PNEUMONIA = _BANK.prompts("pneumonia", "negative")
+
+
+@dataclasses.dataclass(frozen=True)
+class ZeroShotPairOptions:
+    """Options of `zero_shot_pair`.
+
+    Attributes:
+      task: with one class and kind "multi".
+      positive, negative: prompts for presence and absence.
+    """
+
+    task: TaskOptions
+    positive: tuple[str, ...] = PNEUMONIA
+    negative: tuple[str, ...] = NO_PNEUMONIA
+
+
+def zero_shot_pair(options: ZeroShotPairOptions, bench: Bench) -> Outcome:
+    """Score every image of the task.
+
+    Raises:
+      NotApplicable: the system has no text encoder.
+      ValueError: the task has more than one class, or is not of kind "multi".
+    """
+    if not bench.embedder.has_text:
+        raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
+    task = bench.library.task(options.task)
+    if len(task.classes) != 1 or options.task.kind != "multi":
+        raise ValueError(
+            f"zero_shot_pair needs one class and kind='multi'; it has {len(task.classes)} classes "
+            f"and kind={options.task.kind!r}"
+        )
+    images = bench.embed(options.task.dataset, options.task.split, task.rows).global_
+    known = task.targets[:, 0] >= 0
+    score = images @ (_vector(bench, options.positive) - _vector(bench, options.negative))
+    scores = np.stack([-score, score], axis=1)[known][None] / 2
+    classes = (f"no {task.classes[0]}", task.classes[0])
+    predictions = Predictions(
+        "single",
+        task.patients[known],
+        task.targets[known, 0].astype(np.int64),
+        scores.astype(np.float32),
+        classes,
+    )
+    part = Part("", predictions, task.rows[known])
+    return Outcome(options.task.dataset, options.task.split, (part,))
+
+
+def _vector(bench: Bench, prompts: tuple[str, ...]) -> np.ndarray:
+    """Unit-norm mean [E] of the prompts' vectors."""
+    mean = bench.embedder.texts(prompts).global_.mean(0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-12)

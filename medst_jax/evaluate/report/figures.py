@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of the report as inline SVG, and images as inline JPEG; nothing is read from or written to disk."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import matplotlib
+import numpy as np
+import simplejpeg
+from matplotlib.figure import Figure
+
+from medst_jax.evaluate.statistics import calibration, metrics
+from medst_jax.evaluate.statistics.outcome import Trajectory
+from medst_jax.evaluate.statistics.predictions import Predictions
+
+COLOURS = ("#2563a8", "#c8553d", "#3a8c6e", "#8a5fa8", "#b8862b", "#4a9bb5", "#a64d79", "#6b7280")
+_INK, _FAINT = "#28303a", "#d9dee5"
+_METADATA = ("Date", "Creator", "Format", "Type")  # left out: they hold addresses and the time
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.edgecolor": _FAINT,
+    "axes.labelcolor": _INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "medst_jax",  # equal reports from equal runs
+}
+
+
+def roc_figure(predictions: Predictions) -> str:
+    """One ROC curve per class (first repeat), with its area in the legend."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.9, 3.1), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
+        for c, name in enumerate(predictions.classes):
+            truth, scores = _one_class(predictions, c)
+            if truth.all() or not truth.any():
+                continue
+            area = metrics.auroc(truth, scores, np.ones((1, len(truth))))[0]
+            false, true = metrics.roc_curve(truth, scores)
+            style = ("-", "--", ":")[(c // len(COLOURS)) % 3]
+            axes.plot(
+                false,
+                true,
+                style,
+                color=COLOURS[c % len(COLOURS)],
+                linewidth=1.6,
+                label=f"{name}  {area:.2f}",
+            )
+        axes.set(
+            xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01)
+        )
+        axes.set_aspect("equal")
+        figure.legend(
+            loc="outside right upper", frameon=False, title="area under the curve", fontsize=8
+        )
+        return _svg(figure)
+
+
+def precision_recall_figure(predictions: Predictions) -> str:
+    """Precision against recall per class (first repeat); a dot marks the share of positives."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.9, 3.1), layout="constrained")
+        axes = figure.add_subplot()
+        for c, name in enumerate(predictions.classes):
+            truth, scores = _one_class(predictions, c)
+            if not truth.any():
+                continue
+            recall, precision = metrics.precision_recall_curve(truth, scores)
+            colour, style = COLOURS[c % len(COLOURS)], ("-", "--", ":")[(c // len(COLOURS)) % 3]
+            axes.plot(recall, precision, style, color=colour, linewidth=1.4, label=name)
+            axes.plot([1], [truth.mean()], "o", color=colour, markersize=4)
+        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+        axes.set_aspect("equal")
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        return _svg(figure)
+
+
+def reliability_figure(predictions: Predictions) -> str:
+    """Accuracy against confidence over all repeats, with the share of images in each bin.
+
+    For predictions whose scores are log-probabilities.
+    """
+    pairs = [calibration.confidence(predictions, s) for s in range(len(predictions.scores))]
+    confidences, right = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    member = calibration.one_hot_bins(confidences)
+    count = member.sum(0)
+    filled = count > 0
+    accuracy, said = (values @ member[:, filled] / count[filled] for values in (right, confidences))
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(3.3, 3.1), layout="constrained")
+        axes = figure.add_subplot()
+        axes.bar(
+            (np.arange(calibration.BINS) + 0.5) / calibration.BINS,
+            count / count.sum(),
+            width=0.9 / calibration.BINS,
+            color=_FAINT,
+            label="share of images",
+        )
+        axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
+        axes.plot(said, accuracy, "o-", color=COLOURS[0], markersize=4, label="accuracy")
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.01))
+        axes.set_aspect("equal")
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
+        return _svg(figure)
+
+
+def confusion_figure(predictions: Predictions) -> str:
+    """Rows of true classes as shares of predicted ones, averaged over the repeats."""
+    classes = len(predictions.classes)
+    ones = np.ones((1, len(predictions.patients)))
+    repeats = range(len(predictions.scores))
+    matrix = np.mean(
+        [
+            metrics.confusion(predictions.targets, predictions.predicted(s), classes, ones)[0]
+            for s in repeats
+        ],
+        axis=0,
+    )
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    with matplotlib.rc_context(_STYLE):
+        side = 1.7 + 0.36 * classes
+        figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+        axes = figure.add_subplot()
+        axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
+        axes.invert_yaxis()
+        axes.set_aspect("equal")
+        for i in range(classes):
+            for j in range(classes):
+                ink = "white" if share[i, j] > 0.55 else _INK
+                axes.text(
+                    j + 0.5, i + 0.5, f"{share[i, j]:.0%}", ha="center", va="center", color=ink
+                )
+        axes.set_xticks(np.arange(classes) + 0.5, predictions.classes, rotation=35, ha="right")
+        axes.set_yticks(np.arange(classes) + 0.5, predictions.classes)
+        axes.set(xlabel="predicted", ylabel="true")
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        return _svg(figure)
+
+
+def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float | None]]]) -> str:
+    """Probe accuracy against training images per class.
+
+    Args:
+      curves: name to points (shots, value, low or None, high or None).
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, _height(len(curves))), layout="constrained")
+        axes = figure.add_subplot()
+        for k, (name, points) in enumerate(curves.items()):
+            x, value, low, high = zip(*points, strict=True)
+            colour, style = COLOURS[k % len(COLOURS)], _style(k)
+            axes.plot(x, value, style, color=colour, markersize=4, linewidth=1.6, label=name)
+            if None not in low and None not in high:
+                axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)  # type: ignore[arg-type]
+        axes.set_xscale("log", base=2)
+        ticks = sorted({point[0] for points in curves.values() for point in points})
+        axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axes.minorticks_off()
+        axes.set(xlabel="training images per class", ylabel="balanced accuracy")
+        axes.grid(axis="y", color=_FAINT, linewidth=0.6)
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        return _svg(figure)
+
+
+def mixture_figure(curves: dict[str, dict[str, tuple[float, float, float]]]) -> str:
+    """Value against what was trained on.
+
+    Args:
+      curves: system to mixture to (value, low, high).
+    """
+    mixtures = list(dict.fromkeys(name for points in curves.values() for name in points))
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, 3.0), layout="constrained")
+        axes = figure.add_subplot()
+        for k, (name, points) in enumerate(curves.items()):
+            place = np.array([mixtures.index(m) for m in points]) + 0.06 * (k - len(curves) / 2)
+            value, low, high = np.array(list(points.values())).T
+            reach = np.stack([value - low, high - value])
+            colour = COLOURS[k % len(COLOURS)]
+            axes.errorbar(
+                place, value, reach, fmt="o-", color=colour, markersize=4, linewidth=1.4, label=name
+            )
+        axes.set_xticks(range(len(mixtures)), mixtures)
+        axes.set(xlabel="trained on")
+        axes.grid(axis="y", color=_FAINT, linewidth=0.6)
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        return _svg(figure)
+
+
+def mentions_figure(curves: dict[str, list[tuple[float, float]]]) -> str:
+    """AUROC of findings against the share of reports that mention them.
+
+    Args:
+      curves: system to points (share in [0, 1], AUROC), by rising share.
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, 3.0), layout="constrained")
+        axes = figure.add_subplot()
+        axes.axhline(0.5, color=_FAINT, linewidth=1)
+        for k, (name, points) in enumerate(curves.items()):
+            share, value = np.array(points).T
+            axes.plot(
+                share,
+                value,
+                "o",
+                color=COLOURS[k % len(COLOURS)],
+                markersize=4,
+                label=name,
+                alpha=0.8,
+            )
+        axes.set_xscale("symlog", linthresh=1e-4)
+        axes.set(xlabel="share of reports", ylabel="area under the curve", xlim=(-2e-5, 1))
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        return _svg(figure)
+
+
+def trajectory_figure(found: Sequence[Trajectory]) -> str:
+    """A panel per patient: predicted severity with its standard deviation, and the grades."""
+    columns = min(3, len(found))
+    lines = -(-len(found) // columns)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(2.7 * columns, 1.9 * lines), layout="constrained")
+        panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
+        for axes, one in zip(panels, found, strict=False):
+            low, high = one.expected - one.deviation, one.expected + one.deviation
+            axes.fill_between(one.days, low, high, color=COLOURS[0], alpha=0.15, linewidth=0)
+            axes.plot(one.days, one.expected, "-", color=COLOURS[0], label="predicted")
+            axes.plot(one.days, one.grades, "o", color=COLOURS[1], markersize=5, label="grade")
+            axes.set(ylim=(-0.3, 3.3), yticks=range(4), xlabel="days")
+        for axes in panels[len(found) :]:
+            axes.set_visible(False)
+        panels[0].legend(frameon=False, fontsize=7)
+        return _svg(figure)
+
+
+def image_data(image: np.ndarray, side: int = 144) -> str:
+    """uint8 [S, S, 1] as a `data:` address of a JPEG of the given side."""
+    return _jpeg(_scaled(image, side)[..., None], "GRAY")
+
+
+def overlay_data(
+    image: np.ndarray, heat: np.ndarray, box: np.ndarray | None = None, side: int = 144
+) -> str:
+    """An image uint8 [S, S, 1] under a map float [S, S], its lowest value clear, its highest red.
+
+    Where the map is NaN the image stays clear; the edge of `box` bool [S, S] is drawn in blue.
+    """
+    low, high = float(np.nanmin(heat)), float(np.nanmax(heat))
+    share = (np.nan_to_num(heat, nan=low) - low) / max(high - low, 1e-9)
+    share = _scaled(share, side)[..., None]
+    grey = np.repeat(_scaled(image, side)[..., None], 3, axis=2)
+    red = np.array([214, 60, 40])
+    mixed = grey * (1 - 0.6 * share) + red * 0.6 * share
+    if box is not None:
+        inside = cv2.resize(box.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST)
+        edge = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+        mixed[edge > 0] = (37, 99, 168)
+    return _jpeg(np.clip(np.round(mixed), 0, 255).astype(np.uint8), "RGB")
+
+
+def _scaled(image: np.ndarray, side: int) -> np.ndarray:
+    interpolation = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_CUBIC
+    return cv2.resize(np.squeeze(image), (side, side), interpolation=interpolation)
+
+
+def _jpeg(pixels: np.ndarray, space: str) -> str:
+    encoded = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=85, colorspace=space)
+    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
+
+
+def _height(curves: int) -> float:
+    """Inches that a legend of so many curves beside the axes needs."""
+    return max(2.9, 0.4 + 0.19 * curves)
+
+
+def _style(k: int) -> str:
+    """Marker and line of curve `k`: colours repeat, these then differ."""
+    return ("o-", "s--", "^:")[(k // len(COLOURS)) % 3]
+
+
+def _one_class(p: Predictions, column: int) -> tuple[np.ndarray, np.ndarray]:
+    scores = p.scores[0, :, column]
+    if p.kind == "single":
+        return p.targets == column, scores
+    known = p.targets[:, column] >= 0
+    return p.targets[known, column] == 1, scores[known]
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(
+        buffer,
+        format="svg",
+        transparent=True,
+        bbox_inches="tight",
+        pad_inches=0.08,
+        metadata=dict.fromkeys(_METADATA),
+    )
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

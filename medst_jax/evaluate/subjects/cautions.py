@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What makes a number untrustworthy: seen patients, and images made another way than in training."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from medst_jax.data.records.studies import Studies
+from medst_jax.evaluate.statistics.rows import CONTAMINATED
+
+TRAINING_SPLIT = "train"  # the only split that no exclusion list holds
+_DIFFERENT = "intensity differs from training"
+
+
+@dataclasses.dataclass(frozen=True)
+class SystemUnderTest:
+    """Whose numbers these are.
+
+    Attributes:
+      name, seed: the system and its training seed.
+      stamp: what `TrainInput.stamp` recorded; empty for baselines that were not trained.
+      trained: data set to the split that training read.
+    """
+
+    name: str
+    seed: int = 0
+    stamp: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    trained: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def cautions(studies: Studies, exclusion: str, system: SystemUnderTest) -> dict[str, str]:
+    """Short notes for the rows measured on these studies, each with a sentence for the report.
+
+    Args:
+      studies: an evaluation split.
+      exclusion: digest of the data set's exclusion list, empty when it has none.
+      system: the system and what it was trained on.
+    """
+    if not system.stamp:
+        return {}
+    found = {}
+    name = f"{studies.name}/{studies.split}"
+    if _contaminated(studies, exclusion, system):
+        found[CONTAMINATED] = (
+            f"{name}: the checkpoint's stamp does not say that these patients were left out of "
+            "training; its numbers are marked contaminated."
+        )
+    own = studies.info.get("intensity")
+    others = sorted({str(i) for i in system.stamp.get("intensity", {}).values()} - {str(own)})
+    if own is not None and others:
+        found[_DIFFERENT] = (
+            f"{name} was built with intensity {own!r}, training data with "
+            f"{', '.join(map(repr, others))}: grey values may not mean the same."
+        )
+    return found
+
+
+def _contaminated(studies: Studies, exclusion: str, system: SystemUnderTest) -> bool:
+    if system.trained.get(studies.name) == studies.split:
+        return True
+    if studies.split == TRAINING_SPLIT or not exclusion:
+        return False
+    # A list of another build of this data set may hold other patients.
+    return system.stamp.get("exclude", {}).get(studies.name) != exclusion

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands where an `Embedder` does but has image features and nothing else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from medst_jax.evaluate.statistics.outcome import NotApplicable
+from medst_jax.evaluate.subjects.embedder import Embeddings
+
+
+class FeaturesOnly:
+    """Features of images, one at a time, without texts, labels, priors or patches.
+
+    Attributes:
+      what: how messages call it.
+      size: S, side of the images it takes.
+    """
+
+    what = "a table of features"
+    labels: tuple[str, ...] = ()
+    has_image = True
+    has_text = False
+    has_maps = False
+    has_text_scores = False
+    reads_priors = False
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def images(self, images: np.ndarray) -> Embeddings:
+        """Embed uint8 `images` [N, S, S, 1], where it can."""
+        raise NotApplicable(f"{self.what} embeds no further images")
+
+    def texts(self, texts: Sequence[str]) -> Embeddings:
+        """There is no text encoder."""
+        raise NotApplicable(f"{self.what} has no text encoder")
+
+    def pairs(self, images: np.ndarray, priors: np.ndarray, has_prior: np.ndarray) -> Embeddings:
+        """Images are read one at a time."""
+        raise NotApplicable(f"{self.what} takes no prior image")
+
+    def patches(self, images: np.ndarray) -> np.ndarray:
+        """There is no space shared with texts."""
+        raise NotApplicable(f"{self.what} has no patch embeddings")
+
+    def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """There is no space shared with texts."""
+        raise NotApplicable(f"{self.what} relates no sentence to regions")
+
+    def text_scores(self, image: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """There is no text encoder."""
+        raise NotApplicable(f"{self.what} scores no texts of an image")
+
+    def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
+        """There is no text encoder."""
+        raise NotApplicable(f"{self.what} has no text encoder")
+
+    def system(self) -> Any:
+        """There are no parameters."""
+        raise NotApplicable(f"{self.what} cannot be fine-tuned")
+
+    def box(self, box: Any, height: int, width: int) -> np.ndarray:
+        """Nothing here is compared with boxes."""
+        raise NotApplicable(f"{self.what} has no patch embeddings")

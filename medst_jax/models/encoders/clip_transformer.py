@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The image and the text transformer of OpenAI's CLIP."""
+
+import dataclasses
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax.models.encoders.vit import patchify
+from medst_jax.models.layers.attention import Activation, Mlp, SelfAttention, layer_norm
+from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipImageOptions:
+    """Sizes of the image transformer; `image_size` and `patch` in pixels, `joint` is E."""
+
+    patch: int = 32
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    mlp: int = 3072
+    image_size: int = 224
+    channels: int = 3
+    joint: int = 512
+    activation: Activation = "quick_gelu"
+    dtype: str = "float32"
+    remat: Remat = "none"
+    unroll: int = 1
+
+    @classmethod
+    def vit_b32(cls, **changes: Any) -> "ClipImageOptions":
+        """The tower of ViT-B/32, which CheXzero starts from."""
+        return cls(**changes)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipTextOptions:
+    """Sizes of the text transformer; `max_length` in tokens, `joint` is E."""
+
+    vocabulary_size: int = 49_408
+    width: int = 512
+    depth: int = 12
+    heads: int = 8
+    mlp: int = 2048
+    max_length: int = 77
+    joint: int = 512
+    activation: Activation = "quick_gelu"
+    dtype: str = "float32"
+    remat: Remat = "none"
+    unroll: int = 1
+
+
+class ClipLayer(nnx.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)); `causal` in the text transformer."""
+
+    def __init__(
+        self, options: ClipImageOptions | ClipTextOptions, causal: bool, *, rngs: nnx.Rngs
+    ) -> None:
+        width, dtype = options.width, options.dtype
+        init = nnx.initializers.normal(width**-0.5 * (2 * options.depth) ** -0.5)
+        self.norm1 = layer_norm(width, 1e-5, dtype, rngs)
+        self.attn = SelfAttention(
+            width, options.heads, causal=causal, kernel_init=init, dtype=dtype, rngs=rngs
+        )
+        self.norm2 = layer_norm(width, 1e-5, dtype, rngs)
+        self.mlp = Mlp(
+            width,
+            options.mlp,
+            activation=options.activation,
+            kernel_init=nnx.initializers.normal((2 * width) ** -0.5),
+            dtype=dtype,
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[B, L, D] -> [B, L, D]."""
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+def _run(layers: ClipLayer, x: jax.Array, options: ClipImageOptions | ClipTextOptions) -> Any:
+    def apply(layer: ClipLayer, index: jax.Array, x: jax.Array, rows: None) -> jax.Array:
+        return layer(x)
+
+    return scan_layers(layers, apply, x, remat=options.remat, unroll=options.unroll)[0]
+
+
+class ClipOutput(NamedTuple):
+    """tokens [B, L, D] after the final norm; pooled float32 [B, D]; global_ float32 [B, E], raw."""
+
+    tokens: jax.Array
+    pooled: jax.Array
+    global_: jax.Array
+
+    @property
+    def patches(self) -> jax.Array:
+        """All tokens but the first, [B, L - 1, D]: the patches of an image."""
+        return self.tokens[:, 1:]
+
+
+class ClipImage(nnx.Module):
+    """Images to tokens and a projected class token.
+
+    Source: Radford et al. 2021 (arXiv:2103.00020), as released: a norm before the layers, no
+    bias in the patch embedding, a final norm.
+    """
+
+    def __init__(self, options: ClipImageOptions, *, rngs: nnx.Rngs) -> None:
+        self.options = options
+        self.features = options.width
+        init = nnx.initializers.normal(options.width**-0.5)
+        self.patch_embed = nnx.Linear(
+            options.patch**2 * options.channels,
+            options.width,
+            use_bias=False,
+            dtype=options.dtype,
+            kernel_metadata={"axes": ("conv_in", "embed")},
+            rngs=rngs,
+        )
+        rows = 1 + (options.image_size // options.patch) ** 2
+        self.class_embedding = nnx.Param(
+            init(rngs.params(), (options.width,), jnp.float32), axes=("embed",)
+        )
+        self.positions = nnx.Param(
+            init(rngs.params(), (rows, options.width), jnp.float32), axes=("position", "embed")
+        )
+        self.norm_pre = layer_norm(options.width, 1e-5, options.dtype, rngs)
+        self.blocks = stack_layers(lambda r: ClipLayer(options, False, rngs=r), options.depth, rngs)
+        self.norm = layer_norm(options.width, 1e-5, options.dtype, rngs)
+        self.projection = nnx.Param(
+            init(rngs.params(), (options.width, options.joint), jnp.float32),
+            axes=("embed", "joint"),
+        )
+
+    def __call__(
+        self, images: jax.Array, *, keys: jax.Array | None = None, train: bool = False
+    ) -> ClipOutput:
+        """Encode normalised images, float32 [B, image_size, image_size, channels].
+
+        `keys` and `train` belong to the interface shared with other encoders; there is no
+        dropout here.
+        """
+        del keys, train
+        options = self.options
+        expected = (options.image_size, options.image_size, options.channels)
+        if images.shape[1:] != expected:
+            raise ValueError(f"images are {images.shape[1:]}; this encoder takes {expected}")
+        x = self.patch_embed(patchify(images, options.patch))
+        first = jnp.broadcast_to(self.class_embedding[...], (x.shape[0], 1, options.width))
+        x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
+        x = self.norm_pre(x + self.positions[...].astype(x.dtype))
+        tokens = self.norm(_run(self.blocks, x, options))
+        pooled = tokens[:, 0].astype(jnp.float32)
+        return ClipOutput(tokens, pooled, pooled @ self.projection[...])
+
+
+class ClipText(nnx.Module):
+    """Tokens to causal hidden states and the projected state at the end token.
+
+    Source: Radford et al. 2021 (arXiv:2103.00020), as released.
+    """
+
+    def __init__(self, options: ClipTextOptions, *, rngs: nnx.Rngs) -> None:
+        self.options = options
+        self.features = options.width
+        draw = partial(nnx.initializers.normal, dtype=jnp.float32)
+        self.word_embeddings = nnx.Param(
+            draw(0.02)(rngs.params(), (options.vocabulary_size, options.width)),
+            axes=("vocab", "embed"),
+        )
+        self.positions = nnx.Param(
+            draw(0.01)(rngs.params(), (options.max_length, options.width)),
+            axes=("position", "embed"),
+        )
+        self.blocks = stack_layers(lambda r: ClipLayer(options, True, rngs=r), options.depth, rngs)
+        self.norm = layer_norm(options.width, 1e-5, options.dtype, rngs)
+        self.projection = nnx.Param(
+            draw(options.width**-0.5)(rngs.params(), (options.width, options.joint)),
+            axes=("embed", "joint"),
+        )
+
+    def __call__(
+        self, tokens: jax.Array, token_mask: jax.Array, *, keys: jax.Array | None = None
+    ) -> ClipOutput:
+        """Encode tokens.
+
+        Args:
+          tokens: int32 [B, L], L at most max_length.
+          token_mask: bool [B, L], false behind the end token, which is the last true one.
+          keys: accepted for the interface shared with Bert; there is no dropout here.
+
+        Raises:
+          ValueError: the text is longer than max_length.
+        """
+        del keys
+        options, length = self.options, tokens.shape[1]
+        if length > options.max_length:
+            raise ValueError(f"texts have {length} tokens; this encoder takes {options.max_length}")
+        x = self.word_embeddings[...][tokens] + self.positions[...][:length]
+        states = self.norm(_run(self.blocks, x.astype(options.dtype), options))
+        end = jnp.maximum(token_mask.sum(1) - 1, 0)
+        pooled = jnp.take_along_axis(states, end[:, None, None], axis=1)[:, 0]
+        pooled = pooled.astype(jnp.float32)
+        return ClipOutput(states, pooled, pooled @ self.projection[...])

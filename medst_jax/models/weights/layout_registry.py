@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every known layout, and which of its kinds a module or a file is."""
+
+from collections.abc import Collection
+
+from flax import nnx
+
+from medst_jax.models.encoders.bert import Bert
+from medst_jax.models.encoders.clip_transformer import ClipImage, ClipText
+from medst_jax.models.encoders.hybrid_temporal_encoder import HybridTemporalEncoder
+from medst_jax.models.encoders.hybrid_view_experts import HybridViewExperts
+from medst_jax.models.encoders.mixture_of_view_experts import MixtureOfViewExperts
+from medst_jax.models.encoders.resnet import ResNet
+from medst_jax.models.encoders.swin import Swin
+from medst_jax.models.encoders.vit import ViT
+from medst_jax.models.weights.kinds import Kind, LayoutError, Within
+from medst_jax.models.weights.layouts import (
+    cxr_clip as layout_cxr_clip,
+)
+from medst_jax.models.weights.layouts import (
+    dlilp as layout_dlilp,
+)
+from medst_jax.models.weights.layouts import (
+    gloria as layout_gloria,
+)
+from medst_jax.models.weights.layouts import (
+    mgca as layout_mgca,
+)
+from medst_jax.models.weights.layouts import (
+    open_clip as layout_open_clip,
+)
+from medst_jax.models.weights.layouts.biovil import BioVil, BioVilT, CxrBert, Hybrid
+from medst_jax.models.weights.layouts.cxr_clip import CxrClip
+from medst_jax.models.weights.layouts.dlilp import Dlilp
+from medst_jax.models.weights.layouts.gloria import Gloria
+from medst_jax.models.weights.layouts.hf_bert import HuggingFaceBert
+from medst_jax.models.weights.layouts.hf_swin import HuggingFaceSwin
+from medst_jax.models.weights.layouts.hybrid_experts import HybridExperts
+from medst_jax.models.weights.layouts.masked_language import HuggingFaceMaskedLanguage
+from medst_jax.models.weights.layouts.mgca import MedSt, Mgca, MgcaBert
+from medst_jax.models.weights.layouts.open_clip import ClipLanguage, ClipVision, OpenClip
+from medst_jax.models.weights.layouts.timm import Timm
+from medst_jax.models.weights.layouts.torchvision import Torchvision
+from medst_jax.models.weights.layouts.view_experts import ViewExperts
+
+_RESNET, _BERT = Torchvision(), HuggingFaceBert()
+
+# The first kind whose mark a file has is what `from_pretrained` builds; the others let one part
+# of a checkpoint be loaded alone.
+LAYOUTS: dict[str, tuple[Kind, ...]] = {
+    "torchvision": (_RESNET,),
+    "timm": (Timm(),),
+    "hf-bert": (HuggingFaceMaskedLanguage(), _BERT),
+    "hf-swin": (HuggingFaceSwin(),),
+    "biovil": (BioVil(), CxrBert(), Within(_RESNET, "encoder.encoder."), Within(_BERT, "bert.")),
+    "biovil-t": (
+        BioVilT(),
+        CxrBert(),
+        Within(Hybrid(), "encoder."),
+        Within(_RESNET, "encoder.encoder."),
+        Within(_BERT, "bert."),
+    ),
+    "mgca": (
+        Mgca(),
+        Within(Timm(), layout_mgca.IMAGE),
+        Within(_RESNET, layout_mgca.IMAGE),
+        Within(MgcaBert(), layout_mgca.TEXT),
+    ),
+    "medst": (
+        MedSt(),
+        HybridExperts(),
+        ViewExperts(),
+        Within(ViewExperts(), layout_mgca.IMAGE),
+        Within(MgcaBert(), layout_mgca.TEXT),
+    ),
+    "gloria": (
+        Gloria(),
+        Within(_RESNET, layout_gloria.IMAGE, Gloria.prefixes),
+        Within(_BERT, layout_gloria.TEXT, Gloria.prefixes),
+    ),
+    "dlilp": (Dlilp(), Within(_RESNET, layout_dlilp.IMAGE), Within(_BERT, layout_dlilp.TEXT)),
+    "cxr-clip": (
+        CxrClip(),
+        *(Within(kind, prefix) for prefix, kind in layout_cxr_clip.IMAGES),
+        Within(_BERT, layout_cxr_clip.TEXT),
+    ),
+    "open-clip": (
+        OpenClip(),
+        Within(ClipVision(), layout_open_clip.IMAGE, OpenClip.prefixes),
+        ClipLanguage(),
+    ),
+}
+
+
+# The names of an encoder's own library, under which it is exported and starts by default.
+OWN_LAYOUT: dict[type[nnx.Module], str] = {
+    ResNet: "torchvision",
+    ViT: "timm",
+    Bert: "hf-bert",
+    Swin: "hf-swin",
+    MixtureOfViewExperts: "medst",
+    HybridViewExperts: "medst",
+    HybridTemporalEncoder: "biovil-t",
+    ClipImage: "open-clip",
+    ClipText: "open-clip",
+}
+
+
+def kinds_of(layout: str) -> tuple[Kind, ...]:
+    """The kinds of a layout.
+
+    Raises:
+      LayoutError: no layout has that name.
+    """
+    if layout not in LAYOUTS:
+        raise LayoutError(f"layout {layout!r} is unknown; known: {', '.join(LAYOUTS)}")
+    return LAYOUTS[layout]
+
+
+def kind_of_module(layout: str, module: nnx.Module, names: Collection[str] = ()) -> Kind:
+    """The kind of the layout that names this module's tensors.
+
+    Args:
+      layout: a key of `LAYOUTS`.
+      module: the module.
+      names: of a file, which decides between a bare module and one inside a larger checkpoint.
+
+    Raises:
+      LayoutError: an unknown layout, or one that has no names for such a module.
+    """
+    kinds = kinds_of(layout)
+    fitting = [kind for kind in kinds if type(module) is kind.module]
+    if not fitting:
+        known = ", ".join(sorted({kind.module.__name__ for kind in kinds}))
+        raise LayoutError(f"layout {layout!r} is for {known}, not {type(module).__name__}")
+    marked = (k for k in fitting if any(p + k.mark in names for p in k.prefixes))
+    return next(marked, fitting[0])
+
+
+def kind_of_tensors(layout: str, names: Collection[str]) -> tuple[Kind, str]:
+    """The kind that a file is of, and the prefix before its names.
+
+    Raises:
+      LayoutError: an unknown layout, or a file without the mark of any of its kinds.
+    """
+    kinds = kinds_of(layout)
+    for kind in kinds:
+        for prefix in kind.prefixes:
+            if prefix + kind.mark in names:
+                return kind, prefix
+    marks = " or ".join(kind.mark for kind in kinds)
+    raise LayoutError(f"it has no tensor {marks} and is not of layout {layout!r}")

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hugging Face's names of a Swin transformer (encoder.layers.0.blocks.0.attention.self.query)."""
+
+import math
+from typing import Any
+
+from flax import nnx
+
+from medst_jax.models.encoders.swin import Swin, SwinOptions
+from medst_jax.models.weights.foreign import (
+    FLAT,
+    SAME,
+    Slot,
+    linear_slots,
+    matrix,
+    norm_slots,
+    patch_kernel,
+)
+from medst_jax.models.weights.kinds import OptionsKind, Settings, Shapes
+
+
+class HuggingFaceSwin(OptionsKind):
+    """Layout "hf-swin" of `Swin`, bare or with its classifier."""
+
+    module: type[nnx.Module] = Swin
+    options_class: type[Any] = SwinOptions
+    mark = "embeddings.patch_embeddings.projection.weight"
+    prefixes: tuple[str, ...] = ("", "swin.", "model.")
+
+    def slots(self, module: nnx.Module) -> list[Slot]:
+        """One slot per tensor; query, key and value are slices of one fused kernel."""
+        assert isinstance(module, Swin)
+        patch = patch_kernel(module.options.patch)
+        name = "embeddings.patch_embeddings.projection"
+        found = [
+            Slot(f"{name}.weight", ("patch_embed", "kernel"), patch, input_axis=1),
+            Slot(f"{name}.bias", ("patch_embed", "bias"), SAME),
+            *norm_slots("embeddings.norm", ("embed_norm",)),
+            *norm_slots("layernorm", ("norm",)),
+        ]
+        last = len(module.options.depths) - 1
+        for stage, depth in enumerate(module.options.depths):
+            for layer in range(depth):
+                prefix = f"encoder.layers.{stage}.blocks.{layer}"
+                found += _layer_slots(prefix, ("stages", stage, layer))
+            if stage < last:
+                name, path = f"encoder.layers.{stage}.downsample", ("merges", stage)
+                found += norm_slots(f"{name}.norm", (*path, "norm"))
+                found += linear_slots(f"{name}.reduction", (*path, "reduction"), bias=False)
+        return found
+
+    def ignored(self, name: str) -> bool:
+        """The classifier, and the table of offsets that older files hold."""
+        return name.startswith("classifier.") or name.endswith(".relative_position_index")
+
+    def options(self, shapes: Shapes, settings: Settings) -> SwinOptions:
+        """Sizes read from the tensors; the image size, if absent from the settings, is 224."""
+        width, channels, patch, _ = shapes["embeddings.patch_embeddings.projection.weight"]
+        names = [name.split(".") for name in shapes if name.startswith("encoder.layers.")]
+        stages = 1 + max(int(parts[2]) for parts in names)
+        depths = tuple(
+            1 + max(int(p[4]) for p in names if int(p[2]) == s and p[3] == "blocks")
+            for s in range(stages)
+        )
+        biases = [
+            shapes[f"encoder.layers.{s}.blocks.0.attention.self.relative_position_bias_table"]
+            for s in range(stages)
+        ]
+        hidden = shapes["encoder.layers.0.blocks.0.intermediate.dense.weight"][0]
+        return SwinOptions(
+            image_size=settings.get("image_size", 224),
+            patch=patch,
+            width=width,
+            depths=depths,
+            heads=tuple(bias[1] for bias in biases),
+            window=(math.isqrt(biases[0][0]) + 1) // 2,
+            mlp_ratio=hidden / width,
+            channels=channels,
+            path_rate=settings.get("drop_path_rate", 0.1),
+            epsilon=settings.get("layer_norm_eps", 1e-5),
+        )
+
+
+def _layer_slots(name: str, path: tuple[Any, ...]) -> list[Slot]:
+    found = []
+    attention = (*path, "attn")
+    for part, key in enumerate(("query", "key", "value")):
+        foreign_name = f"{name}.attention.self.{key}"
+        kernel, bias = (*attention, "qkv", "kernel"), (*attention, "qkv", "bias")
+        found.append(Slot(f"{foreign_name}.weight", kernel, matrix(1), (slice(None), part)))
+        found.append(Slot(f"{foreign_name}.bias", bias, FLAT, (part,)))
+    table = f"{name}.attention.self.relative_position_bias_table"
+    found.append(Slot(table, (*attention, "position_bias"), SAME))
+    found += linear_slots(f"{name}.attention.output.dense", (*attention, "out"), inputs=2)
+    found += linear_slots(f"{name}.intermediate.dense", (*path, "mlp", "fc1"))
+    found += linear_slots(f"{name}.output.dense", (*path, "mlp", "fc2"))
+    found += norm_slots(f"{name}.layernorm_before", (*path, "norm1"))
+    found += norm_slots(f"{name}.layernorm_after", (*path, "norm2"))
+    return found

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""timm's names of a vision transformer (cls_token, blocks.0.attn.qkv, norm, ...)."""
+
+import math
+from functools import partial
+from typing import Any
+
+from flax import nnx
+
+from medst_jax.models.encoders.vit import ViT, ViTOptions
+from medst_jax.models.weights.foreign import SAME, Slot, linear_slots, norm_slots, patch_kernel
+from medst_jax.models.weights.kinds import OptionsKind, Settings, Shapes, count, heads
+from medst_jax.models.weights.positions import resize_grid
+
+
+class Timm(OptionsKind):
+    """Layout "timm" of `ViT`; the classifier `head` has no counterpart here."""
+
+    module: type[nnx.Module] = ViT
+    options_class: type[Any] = ViTOptions
+    mark = "patch_embed.proj.weight"
+
+    def slots(self, module: nnx.Module) -> list[Slot]:
+        """One slot per timm tensor; those of block N are slices N of the stacked layers."""
+        assert isinstance(module, ViT)
+        pooled = module.options.pooling == "map"
+        found = stem_slots(module.options.patch, leading=0 if pooled else 1)
+        if pooled:
+            found += _pool_slots()
+        for layer in range(module.options.depth):
+            found += block_slots(f"blocks.{layer}", layer)
+        return found
+
+    def ignored(self, name: str) -> bool:
+        """Tensors of a timm file that carry nothing for the encoder."""
+        return name.startswith("head.")
+
+    def options(self, shapes: Shapes, settings: Settings) -> ViTOptions:
+        """Sizes read from the tensors; heads from the settings, else 64 wide as in timm."""
+        width, channels, patch, _ = shapes["patch_embed.proj.weight"]
+        pooled = "attn_pool.latent" in shapes
+        hidden = shapes["blocks.0.mlp.fc1.weight"][0]
+        return ViTOptions(
+            patch=patch,
+            width=width,
+            depth=count(shapes, ".norm1.weight"),
+            heads=heads(width, settings),
+            mlp_ratio=hidden / width,
+            image_size=math.isqrt(shapes["pos_embed"][1] - (not pooled)) * patch,
+            channels=channels,
+            # timm's SigLIP models, the ones with this head, use the approximate GELU.
+            pooling="map" if pooled else "cls",
+            activation="gelu_tanh" if pooled else "gelu",
+        )
+
+
+def stem_slots(patch: int, leading: int = 1) -> list[Slot]:
+    """Everything before and behind the blocks: patches of `patch` pixels, `leading` class tokens."""
+    return [
+        *([Slot("cls_token", ("cls_token",), SAME)] if leading else []),
+        Slot("pos_embed", ("pos_embed",), SAME, resize=partial(resize_grid, leading=leading)),
+        Slot(
+            "patch_embed.proj.weight", ("patch_embed", "kernel"), patch_kernel(patch), input_axis=1
+        ),
+        Slot("patch_embed.proj.bias", ("patch_embed", "bias"), SAME),
+        *norm_slots("norm", ("norm",)),
+    ]
+
+
+def block_slots(name: str, layer: int) -> list[Slot]:
+    """The tensors of one pre-norm layer, slices `layer` of the stack."""
+    linears = (
+        ("attn.qkv", "attn", "qkv", 1),
+        ("attn.proj", "attn", "out", 2),
+        ("mlp.fc1", "mlp", "fc1", 1),
+        ("mlp.fc2", "mlp", "fc2", 1),
+    )
+    found: list[Slot] = []
+    for norm in ("norm1", "norm2"):
+        found += norm_slots(f"{name}.{norm}", ("blocks", norm), (layer,))
+    for foreign_name, part, linear, inputs in linears:
+        path = ("blocks", part, linear)
+        found += linear_slots(f"{name}.{foreign_name}", path, (layer,), inputs=inputs)
+    return found
+
+
+def _pool_slots() -> list[Slot]:
+    """timm's AttentionPoolLatent."""
+    found = [
+        Slot("attn_pool.latent", ("attn_pool", "latent"), SAME),
+        *norm_slots("attn_pool.norm", ("attn_pool", "norm")),
+    ]
+    for name, inputs in (("q", 1), ("kv", 1), ("proj", 2), ("mlp.fc1", 1), ("mlp.fc2", 1)):
+        path = ("attn_pool", *name.split("."))
+        found += linear_slots(f"attn_pool.{name}", path, inputs=inputs)
+    return found

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading and writing safetensors: one file, a folder, or a folder of shards."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from etils import epath
+
+from medst_jax.models.weights.kinds import Kind
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+_INDEX = "model.safetensors.index.json"
+
+
+class PretrainedError(ValueError):
+    """A weights file that does not fit the module, named tensor by tensor."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Carried:
+    """What a file has beyond the module built from it, so that it leaves as it came.
+
+    Attributes:
+      kind: of the layout that the file was read as.
+      prefix: what stood before every name.
+      tensors: classifiers, counters and buffers that the module does not have, by full name.
+      dtypes: of the tensors that were not float32, by full name.
+    """
+
+    kind: Kind
+    prefix: str
+    tensors: Mapping[str, np.ndarray]
+    dtypes: Mapping[str, np.dtype]
+
+
+def find(path: epath.PathLike) -> epath.Path:
+    """The weights file of a file or folder: model.safetensors, an index of shards, or the only one.
+
+    Raises:
+      PretrainedError: there is none, or several without an index.
+    """
+    file = epath.Path(path)
+    if file.is_dir():
+        for name in (WEIGHTS, _INDEX):
+            if (file / name).exists():
+                return file / name
+        found = sorted(p for p in file.iterdir() if p.suffix == ".safetensors")
+        if len(found) != 1:
+            names = ", ".join(p.name for p in found) or "no .safetensors file"
+            raise PretrainedError(f"{file} holds {names}; name the weights file")
+        return found[0]
+    if not file.exists():
+        raise PretrainedError(f"{file} does not exist")
+    return file
+
+
+def read(file: epath.Path) -> dict[str, np.ndarray]:
+    """All tensors of a weights file or of the shards that an index names.
+
+    Raises:
+      PretrainedError: it is not readable as safetensors.
+    """
+    if file.name.endswith(".json"):
+        shards = sorted(set(json.loads(file.read_text())["weight_map"].values()))
+        return {k: v for shard in shards for k, v in read(file.parent / shard).items()}
+    try:
+        return safetensors.numpy.load(file.read_bytes())
+    except (safetensors.SafetensorError, KeyError) as error:
+        raise PretrainedError(
+            f"{file} is not a readable safetensors file ({error}); pickled checkpoints are not "
+            "accepted, convert them with launch/convert.py where PyTorch is installed"
+        ) from error
+
+
+def settings(file: epath.Path) -> dict[str, Any]:
+    """config.json beside a weights file; empty without one."""
+    config = file.parent / CONFIG
+    return json.loads(config.read_text()) if config.exists() else {}
+
+
+def write(file: epath.Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write tensors with the metadata that PyTorch's readers ask for."""
+    contiguous = {name: np.asarray(value, order="C") for name, value in tensors.items()}
+    file.write_bytes(safetensors.numpy.save(contiguous, {"format": "pt"}))
+
+
+def as_carried(value: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
+    """`value` in the dtype it came in, if that loses nothing; else as it is."""
+    if dtype is None:
+        return value
+    narrow = value.astype(dtype)
+    return narrow if np.array_equal(narrow.astype(value.dtype), value) else value

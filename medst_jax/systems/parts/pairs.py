@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which rows of a batch pair up, and which pairs may serve as negatives."""
+
+import jax
+import jax.numpy as jnp
+
+from medst_jax.losses.pairwise import Pairwise
+from medst_jax.losses.selection import select
+from medst_jax.systems.parts.options import LossForm
+from medst_jax.systems.system import Batch, Metrics
+
+# What the forward pass of an image and its text reads, and what tells pairs apart.
+PAIR_KEYS = ("frontal", "has_frontal", "tokens", "token_mask", "text_source", "example")
+CONTRAST_KEYS = (*PAIR_KEYS, "study", "text")
+
+
+def negative_pairs(batch: Batch) -> Pairwise:
+    """The bool matrix [B, B] that is false for pairs of one study or with identical text.
+
+    Two images of one study share a report, and a prompt is drawn many times over: such pairs
+    are no evidence that image and text disagree.
+    """
+    ids = (batch["study"], batch["text"])
+    return Pairwise(ids, ids, _differ)
+
+
+def paired(batch: Batch) -> jax.Array:
+    """bool [B], the rows that have an image and a text."""
+    return batch["has_frontal"] & (batch["text_source"] > 0)
+
+
+def negative_mask(batch: Batch) -> jax.Array:
+    """`negative_pairs` written out."""
+    return negative_pairs(batch).matrix()
+
+
+def _differ(rows: tuple[jax.Array, jax.Array], columns: tuple[jax.Array, jax.Array]) -> jax.Array:
+    (study, text), (other_study, other_text) = rows, columns
+    return (study[:, None] != other_study[None, :]) & (text[:, None] != other_text[None, :])
+
+
+def contrast(
+    name: str,
+    form: LossForm,
+    chunk: int | None,
+    image: jax.Array,
+    text: jax.Array,
+    *arguments: jax.Array | float,
+    mask: jax.Array,
+    batch: Batch,
+) -> tuple[jax.Array, Metrics]:
+    """The loss `name` over all pairs in one of its forms, and its metrics.
+
+    The dense form has the whole matrix, and reports from it how often an image finds its text.
+
+    Args:
+      name, form, chunk: see `losses.select`.
+      image: [B, E] unit norm.
+      text: [B, E] unit norm.
+      *arguments: of the loss, such as its scale.
+      mask: bool [B], the rows that take part.
+      batch: tells which pairs may serve as negatives.
+    """
+    loss = select(name, form, chunk=chunk)
+    value = loss(image, text, *arguments, mask=mask, negative_mask=negative_pairs(batch))
+    return value, pair_metrics(image, text, mask) if form == "dense" else {}
+
+
+def pair_metrics(image: jax.Array, text: jax.Array, mask: jax.Array) -> Metrics:
+    """Share of valid images whose most similar valid text is their own or an equal one."""
+    scores = jnp.where(mask[None, :], image @ text.T, -jnp.inf)
+    own = jnp.diagonal(scores)
+    hit = mask & (own >= jnp.max(scores, axis=1))
+    return {"image_to_text_accuracy": (jnp.sum(hit * 1.0), jnp.sum(mask * 1.0))}

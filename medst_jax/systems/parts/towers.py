@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image and text encoders by name, and what the systems read off them."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from medst_jax import models
+from medst_jax.options import OptionError, parse
+from medst_jax.systems.parts.options import ImageOptions, ImageTextOptions
+
+IMAGE_ENCODERS: dict[str, tuple[type, Callable[[], Any]]] = {
+    "resnet50": (models.ResNet, models.ResNetOptions.resnet50),
+    "resnet_small": (models.ResNet, models.ResNetOptions.small),
+    "grid_resnet256": (models.GridResNet, functools.partial(models.grid_resnet_options, 256)),
+    "grid_resnet2048": (models.GridResNet, functools.partial(models.grid_resnet_options, 2048)),
+    "vit_b16": (models.ViT, models.ViTOptions.vit_b16),
+    "vit_small": (models.ViT, models.ViTOptions.small),
+    "view_experts_b16": (models.MixtureOfViewExperts, models.ViTOptions.vit_b16),
+    "view_experts_small": (models.MixtureOfViewExperts, models.ViTOptions.small),
+    "view_experts_hybrid_small": (
+        models.HybridViewExperts,
+        models.HybridViewExpertsOptions.small,
+    ),
+    "swin_tiny": (models.Swin, models.SwinOptions.tiny),
+    "swin_small": (models.Swin, models.SwinOptions.small),
+    "hybrid_temporal": (models.HybridTemporalEncoder, models.HybridTemporalOptions.biovil_t),
+    "hybrid_temporal_small": (models.HybridTemporalEncoder, models.HybridTemporalOptions.small),
+    "clip_b32": (models.ClipImage, models.ClipImageOptions.vit_b32),
+}
+_FIXED_SIZE = ("vit", "view_experts", "swin", "clip")  # take images of one size
+AUTOENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
+    "variational": (models.VariationalAutoencoder, models.VariationalOptions),
+    "variational_small": (models.VariationalAutoencoder, models.VariationalOptions.small),
+}
+TEXT_ENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
+    "bert_base": (models.Bert, models.BertOptions.bert_base),
+    "bert_small": (models.Bert, models.BertOptions.small),
+    "transformer_b": (models.TextTransformer, models.TextTransformerOptions.base),
+    "transformer_small": (models.TextTransformer, models.TextTransformerOptions.small),
+}
+
+
+def image_encoder(options: ImageOptions, *, rngs: nnx.Rngs) -> Any:
+    """Build the image encoder of `options.image` for the images that its preprocessing gives."""
+    fixed: dict[str, Any] = {"channels": options.preprocess.channels}
+    if str(options.image.get("name", "")).startswith(_FIXED_SIZE):
+        fixed["image_size"] = options.preprocess.size
+    return _build(IMAGE_ENCODERS, options.image, fixed, "config.system.image", rngs)
+
+
+def autoencoder(options: ImageOptions, *, outputs: int, rngs: nnx.Rngs) -> Any:
+    """Build the variational autoencoder of `options.image`, with `outputs` severity logits."""
+    fixed = {"image_size": options.preprocess.size, "outputs": outputs}
+    return _build(AUTOENCODERS, options.image, fixed, "config.system.image", rngs)
+
+
+def temporal_encoder(
+    options: ImageOptions, pooler: Mapping[str, Any], *, rngs: nnx.Rngs
+) -> models.HybridTemporalEncoder:
+    """The ResNet of `options.image` on an image and its prior, and the pooler that compares them.
+
+    `pooler` replaces options of `HybridTemporalOptions` other than the backbone.
+    """
+    fixed = {"channels": options.preprocess.channels}
+    _, backbone = _options(IMAGE_ENCODERS, options.image, fixed, "config.system.image")
+    if not isinstance(backbone, models.ResNetOptions):
+        raise OptionError(
+            f"config.system.image.name is {options.image['name']!r}; a prior image is compared "
+            "on the map of a ResNet: resnet50 or resnet_small"
+        )
+    values = {**pooler, "backbone": backbone}
+    parsed = parse(models.HybridTemporalOptions, values, "config.system.pooler")
+    return models.HybridTemporalEncoder(parsed, rngs=rngs)
+
+
+def text_encoder(options: ImageTextOptions, *, rngs: nnx.Rngs) -> Any:
+    """Build the text encoder of `options.text` for the vocabulary of the data."""
+    fixed = {"vocabulary_size": options.vocabulary_size}
+    return _build(TEXT_ENCODERS, options.text, fixed, "config.system.text", rngs)
+
+
+Table = Mapping[str, tuple[type, Callable[..., Any]]]
+
+
+def _build(
+    table: Table, values: Mapping[str, Any], fixed: Mapping[str, Any], where: str, rngs: nnx.Rngs
+) -> Any:
+    module, options = _options(table, values, fixed, where)
+    return module(options, rngs=rngs)
+
+
+def _options(
+    table: Table, values: Mapping[str, Any], fixed: Mapping[str, Any], where: str
+) -> tuple[type, Any]:
+    """The module of a name and its options, defaults replaced by `values`."""
+    name = str(values.get("name"))
+    if name not in table:
+        raise OptionError(f"{where}.name is {name!r}; known encoders: {', '.join(table)}")
+    module, defaults = table[name]
+    options = defaults(**fixed)
+    base = dataclasses.asdict(options)
+    overrides = {k: v for k, v in values.items() if k != "name"}
+    return module, parse(type(options), {**base, **overrides}, where)
+
+
+def image_features(
+    encoder: Any, images: jax.Array, *, train: bool, keys: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Pooled features [B, D] and patch features [B, P, D] of float images [B, s, s, c]."""
+    output = encoder(images, train=train, keys=keys)
+    return output.pooled, output.patches
+
+
+def regions(output: Any, stage: int | None = None) -> jax.Array:
+    """Features [B, P, D] of an image encoder's output, in row order.
+
+    Args:
+      output: of a ResNet or a ViT.
+      stage: number of the ResNet's stage whose map is cut into its cells, negative from the
+        end; None and encoders without stages give the last map or the patch tokens.
+    """
+    if stage is None or not hasattr(output, "stages"):
+        return output.patches
+    cells = output.stages[stage]
+    return cells.reshape(len(cells), -1, cells.shape[-1])
+
+
+def region_width(encoder: Any, options: ImageOptions, stage: int | None) -> int:
+    """Features D of a region of `regions`, for images as the preprocessing gives them."""
+    if stage is None:
+        return int(encoder.features)
+    size, channels = options.preprocess.size, options.preprocess.channels
+    pixels = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
+    return int(jax.eval_shape(lambda x: regions(encoder(x), stage), pixels).shape[-1])
+
+
+def text_features(
+    encoder: Any, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Sentence features [B, D] and token features [B, L, D], float32.
+
+    A text transformer pools by itself. Of a BERT both are means over the outputs of the first, second and last layer; the sentence is the
+    mean over its tokens. MedCLIP and DLILP average over padding as well, which makes a text's
+    vector depend on its neighbours in the batch; the mean here is masked.
+    """
+    output = encoder(tokens, token_mask, keys=keys)
+    if isinstance(output, models.TextTransformerOutput):
+        return output.pooled, output.tokens.astype(jnp.float32)
+    states = output.hidden_states
+    layers = sorted({1, min(2, len(states) - 1), len(states) - 1})
+    local = sum(states[layer].astype(jnp.float32) for layer in layers) / len(layers)
+    weights = token_mask.astype(jnp.float32)[..., None]
+    pooled = jnp.sum(local * weights, axis=1) / jnp.maximum(jnp.sum(weights, axis=1), 1.0)
+    return pooled, local

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Preprocessed, augmented training images and the keys that each purpose draws from."""
+
+from typing import Protocol
+
+import jax
+
+from medst_jax.data.images.augment import Augment
+from medst_jax.data.images.preprocess import Preprocess
+from medst_jax.systems.system import Batch
+
+PURPOSES = {
+    "augment": 0,
+    "image": 1,
+    "text": 2,
+    "mask": 3,
+    "masked_text": 4,
+    "impression": 5,
+    "augment_lateral": 6,
+}
+
+
+class HasPreprocess(Protocol):
+    preprocess: Preprocess
+    augment: Augment
+
+
+def purpose_keys(keys: jax.Array | None, purpose: str) -> jax.Array | None:
+    """Keys [B] of one purpose, independent of those of the others; None stays None."""
+    if keys is None:
+        return None
+    number = PURPOSES[purpose]
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+
+
+def training_images(
+    system: HasPreprocess,
+    batch: Batch,
+    keys: jax.Array | None,
+    view: str = "frontal",
+    purpose: str = "augment",
+) -> jax.Array:
+    """Float images [B, s, s, c] of one view of the batch, augmented where `keys` [B] are given.
+
+    Views drawn for one purpose get the same geometry, so that a pair stays in register.
+    """
+    images = system.preprocess.resize(batch[view])
+    if keys is not None:
+        augment_keys = purpose_keys(keys, purpose)
+        assert augment_keys is not None
+        images = system.augment(images, augment_keys)
+    return system.preprocess.normalise(images)

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reporter's rates, from states and visibilities without images."""
+
+from collections import Counter
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from medst_jax.data_pipelines.simulated_cxr.findings.findings import EXTRA, LABELS
+from medst_jax.data_pipelines.simulated_cxr.findings.mention_tiers import (
+    CEILING,
+    TIERS,
+    VISIBLE,
+    tiers,
+)
+from medst_jax.data_pipelines.simulated_cxr.findings.states import first_state, next_state, onset
+from medst_jax.data_pipelines.simulated_cxr.reporter import phrases_change
+from medst_jax.data_pipelines.simulated_cxr.reporter import reporter as rates
+from medst_jax.data_pipelines.simulated_cxr.reporter.phrases_extra import EXTRA_POSITIVE, named
+from medst_jax.data_pipelines.simulated_cxr.reporter.report import Report
+from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import Reporter
+from medst_jax.data_pipelines.simulated_cxr.sites import PREVALENCE
+from medst_jax.text import label_sentence, split_sentences
+
+STYLES = ("m", "e1", "e2")
+COUNT = 400
+
+
+def write(rng, state, visibility, prior=None, seen=frozenset(), previous=None, style="m"):
+    reporter = Reporter(rng, style, site="m", cohort_seed=5)
+    return reporter.write(state, visibility, prior, seen, ("PA", "LATERAL"), previous)
+
+
+@lru_cache
+def courses(style: str, count: int = COUNT) -> tuple[tuple[dict, dict, dict, Report, Report], ...]:
+    """Pairs of studies: (visibility, first state, second state, first report, second report)."""
+    made = []
+    rng = np.random.default_rng(11)
+    for _ in range(count):
+        first = first_state(rng, PREVALENCE, 0.26)
+        second = next_state(rng, first, PREVALENCE, 10.0)
+        visibility = {
+            name: float(rng.uniform(0.3, 1.0)) for name in dict.fromkeys((*first, *second))
+        }
+        before = write(rng, first, visibility, style=style)
+        seen = frozenset(name for name in first if visibility[name] >= 0.5)
+        after = write(rng, second, visibility, first, seen, before, style)
+        made.append((visibility, first, second, before, after))
+    return tuple(made)
+
+
+def said(report: Report) -> dict[str, int]:
+    """The strongest thing that sentences say about each finding."""
+    rank = {1: 2, -1: 1, 0: 0}
+    codes: dict[str, int] = {}
+    for sentence in report.sentences:
+        for name, code in sentence.labels.items():
+            if name not in codes or rank[code] > rank[codes[name]]:
+                codes[name] = code
+    return codes
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_what_is_not_visible_is_affirmed_at_the_stated_rate(style):
+    rng = np.random.default_rng(0)
+    reports = [said(write(rng, {}, {}, style=style)) for _ in range(1000)]
+    for name in rates.INVENTIBLE:
+        affirmed = np.mean([codes.get(name, 0) != 0 for codes in reports])
+        assert affirmed <= rates.INVENTED + 4 * np.sqrt(rates.INVENTED / len(reports)), name
+    total = np.mean([[codes.get(n, 0) != 0 for n in rates.INVENTIBLE] for codes in reports])
+    assert 0.7 * rates.INVENTED < total <= 1.15 * rates.INVENTED
+
+
+@pytest.mark.parametrize("visibility", [0.5, 0.75, 0.99])
+def test_the_less_visible_the_more_is_missed_and_hedged(visibility):
+    rng = np.random.default_rng(1)
+    state = {"Pleural Effusion": onset(rng, "Pleural Effusion")}
+    codes = [
+        said(write(rng, state, {"Pleural Effusion": visibility})).get("Pleural Effusion", 0)
+        for _ in range(1000)
+    ]
+    missed = rates.MISSED + rates.MISSED_HIDDEN * (1 - visibility)
+    hedged = (1 - missed) * (rates.HEDGED + rates.HEDGED_HIDDEN * (1 - visibility))
+    assert codes.count(0) / len(codes) == pytest.approx(missed, abs=0.05)
+    assert codes.count(-1) / len(codes) == pytest.approx(hedged, abs=0.05)
+
+
+def test_comparisons_agree_with_the_change_but_for_the_stated_errors():
+    right = wrong = resolved = 0
+    for style in STYLES:
+        for _, first, second, before, after in courses(style):
+            assert not before.progression
+            for name, step in after.progression.items():
+                if name not in second:
+                    assert step == -1
+                    resolved += 1
+                    continue
+                change = second[name].severity - first[name].severity
+                expected = int(np.sign(change)) * (abs(change) > rates.STEP)
+                expected = 0 if name == "Support Devices" else expected
+                right, wrong = right + (step == expected), wrong + (step != expected)
+    assert right + wrong > 200 and resolved > 20
+    assert wrong / (right + wrong) <= rates.WRONG_CHANGE + 0.02
+
+
+def test_two_reports_in_five_cite_a_prior_and_some_of_those_are_not_in_the_data():
+    cites = {
+        index: np.mean(
+            [
+                "radiograph" in dict(course[index].sections)["COMPARISON"].lower()
+                or "film" in dict(course[index].sections)["COMPARISON"]
+                for course in courses("m")
+            ]
+        )
+        for index in (3, 4)
+    }
+    assert cites[3] == pytest.approx(rates.CITING_ELSEWHERE, abs=0.06)
+    assert cites[4] == pytest.approx(rates.CITING, abs=0.06)
+    assert 0.35 < (cites[3] + cites[4]) / 2 < 0.45
+
+
+def test_some_sentences_are_copied_from_the_report_before():
+    copies = []
+    for _, _, _, before, after in courses("m"):
+        old = {text for text, labels in before.said("FINDINGS") if labels}
+        copies.append(bool(old & {text for text, labels in after.said("FINDINGS") if labels}))
+    assert np.mean(copies) > rates.COPIED / 2
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_sentences_lie_where_the_splitter_finds_them(style):
+    for course in courses(style):
+        for report in course[3:]:
+            for index, (_, text) in enumerate(report.sections):
+                assert "{" not in text and "  " not in text
+                spans = [(s.start, s.end) for s in report.sentences if s.section == index]
+                assert split_sentences(text) == spans
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_sentences_mean_to_the_labeler_what_they_say(style):
+    compared = contradicted = 0
+    for course in courses(style):
+        for report in course[3:]:
+            for section in ("FINDINGS", "IMPRESSION"):
+                for text, labels in report.said(section):
+                    mined = label_sentence(text)
+                    assert not set(mined) - {"", *LABELS}
+                    for name, code in labels.items():
+                        if name in mined and name != "Lung Opacity":
+                            compared += 1
+                            contradicted += mined[name] != code
+                    new = {n for n, c in mined.items() if n and c != 0} - set(labels)
+                    assert new <= {"Lung Opacity"}, text
+    assert compared > 3000
+    assert contradicted / compared < 0.002
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_report_is_normal_or_names_a_finding(style):
+    for course in courses(style):
+        for report in course[3:]:
+            named = {name for name, code in said(report).items() if code != 0}
+            normal = "No Finding" in named
+            topics = named - {"No Finding", "Support Devices", "Lung Opacity"}
+            stable = dict(report.sections)["IMPRESSION"].lower().startswith(phrases_change.SAME)
+            assert not (normal and topics)
+            assert normal or topics or stable
+
+
+def test_sites_phrase_the_same_state_differently():
+    shares = []
+    for style in STYLES:
+        texts = Counter(t for c in courses(style) for t, _ in c[3].said("IMPRESSION"))
+        shares.append({text: count / texts.total() for text, count in texts.items()})
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        common = sum(min(share, shares[second].get(t, 0)) for t, share in shares[first].items())
+        assert common < 0.6
+    numbered = [
+        np.mean([dict(c[3].sections)["IMPRESSION"].startswith("1. ") for c in courses(s)])
+        for s in STYLES
+    ]
+    assert numbered[2] == 0 < numbered[0] < numbered[1]
+
+
+def test_habits_of_real_reports_occur():
+    text = "\n".join(c[4].text for style in STYLES for c in courses(style))
+    for word in ("___", "Dr. ___", "CT", "p.m.", "is midline", "Degenerative", ", or "):
+        assert word in text
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mention_tiers_are_dealt_by_the_seed(seed):
+    dealt = tiers(seed)
+    assert Counter(dealt.values()) == Counter(dict(TIERS))
+    assert set(dealt) == set(EXTRA)
+    assert all(share <= VISIBLE[name] * CEILING for name, share in dealt.items())
+    assert dealt != tiers(seed + 1)
+
+
+def test_every_wording_names_its_finding_and_no_other():
+    for name, templates in EXTRA_POSITIVE.items():
+        for template in templates:
+            assert named([("", template)]) == {name}
+
+
+def test_findings_outside_the_labels_are_mentioned_at_their_tiers():
+    rng = np.random.default_rng(2)
+    count, mentioned = 4000, Counter()
+    for _ in range(count):
+        visible = [name for name in EXTRA if rng.random() < VISIBLE[name]]
+        state = {name: onset(rng, name) for name in visible}
+        body = rates.Draft("FINDINGS")
+        Reporter(rng, "m", site="m", cohort_seed=5)._mention_extras(
+            body, state, dict.fromkeys(visible, 0.9)
+        )
+        mentioned.update(named([("FINDINGS", text) for text, _ in body.parts]))
+    for name, share in tiers(5).items():
+        error = 4 * np.sqrt(max(share, 1e-4) / count)
+        assert abs(mentioned[name] / count - share) < error, name
+        assert share > 0 or mentioned[name] == 0

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuning changes an encoder where its frozen features cannot answer."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fakes import FakeRecords, ImageOnlySystem, TextOnlyScores, bench, pointing, studies
+from flax import nnx
+
+from medst_jax.data.records.annotations import SentencePair
+from medst_jax.evaluate.fitting.tuning import TuningOptions, tuned_scores
+from medst_jax.evaluate.protocols.fine_tune import FineTuneOptions, fine_tune
+from medst_jax.evaluate.protocols.sentence_inference import (
+    CLASSES,
+    SentenceInferenceOptions,
+    sentence_inference,
+)
+from medst_jax.evaluate.report.page import ReportOptions, render
+from medst_jax.evaluate.statistics.measure import measure_one
+from medst_jax.evaluate.statistics.outcome import NotApplicable
+from medst_jax.evaluate.subjects.baselines import PixelEmbedder
+from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.evaluate.subjects.tasks import TaskOptions
+from medst_jax.evaluate.suite import parse_suite, run_suite
+
+QUICK = TuningOptions(steps=120, batch_size=16, learning_rate=3e-2, head_learning_rate=3e-2)
+
+
+class Blind(nnx.Module):
+    """Sees the first of two numbers above all, until it learns to see the second."""
+
+    def __init__(self) -> None:
+        self.weight = nnx.Param(jnp.array([[1.0, -1.0], [0.3, 0.3]]))
+        self.steady = nnx.BatchStat(jnp.ones(()))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.abs(x @ self.weight[...]) * self.steady[...]
+
+
+def read(system: Blind, x: jax.Array) -> jax.Array:
+    return system(x)
+
+
+def sample(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers [n, 2], and whether the second is large."""
+    x = np.random.default_rng(seed).normal(size=(count, 2)).astype(np.float32)
+    return x, (np.abs(x[:, 1]) > 0.7).astype(np.int64)
+
+
+def accuracy(options: TuningOptions) -> float:
+    (x, y), (held, truth) = sample(200, 0), sample(101, 1)
+    system = Blind()
+    before = np.asarray(system.weight[...])
+    scores = tuned_scores(system, read, (x,), y, (held,), 2, options, 0)
+    np.testing.assert_array_equal(before, system.weight[...])  # a copy is tuned
+    assert scores.shape == (101, 2)
+    return float(np.mean(scores.argmax(1) == truth))
+
+
+def test_the_encoder_learns_too() -> None:
+    options = dataclasses.replace(QUICK, steps=300)
+    assert accuracy(options) > 0.85
+    assert accuracy(dataclasses.replace(options, learning_rate=0.0)) < 0.8
+
+
+def test_unknown_labels_count_for_nothing() -> None:
+    x, y = sample(40, 0)
+    known = np.stack([y, np.full(40, -1)], axis=1).astype(np.int8)
+    scores = tuned_scores(Blind(), read, (x,), known, (x,), 2, QUICK, 0)
+    assert np.abs(scores[:, 0]).max() > 0.1
+    np.testing.assert_allclose(scores[:, 1], 0.0, atol=1e-6)
+
+
+def test_one_example_serves_and_a_loss_that_explodes_is_an_error() -> None:
+    x, y = sample(1, 0)
+    one = tuned_scores(Blind(), read, (x,), y, (x,), 2, QUICK, 0)
+    assert one.argmax() == y[0]
+    with pytest.raises(ValueError, match="loss of fine-tuning is"):
+        wild = dataclasses.replace(QUICK, learning_rate=float("nan"))
+        tuned_scores(Blind(), read, (x,), y, (x,), 2, wild, 0)
+
+
+def test_tuning_needs_steps_and_examples() -> None:
+    with pytest.raises(ValueError, match="0 steps of 32 examples"):
+        TuningOptions(steps=0)
+
+
+def images(count: int = 90) -> np.ndarray:
+    directions = np.random.default_rng(0).integers(1, 60, (count, 3))
+    directions[:, :2] += 120 * np.eye(2, dtype=int)[np.arange(count) % 2]
+    return pointing(directions)
+
+
+def test_parts_of_the_labels() -> None:
+    codes = np.eye(2, dtype=int)[np.arange(90) % 2]
+    made = bench(studies(images(), ("East", "North"), codes), system=ImageOnlySystem())
+    for kind, metric in (("single", "balanced_accuracy"), ("multi", "auroc")):
+        options = FineTuneOptions(
+            TaskOptions("fake", kind=kind), fractions=(0.1, 1.0), draws=2, tuning=QUICK
+        )
+        few, all_ = fine_tune(options, made).parts
+        assert (few.name, all_.name) == ("10%", "100%")
+        assert len(few.predictions.scores) == 2 and len(all_.predictions.scores) == 1
+        assert measure_one(all_.predictions, metric, draws=0).value > 0.95
+        np.testing.assert_array_equal(few.rows, all_.rows)
+
+
+def test_what_cannot_be_tuned_is_skipped_and_wrong_parts_are_named() -> None:
+    made = bench(studies(images(), ("East", "North"), np.eye(2, dtype=int)[np.arange(90) % 2]))
+    pixels = dataclasses.replace(made, embedder=PixelEmbedder("all_pixels", 8))
+    with pytest.raises(NotApplicable, match="cannot be fine-tuned"):
+        fine_tune(FineTuneOptions(TaskOptions("fake")), pixels)
+    with pytest.raises(ValueError, match=r"must be in \(0, 1\]"):
+        fine_tune(FineTuneOptions(TaskOptions("fake"), fractions=(2.0,)), made)
+
+
+def pairs() -> FakeRecords:
+    found = FakeRecords()
+    for k in range(60):
+        first, other = ("east", "north") if k % 2 else ("north", "east")
+        first = f"{first} {'up ' * (k % 3)}".strip()
+        for relation, second in zip(CLASSES, (first, "up down", other), strict=True):
+            found.append(SentencePair(f"{first} word{k}", second, relation, "all"))
+    return found
+
+
+def test_inference_reads_both_sentences() -> None:
+    one = studies(pointing(np.ones((1, 3))), ("A",), np.zeros((1, 1)))
+    made = bench(one, system=TextOnlyScores())
+    records = pairs()
+    half = len(records) // 2
+    splits = {"train": records[:half], "test": records[half:]}
+    made.library.annotations = lambda dataset, kind, split: splits[split]
+    options = SentenceInferenceOptions("fake", "fake", runs=2, tuning=QUICK)
+    values = dataclasses.asdict(options)
+    suite, tasks = parse_suite({"tasks": {"nli": {"protocol": "sentence_inference", **values}}})
+    result = run_suite(suite, tasks, made, SystemUnderTest("fake"))
+    (part,) = result.outcomes["nli"].parts
+    page = render(ReportOptions("t"), result, made.library, SystemUnderTest("fake"))
+    assert "word1" not in page and "<h2>nli</h2>" in page
+    assert part.predictions.scores.shape == (2, half, 3)
+    assert measure_one(part.predictions, "balanced_accuracy", draws=0).value > 0.9
+    assert len(np.unique(part.predictions.patients)) == half // 3
+    # Training pairs about a test sentence are left out: here all of them.
+    splits["train"] = splits["test"]
+    with pytest.raises(NotApplicable, match="fake/train has no pairs of contradiction"):
+        sentence_inference(options, made)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Progression that only a pair of images tells, of systems that read one image or two at once."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fakes import FakeRecords, FakeSystem, bench, pointing, studies, unit_norm
+
+from medst_jax.data.records.annotations import ImagePair
+from medst_jax.evaluate.protocols.temporal_classification import (
+    TemporalClassificationOptions,
+    temporal_classification,
+)
+from medst_jax.evaluate.statistics.measure import measure_one
+from medst_jax.evaluate.statistics.outcome import NotApplicable
+from medst_jax.systems.system import Embedding
+
+EAST, NORTH = (200, 0, 0), (0, 200, 0)
+OPTIONS = TemporalClassificationOptions("fake", findings=("Edema",), folds=3, seeds=(0, 1))
+
+
+class PairSystem(FakeSystem):
+    """Embeds what changed since the prior image."""
+
+    has_prototypes = False
+    required_keys = ("frontal", "prior_frontal")
+
+    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
+        own = images.reshape(images.shape[0], -1)[:, :3].astype(jnp.float32)
+        if "prior_frontal" in views:
+            prior = views["prior_frontal"].reshape(images.shape[0], -1)[:, :3]
+            own = own - jnp.where(views["has_prior"][:, None], prior.astype(jnp.float32), 0.0)
+        return Embedding(unit_norm(own), unit_norm(own)[:, None], own)
+
+
+@pytest.fixture
+def made():
+    """A bench over 48 patients of two studies: north is a finding that comes or goes."""
+
+    def make(system=None, progression=None):
+        kinds = np.random.default_rng(0).permutation(np.arange(48) % 4)
+        prior = np.where((kinds % 2)[:, None] == 0, EAST, NORTH)
+        current = np.where((kinds // 2)[:, None] == 0, EAST, NORTH)
+        pictures = pointing(np.stack([prior, current], axis=1).reshape(-1, 3))
+        change = np.sign(current[:, 1] - prior[:, 1]) if progression is None else progression
+        result = bench(
+            studies(pictures, ("Edema",), np.zeros((96, 1)), patients=np.repeat(np.arange(48), 2)),
+            system=system,
+        )
+        records = FakeRecords(
+            ImagePair(2 * k + 1, 2 * k, 0, 0, np.array([change[k]], np.int8), "consensus")
+            for k in range(48)
+        )
+        records.labels = ("Edema",)
+        result.library.records[ImagePair] = records
+        return result
+
+    return make
+
+
+def accuracies(outcome):
+    return {
+        part.name: measure_one(part.predictions, "balanced_accuracy", draws=0).value
+        for part in outcome.parts
+    }
+
+
+def test_pairs_tell_what_single_images_cannot(made):
+    found = accuracies(temporal_classification(OPTIONS, made()))
+    assert found["Edema/pair"] == 1.0 and found["mean/pair"] == 1.0
+    assert found["Edema/current"] < 0.75 and found["Edema/prior"] < 0.75
+    # Worse becomes better and only what is stable stays right.
+    assert found["Edema/swapped"] == pytest.approx(1 / 3)
+    assert found["Edema/majority"] == pytest.approx(1 / 3)
+    assert found["Edema/other_prior"] < 0.8
+    assert found["Edema/released"] == 1.0
+    assert "Edema/no_prior" not in found
+
+
+def test_a_system_that_reads_priors_gets_them(made):
+    found = accuracies(temporal_classification(OPTIONS, made(PairSystem())))
+    assert found["mean/pair"] == 1.0
+    assert found["mean/no_prior"] < 0.75 and found["mean/swapped"] == pytest.approx(1 / 3)
+
+
+def test_means_are_over_findings_and_repeats(made):
+    outcome = temporal_classification(OPTIONS, made())
+    for part in outcome.parts:
+        assert len(part.predictions.scores) == 2
+    named = accuracies(outcome)
+    for kind in ("pair", "current", "other_prior"):
+        assert named[f"mean/{kind}"] == pytest.approx(named[f"Edema/{kind}"], abs=1e-6)
+
+
+def test_findings_without_enough_pairs_are_left_out(made):
+    rare = np.zeros(48, int)
+    rare[:2] = 1
+    with pytest.raises(NotApplicable, match="no finding of fake/test has 3 patients"):
+        temporal_classification(OPTIONS, made(progression=rare))
+
+
+def test_changes_of_labels_are_read_where_nobody_compared_images(made):
+    without_records = made()
+    without_records.library.records.clear()
+    codes = np.where(
+        without_records.library.images("fake", "test", np.arange(96))[:, 0, 1] > 0, 1, 0
+    )
+    without_records.library.studies("fake", "test").index.labels = codes.reshape(96, -1)[:, :1]
+    options = dataclasses.replace(OPTIONS, changes="labels", classifier="scaled")
+    found = accuracies(temporal_classification(options, without_records))
+    # Of the four kinds of patients three have the finding once: gone, still there, new.
+    assert found["Edema/pair"] == 1.0 and found["Edema/other_prior"] < 0.9
+    assert found["Edema/current"] == pytest.approx(2 / 3, abs=0.2)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Zero-shot scores of a system whose geometry is known."""
+
+import numpy as np
+import pytest
+from fakes import FakeSystem, ImageOnlySystem, TextOnlyScores, bench, pointing, studies
+
+from medst_jax.evaluate.protocols.base_new import BaseNewOptions, base_new
+from medst_jax.evaluate.protocols.parts.class_prompts import class_prompts
+from medst_jax.evaluate.protocols.registry import assign
+from medst_jax.evaluate.protocols.zero_shot import ZeroShotOptions, class_scores, zero_shot
+from medst_jax.evaluate.statistics.measure import measure_one
+from medst_jax.evaluate.statistics.metrics import harmonic_mean
+from medst_jax.evaluate.statistics.outcome import NotApplicable
+from medst_jax.evaluate.subjects.embedder import Embeddings
+from medst_jax.evaluate.subjects.tasks import TaskOptions
+
+NAMES = ("East", "North", "Up")
+TASK = TaskOptions("fake", classes=NAMES)
+DIRECTIONS = np.array([[200, 10, 0], [0, 200, 10], [10, 0, 200], [90, 100, 0]])
+CODES = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
+
+
+def _bench(system=None):
+    return bench(studies(pointing(DIRECTIONS), NAMES, CODES), system=system)
+
+
+@pytest.mark.parametrize("pool", ["mean", "max"])
+def test_prompts_are_pooled_by_their_cosines(pool: str) -> None:
+    own = {"East": ("east", "north north north"), "North": ("north",), "Up": ("up",)}
+    options = ZeroShotOptions(TASK, mode="text", own_prompts=own, pool=pool)
+    scores = zero_shot(options, _bench()).parts[0].predictions.scores[0]
+    east, north, up = (DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)).T
+    first = (east + north) / 2 if pool == "mean" else np.maximum(east, north)
+    np.testing.assert_allclose(scores, np.stack([first, north, up], axis=1), atol=1e-6)
+
+
+def test_prompts_of_a_class() -> None:
+    assert class_prompts("Hernia", "names") == class_prompts("Hernia", "ensemble")
+    assert class_prompts("Hernia", "names") == ("A radiology image of hernia",)
+    assert class_prompts("Edema", "names", {"Edema": ("mine",)}) == ("mine",)
+    assert len(class_prompts("Consolidation", "gloria")) == 192
+    assert len(class_prompts("Consolidation", "ensemble")) <= 100
+    assert class_prompts("COVID", "descriptions") == class_prompts("COVID-19", "descriptions")
+    with pytest.raises(ValueError, match="'gloria' has no class 'Hernia'; it has: atelectasis"):
+        class_prompts("Hernia", "gloria")
+
+
+def test_a_suite_names_a_bank() -> None:
+    values = {"protocol": "zero_shot", "task": {"dataset": "fake"}, "prompts": "gloria"}
+    assert assign(values, "suite").options.prompts == "gloria"
+    with pytest.raises(ValueError, match="suite.prompts.*glorria.*biovil"):
+        assign({**values, "prompts": "glorria"}, "suite")
+
+
+def test_scores_in_text_mode() -> None:
+    outcome = zero_shot(ZeroShotOptions(TASK, mode="text", prompts="names"), _bench())
+    p = outcome.parts[0].predictions
+    unit = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
+    np.testing.assert_allclose(p.scores[0], unit, atol=1e-6)
+    np.testing.assert_array_equal(p.targets, [0, 1, 2, 0])
+    assert measure_one(p, "balanced_accuracy", draws=0).value == pytest.approx((0.5 + 1 + 1) / 3)
+
+
+def test_pairs_score_what_is_affirmed_against_what_is_denied() -> None:
+    # A system of whole reports: "no x" lies where x is absent, and a name alone lies there too.
+    vectors = {"There is up.": [0.6, 0.8], "No up.": [1.0, 0.0], "There is east.": [0.0, 1.0]}
+    vectors["No east."] = [0.8, 0.6]
+
+    class Embedder:
+        has_text, labels = True, ("Up", "East")
+
+        def texts(self, texts):
+            rows = np.array([vectors[text] for text in texts], np.float32)
+            return Embeddings(rows, rows)
+
+    rows = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], np.float32)
+    options = ZeroShotOptions(TASK, mode="pairs")
+    scores = class_scores(options, Embedder(), Embeddings(rows, rows), ("Up", "East"))
+    np.testing.assert_allclose(scores, [[-0.4, -0.8], [0.8, 0.4], [0.4, -0.16]], atol=1e-6)
+    with pytest.raises(NotApplicable, match="no text encoder"):
+        zero_shot(options, _bench(ImageOnlySystem()))
+
+
+def test_auto_takes_prototypes_where_every_class_has_one() -> None:
+    scores = zero_shot(ZeroShotOptions(TASK), _bench()).parts[0].predictions.scores
+    assert scores.max() > 5  # logits, not cosines
+    options = ZeroShotOptions(TASK, prototypes={"Up": ("nothing",)})
+    assert zero_shot(options, _bench()).parts[0].predictions.scores.max() <= 1.0001
+    text = zero_shot(ZeroShotOptions(TASK), _bench(TextOnlyScores()))
+    assert text.parts[0].predictions.scores.max() <= 1.0001
+
+
+def test_a_class_of_several_prototypes_takes_their_mean_logit() -> None:
+    options = ZeroShotOptions(TASK, mode="prototypes", prototypes={"Up": ("east", "north")})
+    scores = zero_shot(options, _bench()).parts[0].predictions.scores[0]
+    np.testing.assert_allclose(scores[:, 2], scores[:, :2].mean(1), atol=1e-5)
+
+
+def test_what_a_system_lacks_is_not_applicable() -> None:
+    with pytest.raises(NotApplicable, match="no text encoder"):
+        zero_shot(ZeroShotOptions(TASK, mode="text"), _bench(ImageOnlySystem()))
+    with pytest.raises(NotApplicable, match="no label prototype for East, North, Up"):
+        zero_shot(ZeroShotOptions(TASK, mode="prototypes"), _bench(TextOnlyScores()))
+    with pytest.raises(NotApplicable, match="cannot be named"):
+        base_new(BaseNewOptions(TASK, ("East",), ("Up",)), _bench(ImageOnlySystem()))
+
+
+def test_base_new_and_their_harmonic_mean() -> None:
+    rng = np.random.default_rng(0)
+    names = ("East", "North", "Up", "Down")
+    codes = np.eye(4, dtype=int)[np.repeat(np.arange(4), 30)]
+    directions = rng.integers(1, 120, (120, 3))
+    directions[np.arange(90), codes[:90].argmax(1)] += 60
+    some = studies(pointing(directions), names, codes)
+    options = BaseNewOptions(TaskOptions("fake"), base=names[:2], new=names[2:], prompts="names")
+    outcome = base_new(options, bench(some, system=FakeSystem()))
+    parts = {part.name: part.predictions for part in outcome.parts}
+    assert parts["base"].scores.max() > 5 and parts["new"].scores.max() <= 1.0001
+    assert parts["joint"].classes == names and len(parts["joint"].patients) == 120
+    accuracy = [measure_one(parts[n], "balanced_accuracy", draws=0).value for n in ("base", "new")]
+    apart = next(d for d in outcome.derived if d.part == "base and new")
+    assert apart.statistic(np.ones((1, 120)))[0] == pytest.approx(
+        2 * accuracy[0] * accuracy[1] / sum(accuracy)
+    )
+    assert not apart.small
+    joint = next(d for d in outcome.derived if d.part == "joint")
+    predicted, targets = parts["joint"].predicted(), parts["joint"].targets
+    recall = [(predicted[targets == c] == c).mean() for c in range(4)]
+    expected = harmonic_mean(np.mean([recall[:2]], 1), np.mean([recall[2:]], 1))
+    np.testing.assert_allclose(joint.statistic(np.ones((1, 120))), expected)
+
+
+def test_harmonic_mean_of_zero_is_zero() -> None:
+    np.testing.assert_allclose(
+        harmonic_mean(np.array([0.0, 0.5]), np.array([0.0, 1.0])), [0, 2 / 3]
+    )

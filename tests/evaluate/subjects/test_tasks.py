@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Selection of images and targets."""
+
+import numpy as np
+import pytest
+from fakes import pointing, studies
+
+from medst_jax.evaluate.subjects.tasks import TaskOptions, select
+
+CODES = np.array([[1, 0, -2], [1, 1, 0], [0, 1, -1], [-3, 0, 1], [0, 0, 0]])
+
+
+def _studies(**changes):
+    return studies(pointing(np.ones((5, 3))), ("East", "North", "Up"), CODES, **changes)
+
+
+def test_exactly_one_positive_among_the_targets() -> None:
+    task = select(TaskOptions("fake", classes=("north", "East")), _studies())
+    assert task.classes == ("North", "East")
+    np.testing.assert_array_equal(task.rows, [0, 2])
+    np.testing.assert_array_equal(task.targets, [1, 0])
+
+
+def test_multi_label_codes() -> None:
+    task = select(TaskOptions("fake", kind="multi"), _studies())
+    np.testing.assert_array_equal(
+        task.targets, [[1, 0, 0], [1, 1, 0], [0, 1, -1], [-1, 0, 1], [0, 0, 0]]
+    )
+
+
+def test_studies_without_a_frontal_are_left_out() -> None:
+    some = _studies()
+    some.index.has_frontal[0] = False
+    assert 0 not in select(TaskOptions("fake", kind="multi"), some).rows
+
+
+def test_limit_is_a_seeded_subset() -> None:
+    first = select(TaskOptions("fake", kind="multi", limit=3), _studies())
+    again = select(TaskOptions("fake", kind="multi", limit=3), _studies())
+    assert len(first.rows) == 3 and (np.diff(first.rows) > 0).all()
+    np.testing.assert_array_equal(first.rows, again.rows)
+
+
+def test_truth_replaces_labels() -> None:
+    found = np.array([[0, 1], [1, 1], [1, 0], [0, 0], [0, 1]], np.int8)
+    some = _studies(truth=tuple({"truth_findings": row} for row in found))
+    task = select(TaskOptions("fake", labels="truth"), some, ("East", "Hernia"))
+    assert task.classes == ("East", "Hernia")
+    np.testing.assert_array_equal(task.rows, [0, 2, 4])
+    with pytest.raises(ValueError, match="holds no truth"):
+        select(TaskOptions("fake", labels="truth"), _studies())
+
+
+def test_unknown_class_and_empty_task_are_named() -> None:
+    with pytest.raises(ValueError, match="no class Edema; known: East"):
+        select(TaskOptions("fake", classes=("Edema",)), _studies())
+    some = _studies()
+    some.index.has_frontal[:] = False
+    with pytest.raises(ValueError, match="no image of fake/test"):
+        select(TaskOptions("fake", classes=("East",)), some)
