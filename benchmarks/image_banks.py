@@ -23,9 +23,9 @@ import numpy as np
 import simplejpeg
 from absl import app, flags
 
-from medst_jax.data_pipelines.banks.bank import bank_of, write_bank
-from medst_jax.data_pipelines.banks.encode import JPEG_QUALITY, Encoding
+from medst_jax.data_pipelines.bank import bank_of, write_bank
 from medst_jax.data_pipelines.chexpert.source import CheXpert
+from medst_jax.data_pipelines.encode import JPEG_QUALITY, Encoding
 from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT
 
 IMAGES = flags.DEFINE_integer("images", 600, "images")

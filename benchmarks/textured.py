@@ -8,9 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from medst_jax.data_pipelines.banks.run_banks import Runner
 from medst_jax.data_pipelines.build import BuildOptions, build
 from medst_jax.data_pipelines.raw import RawImage, RawSentence, RawStudy
+from medst_jax.data_pipelines.run_banks import Runner
 from medst_jax.data_pipelines.vocabulary import train_vocabulary
 
 _SENTENCES = (

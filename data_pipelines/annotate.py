@@ -29,8 +29,8 @@ from medst_jax.data.records.annotations import (
     annotation_features,
 )
 from medst_jax.data.records.studies import open_studies
-from medst_jax.data_pipelines.banks import assemble, record
-from medst_jax.data_pipelines.banks.bank import WRITER_OPTIONS
+from medst_jax.data_pipelines import assemble, record
+from medst_jax.data_pipelines.bank import WRITER_OPTIONS
 from medst_jax.data_pipelines.cards import annotation_card
 from medst_jax.data_pipelines.folders import replace_folder
 from medst_jax.data_pipelines.raw import AnnotatedSource

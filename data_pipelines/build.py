@@ -16,15 +16,14 @@ from etils import epath
 
 from medst_jax.data.records import schema
 from medst_jax.data.records.studies import check_local, dataset_dir
-from medst_jax.data_pipelines import annotate, exclusion
-from medst_jax.data_pipelines.banks import assemble
-from medst_jax.data_pipelines.banks.bank import Bank, bank_of
-from medst_jax.data_pipelines.banks.encode import Encoding
-from medst_jax.data_pipelines.banks.run_banks import Runner, Task, run_banks
+from medst_jax.data_pipelines import annotate, assemble, exclusion
+from medst_jax.data_pipelines.bank import Bank, bank_of
 from medst_jax.data_pipelines.cards import card
+from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.folders import replace_folder
 from medst_jax.data_pipelines.origin import frame_accuracy
 from medst_jax.data_pipelines.raw import AnnotatedSource, Source
+from medst_jax.data_pipelines.run_banks import Runner, Task, run_banks
 
 
 class RejectedInputError(ValueError):

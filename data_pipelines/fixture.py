@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from medst_jax.data_pipelines.banks.run_banks import Runner
 from medst_jax.data_pipelines.build import BuildOptions, BuildResult, build
 from medst_jax.data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
+from medst_jax.data_pipelines.run_banks import Runner
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a data set pipeline hands to the build: studies as plain values, nothing encoded yet.
 
-A pipeline implements `Source`; the banks (`data_pipelines/banks/bank.py`) and the TFDS builder
+A pipeline implements `Source`; the banks (`data_pipelines/bank.py`) and the TFDS builder
 (`data_pipelines/builder.py`) do the rest. Label codes are those of a stored study: 1 positive,
 0 negative, -1 uncertain, -2 not mentioned, -3 outside the data set's vocabulary.
 """

@@ -24,18 +24,18 @@ if not __package__:  # run as a script: the repository need not be installed
 from medst_jax.data.records import schema
 from medst_jax.data.records.studies import MissingDataError
 from medst_jax.data_pipelines import registry
+from medst_jax.data_pipelines.assemble import PatientSplitError
 from medst_jax.data_pipelines.audit.run import LeakError, run_audit
-from medst_jax.data_pipelines.banks.assemble import PatientSplitError
-from medst_jax.data_pipelines.banks.encode import Encoding
-from medst_jax.data_pipelines.banks.run_banks import Runner
 from medst_jax.data_pipelines.build import (
     BuildOptions,
     BuildResult,
     RejectedInputError,
     build_all,
 )
+from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.raw import Source
+from medst_jax.data_pipelines.run_banks import Runner
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", None, sorted(registry.DATASETS), "what to prepare")

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from medst_jax.data.images import pixels
+from medst_jax.data_pipelines import image_files, intensity
 from medst_jax.data_pipelines.image_table.columns import check_rows
 from medst_jax.data_pipelines.image_table.table import open_table
-from medst_jax.data_pipelines.images import image_files, intensity
 from medst_jax.data_pipelines.listing.item import Item
 from medst_jax.data_pipelines.raw import Reject
 
@@ -36,7 +36,7 @@ def read_square(
       path: of the image, relative to it.
       size: S.
       fit: "pad" or "crop".
-      grey_values: see `medst_jax.data_pipelines.images.intensity`.
+      grey_values: see `medst_jax.data_pipelines.intensity`.
 
     Raises:
       UnreadableImage: missing or damaged; the message is a reason without names.

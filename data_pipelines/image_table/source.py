@@ -11,9 +11,9 @@ from typing import Any
 
 from etils import epath
 
+from medst_jax.data_pipelines import image_files
 from medst_jax.data_pipelines.image_table import columns, table
 from medst_jax.data_pipelines.image_table.mined import LABELERS, with_mined
-from medst_jax.data_pipelines.images import image_files
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.sentences import SentenceLabeler

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from medst_jax.data_pipelines.images import image_files
+from medst_jax.data_pipelines import image_files
 from medst_jax.data_pipelines.listing import grouping, report_file
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.cells import CellError

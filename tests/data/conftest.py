@@ -9,10 +9,10 @@ import pytest
 
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.data.tokenize.tokenizer import Tokenizer
-from medst_jax.data_pipelines.banks.run_banks import Runner
 from medst_jax.data_pipelines.build import BuildOptions, build
 from medst_jax.data_pipelines.fixture import write_fixture
 from medst_jax.data_pipelines.raw import RawImage, RawSentence, RawStudy
+from medst_jax.data_pipelines.run_banks import Runner
 from medst_jax.data_pipelines.vocabulary import train_vocabulary
 from medst_jax.options import parse
 

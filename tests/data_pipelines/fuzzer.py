@@ -14,11 +14,10 @@ from etils import epath
 from official import RAMP, dicom, png
 from tables import jpeg, picture
 
-from medst_jax.data_pipelines.banks.encode import Encoding, encode_image
+from medst_jax.data_pipelines import dicom as dicom_reader
+from medst_jax.data_pipelines import image_files
 from medst_jax.data_pipelines.chexpert.source import read_table
-from medst_jax.data_pipelines.images import dicom as dicom_reader
-from medst_jax.data_pipelines.images import image_files
-from medst_jax.data_pipelines.images.source_image import UnreadableImage
+from medst_jax.data_pipelines.encode import Encoding, encode_image
 from medst_jax.data_pipelines.listing import report_file
 from medst_jax.data_pipelines.listing.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError
@@ -28,6 +27,7 @@ from medst_jax.data_pipelines.nih_chestxray14 import tables as nih
 from medst_jax.data_pipelines.raw import RawImage
 from medst_jax.data_pipelines.siim_pneumothorax import run_lengths
 from medst_jax.data_pipelines.siim_pneumothorax.source import parse_row
+from medst_jax.data_pipelines.source_image import UnreadableImage
 from medst_jax.data_pipelines.vindr.readings import read_one_hot
 from medst_jax.text import edema_severity, label_findings, label_union, split_sections
 from medst_jax.text.mentions import FINDINGS

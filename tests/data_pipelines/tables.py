@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 
-from medst_jax.data_pipelines.banks.encode import Encoding
-from medst_jax.data_pipelines.banks.run_banks import Runner
 from medst_jax.data_pipelines.build import BuildOptions, BuildResult, build
+from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.image_table.source import ImageTable
+from medst_jax.data_pipelines.run_banks import Runner
 
 COLUMNS = ("image_path", "patient_id", "labels", "report", "split")
 

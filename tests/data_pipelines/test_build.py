@@ -17,11 +17,11 @@ from array_record.python import array_record_module
 from medst_jax.data.records import schema
 from medst_jax.data.records.index import salted_key
 from medst_jax.data.records.studies import DamagedDataError, MissingDataError, open_studies
-from medst_jax.data_pipelines.banks import assemble, record
-from medst_jax.data_pipelines.banks.run_banks import Runner
+from medst_jax.data_pipelines import assemble, record
 from medst_jax.data_pipelines.build import BuildOptions, RejectedInputError, build
 from medst_jax.data_pipelines.fixture import FixtureSource, write_fixture
 from medst_jax.data_pipelines.raw import Reject
+from medst_jax.data_pipelines.run_banks import Runner
 
 LABELS = ("Edema", "Effusion")
 OPTIONS = BuildOptions(runner=Runner(workers=1))

@@ -19,8 +19,8 @@ from medst_jax.data.records.annotations import (
     open_annotations,
 )
 from medst_jax.data.records.studies import DamagedDataError, MissingDataError, open_studies
-from medst_jax.data_pipelines.banks.run_banks import Runner
 from medst_jax.data_pipelines.build import BuildOptions, build_all
+from medst_jax.data_pipelines.run_banks import Runner
 from medst_jax.data_pipelines.simulated_cxr.reporter.sentence_pairs import COUNT, sentence_pairs
 from medst_jax.data_pipelines.simulated_cxr.source import sources
 from medst_jax.text import label_sentence

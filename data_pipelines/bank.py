@@ -24,9 +24,9 @@ from etils import epath
 
 from medst_jax.data.records import schema
 from medst_jax.data.records.index import salted_key
-from medst_jax.data_pipelines.banks import record
-from medst_jax.data_pipelines.banks.encode import Encoding, encode_image
-from medst_jax.data_pipelines.images.image_files import UnreadableImage
+from medst_jax.data_pipelines import record
+from medst_jax.data_pipelines.encode import Encoding, encode_image
+from medst_jax.data_pipelines.image_files import UnreadableImage
 from medst_jax.data_pipelines.raw import RawStudy, Reject, Source
 
 # Part of every input hash: raise it when the same input gives other records.

@@ -11,8 +11,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from medst_jax.data_pipelines.images import dicom
-from medst_jax.data_pipelines.images.source_image import SourceImage, UnreadableImage, check_size
+from medst_jax.data_pipelines import dicom
+from medst_jax.data_pipelines.source_image import SourceImage, UnreadableImage, check_size
 
 __all__ = ["SourceImage", "UnreadableImage", "bit_depth", "decode", "read_bytes", "resolve"]
 

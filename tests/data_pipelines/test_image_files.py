@@ -9,8 +9,8 @@ from official import RAMP, dicom, png
 from tables import build_table, jpeg, picture, rows, write_table
 
 from medst_jax.data.records.studies import open_studies
-from medst_jax.data_pipelines.banks.encode import Encoding, encode_image
-from medst_jax.data_pipelines.images import image_files
+from medst_jax.data_pipelines import image_files
+from medst_jax.data_pipelines.encode import Encoding, encode_image
 from medst_jax.data_pipelines.raw import RawImage
 
 

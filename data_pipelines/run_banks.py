@@ -14,8 +14,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 import medst_jax
-from medst_jax.data_pipelines.banks.bank import Bank, write_bank
-from medst_jax.data_pipelines.banks.encode import Encoding
+from medst_jax.data_pipelines.bank import Bank, write_bank
+from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.raw import Source
 
 _POLL_SECONDS = 0.5

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from medst_jax.data_pipelines.images import image_files, intensity
+from medst_jax.data_pipelines import image_files, intensity
 from medst_jax.data_pipelines.raw import RawImage
 
 JPEG_QUALITY = 95
@@ -21,7 +21,7 @@ class Encoding:
     """How a build stores images.
 
     size: longest stored side in pixels; 0 keeps the source's. intensity: see
-    `medst_jax.data_pipelines.images.intensity`. encoding: jpeg (8-bit grey, quality 95) or png16.
+    `medst_jax.data_pipelines.intensity`. encoding: jpeg (8-bit grey, quality 95) or png16.
     """
 
     size: int = 0

@@ -13,8 +13,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1
 from tables import picture
 
-from medst_jax.data_pipelines.images import dicom as reader
-from medst_jax.data_pipelines.images.source_image import UnreadableImage
+from medst_jax.data_pipelines import dicom as reader
+from medst_jax.data_pipelines.source_image import UnreadableImage
 
 
 def read(data: bytes, *, voi_lut: bool = False) -> np.ndarray:

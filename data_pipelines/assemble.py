@@ -18,7 +18,7 @@ from etils import epath
 
 from medst_jax.data.records import schema
 from medst_jax.data.records.index import Index
-from medst_jax.data_pipelines.banks.bank import WRITER_OPTIONS, Bank
+from medst_jax.data_pipelines.bank import WRITER_OPTIONS, Bank
 
 SHARD_BYTES = 128 * 2**20
 
