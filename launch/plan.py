@@ -65,8 +65,8 @@ def main(_: list[str]) -> None:
         check_sections(config)
         topology = describe(_TOPOLOGY.value, _SLICES.value)
         if _SHARDINGS.value:
-            made = make_workload(config, topology, sizes_of(config), _BATCH.value).made
-            print(sharding_table(split(made.template)[1], made.step.mesh, made.rules))
+            assembly = make_workload(config, topology, sizes_of(config), _BATCH.value).assembly
+            print(sharding_table(split(assembly.template)[1], assembly.step.mesh, assembly.rules))
             return
         if _ENCODERS.value:
             plans = plan_encoders(config, topology, _BATCH.value)

@@ -56,38 +56,45 @@ def collectives(module: Module, partitions: int, slices: int = 1) -> list[Collec
       partitions: devices of the mesh.
       slices: of the topology.
     """
-    found: list[Collective] = []
-    spread: dict[tuple[str, str, int | str], list[tuple[bool, Collective]]] = {}
+    operations: list[Collective] = []
+    asynchronous: dict[tuple[str, str, int | str], list[tuple[bool, Collective]]] = {}
     for outer, times in executed(module):
-        for instruction, scattered in _reach(module, outer):
-            made = _collective(instruction, times, partitions, slices, scattered)
-            if made is None:
+        for instruction, scattered in _fused_instructions(module, outer):
+            collective = _parse_collective(instruction, times, partitions, slices, scattered)
+            if collective is None:
                 continue
             if instruction is outer or scattered:
-                begun = instruction.opcode.endswith("-start") or made.network == DCN
-                found.append(dataclasses.replace(made, blocking=not begun))
+                # Written by itself: a plain collective blocks, a start has work beside it. Between
+                # slices the host sends, while the device goes on.
+                overlapped = instruction.opcode.endswith("-start") or collective.network == DCN
+                operations.append(dataclasses.replace(collective, blocking=not overlapped))
                 continue
+            # A collective that is spread over fusions stands in each of them: collect these by
+            # channel, and count the one that starts it.
             channel = instruction.number("channel_id") or instruction.name
             starts = outer.name.startswith("async-collective-start")
-            spread.setdefault((made.kind, made.network, channel), []).append((starts, made))
-    for parts in spread.values():
+            asynchronous.setdefault((collective.kind, collective.network, channel), []).append(
+                (starts, collective)
+            )
+    for parts in asynchronous.values():
+        # Without a start, the fusion outside the loops is the collective itself.
         started = [one for starts, one in parts if starts]
-        found += started or [min((one for _, one in parts), key=lambda one: one.times)]
-    return found
+        operations += started or [min((one for _, one in parts), key=lambda one: one.times)]
+    return operations
 
 
-def _reach(module: Module, outer: Instruction) -> Iterator[tuple[Instruction, bool]]:
+def _fused_instructions(module: Module, outer: Instruction) -> Iterator[tuple[Instruction, bool]]:
     """The instruction, or those inside a fusion; whether that fusion keeps only a part."""
     target = outer.called("calls") if outer.opcode in ("fusion", "custom-call") else None
     if target is None:
         yield outer, False
         return
     for inner in module.computations[target].values():
-        for instruction, scattered in _reach(module, inner):
+        for instruction, scattered in _fused_instructions(module, inner):
             yield instruction, scattered or "all-reduce-scatter" in target
 
 
-def _collective(
+def _parse_collective(
     instruction: Instruction, times: int, partitions: int, slices: int, scattered: bool
 ) -> Collective | None:
     if instruction.opcode == "send" and "_xla_megascale_transfer_type" in instruction.attributes:
@@ -95,17 +102,19 @@ def _collective(
     kind = instruction.opcode.removesuffix("-start")
     if kind not in _KINDS:
         return None
+    # The result of a start is a tuple of operand, result and context: only one is sent.
     started = instruction.opcode.endswith("-start")
     size = (largest_array_bytes if started else array_bytes)(instruction.shape)
     if kind == "collective-permute":
-        group = _permuted(instruction)
+        group = _permute_group(instruction)
         return Collective(kind, ICI, times, size, group) if len(group) > 1 else None
-    group = _group(instruction, partitions)
+    group = _replica_group(instruction, partitions)
     n = len(group)
     if n < 2:
         return None
     if kind == "all-reduce" and scattered:
         return Collective("reduce-scatter", ICI, times, size * (n - 1) / n, group)
+    # Ring algorithm: a device passes on all parts but its own, in an all-reduce twice.
     sent = {
         "all-reduce": 2 * size * (n - 1) / n,
         "all-gather": size * (n - 1) / n,
@@ -126,43 +135,48 @@ def _between_slices(instruction: Instruction, times: int, slices: int) -> Collec
     return Collective(kind, DCN, times, size * sent.get(kind, share), ())
 
 
-def _group(instruction: Instruction, partitions: int) -> tuple[int, ...]:
+def _replica_group(instruction: Instruction, partitions: int) -> tuple[int, ...]:
     """Members of the first group; all partitions where none is written.
 
     Raises:
       ValueError: groups written in a way that is not known; a guess would be a wrong estimate.
     """
     text = instruction.attributes
+    # XLA writes groups in three ways: axes of a mesh, a reshaped and transposed count, plain lists.
     match = _MESH.search(text)
     if match:
         sizes = {k: int(v) for k, v in re.findall(r"'(\w+)'=(\d+)", match[1])}
         cut = set(re.findall(r"'(\w+)'", match[4]))
-        members = _counted(match[2] or str(partitions), match[3]).reshape(tuple(sizes.values()))
+        members = _iota_devices(match[2] or str(partitions), match[3]).reshape(
+            tuple(sizes.values())
+        )
         first = tuple(slice(None) if name in cut else 0 for name in sizes)
         return tuple(int(m) for m in members[first].ravel())
     match = _IOTA.search(text)
     if match:
-        return tuple(int(m) for m in _counted(match[2], match[3]).reshape(_numbers(match[1]))[0])
+        return tuple(
+            int(m) for m in _iota_devices(match[2], match[3]).reshape(_numbers(match[1]))[0]
+        )
     match = _LISTS.search(text)
     if match:
-        return _first_list(match[1])
+        return _first_listed_group(match[1])
     written = re.search(r"replica_groups=(?!\{\}).{0,80}", text)
     if written:
         raise ValueError(f"{instruction.opcode} {instruction.name}: cannot read {written[0]!r}")
     return tuple(range(partitions))
 
 
-def _counted(shape: str, order: str | None) -> np.ndarray:
+def _iota_devices(shape: str, order: str | None) -> np.ndarray:
     sizes = _numbers(shape)
-    counted = np.arange(int(np.prod(sizes))).reshape(sizes)
-    return (counted.transpose(_numbers(order)) if order else counted).ravel()
+    iota = np.arange(int(np.prod(sizes))).reshape(sizes)
+    return (iota.transpose(_numbers(order)) if order else iota).ravel()
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(",")))
 
 
-def _permuted(instruction: Instruction) -> tuple[int, ...]:
+def _permute_group(instruction: Instruction) -> tuple[int, ...]:
     """Both ends of the first pair that moves data."""
     match = _PAIRS.search(instruction.attributes)
     pairs = re.findall(r"\{(\d+),(\d+)\}", match[1]) if match else []
@@ -170,17 +184,17 @@ def _permuted(instruction: Instruction) -> tuple[int, ...]:
     return moving[0] if moving else ()
 
 
-def _first_list(text: str) -> tuple[int, ...]:
+def _first_listed_group(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.strip("{").split("}")[0].split(",") if number)
 
 
-def summary(found: list[Collective]) -> list[dict[str, str | int]]:
+def summary(operations: list[Collective]) -> list[dict[str, str | int]]:
     """Kinds by network: how many run in a step, and the bytes that one device sends in it."""
     count: dict[tuple[str, str], int] = collections.Counter()
     sent: dict[tuple[str, str], float] = collections.defaultdict(float)
-    for one in found:
-        count[one.kind, one.network] += one.times
-        sent[one.kind, one.network] += one.times * one.bytes
+    for operation in operations:
+        count[operation.kind, operation.network] += operation.times
+        sent[operation.kind, operation.network] += operation.times * operation.bytes
     return [
         {"kind": kind, "network": network, "count": number, "bytes": round(sent[kind, network])}
         for (kind, network), number in sorted(count.items())

@@ -68,12 +68,12 @@ def compile_for(topology: Topology, lower: Callable[[], Any], arguments: int) ->
         memory = Memory(capacity, arguments, 0, needed, fits=False)
         return Compiled(memory, "", time.perf_counter() - began)
     seconds = time.perf_counter() - began
-    found = compiled.memory_analysis()
+    analysis = compiled.memory_analysis()
     memory = Memory(
         capacity,
-        found.argument_size_in_bytes,
-        found.temp_size_in_bytes,
-        found.peak_memory_in_bytes,
+        analysis.argument_size_in_bytes,
+        analysis.temp_size_in_bytes,
+        analysis.peak_memory_in_bytes,
         fits=True,
     )
     return Compiled(memory, compiled.as_text(), seconds)
@@ -82,6 +82,7 @@ def compile_for(topology: Topology, lower: Callable[[], Any], arguments: int) ->
 @functools.cache
 def hbm_capacity(topology: Topology) -> int:
     """Usable HBM of a device, from the compiler's refusal of an array that no chip can hold."""
+    # No API tells the capacity of a described device. 1 TiB fits none, and the refusal names it.
     everywhere = NamedSharding(Mesh([topology.devices[0]], ("x",)), P())
     huge = jax.ShapeDtypeStruct((2**38,), jnp.float32, sharding=everywhere)
     try:

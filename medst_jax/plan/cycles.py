@@ -34,6 +34,7 @@ def cost(module: Module) -> Cost:
     for instruction, times in executed(module):
         cycles += times * (instruction.number("estimated_cycles") or 0)
         if KERNEL in instruction.attributes:
+            # A kernel is opaque to the compiler: its own cost estimate is all that is known.
             declared = kernel_flops(instruction)
             flops += times * (declared or 0)
             if not declared:
@@ -81,6 +82,7 @@ def place(instruction: Instruction, depth: int) -> str:
     """A short name of where an instruction comes from: direction, then the last scopes."""
     scope = instruction.scope
     parts = [p for p in scope.split("/") if p not in ("while", "body", "closed_call", "")]
+    # JAX marks the forward pass by jvp(...), the backward pass by transpose(jvp(...)).
     direction = "backward" if "transpose(" in scope else "forward" if "jvp(" in scope else "update"
     if "rematted_computation" in scope or "checkpoint" in scope and "transpose(" not in scope:
         parts = [p for p in parts if p not in ("checkpoint", "rematted_computation")]

@@ -59,7 +59,7 @@ def plan_encoders(
       ValueError: an option, or a mesh or batch that the topology does not fit.
     """
     workload = make_workload(config, topology, sizes_of(config), per_chip_batch)
-    system, batch = workload.made.template, workload.batch
+    system, batch = workload.assembly.template, workload.batch
     plans = []
     if system.has_image:
         views = {key: batch[key] for key in _VIEWS if key in batch}
@@ -86,15 +86,17 @@ def _plan(
     workload: Workload,
     topology: Topology,
 ) -> EncoderPlan:
-    step, parts = workload.made.step, skeleton(workload.made.template)
-    held, state = step.abstract.params, step.abstract.model_state
-    own = {path: leaf for path, leaf in held.items() if path.startswith(f"{name}_encoder/")}
-    rest = {path: leaf for path, leaf in held.items() if path not in own}
+    step, parts = workload.assembly.step, skeleton(workload.assembly.template)
+    params, state = step.abstract.params, step.abstract.model_state
+    # Gradients go to the encoder alone; the rest of the system is an input like the batch.
+    own = {path: leaf for path, leaf in params.items() if path.startswith(f"{name}_encoder/")}
+    rest = {path: leaf for path, leaf in params.items() if path not in own}
 
     def gradient(own: Any, rest: Any, state: Any, *inputs: Any) -> Any:
         def loss(own: Any) -> jax.Array:
-            made = features(parts.system(own | rest, state), *inputs)
-            return jnp.mean(jnp.square(made.astype(jnp.float32)))
+            # Any scalar will do: the squares need a gradient for every feature.
+            output = features(parts.system(own | rest, state), *inputs)
+            return jnp.mean(jnp.square(output.astype(jnp.float32)))
 
         return jax.grad(loss)(own)
 
@@ -106,8 +108,8 @@ def _plan(
             return jitted.lower(own, rest, state, *inputs)
 
     compiled = compile_for(topology, lower, workload.argument_bytes)
-    rows, devices = workload.made.options.batch_size, step.mesh.size
-    forward = forward_flops(lambda h, *i: features(parts.system(*h), *i), (held, state), *inputs)
+    rows, devices = workload.assembly.options.batch_size, step.mesh.size
+    forward = forward_flops(lambda h, *i: features(parts.system(*h), *i), (params, state), *inputs)
     flops = 3.0 * forward / rows
     seconds = mfu = None
     if compiled.memory.fits:

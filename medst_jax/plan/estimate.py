@@ -38,7 +38,7 @@ def compute_seconds(cost: Cost, chip: Chip) -> float:
 
 def estimate(
     cost: Cost,
-    found: Sequence[Collective],
+    collectives: Sequence[Collective],
     devices: Sequence[Any],
     topology: Topology,
     model_flops: float,
@@ -53,9 +53,11 @@ def estimate(
       model_flops: of a step on one device, without what rematerialisation repeats.
     """
     compute = compute_seconds(cost, topology.chip)
-    ici = ici_seconds(found, devices, topology)
-    blocking = ici_seconds([one for one in found if one.blocking], devices, topology)
-    dcn = dcn_seconds(found, topology)
+    ici = ici_seconds(collectives, devices, topology)
+    blocking = ici_seconds(
+        [collective for collective in collectives if collective.blocking], devices, topology
+    )
+    dcn = dcn_seconds(collectives, topology)
     low, high = max(compute, ici, dcn), compute + ici + dcn
     ideal = model_flops / topology.chip.peak_flops
     return Estimate(compute, ici, blocking, dcn, low, high, ideal / high, ideal / low)

@@ -40,7 +40,7 @@ def _within(module: Module, name: str, times: int) -> Iterator[tuple[Instruction
             yield from _within(module, branch, times)
 
 
-def trip_count(module: Module, loop: Instruction, around: Mapping[str, Instruction]) -> int:
+def trip_count(module: Module, loop: Instruction, enclosing: Mapping[str, Instruction]) -> int:
     """Iterations of a `while`.
 
     TPU modules carry no `known_trip_count`. Loops that come from a scan count by 1 up to the one
@@ -60,28 +60,29 @@ def trip_count(module: Module, loop: Instruction, around: Mapping[str, Instructi
         return int(known[1])
     condition = loop.called("condition")
     assert condition is not None
-    found = set(_integer_constants(module, condition))
-    if len(found) != 1:
+    bounds = set(_integer_constants(module, condition))
+    if len(bounds) != 1:
         raise UnknownTripCountError(
-            f"loop {loop.name}: its condition holds the constants {sorted(found)}; exactly one, "
+            f"loop {loop.name}: its condition holds the constants {sorted(bounds)}; exactly one, "
             "the bound of a scan, can be read"
         )
-    return found.pop() - _start(module, condition, loop, around)
+    return bounds.pop() - _initial_count(module, condition, loop, enclosing)
 
 
-def _start(
-    module: Module, condition: str, loop: Instruction, around: Mapping[str, Instruction]
+def _initial_count(
+    module: Module, condition: str, loop: Instruction, enclosing: Mapping[str, Instruction]
 ) -> int:
     """The counter's first value: a constant of the loop's initial tuple; 0 where none is found."""
+    # The condition compares one element of the loop's tuple: that element is the counter.
     read = [i for i in module.computations[condition].values() if i.opcode == "get-tuple-element"]
-    initial = around.get(loop.operands[0])
+    initial = enclosing.get(loop.operands[0])
     if len(read) != 1 or initial is None or initial.opcode != "tuple":
         return 0
-    place = read[0].number("index")
-    assert place is not None
-    value = around.get(initial.operands[place])
+    index = read[0].number("index")
+    assert index is not None
+    value = enclosing.get(initial.operands[index])
     while value is not None and value.opcode in ("copy", "bitcast"):
-        value = around.get(value.operands[0])
+        value = enclosing.get(value.operands[0])
     return int(value.literal) if value is not None and value.opcode == "constant" else 0
 
 

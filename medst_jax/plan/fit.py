@@ -38,6 +38,8 @@ def largest_fit(plan_of: Callable[[int], Plan], start: int, step: int) -> Plan:
             )
         return tried[units].memory.fits
 
+    # 1. Down by halves to a batch that fits. 2. Up until one does not, or where 1 has left off.
+    # 3. Between the two, until they are an eighth apart: each try is a compilation.
     low, high = max(start // step, 1), 0
     while not fits(low):
         if low == 1:

@@ -40,6 +40,7 @@ def _equation_flops(equation: Any) -> int:
         outputs = kernel[numbers.rhs_spec[0]]
         return 2 * math.prod(kernel) // outputs * math.prod(equation.outvars[0].aval.shape)
     times = params["length"] if name == "scan" else 1
+    # The body of a shard_map sees one shard: it runs on every device of the axes that it maps.
     if name == "shard_map":
         times = math.prod(params["mesh"].shape[axis] for axis in params["newly_manual_axes"])
     inner = [_jaxpr_flops(jaxpr) for value in params.values() for jaxpr in _jaxprs(value)]

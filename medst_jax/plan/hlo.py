@@ -39,8 +39,8 @@ class Instruction:
 
     def called(self, attribute: str) -> str | None:
         """The computation named by `calls`, `to_apply`, `condition` or `body`."""
-        found = {name: target for name, target in _CALLED.findall(self.attributes)}
-        return found.get(attribute)
+        targets = {name: target for name, target in _CALLED.findall(self.attributes)}
+        return targets.get(attribute)
 
     @property
     def branches(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class Instruction:
 
     @property
     def scope(self) -> str:
-        """Where it comes from in the traced program, "" when the compiler made it."""
+        """Where it comes from in the traced program, "" when the compiler added it."""
         match = re.search(r'op_name="([^"]*)"', self.attributes)
         return match[1] if match else ""
 
@@ -106,8 +106,8 @@ def parse_module(text: str) -> Module:
         else:
             match = _INSTRUCTION.match(line)
             if match:
-                made = _instruction(match[2], match[3], bool(match[1]))
-                current[made.name] = made
+                instruction = _instruction(match[2], match[3], bool(match[1]))
+                current[instruction.name] = instruction
     if not entry:
         raise ValueError("the text has no ENTRY computation: it is not a compiled XLA module")
     return Module(computations, entry)

@@ -9,7 +9,9 @@ from medst_jax.plan.collectives import DCN, ICI, Collective
 from medst_jax.plan.topology import Topology
 
 
-def ici_seconds(found: Sequence[Collective], devices: Sequence[Any], topology: Topology) -> float:
+def ici_seconds(
+    collectives: Sequence[Collective], devices: Sequence[Any], topology: Topology
+) -> float:
     """Time on the links within a slice, one collective after the other.
 
     Args:
@@ -19,18 +21,22 @@ def ici_seconds(found: Sequence[Collective], devices: Sequence[Any], topology: T
     """
     lengths = _torus(topology)
     return sum(
-        one.times
-        * one.bytes
-        / group_bandwidth([devices[m] for m in one.group], lengths, topology.chip)
-        for one in found
-        if one.network == ICI
+        collective.times
+        * collective.bytes
+        / group_bandwidth([devices[m] for m in collective.group], lengths, topology.chip)
+        for collective in collectives
+        if collective.network == ICI
     )
 
 
-def dcn_seconds(found: Sequence[Collective], topology: Topology) -> float:
+def dcn_seconds(collectives: Sequence[Collective], topology: Topology) -> float:
     """Time on the network between slices: the devices of a host share its connection."""
     per_host = len(topology.devices) / topology.hosts
-    sent = sum(one.times * one.bytes for one in found if one.network == DCN)
+    sent = sum(
+        collective.times * collective.bytes
+        for collective in collectives
+        if collective.network == DCN
+    )
     return sent * per_host / topology.chip.host_network
 
 
@@ -50,5 +56,6 @@ def group_bandwidth(group: Sequence[Any], lengths: Sequence[int], chip: Chip) ->
 
 
 def _torus(topology: Topology) -> list[int]:
+    """Length of each dimension of the slice."""
     coordinates = [device.coords for device in topology.devices]
     return [len(set(values)) for values in zip(*coordinates, strict=True)]

@@ -85,21 +85,24 @@ def make_plan(
     workload = make_workload(config, topology, sizes, per_chip_batch)
     compiled = compile_for(topology, workload.lower, workload.argument_bytes)
     flops, notes = workload.flops_per_example(), [*sizes.notes]
-    rows, chips = workload.made.options.batch_size, topology.chips
-    made: Estimate | None = None
+    rows, chips = workload.assembly.options.batch_size, topology.chips
+    times: Estimate | None = None
     run: Run | None = None
-    kinds: list[dict[str, str | int]] = []
+    collective_rows: list[dict[str, str | int]] = []
     remedy = ""
     if compiled.memory.fits:
         module = parse_module(compiled.text)
-        devices = list(workload.made.step.mesh.devices.flat)
-        found = collectives(module, len(devices), topology.slices)
-        spent = cost(module)
-        made = estimate(spent, found, devices, topology, flops["total"] * rows / len(devices))
-        run, kinds = _run(workload, made, topology), summary(found)
+        devices = list(workload.assembly.step.mesh.devices.flat)
+        operations = collectives(module, len(devices), topology.slices)
+        program_cost = cost(module)
+        times = estimate(
+            program_cost, operations, devices, topology, flops["total"] * rows / len(devices)
+        )
+        run, collective_rows = _run(workload, times, topology), summary(operations)
         notes.append(ESTIMATED)
         notes += [
-            f"kernel {name} gives no cost and is not counted" for name in spent.silent_kernels
+            f"kernel {name} gives no cost and is not counted"
+            for name in program_cost.silent_kernels
         ]
     else:
         remedy = _remedy(workload, compiled.memory, topology)
@@ -109,8 +112,8 @@ def make_plan(
         rows // chips,
         compiled.memory,
         flops,
-        kinds,
-        made,
+        collective_rows,
+        times,
         run,
         remedy,
         compiled.seconds,
@@ -120,17 +123,19 @@ def make_plan(
     )
 
 
-def _run(workload: Workload, made: Estimate, topology: Topology) -> Run:
-    options = workload.made.options
-    low, high = (s * options.steps / 3600 for s in (made.step_seconds_low, made.step_seconds_high))
-    fastest = options.batch_size / made.step_seconds_low
+def _run(workload: Workload, times: Estimate, topology: Topology) -> Run:
+    options = workload.assembly.options
+    low, high = (
+        s * options.steps / 3600 for s in (times.step_seconds_low, times.step_seconds_high)
+    )
+    fastest = options.batch_size / times.step_seconds_low
     return Run(
         options.steps,
         low,
         high,
         low * topology.chips,
         high * topology.chips,
-        options.batch_size / made.step_seconds_high / topology.chips,
+        options.batch_size / times.step_seconds_high / topology.chips,
         fastest / topology.chips,
         fastest / topology.hosts,
     )
@@ -140,14 +145,15 @@ def _remedy(workload: Workload, memory: Memory, topology: Topology) -> str:
     """What saves memory where it is spent."""
     gib, chips = 2**30, topology.chips
     advice = [f"needs {memory.peak / gib:.1f} of {memory.capacity / gib:.2f} GiB"]
-    mesh, config = workload.made.step.mesh.shape, workload.config
+    mesh, config = workload.assembly.step.mesh.shape, workload.config
+    # Sharding the state helps where the state is large, recomputing where activations are.
     if mesh["fsdp"] == 1 and memory.arguments > memory.capacity / 8 and chips > 1:
         shards = min(4, chips)
         advice.append(f"try --config.mesh.fsdp={shards} --config.rules=fsdp")
     encoders = [config["system"].get(part, {}) for part in ("image", "text")]
     if any("remat" not in e or e["remat"] == "none" for e in encoders if e):
         advice.append("try remat='full' in config.system.image and config.system.text")
-    rows = workload.made.options.batch_size // chips
+    rows = workload.assembly.options.batch_size // chips
     if rows > 1:
         advice.append(f"try --per_chip_batch={rows // 2}, or --fit for the largest that fits")
     return "; ".join(advice)

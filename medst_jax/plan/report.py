@@ -20,8 +20,8 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "slices": plan.topology.slices,
         "chip": plan.topology.chip.kind,
         "chips": plan.topology.chips,
-        "mesh": dict(plan.workload.made.step.mesh.shape),
-        "rules": plan.workload.made.rules,
+        "mesh": dict(plan.workload.assembly.step.mesh.shape),
+        "rules": plan.workload.assembly.rules,
         "per_chip_batch": plan.per_chip_batch,
         "parameters": plan.workload.parameters,
         "fits": memory.fits,
@@ -45,15 +45,15 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 def to_text(plan: Plan) -> str:
     """Lines of a table."""
-    memory, topology, made = plan.memory, plan.topology, plan.workload.made
-    sizes = " x ".join(f"{axis}={size}" for axis, size in made.step.mesh.shape.items())
+    memory, topology, assembly = plan.memory, plan.topology, plan.workload.assembly
+    sizes = " x ".join(f"{axis}={size}" for axis, size in assembly.step.mesh.shape.items())
     rows = [
         (
             "topology",
             f"{_slices(plan)}{topology.name}, {topology.chips} chips ({topology.chip.kind})",
         ),
-        ("mesh", f"{sizes}, rules {made.rules}"),
-        ("batch", f"{plan.per_chip_batch} per chip, {made.options.batch_size:,} in all"),
+        ("mesh", f"{sizes}, rules {assembly.rules}"),
+        ("batch", f"{plan.per_chip_batch} per chip, {assembly.options.batch_size:,} in all"),
         ("parameters", f"{plan.workload.parameters:,}"),
         ("HBM per device", _memory(plan.memory)),
         ("model FLOPs per example", _flops(plan)),

@@ -72,13 +72,14 @@ def describe(name: str, slices: int = 1) -> Topology:
     options: dict[str, Any] = {"num_slices": slices} if slices > 1 else {}
     if chip.described_as:
         options["chip_config_name"] = chip.described_as
+    # The compiler takes a host to have several chips, unless it is told that there is one.
     if set(shape.split("x")) == {"1"}:
         options["chips_per_host_bounds"] = tuple(int(size) for size in shape.split("x")) + (1,)
         options["chips_per_host_bounds"] = options["chips_per_host_bounds"][:3]
     from jax.experimental import topologies
 
     try:
-        found = topologies.get_topology_desc(
+        description = topologies.get_topology_desc(
             platform="tpu", topology_name=f"{family}:{shape}", **options
         )
     except Exception as error:  # JAX raises RuntimeError and its own error types here
@@ -88,4 +89,4 @@ def describe(name: str, slices: int = 1) -> Topology:
                 "pip install 'medst_jax[plan]'"
             ) from error
         raise TopologyError(f"--topology={name}: {str(error).splitlines()[0]}") from error
-    return Topology(name, chip, tuple(found.devices), slices)
+    return Topology(name, chip, tuple(description.devices), slices)

@@ -43,32 +43,34 @@ class Workload:
 
     Attributes:
       config: the configuration, at the planned batch size.
-      made: train step and options.
+      assembly: train step and options.
       batch: shapes and dtypes of the global batch.
       sizes: of labels and vocabulary.
     """
 
     config: Mapping[str, Any]
-    made: Assembly
+    assembly: Assembly
     batch: Mapping[str, jax.ShapeDtypeStruct]
     sizes: Sizes
 
     @property
     def parameters(self) -> int:
         """Trainable numbers."""
-        return sum(leaf.size for leaf in self.made.step.abstract.params.values())
+        return sum(leaf.size for leaf in self.assembly.step.abstract.params.values())
 
     @property
     def argument_bytes(self) -> int:
         """State and batch on one device."""
-        state = jax.tree.leaves(self.made.step.abstract)
-        held = sum(_bytes(leaf.sharding.shard_shape(leaf.shape), leaf.dtype) for leaf in state)
+        state = jax.tree.leaves(self.assembly.step.abstract)
+        state_bytes = sum(
+            _bytes(leaf.sharding.shard_shape(leaf.shape), leaf.dtype) for leaf in state
+        )
         rows = sum(_bytes(leaf.shape, leaf.dtype) for leaf in self.batch.values())
-        return held + rows // max(self.made.step.mesh.size, 1)
+        return state_bytes + rows // max(self.assembly.step.mesh.size, 1)
 
     def lower(self) -> Any:
         """The train step, lowered for the topology's devices."""
-        return self.made.step.lower(self.batch)
+        return self.assembly.step.lower(self.batch)
 
     def flops_per_example(self) -> dict[str, float]:
         """Model FLOPs of a training step per example, "total" and by encoder.
@@ -76,23 +78,24 @@ class Workload:
         Three times the forward pass: one product forward, two backward. What rematerialisation
         computes again is not counted.
         """
-        parts, state = skeleton(self.made.template), self.made.step.abstract
-        held, rows = (state.params, state.model_state), self.made.options.batch_size
+        parts, state = skeleton(self.assembly.template), self.assembly.step.abstract
+        variables, rows = (state.params, state.model_state), self.assembly.options.batch_size
+        # Shapes are enough to count products: nothing is computed or allocated here.
         key = jax.eval_shape(lambda: jax.random.key(0))
         batch = dict(self.batch)
 
         def count(call: Callable[..., Any], *arguments: Any) -> float:
-            made = forward_flops(lambda h, *a: call(parts.system(*h), *a), held, *arguments)
-            return 3.0 * made / rows
+            forward = forward_flops(lambda h, *a: call(parts.system(*h), *a), variables, *arguments)
+            return 3.0 * forward / rows
 
-        found = {
+        flops = {
             "total": count(lambda m, b, k: m.loss(b, rngs=k)[0], batch, key),
             "image": count(lambda m, x: m.encode_image(x).features, batch["frontal"]),
         }
-        if self.made.template.has_text:
+        if self.assembly.template.has_text:
             text = batch["tokens"], batch["token_mask"]
-            found["text"] = count(lambda m, *t: m.encode_text(*t).features, *text)
-        return found
+            flops["text"] = count(lambda m, *t: m.encode_text(*t).features, *text)
+        return flops
 
 
 def sizes_of(config: Mapping[str, Any]) -> Sizes:
@@ -125,6 +128,7 @@ def make_workload(
     Raises:
       ValueError: an option, or a mesh or batch that the topology does not fit.
     """
+    # A copy: the caller plans the same configuration at several batch sizes.
     planned = copy.deepcopy(dict(config))
     if per_chip_batch is not None:
         planned["train"]["batch_size"] = per_chip_batch * topology.chips
@@ -135,17 +139,17 @@ def make_workload(
         "vocabulary_size": sizes.vocabulary_size,
         "seed": options.get("seed", planned["seed"]),
     }
-    made = assemble(planned, {"name": name, "options": options}, topology.devices)
+    assembly = assemble(planned, {"name": name, "options": options}, topology.devices)
     data = parse(DataOptions, planned["data"], "config.data")
     batch = batch_spec(
         keys_of(systems.system_class(name).required_keys),
-        made.options.batch_size,
+        assembly.options.batch_size,
         size=data.size,
         length=data.text_length,
         labels=len(sizes.labels),
         studies=data.sequence_length,
     )
-    return Workload(planned, made, batch, sizes)
+    return Workload(planned, assembly, batch, sizes)
 
 
 def _bytes(shape: tuple[int, ...], dtype: Any) -> int:

@@ -104,8 +104,8 @@ def _config(name: str, variant: str | None = None, **mesh):
 def test_state_per_chip_falls_with_chips_whatever_the_rules_leave_whole(fsdp):
     def large(topology):
         config = _config("siglip_b16", rules="fsdp", mesh={"fsdp": fsdp})
-        made = make_workload(config, describe(topology), sizes_of(config), 8).made
-        leaves = jax.tree.leaves(made.step.abstract)
+        assembly = make_workload(config, describe(topology), sizes_of(config), 8).assembly
+        leaves = jax.tree.leaves(assembly.step.abstract)
         return [leaf for leaf in leaves if leaf.size > 100_000]
 
     for topology, chips in (("v5e:4x4", 16), ("v5e:16x16", 256)):

@@ -72,11 +72,11 @@ def test_sizes_come_from_the_data_else_from_the_config_else_are_assumed(config):
 
 
 def test_batch_per_chip_sets_the_global_batch(config):
-    made = make_workload(config, _here(), sizes_of(config), 6)
-    assert made.made.options.batch_size == 6
-    assert made.batch["frontal"].shape == (6, 32, 32, 1)
-    assert made.parameters == sum(
-        leaf.size for leaf in jax.tree.leaves(made.made.step.abstract.params)
+    workload = make_workload(config, _here(), sizes_of(config), 6)
+    assert workload.assembly.options.batch_size == 6
+    assert workload.batch["frontal"].shape == (6, 32, 32, 1)
+    assert workload.parameters == sum(
+        leaf.size for leaf in jax.tree.leaves(workload.assembly.step.abstract.params)
     )
 
 
