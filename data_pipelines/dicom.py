@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Grey pixels and a few header values of DICOM files.
 
-Pixels go through the modality LUT or rescale, on request through the VOI LUT or window, and
-MONOCHROME1 is inverted, so that bright always means dense. Colour is reduced to its luminance.
+Pixels go through the modality LUT or rescale, on request through the VOI LUT or window
+(`dicom_values`), and MONOCHROME1 is inverted, so that bright always means dense. Colour is reduced to its luminance.
 Pixel padding becomes the darkest value.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from medst_jax.data_pipelines.dicom_values import padding_mask, rescaled, windowed
 from medst_jax.data_pipelines.listing import cells
 from medst_jax.data_pipelines.source_image import SourceImage, UnreadableImage, check_size
 
@@ -64,7 +65,8 @@ def read_header(data: bytes) -> Header:
 
 
 def read_pixels(data: bytes, *, voi_lut: bool) -> SourceImage:
-    """The image of a file: uint8 or uint16 as stored, float32 after a VOI LUT.
+    """The image of a file: uint8 or uint16 as stored; float32 after a VOI LUT or window, and
+    where a rescale gives values that 16 bits cannot hold.
 
     Raises:
       UnreadableImage: damaged, without one grey or colour frame, too large, or compressed in a
@@ -92,24 +94,24 @@ def _parse(data: bytes, **options: Any) -> Any:
 
 
 def _image(dataset: Any, voi_lut: bool) -> SourceImage:
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
-
     check_size(int(dataset.Rows), int(dataset.Columns))
     if int(dataset.get("NumberOfFrames") or 1) != 1:
         raise UnreadableImage("DICOM of several frames")
     stored = _grey(_decoded(dataset), str(dataset.PhotometricInterpretation))
-    values = np.asarray(apply_modality_lut(stored, dataset))
-    if voi_lut:
-        values = np.asarray(apply_voi_lut(values, dataset))
+    padding = padding_mask(stored, dataset)
+    values = rescaled(stored, dataset)
+    seen = windowed(values, dataset) if voi_lut else None
+    grey = values if seen is None else seen
+    shown = grey if padding is None else grey[~padding]
     if dataset.PhotometricInterpretation == "MONOCHROME1":
-        values = values.max() - values + values.min()
-    padding = _padding(stored, dataset)
+        grey = shown.max() - grey + shown.min()
     if padding is not None:
-        values = np.where(padding, values[~padding].min(), values)
-    whole = np.issubdtype(stored.dtype, np.integer) and not voi_lut
+        grey = np.where(padding, shown.min(), grey)
     return SourceImage(
-        _narrow(values, int(dataset.BitsStored)) if whole else values.astype(np.float32),
-        windowed=voi_lut,
+        grey.astype(np.float32)
+        if seen is not None
+        else _narrow(grey, int(dataset.get("BitsStored") or 16)),
+        windowed=seen is not None,
         spacing=_spacing(dataset),
     )
 
@@ -131,17 +133,13 @@ def _grey(pixels: np.ndarray, photometric: str) -> np.ndarray:
     raise UnreadableImage("DICOM photometric interpretation is neither grey nor RGB")
 
 
-def _padding(stored: np.ndarray, dataset: Any) -> np.ndarray | None:
-    """bool [H, W] of padding pixels; None when there are none, or nothing else."""
-    if dataset.get("PixelPaddingValue") is None:
-        return None
-    padding = stored == int(dataset.PixelPaddingValue)
-    return padding if padding.any() and not padding.all() else None
-
-
 def _narrow(values: np.ndarray, bits: int) -> np.ndarray:
-    """Integers from zero up; a rescale that makes them negative shifts them."""
-    values = np.clip(values - min(values.min(), 0), 0, 65535)
+    """Whole numbers as unsigned integers from zero up; float32 where that would lose a level."""
+    if np.issubdtype(values.dtype, np.floating) and not (values == np.rint(values)).all():
+        return values.astype(np.float32)
+    values = values - min(values.min(), 0)
+    if values.max() > 65535:
+        return values.astype(np.float32)
     return values.astype(np.uint8 if bits <= 8 and values.max() <= 255 else np.uint16)
 
 

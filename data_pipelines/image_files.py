@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a source image: JPEG, PNG (8 or 16 bit) or DICOM, told apart by their first bytes."""
+"""Reads a source image: JPEG, PNG (8 or 16 bit) or DICOM, told apart by their first bytes.
+
+An orientation that a camera or scanner noted in EXIF is applied, so that boxes and views mean
+the picture that viewers show.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ from functools import partial
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from medst_jax.data_pipelines import dicom
 from medst_jax.data_pipelines.source_image import SourceImage, UnreadableImage, check_size
+
+_UPRIGHT = 1  # of EXIF's eight orientations
 
 __all__ = ["SourceImage", "UnreadableImage", "bit_depth", "decode", "read_bytes", "resolve"]
 
@@ -45,7 +51,7 @@ def decode(data: bytes, *, voi_lut: bool = False) -> SourceImage:
     """Decodes one file; `voi_lut` applies a DICOM file's VOI LUT or window.
 
     Raises:
-      UnreadableImage: truncated, damaged or of an unknown format.
+      UnreadableImage: truncated, damaged, of an unknown format or of one grey value.
     """
     for kind, matches, reader in (
         ("JPEG", data[:2] == b"\xff\xd8", _jpeg),
@@ -54,12 +60,15 @@ def decode(data: bytes, *, voi_lut: bool = False) -> SourceImage:
     ):
         if matches:
             try:
-                return reader(data)
+                image = reader(data)
             except UnreadableImage:
                 raise
             # Decoders raise whatever the damage leads to; one bad file must not end a build.
             except Exception as error:
                 raise UnreadableImage(f"unreadable {kind}") from error
+            if image.pixels.min() == image.pixels.max():
+                raise UnreadableImage("image of one grey value")
+            return image
     raise UnreadableImage("empty file" if not data else "not a JPEG, PNG or DICOM file")
 
 
@@ -73,15 +82,22 @@ def bit_depth(head: bytes) -> int:
 def _jpeg(data: bytes) -> SourceImage:
     height, width, colours = simplejpeg.decode_jpeg_header(data)[:3]
     check_size(height, width)
-    grey = colours.lower() == "gray"
     pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY")[:, :, 0]
-    return SourceImage(pixels, jpeg=data if grey else None)
+    with Image.open(io.BytesIO(data)) as image:  # reads the header alone
+        orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
+    if orientation == _UPRIGHT:
+        return SourceImage(pixels, jpeg=data if colours.lower() == "gray" else None)
+    # The file's own bytes would be read as they lie by whoever decodes them later.
+    lying = Image.fromarray(pixels)
+    lying.getexif()[ExifTags.Base.Orientation] = orientation
+    return SourceImage(np.asarray(ImageOps.exif_transpose(lying)))
 
 
 def _png(data: bytes) -> SourceImage:
     with Image.open(io.BytesIO(data)) as image:
         check_size(image.height, image.width)
         image.load()
-        if image.mode in ("I;16", "I;16B", "I"):
-            return SourceImage(np.asarray(image).astype(np.uint16))
-        return SourceImage(np.asarray(image.convert("L")))
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode in ("I;16", "I;16B", "I"):
+            return SourceImage(np.asarray(upright).astype(np.uint16))
+        return SourceImage(np.asarray(upright.convert("L")))

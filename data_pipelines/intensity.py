@@ -25,7 +25,7 @@ def convert(pixels: np.ndarray, intensity: str, encoding: str, *, windowed: bool
     """Converts 2-D uint8, uint16 or float pixels.
 
     Args:
-      pixels: [H, W]; floats are what a VOI LUT yields.
+      pixels: [H, W]; floats are what a VOI LUT or a rescale by fractions yields.
       intensity: none, minmax, voi_lut or mimic_jpg.
       encoding: jpeg (uint8 result) or png16 (uint16 result).
       windowed: the pixels went through a DICOM file's VOI LUT.
@@ -34,7 +34,7 @@ def convert(pixels: np.ndarray, intensity: str, encoding: str, *, windowed: bool
       [H, W], uint8 for jpeg and uint16 for png16.
 
     Raises:
-      IntensityError: 16-bit pixels with intensity none into 8 bits.
+      IntensityError: intensity none for 16-bit pixels into 8 bits, or for fractions.
     """
     wide = encoding == "png16"
     if intensity == "mimic_jpg":
@@ -46,11 +46,13 @@ def convert(pixels: np.ndarray, intensity: str, encoding: str, *, windowed: bool
         return _stretch(pixels, np.uint16 if wide else np.uint8)
     if pixels.dtype == np.uint8:
         return _widen(pixels, wide)
-    if not wide:
+    if not wide or pixels.dtype != np.uint16:
         raise IntensityError(
             "16-bit image: needs --intensity=minmax, voi_lut or mimic_jpg, or --encoding=png16"
+            if pixels.dtype == np.uint16
+            else "rescaled image: needs --intensity=minmax, voi_lut or mimic_jpg"
         )
-    return pixels.astype(np.uint16)
+    return pixels
 
 
 def _widen(pixels: np.ndarray, wide: bool) -> np.ndarray:

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Source formats, grey values and stored bytes."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
 import simplejpeg
 from official import RAMP, dicom, png
+from PIL import ExifTags, Image, ImageOps
 from tables import build_table, jpeg, picture, rows, write_table
 
 from medst_jax.data.records.studies import open_studies
@@ -74,3 +77,31 @@ def test_table_of_mixed_formats_chooses_voi_lut(tmp_path):
 def test_paths_stay_inside(tmp_path, path):
     with pytest.raises(image_files.UnreadableImage, match="leaves"):
         image_files.resolve(str(tmp_path), path)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(kind, orientation):
+    # A smooth picture, so that JPEG keeps it; its corners tell the eight orientations apart.
+    shown = np.add.outer(np.arange(24) * 6, np.arange(16) * 3).astype(np.uint8)
+    # What must be done to the shown picture so that the viewer's correction gives it back.
+    undo = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
+    lying = Image.fromarray(shown)
+    if orientation > 1:
+        lying.getexif()[ExifTags.Base.Orientation] = undo[orientation]
+        lying = ImageOps.exif_transpose(lying)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(lying)).save(buffer, kind, exif=exif, quality=95)
+    image = image_files.decode(buffer.getvalue())
+    assert np.abs(image.pixels.astype(int) - shown).max() <= 4
+    # Bytes that lie otherwise are not stored unchanged.
+    assert (image.jpeg is None) == (kind == "PNG" or orientation > 1)
+
+
+def test_pictures_of_one_value_are_rejects():
+    flat = np.full((24, 16), 9, np.uint8)
+    for data in (png(flat), jpeg(flat), png(flat.astype(np.uint16))):
+        with pytest.raises(image_files.UnreadableImage, match="one grey value"):
+            image_files.decode(data)
