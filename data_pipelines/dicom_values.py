@@ -59,17 +59,17 @@ def windowed(values: np.ndarray, dataset: Any) -> np.ndarray | None:
 
     centres = _numbers(dataset, "WindowCenter", "window")
     widths = _numbers(dataset, "WindowWidth", "window")
-    views = [lambda: apply_voi(values, dataset)] if dataset.get("VOILUTSequence") else []
+    views: list[int | None] = [None] if dataset.get("VOILUTSequence") else []  # None: the table
     if len(centres) == len(widths):
-        views += [
-            lambda index=index: apply_windowing(values, dataset, index)
-            for index in range(len(widths))
-        ]
+        views += range(len(widths))
     for view in views:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                seen = np.asarray(view(), np.float64)
+                if view is None:
+                    seen = np.asarray(apply_voi(values, dataset), np.float64)
+                else:
+                    seen = np.asarray(apply_windowing(values, dataset, view), np.float64)
         except _UNUSABLE:
             continue
         if np.isfinite(seen).all() and (seen.max() > seen.min() or values.max() == values.min()):

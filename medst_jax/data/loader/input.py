@@ -21,7 +21,7 @@ from medst_jax.data.loader.text_reader import TextReader
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.data.mixture.exclusion import Exclusion, read_exclusion
 from medst_jax.data.mixture.mixture import Corpus, mixture_labels, open_mixture
-from medst_jax.data.mixture.requirements import NEEDS, check_shuffle
+from medst_jax.data.mixture.requirements import NEEDS, check_shuffle, enlargement
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.data.tokenize.tokenizer_files import find_tokenizer, load_tokenizer_file
 from medst_jax.options import OptionError
@@ -152,6 +152,11 @@ class TrainInput:
         if "sequence_rows" in self.spec:
             for corpus, epochs in zip(self.corpora, self.packed_epochs(), strict=True):
                 lines.append(f"input: {corpus.name}: {epochs.describe()}")
+        infos = {corpus.studies.name: corpus.studies.info for corpus in self.corpora}
+        if "frontal" in self.spec:
+            for info in infos.values():
+                warning = enlargement(info, self.options.size, self.options.data_dir)
+                lines += [f"warning: {warning}"] if warning else []
         return "\n".join(lines)
 
     def close(self) -> None:

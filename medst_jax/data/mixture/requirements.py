@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a data set can give what a system lists: checked before the first step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from etils import epath
 
 from medst_jax.data.mixture.data_options import DataSetOptions
 from medst_jax.data.records.index import Index
-from medst_jax.data.records.studies import Studies
+from medst_jax.data.records.studies import Studies, prepare_line
 from medst_jax.data.records.timeline import prior_rows
 from medst_jax.options import OptionError
 
@@ -113,6 +115,27 @@ def having(name: str, options: DataSetOptions, index: Index) -> np.ndarray:
             )
         chosen &= SELECTABLE[item](index)
     return chosen
+
+
+def enlargement(info: Mapping[str, Any], size: int, data_dir: epath.PathLike) -> str | None:
+    """A warning where batches would be larger than the stored images, None where they are not.
+
+    Args:
+      info: `dataset.json`; its `stored_size` is the longest side in pixels, 0 for the source's.
+      size: side S of the images of a batch.
+      data_dir: folder of prepared data, for the command.
+    """
+    arguments = info["build"]["arguments"]
+    stored = int(info.get("stored_size") or arguments.get("size") or 0)
+    if not 0 < stored < size:
+        return None
+    key = "size" if arguments.get("size") else "stored_size"
+    line = prepare_line(data_dir, info["name"], {**arguments, key: size})
+    return (
+        f"data set {info['name']!r} stores at most {stored} pixels a side and config.data.size is "
+        f"{size}: images are enlarged {size / stored:.1f} times, which adds no detail; build it "
+        f"again with\n  {line}"
+    )
 
 
 def check_shuffle(shuffle: str, keys: Sequence[str]) -> None:
