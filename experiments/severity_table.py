@@ -22,7 +22,7 @@ from medst_jax.evaluate.statistics import bootstrap
 from medst_jax.evaluate.statistics.measure import statistic
 from medst_jax.evaluate.statistics.predictions import Predictions, read_predictions
 
-_DRAWS = flags.DEFINE_integer("draws", 500, "Of the bootstrap.", lower_bound=1)
+_REPLICATES = flags.DEFINE_integer("draws", 500, "Of the bootstrap.", lower_bound=1)
 _RUNS = flags.DEFINE_string("runs", "runs/edema", "Folder of experiments/claims.py.")
 
 QUESTIONS = ("0 v 123", "01 v 23", "012 v 3")
@@ -68,7 +68,7 @@ def value(runs: list[Predictions], metric: str) -> str:
     mean = bootstrap.clustered_interval(
         lambda weights: np.mean([part(weights) for part in parts], axis=0),
         runs[0].patients,
-        draws=_DRAWS.value,
+        replicates=_REPLICATES.value,
     )
     return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
 

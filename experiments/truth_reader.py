@@ -15,8 +15,8 @@ from medst_jax.data_pipelines.simulated_cxr.findings.findings import (
     SIDE_MIDLINE,
     SIDE_RIGHT,
 )
+from medst_jax.evaluate.protocols.parts.report_texts import report_sentences, same_text
 from medst_jax.evaluate.protocols.patient_retrieval import within
-from medst_jax.evaluate.protocols.retrieval import report_sentences, same_text
 from medst_jax.evaluate.statistics.measure import Measurement, measure_one
 from medst_jax.evaluate.statistics.predictions import Predictions
 

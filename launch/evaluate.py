@@ -30,10 +30,10 @@ from medst_jax.evaluate.report.page import HEADLINES, ReportOptions, write_repor
 from medst_jax.evaluate.statistics.predictions import write_predictions
 from medst_jax.evaluate.statistics.rows import format_table, write_rows
 from medst_jax.evaluate.subjects.baselines import BASELINES, PixelEmbedder
-from medst_jax.evaluate.subjects.bench import Bench, Library
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
 from medst_jax.evaluate.subjects.embedder import Embedder
-from medst_jax.evaluate.subjects.feature_table import table_bench
+from medst_jax.evaluate.subjects.feature_table import feature_table_context
 from medst_jax.evaluate.subjects.imported import import_system
 from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.models.weights.layout_registry import LAYOUTS
@@ -86,8 +86,8 @@ def main(argv: list[str]) -> None:
     (source, read), *_ = given
     try:
         options, tasks = parse_suite(_SUITE.value)
-        bench, system, facts = read(source)
-        result = run_suite(options, tasks, bench, system)
+        context, system, facts = read(source)
+        result = run_suite(options, tasks, context, system)
     except (CheckpointError, FileNotFoundError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
     output = epath.Path(_OUTPUT.value)
@@ -97,18 +97,18 @@ def main(argv: list[str]) -> None:
     report = ReportOptions(
         title=f"Evaluation of {system.name}", facts=facts, include_restricted=_RESTRICTED.value
     )
-    write_report(output / "report.html", report, result, bench.library, system)
+    write_report(output / "report.html", report, result, context.data, system)
     print(format_table([row for row in result.rows if row.metric in HEADLINES]))
     for name, reason in result.skipped.items():
         print(f"skipped {name}: {reason}")
     print(f"report: {output / 'report.html'}")
 
 
-def _checkpoint(workdir: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
+def _checkpoint(workdir: str) -> tuple[EvaluationContext, SystemUnderTest, dict[str, str]]:
     loaded = load_system(workdir, step=_STEP.value, ema=_EMA.value)
     data = parse(DataOptions, loaded.config["data"], "config.data")
     embedder = Embedder(loaded.system, loaded.tokenizer, data.size, data.text_length, _BATCH.value)
-    library = Library(_DATA_DIR.value or data.data_dir, data.size, data.fit)
+    evaluation_data = EvaluationData(_DATA_DIR.value or data.data_dir, data.size, data.fit)
     system = SystemUnderTest(
         name=_NAME.value or loaded.name,
         seed=int(loaded.config["seed"]),
@@ -116,10 +116,10 @@ def _checkpoint(workdir: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
         trained={name: options.split for name, options in data.mixture.items()},
     )
     facts = {"checkpoint": workdir, "step": str(loaded.step), **_environment()}
-    return Bench(embedder, library), system, facts
+    return EvaluationContext(embedder, evaluation_data), system, facts
 
 
-def _weights(path: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
+def _weights(path: str) -> tuple[EvaluationContext, SystemUnderTest, dict[str, str]]:
     if not _LAYOUT.value:
         raise app.UsageError(f"--weights needs --layout, one of {', '.join(LAYOUTS)}")
     if _SIZE.value is None:
@@ -130,9 +130,9 @@ def _weights(path: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
     preprocess = Preprocess(_SIZE.value, cast(Fit, _FIT.value), mean, std, _CHANNELS.value)
     imported, tokenizer = import_system(path, _LAYOUT.value, preprocess)
     embedder = Embedder(imported, tokenizer, _SIZE.value, _LENGTH.value, _BATCH.value)
-    bench = Bench(embedder, _library())
+    context = EvaluationContext(embedder, _evaluation_data())
     name = _NAME.value or pathlib.Path(path).name
-    return bench, SystemUnderTest(name), {"weights": path, **_environment()}
+    return context, SystemUnderTest(name), {"weights": path, **_environment()}
 
 
 def _statistic(values: list[str]) -> float | tuple[float, ...]:
@@ -140,22 +140,22 @@ def _statistic(values: list[str]) -> float | tuple[float, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def _features(path: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
-    bench = table_bench(path, _library())
+def _features(path: str) -> tuple[EvaluationContext, SystemUnderTest, dict[str, str]]:
+    context = feature_table_context(path, _evaluation_data())
     name = _NAME.value or pathlib.Path(path).stem
-    return bench, SystemUnderTest(name), {"features": path, **_environment()}
+    return context, SystemUnderTest(name), {"features": path, **_environment()}
 
 
-def _baseline(name: str) -> tuple[Bench, SystemUnderTest, dict[str, str]]:
-    bench = Bench(PixelEmbedder(name, _side()), _library())
-    return bench, SystemUnderTest(_NAME.value or name), {"baseline": name, **_environment()}
+def _baseline(name: str) -> tuple[EvaluationContext, SystemUnderTest, dict[str, str]]:
+    context = EvaluationContext(PixelEmbedder(name, _side()), _evaluation_data())
+    return context, SystemUnderTest(_NAME.value or name), {"baseline": name, **_environment()}
 
 
-def _library() -> Library:
+def _evaluation_data() -> EvaluationData:
     """For contestants that were not trained here, and so know no data folder."""
     if _DATA_DIR.value is None:
         raise app.UsageError("without --checkpoint, give --data_dir=FOLDER")
-    return Library(_DATA_DIR.value, _side(), cast(Fit, _FIT.value))
+    return EvaluationData(_DATA_DIR.value, _side(), cast(Fit, _FIT.value))
 
 
 def _side() -> int:

@@ -26,13 +26,13 @@ from medst_jax import systems
 from medst_jax.data.mixture.requirements import NEEDS
 from medst_jax.data.records.studies import open_studies, read_info
 from medst_jax.evaluate.suite import parse_suite
-from medst_jax.reality_check.cells import EXTERNAL, Cell, Sources, lines, needed_cells
+from medst_jax.reality_check.cells import EXTERNAL, Cell, Sources, needed_cells, row_specs
 from medst_jax.reality_check.mentions import mention_shares
 from medst_jax.reality_check.options import parse_check
 from medst_jax.reality_check.page import page
 from medst_jax.reality_check.record import digest, digest_of
 from medst_jax.reality_check.results import Table, tabulate, to_json
-from medst_jax.reality_check.work import CellError, Workshop, budget
+from medst_jax.reality_check.runner import CellError, CellRunner, budget
 from medst_jax.train.workdir import write_atomic
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -67,7 +67,7 @@ def _check() -> None:
     sites = sorted({site for mixture in options.mixtures.values() for site in mixture})
     rows = [
         row
-        for row in lines(
+        for row in row_specs(
             options,
             {s: _offers(s) for s in sites},
             {s: _need(s, options.variant) for s in options.systems},
@@ -80,7 +80,7 @@ def _check() -> None:
     cells = needed_cells(rows, _CELL.value)
     output = pathlib.Path(_OUTPUT.value).resolve()
     evaluated = sorted({name for task in tasks.values() for name, _ in task.needs()})
-    shop = Workshop(
+    runner = CellRunner(
         root=ROOT,
         output=output,
         suite=_suite_file(),
@@ -96,12 +96,12 @@ def _check() -> None:
             cell.name: _values(cell, options.variant) for cell in needed_cells(rows) if cell.config
         },
     )
-    print(budget(cells, sum(map(shop.done, cells)), options.seconds), flush=True)
+    print(budget(cells, sum(map(runner.done, cells)), options.seconds), flush=True)
     if _LIST.value:
         print("\n".join(cell.name for cell in cells))
         return
-    shop.finish(cells)
-    table = tabulate(options, rows, shop, draws=suite.draws, seed=suite.seed)
+    runner.finish(cells)
+    table = tabulate(options, rows, runner, replicates=suite.draws, seed=suite.seed)
     table = dataclasses.replace(table, mentions=_mentions(table, sites))
     output.mkdir(parents=True, exist_ok=True)
     write_atomic(epath.Path(output / "table.json"), to_json(table))

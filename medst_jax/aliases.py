@@ -22,7 +22,7 @@ MOVED = {
     "medst_jax.data.index": "medst_jax.data.records.index",
     "medst_jax.data.policy": "medst_jax.data.mixture.policy",
     "medst_jax.data.studies": "medst_jax.data.records.studies",
-    "medst_jax.evaluate.bench": "medst_jax.evaluate.subjects.bench",
+    "medst_jax.evaluate.bench": "medst_jax.evaluate.subjects.context",
     "medst_jax.evaluate.bootstrap": "medst_jax.evaluate.statistics.bootstrap",
     "medst_jax.evaluate.figures": "medst_jax.evaluate.report.figures",
     "medst_jax.evaluate.predictions": "medst_jax.evaluate.statistics.predictions",
@@ -30,6 +30,7 @@ MOVED = {
     "medst_jax.models.placement": "medst_jax.parallel.placement",
     "medst_jax.models.stack": "medst_jax.models.layers.stack",
     "medst_jax.models.vit": "medst_jax.models.encoders.vit",
+    "medst_jax.reality_check.work": "medst_jax.reality_check.runner",
 }
 
 

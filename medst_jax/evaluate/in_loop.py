@@ -8,14 +8,14 @@ import numpy as np
 from etils import epath
 
 from medst_jax.data.images.pixels import Fit
-from medst_jax.evaluate.protocols.registry import assign
+from medst_jax.evaluate.registry import assign
 from medst_jax.evaluate.statistics.measure import available, statistic
 from medst_jax.evaluate.statistics.outcome import Outcome
-from medst_jax.evaluate.subjects.bench import Bench, Library
+from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
 from medst_jax.evaluate.subjects.embedder import Embedder, TextEncoder
 
 
-class EvaluatedData(Protocol):
+class InputOptions(Protocol):
     """The part of the input's options that evaluation shares with training."""
 
     @property
@@ -32,7 +32,7 @@ class EvaluatedData(Protocol):
 
 
 def make_evaluator(
-    options: Mapping[str, Any], tokenizer: TextEncoder | None, data: EvaluatedData
+    options: Mapping[str, Any], tokenizer: TextEncoder | None, data: InputOptions
 ) -> Callable[[Any], dict[str, float]]:
     """An evaluator of one entry of `config.evaluate`.
 
@@ -43,7 +43,7 @@ def make_evaluator(
       data: options of the training input.
 
     Returns:
-      system -> {"metric" or "part/metric": value}. Images are decoded once and kept.
+      system -> {"metric" or "part/metric": value}. Images are decoded once.
 
     Raises:
       OptionError: an unknown protocol or option.
@@ -51,13 +51,15 @@ def make_evaluator(
     """
     chosen = {key: value for key, value in options.items() if key != "every"}
     task = assign(chosen, "config.evaluate")
-    library = Library(data.data_dir, data.size, data.fit, keep_images=True, progress=False)
+    evaluation_data = EvaluationData(
+        data.data_dir, data.size, data.fit, keep_images=True, progress=False
+    )
     for dataset, split in task.needs():
-        library.image_studies(dataset, split)
+        evaluation_data.image_studies(dataset, split)
 
     def evaluate(system: Any) -> dict[str, float]:
         embedder = Embedder(system, tokenizer, data.size, data.text_length)
-        return headline(task.run(Bench(embedder, library)))
+        return headline(task.run(EvaluationContext(embedder, evaluation_data)))
 
     return evaluate
 

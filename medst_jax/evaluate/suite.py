@@ -7,14 +7,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from medst_jax.evaluate.protocols.registry import Assignment, assign
+from medst_jax.evaluate.registry import Assignment, assign
 from medst_jax.evaluate.statistics import bootstrap
 from medst_jax.evaluate.statistics.measure import measure
 from medst_jax.evaluate.statistics.outcome import Derived, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.statistics.rows import SMALL, Row
-from medst_jax.evaluate.subjects.bench import Bench
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest, cautions
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.options import parse
 
 
@@ -24,14 +24,14 @@ class SuiteOptions:
 
     Attributes:
       tasks: name to {"protocol": ..., options of the protocol}.
-      draws: bootstrap draws of every interval.
+      draws: bootstrap replicates of every interval.
       seed: of the bootstrap.
       cells: the trainings that `launch/reality_check.py` compares on this suite; see
         `medst_jax.reality_check.options`. Nothing else reads them.
     """
 
     tasks: dict[str, Any]
-    draws: int = bootstrap.DRAWS
+    draws: int = bootstrap.REPLICATES
     seed: int = 0
     cells: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -59,7 +59,10 @@ def parse_suite(values: Mapping[str, Any]) -> tuple[SuiteOptions, dict[str, Assi
 
 
 def run_suite(
-    options: SuiteOptions, tasks: Mapping[str, Assignment], bench: Bench, system: SystemUnderTest
+    options: SuiteOptions,
+    tasks: Mapping[str, Assignment],
+    context: EvaluationContext,
+    system: SystemUnderTest,
 ) -> SuiteResult:
     """Run every task; one that the system cannot serve is skipped with its reason.
 
@@ -68,23 +71,23 @@ def run_suite(
     """
     for task in tasks.values():
         for dataset, split in task.needs():
-            bench.library.image_studies(dataset, split)
+            context.data.image_studies(dataset, split)
     rows: list[Row] = []
     predictions: dict[str, Predictions] = {}
     outcomes: dict[str, Outcome] = {}
     skipped: dict[str, str] = {}
-    bar = tqdm(tasks.items(), desc="suite", unit="task", disable=not bench.library.progress)
+    bar = tqdm(tasks.items(), desc="suite", unit="task", disable=not context.data.progress)
     for name, task in bar:
         bar.set_postfix_str(name)
         try:
-            outcome = task.run(bench)
+            outcome = task.run(context)
         except NotApplicable as reason:
             skipped[name] = str(reason)
             continue
         outcomes[name] = outcome
         for part in outcome.parts:
-            predictions[_joined(name, part.name)] = _grouped(part, outcome, bench)
-        rows += outcome_rows(name, task.protocol, outcome, options, bench, system)
+            predictions[_joined(name, part.name)] = _grouped(part, outcome, context)
+        rows += outcome_rows(name, task.protocol, outcome, options, context, system)
     return SuiteResult(tuple(rows), predictions, outcomes, skipped)
 
 
@@ -93,12 +96,12 @@ def outcome_rows(
     protocol: str,
     outcome: Outcome,
     options: SuiteOptions,
-    bench: Bench,
+    context: EvaluationContext,
     system: SystemUnderTest,
 ) -> list[Row]:
     """The rows of one outcome, with intervals and cautions."""
-    studies = bench.library.image_studies(outcome.dataset, outcome.split)
-    exclusion = bench.library.exclusion(outcome.dataset)
+    studies = context.data.image_studies(outcome.dataset, outcome.split)
+    exclusion = context.data.exclusion(outcome.dataset)
     common = cautions(studies, exclusion, system) if studies is not None else {}
 
     def row(part: str, metric: str, bounded: Any, notes: tuple[str, ...]) -> Row:
@@ -118,7 +121,7 @@ def outcome_rows(
 
     rows = []
     for part in outcome.parts:
-        for m in measure(part.predictions, draws=options.draws, seed=options.seed):
+        for m in measure(part.predictions, replicates=options.draws, seed=options.seed):
             rows.append(row(part.name, m.metric, m, (SMALL if m.small else "", part.note)))
     for derived in outcome.derived:
         notes = (SMALL if derived.small else "",)
@@ -126,13 +129,13 @@ def outcome_rows(
     return rows
 
 
-def _grouped(part: Part, outcome: Outcome, bench: Bench) -> Predictions:
+def _grouped(part: Part, outcome: Outcome, context: EvaluationContext) -> Predictions:
     """A classification's predictions with the groups of its images."""
     if part.predictions.kind not in ("single", "multi") or len(part.rows) != len(
         part.predictions.patients
     ):
         return part.predictions
-    groups = bench.library.groups(outcome.dataset, outcome.split, part.rows)
+    groups = context.data.groups(outcome.dataset, outcome.split, part.rows)
     return dataclasses.replace(part.predictions, groups=groups)
 
 
@@ -145,11 +148,11 @@ class _Bounded:
 
 
 def _derived(derived: Derived, options: SuiteOptions) -> _Bounded:
-    draws = 0 if derived.small else options.draws
+    replicates = 0 if derived.small else options.draws
     result = bootstrap.clustered_interval(
-        derived.statistic, derived.patients, draws=draws, seed=options.seed
+        derived.statistic, derived.patients, replicates=replicates, seed=options.seed
     )
-    low, high = (result.low, result.high) if draws else (None, None)
+    low, high = (result.low, result.high) if replicates else (None, None)
     return _Bounded(result.value, low, high, len(derived.patients))
 
 

@@ -15,14 +15,14 @@ purpose, and must not inform the care of a patient. No clinical claim is made.
 
 def licences(config: Mapping[str, Any]) -> dict[str, str]:
     """Licence of each data set of the run's mixture; says so where the data is not at hand."""
-    found = {}
+    by_dataset = {}
     for name in config["data"]["mixture"]:
         try:
             info = read_info(config["data"]["data_dir"], name)
-            found[name] = str(info.get("licence") or "not stated")
+            by_dataset[name] = str(info.get("licence") or "not stated")
         except (MissingDataError, OSError, ValueError):
-            found[name] = "unknown here (the data set was not at hand when exporting)"
-    return found
+            by_dataset[name] = "unknown here (the data set was not at hand when exporting)"
+    return by_dataset
 
 
 def model_card(

@@ -44,23 +44,23 @@ def programs(system: System, size: int, length: int | None) -> dict[str, Program
       length: tokens of a text; None for a system without text.
     """
     images = f"b, {size}, {size}, 1"
-    found = {}
+    by_name = {}
     if system.has_image:
-        found["encode_image"] = Program(
+        by_name["encode_image"] = Program(
             lambda system, images: system.encode_image(images)._asdict(),
             (images,),
             ("uint8",),
             "uint8 grey images [b, S, S, 1] to global_ [b, E], local [b, P, E], features [b, D]",
         )
     if system.has_text and length:
-        found["encode_text"] = Program(
+        by_name["encode_text"] = Program(
             lambda system, tokens, mask: system.encode_text(tokens, mask)._asdict(),
             (f"b, {length}", f"b, {length}"),
             ("int32", "bool"),
             "tokens and mask [b, L] to global_ [b, E], local [b, L, E], features [b, D]",
         )
     if system.has_image and system.has_text and length:
-        found["zero_shot"] = Program(
+        by_name["zero_shot"] = Program(
             _zero_shot,
             (images, f"c, {_joint(system, length)}"),
             ("uint8", "float32"),
@@ -68,13 +68,13 @@ def programs(system: System, size: int, length: int | None) -> dict[str, Program
             "a class's prompts) to scores [b, c]",
         )
     if system.has_prototypes:
-        found["class_logits"] = Program(
+        by_name["class_logits"] = Program(
             lambda system, images: {"logits": system.class_logits(images)},
             (images,),
             ("uint8",),
             "images [b, S, S, 1] to logits [b, C] of the labels in labels.json",
         )
-    return found
+    return by_name
 
 
 def write_programs(
@@ -108,7 +108,7 @@ def write_programs(
         (folder / f"{name}.stablehlo").write_bytes(exported.mlir_module_serialized)
         read = export.deserialize(bytearray(file.read_bytes()))
         for batch in (1, 3):
-            arrays = _draw(arguments, batch)
+            arrays = _example_inputs(arguments, batch)
             _check(read.call(*arrays), compiled(*arrays), file)
         written[name] = program.what
     return written
@@ -127,7 +127,7 @@ def _joint(system: System, length: int) -> int:
     return width
 
 
-def _draw(arguments: list[jax.ShapeDtypeStruct], batch: int) -> list[np.ndarray]:
+def _example_inputs(arguments: list[jax.ShapeDtypeStruct], batch: int) -> list[np.ndarray]:
     """Inputs of a batch: noise in images and class vectors, small token numbers, a full mask."""
     rng = np.random.default_rng(batch)
     arrays = []
@@ -143,9 +143,9 @@ def _draw(arguments: list[jax.ShapeDtypeStruct], batch: int) -> list[np.ndarray]
 
 
 def _check(
-    found: Mapping[str, jax.Array], wanted: Mapping[str, jax.Array], file: epath.Path
+    outputs: Mapping[str, jax.Array], expected: Mapping[str, jax.Array], file: epath.Path
 ) -> None:
-    for name, value in wanted.items():
-        a, b = np.asarray(found[name]), np.asarray(value)
+    for name, value in expected.items():
+        a, b = np.asarray(outputs[name]), np.asarray(value)
         if a.shape != b.shape or not np.allclose(a, b, rtol=1e-4, atol=1e-5):
             raise ExportError(f"{file}: {name} differs from the system's own")

@@ -41,7 +41,7 @@ class Cell:
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class RowSpec:
     """A row of the table: the cells of its seeds, none where the system cannot use the mixture."""
 
     name: str
@@ -64,9 +64,9 @@ class Sources:
         return (need.text and self.text) or (need.labels and self.labels)
 
 
-def lines(
+def row_specs(
     options: CheckOptions, sites: Mapping[str, Sources], needs: Mapping[str, Sources]
-) -> tuple[Line, ...]:
+) -> tuple[RowSpec, ...]:
     """All rows of a check.
 
     Args:
@@ -74,34 +74,36 @@ def lines(
       sites: what each site of its mixtures offers.
       needs: what each system can use.
     """
-    made = [
-        line
+    specs = [
+        spec
         for system in options.systems
         for mixture in options.mixtures
-        for line in _readings(options, system, mixture, sites, needs[system])
+        for spec in _readings(options, system, mixture, sites, needs[system])
     ]
     for system, mixture in options.fixed.items():
         trained = _cells(options, system, options.mixtures[mixture])
-        made.append(Line(system, mixture, "all", False, trained))
+        specs.append(RowSpec(system, mixture, "all", False, trained))
     for name, control in options.controls.items():
         # Without flags of its own a control is a system's training, read as what others must beat.
         mark = name if control.flags else ""
         trained = _cells(
             options, control.system, options.mixtures[control.mixture], control.flags, mark
         )
-        made.append(Line(name, control.mixture, "all", True, trained, f"trains {control.system}"))
+        specs.append(
+            RowSpec(name, control.mixture, "all", True, trained, f"trains {control.system}")
+        )
     for name in options.baselines:
         cell = Cell(f"baseline-{name}", evaluate=(f"--baseline={name}",))
-        made.append(
-            Line(name.replace("_", " "), "none", "all", True, (cell,), "logistic regression")
+        specs.append(
+            RowSpec(name.replace("_", " "), "none", "all", True, (cell,), "logistic regression")
         )
     for name, external in options.externals.items():
         cell = Cell(f"external-{name.replace(' ', '_')}", evaluate=external.flags())
-        made.append(Line(name, EXTERNAL, "all", False, (cell,), "trained elsewhere"))
-    return tuple(made)
+        specs.append(RowSpec(name, EXTERNAL, "all", False, (cell,), "trained elsewhere"))
+    return tuple(specs)
 
 
-def needed_cells(rows: Sequence[Line], only: Collection[str] = ()) -> tuple[Cell, ...]:
+def needed_cells(rows: Sequence[RowSpec], only: Collection[str] = ()) -> tuple[Cell, ...]:
     """The cells of the rows, each once; `only` keeps those of these names.
 
     Raises:
@@ -120,18 +122,18 @@ def _readings(
     mixture: str,
     sites: Mapping[str, Sources],
     need: Sources,
-) -> list[Line]:
+) -> list[RowSpec]:
     every = options.mixtures[mixture]
     own = tuple(site for site in every if sites[site].serves(need))
     unused = [site for site in every if site not in own]
     if not unused:
-        return [Line(system, mixture, "all", False, _cells(options, system, every))]
-    said = f"cannot use {', '.join(unused)} without prompts"
+        return [RowSpec(system, mixture, "all", False, _cells(options, system, every))]
+    note = f"cannot use {', '.join(unused)} without prompts"
     cells = _cells(options, system, own) if own else ()
-    made = [Line(system, mixture, "own", False, cells, said)]
+    specs = [RowSpec(system, mixture, "own", False, cells, note)]
     if need.text:
-        made.append(Line(system, mixture, "prompts", False, _cells(options, system, every)))
-    return made
+        specs.append(RowSpec(system, mixture, "prompts", False, _cells(options, system, every)))
+    return specs
 
 
 def _cells(

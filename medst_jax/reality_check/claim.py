@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who works on a cell: a file that one process can make, kept fresh while it works.
+"""Who works on a cell: a file that one process can create, and touches while it works.
 
 Processes, on one host or several, share nothing but the output folder. A claim that has not been
 touched for `STALE` seconds belongs to a process that died, and is taken over by renaming it,

@@ -22,26 +22,26 @@ CHIP = "v5e"
 
 
 def cost_of(folder: epath.Path) -> dict[str, float]:
-    """Costs of a finished training, from the records in its folder; counted once and kept there.
+    """Costs of a finished training, from the records in its folder; counted once and stored there.
 
     Returns:
       "parameters"; "flops_per_example" of a training step, three times the forward pass;
       "chip_hours" on one v5e chip at its peak rate, which no training reaches; empty where the
       folder holds no training.
     """
-    kept = folder / COST
-    if kept.exists():
-        return json.loads(kept.read_text())
+    cache = folder / COST
+    if cache.exists():
+        return json.loads(cache.read_text())
     if not (folder / "system.json").exists():
         return {}
     config = json.loads((folder / "config.json").read_text())
     record = json.loads((folder / "system.json").read_text())
-    found = _counted(config, record["name"], record["options"])
-    write_atomic(kept, json.dumps(found) + "\n")
-    return found
+    costs = _count_costs(config, record["name"], record["options"])
+    write_atomic(cache, json.dumps(costs) + "\n")
+    return costs
 
 
-def _counted(config: dict[str, Any], name: str, options: dict[str, Any]) -> dict[str, float]:
+def _count_costs(config: dict[str, Any], name: str, options: dict[str, Any]) -> dict[str, float]:
     system = abstract_system(lambda: systems.build(name, **options))
     data = parse(DataOptions, config["data"], "config.data")
     rows, steps = config["train"]["batch_size"], config["train"]["steps"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers of a row that are drawn as curves: against training images, and by finding."""
+"""Numbers of a row that a figure shows as curves: against training images, and by finding."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ Runs = Sequence[Mapping[str, Predictions]]
 
 def shot_curves(runs: Runs) -> dict[str, list[tuple[int, float]]]:
     """Of each task probed with several numbers of shots, (shots, value): the first metric, a mean
-    over seeds and draws."""
-    found: dict[str, list[tuple[int, float]]] = {}
+    over seeds and sets of shots."""
+    curves: dict[str, list[tuple[int, float]]] = {}
     for name in runs[0] if runs else ():
         match = _SHOTS.fullmatch(name)
         if match and all(name in run for run in runs):
             metric = available(runs[0][name])[0]
             value = float(np.mean([plain_value(run[name], metric) for run in runs]))
-            found.setdefault(match[1], []).append((int(match[2]), value))
-    return {task: sorted(points) for task, points in found.items() if len(points) > 1}
+            curves.setdefault(match[1], []).append((int(match[2]), value))
+    return {task: sorted(points) for task, points in curves.items() if len(points) > 1}
 
 
 def finding_values(runs: Runs, task: str) -> dict[str, float]:

@@ -30,7 +30,7 @@ def by_group(runs: Sequence[Predictions], metric: str) -> dict[str, dict[str, Gr
     Groups under `FEWEST` images, and images of which the group is unknown, are left out. A metric
     over classes is over those that the group has.
     """
-    found: dict[str, dict[str, GroupValue]] = {}
+    by_attribute: dict[str, dict[str, GroupValue]] = {}
     for attribute, column in runs[0].groups.items():
         for group in sorted(set(column) - {UNKNOWN}):
             chosen = column == group
@@ -38,8 +38,10 @@ def by_group(runs: Sequence[Predictions], metric: str) -> dict[str, dict[str, Gr
                 continue
             value = float(np.mean([plain_value(run.only(chosen), metric) for run in runs]))
             if math.isfinite(value):
-                found.setdefault(attribute, {})[str(group)] = GroupValue(value, int(chosen.sum()))
-    return found
+                by_attribute.setdefault(attribute, {})[str(group)] = GroupValue(
+                    value, int(chosen.sum())
+                )
+    return by_attribute
 
 
 def worst(groups: Groups) -> tuple[str, str, GroupValue] | None:

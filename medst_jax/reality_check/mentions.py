@@ -24,7 +24,9 @@ def mention_shares(studies: Iterable[Study], findings: Sequence[str]) -> dict[st
             continue
         reports += 1
         counts.update(
-            name for name, words in wanted.items() if any(words <= said for said in sentences)
+            name
+            for name, name_words in wanted.items()
+            if any(name_words <= spoken for spoken in sentences)
         )
     return {name: counts[name] / max(reports, 1) for name in findings}
 

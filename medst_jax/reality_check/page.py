@@ -15,7 +15,7 @@ from medst_jax.reality_check.page_sections import (
     sortable,
 )
 from medst_jax.reality_check.page_style import SCRIPT, STYLE
-from medst_jax.reality_check.results import ORACLE, Entry, Row, Table
+from medst_jax.reality_check.results import ORACLE, Result, Row, Table
 
 FOOTER = (
     "Value: mean over training seeds and draws of shots. test: 95% interval of a bootstrap over patients, the trained "
@@ -60,7 +60,7 @@ def _leaderboard(table: Table) -> str:
 
 def _column(table: Table, name: str) -> str:
     """One section per column: intervals, differences, and value against mixture."""
-    rows = [row for row in table.rows if name in row.entries]
+    rows = [row for row in table.rows if name in row.results]
     if not rows:
         return f"<h2>{html.escape(name)}</h2><p class='sub'>no cell has it yet</p>"
     heads = [
@@ -75,12 +75,12 @@ def _column(table: Table, name: str) -> str:
         "from",
     ]
     body = [
-        f"<tr{_class(row)}>{_names(row)}{_detail(row.entries[name])}<td>{_links(row)}</td></tr>"
-        for row in sorted(rows, key=lambda row: -row.entries[name].estimate.value)
+        f"<tr{_class(row)}>{_names(row)}{_detail(row.results[name])}<td>{_links(row)}</td></tr>"
+        for row in sorted(rows, key=lambda row: -row.results[name].estimate.value)
     ]
     metric = table.columns[name].replace("_", " ")
     missing = [
-        f"<li>{html.escape(row.line.name)}, {html.escape(row.line.mixture)}: {html.escape(row.missing[name])}</li>"
+        f"<li>{html.escape(row.spec.name)}, {html.escape(row.spec.mixture)}: {html.escape(row.missing[name])}</li>"
         for row in table.rows
         if name in row.missing
     ]
@@ -96,39 +96,39 @@ def _curves(rows: Sequence[Row], name: str) -> str:
     """Value against mixture, a line per system and reading with two mixtures or more."""
     curves: dict[str, dict[str, tuple[float, float, float]]] = {}
     for row in rows:
-        if not row.line.control and row.line.reading != "own":
-            estimate = row.entries[name].estimate
+        if not row.spec.control and row.spec.reading != "own":
+            estimate = row.results[name].estimate
             point = (estimate.value, *estimate.test)
-            curves.setdefault(row.line.name, {})[row.line.mixture] = point
+            curves.setdefault(row.spec.name, {})[row.spec.mixture] = point
     curves = {system: points for system, points in curves.items() if len(points) > 1}
     return f'<div class="figures">{figures.mixture_figure(curves)}</div>' if curves else ""
 
 
 def _names(row: Row) -> str:
-    note = f' <span class="note">{html.escape(row.line.note)}</span>' if row.line.note else ""
+    note = f' <span class="note">{html.escape(row.spec.note)}</span>' if row.spec.note else ""
     return (
-        f"<td>{html.escape(row.line.name)}{note}</td><td>{html.escape(row.line.mixture)}</td>"
-        f"<td>{html.escape(row.line.reading)}</td>"
+        f"<td>{html.escape(row.spec.name)}{note}</td><td>{html.escape(row.spec.mixture)}</td>"
+        f"<td>{html.escape(row.spec.reading)}</td>"
     )
 
 
 def _value_cell(row: Row, name: str) -> str:
-    entry = row.entries.get(name)
-    if entry is None:
+    result = row.results.get(name)
+    if result is None:
         why = html.escape(row.missing.get(name, ""))
         return f'<td class="num" data-value="-1" title="{why}">&ndash;</td>'
-    low, high = entry.estimate.test
+    low, high = result.estimate.test
     return (
-        f'<td class="num" data-value="{entry.estimate.value:.6f}">{entry.estimate.value:.3f}'
+        f'<td class="num" data-value="{result.estimate.value:.6f}">{result.estimate.value:.3f}'
         f"<small>{low:.3f} to {high:.3f}</small></td>"
     )
 
 
-def _detail(entry: Entry) -> str:
-    estimate, against = entry.estimate, entry.against
+def _detail(result: Result) -> str:
+    estimate, against = result.estimate, result.against
     seeds = _span(estimate.both) if estimate.both else "one seed"
     change = f"{against.value:+.3f} ({_span((against.low, against.high))})" if against else ""
-    p = "" if entry.adjusted is None else f"{entry.adjusted:.4f}"
+    p = "" if result.adjusted is None else f"{result.adjusted:.4f}"
     values = (f"{estimate.value:.3f}", _span(estimate.test), seeds, change, p)
     return "".join(f'<td class="num">{value}</td>' for value in values)
 
@@ -140,7 +140,7 @@ def _span(bounds: tuple[float, float]) -> str:
 def _links(row: Row) -> str:
     """To the numbers, the exact config and the input's fingerprints of each cell."""
     parts = []
-    for number, cell in enumerate(row.line.cells):
+    for number, cell in enumerate(row.spec.cells):
         folder = f"cells/{html.escape(cell.name)}"
         links = [("numbers", f"{folder}/evaluation/metrics.json")]
         links += [("report", f"{folder}/evaluation/report.html")]
@@ -152,9 +152,9 @@ def _links(row: Row) -> str:
 
 
 def _class(row: Row) -> str:
-    if row.line.name == ORACLE:
+    if row.spec.name == ORACLE:
         return ' class="oracle"'
-    return ' class="control"' if row.line.control else ""
+    return ' class="control"' if row.spec.control else ""
 
 
 def _prints(fingerprints: Mapping[str, str]) -> str:

@@ -12,14 +12,14 @@ from medst_jax.reality_check.results import Row, Table
 
 def groups_section(rows: Sequence[Row], column: str) -> str:
     """The value on each group of images; the worst one of a row is bold."""
-    having = [row for row in rows if row.entries[column].groups]
+    having = [row for row in rows if row.results[column].groups]
     if not having:
         return ""
     counts = {
         (attribute, group): value.images
         for row in having
-        for attribute, found in row.entries[column].groups.items()
-        for group, value in found.items()
+        for attribute, by_group in row.results[column].groups.items()
+        for group, value in by_group.items()
     }
     heads = [
         "system",
@@ -29,7 +29,7 @@ def groups_section(rows: Sequence[Row], column: str) -> str:
     ]
     body = []
     for row in having:
-        groups = row.entries[column].groups
+        groups = row.results[column].groups
         low = worst(groups)
         cells = ""
         for attribute, group in counts:
@@ -47,7 +47,7 @@ def shots_section(rows: Sequence[Row]) -> str:
     parts = []
     for task in dict.fromkeys(task for row in rows for task in row.shots):
         curves: dict[str, list[tuple[float, float, float | None, float | None]]] = {
-            f"{row.line.name}, {row.line.mixture}": [
+            f"{row.spec.name}, {row.spec.mixture}": [
                 (float(shots), value, None, None) for shots, value in row.shots[task]
             ]
             for row in _one_of_each(rows)
@@ -64,7 +64,7 @@ def mentions_section(table: Table) -> str:
         return ""
     findings = sorted(rows[0].outside, key=lambda name: table.mentions.get(name, 0.0))
     points = {
-        f"{row.line.name}, {row.line.mixture}": [
+        f"{row.spec.name}, {row.spec.mixture}": [
             (table.mentions.get(name, 0.0), row.outside[name])
             for name in findings
             if name in row.outside
@@ -116,12 +116,12 @@ def costs_section(rows: Sequence[Row]) -> str:
 def published_section(table: Table) -> str:
     """The tables of the paper, ours beside them."""
     known = {
-        (row.line.name, row.line.mixture): row
+        (row.spec.name, row.spec.mixture): row
         for row in reversed(table.rows)
-        if not row.line.control and row.line.reading != "own"
+        if not row.spec.control and row.spec.reading != "own"
     }
     own = {
-        (row.line.name, row.line.mixture): row for row in table.rows if row.line.reading == "own"
+        (row.spec.name, row.spec.mixture): row for row in table.rows if row.spec.reading == "own"
     }
     parts = [_published(one, own | known) for one in TABLES]
     return (
@@ -137,9 +137,9 @@ def _published(table: Published, ours: dict[tuple[str, str], Row]) -> str:
         row = ours.get((system, mixture))
         cells = ""
         for columns in table.ours.values():
-            having = [c for c in columns.get(protocol, ()) if row and c in row.entries]
-            entry = row.entries[having[0]] if row and having else None
-            text = f"{100 * entry.estimate.value:.1f}" if entry else "&ndash;"
+            having = [c for c in columns.get(protocol, ()) if row and c in row.results]
+            result = row.results[having[0]] if row and having else None
+            text = f"{100 * result.estimate.value:.1f}" if result else "&ndash;"
             cells += f'<td class="num">{text}</td>'
         for value in values:
             text = "&ndash;" if value is None else f"{value:.1f}"
@@ -158,21 +158,21 @@ def sortable(heads: Sequence[str], body: Sequence[str], kind: str = "detail") ->
 
 
 def _who(row: Row) -> str:
-    return f"<td>{html.escape(row.line.name)}</td><td>{html.escape(row.line.mixture)}</td>"
+    return f"<td>{html.escape(row.spec.name)}</td><td>{html.escape(row.spec.mixture)}</td>"
 
 
 def _one_of_each(rows: Sequence[Row]) -> list[Row]:
     """Of each system the row with the most training data, and every control with cells."""
     chosen: dict[tuple[str, bool], Row] = {}
     for row in rows:
-        if not (row.entries or row.outside):
+        if not (row.results or row.outside):
             continue
-        before = chosen.get((row.line.name, row.line.control))
+        before = chosen.get((row.spec.name, row.spec.control))
         if before is None or _sites(row) > _sites(before):
-            chosen[row.line.name, row.line.control] = row
+            chosen[row.spec.name, row.spec.control] = row
     return list(chosen.values())
 
 
 def _sites(row: Row) -> int:
     """How many sites a row trains on."""
-    return len(row.line.cells[0].sites) if row.line.cells else 0
+    return len(row.spec.cells[0].sites) if row.spec.cells else 0

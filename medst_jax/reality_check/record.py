@@ -19,7 +19,7 @@ class CellError(RuntimeError):
 
 
 def digest_of(suite: Mapping[str, Any]) -> str:
-    """A digest of how a suite evaluates: its tasks, draws and seed, not of which cells it has."""
+    """A digest of how a suite evaluates: its tasks, bootstrap and seed, not of which cells it has."""
     return digest({key: value for key, value in suite.items() if key != "cells"})
 
 
@@ -46,14 +46,16 @@ def check_folder(folder: pathlib.Path, record: Mapping[str, Any]) -> None:
     """
     path = epath.Path(folder / CELL)
     if path.exists():
-        kept = read_json(path)
-        differing = [key for key in record if kept.get(key) != json.loads(json.dumps(record[key]))]
+        stored = read_json(path)
+        differing = [
+            key for key in record if stored.get(key) != json.loads(json.dumps(record[key]))
+        ]
         if not differing:
             return
         key = differing[0]
-        found = f"was made with {key} = {kept.get(key)!r}, now it is {record[key]!r}"
+        problem = f"was made with {key} = {stored.get(key)!r}, now it is {record[key]!r}"
     elif (folder / "evaluation" / "metrics.json").exists():
-        found = f"has results but no {CELL}, which says what they are of"
+        problem = f"has results but no {CELL}, which says what they are of"
     else:
         return
-    raise CellError(f"{folder} {found}; delete this folder or use another --output")
+    raise CellError(f"{folder} {problem}; delete this folder or use another --output")

@@ -3,7 +3,7 @@
 
 import dataclasses
 import json
-import statistics as middle
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,29 +12,29 @@ from etils import epath
 from tqdm import tqdm
 
 from medst_jax.evaluate.statistics.predictions import Predictions, read_predictions
-from medst_jax.reality_check.cells import Line
+from medst_jax.reality_check.cells import RowSpec
 from medst_jax.reality_check.costs import cost_of
 from medst_jax.reality_check.curves import finding_values, shot_curves
 from medst_jax.reality_check.groups import Groups, by_group
-from medst_jax.reality_check.kept_draws import kept_draw
 from medst_jax.reality_check.options import CheckOptions
+from medst_jax.reality_check.replicate_cache import cached_replicates
+from medst_jax.reality_check.runner import CellRunner
 from medst_jax.reality_check.statistics import (
     Difference,
-    Draws,
     Estimate,
+    Replicates,
+    bootstrap_replicates,
     difference,
-    draw,
     estimate,
     gather,
     holm,
 )
-from medst_jax.reality_check.work import Workshop
 
 ORACLE = "label oracle"
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class Result:
     """One number of the table.
 
     Attributes:
@@ -52,7 +52,7 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A line with its numbers by column.
+    """A row of the table: what it is of, and its numbers by column.
 
     Attributes:
       missing: why a column has none.
@@ -61,8 +61,8 @@ class Row:
       outside: AUROC of findings outside the labels.
     """
 
-    line: Line
-    entries: Mapping[str, Entry]
+    spec: RowSpec
+    results: Mapping[str, Result]
     missing: Mapping[str, str]
     facts: Mapping[str, Any]
     shots: Mapping[str, Sequence[tuple[int, float]]] = dataclasses.field(default_factory=dict)
@@ -88,44 +88,47 @@ class Table:
 
 def tabulate(
     options: CheckOptions,
-    lines: Sequence[Line],
-    shop: Workshop,
+    specs: Sequence[RowSpec],
+    runner: CellRunner,
     *,
-    draws: int,
+    replicates: int,
     seed: int,
 ) -> Table:
     """The table of the cells that are done; others are named as missing."""
-    found = {line: _predictions(line, shop) for line in lines}
+    predictions = {spec: _predictions(spec, runner) for spec in specs}
 
-    def sampled(line: Line, column: str, metric: str) -> Draws | None:
-        """Draws of all cells of a line, None where one of them lacks the column."""
-        runs = [(path, run[column]) for path, run in found[line].items() if column in run]
-        if not runs or len(runs) < len(line.cells):
+    def sampled(spec: RowSpec, column: str, metric: str) -> Replicates | None:
+        """Replicates of all cells of a row, None where one of them lacks the column."""
+        runs = [(path, run[column]) for path, run in predictions[spec].items() if column in run]
+        if not runs or len(runs) < len(spec.cells):
             return None
-        made = [kept_draw(p, column, run, metric, draws=draws, seed=seed) for p, run in runs]
-        return gather(made)
+        by_seed = [
+            cached_replicates(p, column, run, metric, replicates=replicates, seed=seed)
+            for p, run in runs
+        ]
+        return gather(by_seed)
 
-    reference = next(line for line in lines if line.name == options.reference)
+    reference = next(spec for spec in specs if spec.name == options.reference)
     against = {name: sampled(reference, name, metric) for name, metric in options.columns.items()}
     rows = []
-    for line, files in tqdm(found.items(), desc="table", unit="row"):
+    for spec, files in tqdm(predictions.items(), desc="table", unit="row"):
         runs = list(files.values())
-        entries, missing = {}, {}
+        results, missing = {}, {}
         for column, metric in options.columns.items():
-            own, other = sampled(line, column, metric), against[column]
+            own, other = sampled(spec, column, metric), against[column]
             if own is None:
-                missing[column] = _reason(line, shop, column)
+                missing[column] = _reason(spec, runner, column)
                 continue
-            compared = difference(own, other) if other and line != reference else None
+            compared = difference(own, other) if other and spec != reference else None
             groups = by_group([run[column] for run in runs], metric)
-            entries[column] = Entry(estimate(own), compared, groups=groups)
+            results[column] = Result(estimate(own), compared, groups=groups)
         outside = finding_values(runs, options.outside)
-        rows.append(Row(line, entries, missing, _facts(line, shop), shot_curves(runs), outside))
+        rows.append(Row(spec, results, missing, _facts(spec, runner), shot_curves(runs), outside))
     rows = _corrected(rows, options.family or tuple(options.columns), options.contestants)
-    oracle = _oracle(options, [run for files in found.values() for run in files.values()])
+    oracle = _oracle(options, [run for files in predictions.values() for run in files.values()])
     everything = (*rows, *oracle)
     return Table(
-        options.columns, everything, _warnings(options, everything), _fingerprints(lines, shop)
+        options.columns, everything, _warnings(options, everything), _fingerprints(specs, runner)
     )
 
 
@@ -133,17 +136,17 @@ def to_json(table: Table) -> str:
     """Every number of the table, with the cells behind it."""
     rows = [
         {
-            "system": row.line.name,
-            "mixture": row.line.mixture,
-            "reading": row.line.reading,
-            "control": row.line.control,
-            "note": row.line.note,
-            "cells": [cell.name for cell in row.line.cells],
+            "system": row.spec.name,
+            "mixture": row.spec.mixture,
+            "reading": row.spec.reading,
+            "control": row.spec.control,
+            "note": row.spec.note,
+            "cells": [cell.name for cell in row.spec.cells],
             "facts": dict(row.facts),
             "shots": dict(row.shots),
             "outside": dict(row.outside),
             "missing": dict(row.missing),
-            "columns": {name: dataclasses.asdict(entry) for name, entry in row.entries.items()},
+            "columns": {name: dataclasses.asdict(result) for name, result in row.results.items()},
         }
         for row in table.rows
     ]
@@ -157,39 +160,39 @@ def to_json(table: Table) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def _predictions(line: Line, shop: Workshop) -> dict[epath.Path, dict[str, Predictions]]:
+def _predictions(spec: RowSpec, runner: CellRunner) -> dict[epath.Path, dict[str, Predictions]]:
     """Of the cells that are done, by file."""
     files = [
-        epath.Path(shop.folder(cell)) / "evaluation" / "predictions.npz"
-        for cell in line.cells
-        if shop.done(cell)
+        epath.Path(runner.folder(cell)) / "evaluation" / "predictions.npz"
+        for cell in spec.cells
+        if runner.done(cell)
     ]
     return {file: read_predictions(file) for file in files}
 
 
-def _reason(line: Line, shop: Workshop, column: str) -> str:
-    if not line.cells:
-        return line.note
-    waiting = [cell.name for cell in line.cells if not shop.done(cell)]
-    return f"not done: {', '.join(waiting)}" if waiting else f"{line.name} has no {column}"
+def _reason(spec: RowSpec, runner: CellRunner, column: str) -> str:
+    if not spec.cells:
+        return spec.note
+    waiting = [cell.name for cell in spec.cells if not runner.done(cell)]
+    return f"not done: {', '.join(waiting)}" if waiting else f"{spec.name} has no {column}"
 
 
 def _corrected(rows: Sequence[Row], family: Sequence[str], systems: Sequence[str]) -> list[Row]:
     """p-values of the systems' rows, corrected over all columns of the family together."""
     values = {
-        f"{number}/{column}": entry.against.p
+        f"{number}/{column}": result.against.p
         for number, row in enumerate(rows)
-        if row.line.name in systems
-        for column, entry in row.entries.items()
-        if column in family and entry.against
+        if row.spec.name in systems
+        for column, result in row.results.items()
+        if column in family and result.against
     }
     adjusted = holm(values)
     return [
         dataclasses.replace(
             row,
-            entries={
-                column: dataclasses.replace(entry, adjusted=adjusted.get(f"{number}/{column}"))
-                for column, entry in row.entries.items()
+            results={
+                column: dataclasses.replace(result, adjusted=adjusted.get(f"{number}/{column}"))
+                for column, result in row.results.items()
             },
         )
         for number, row in enumerate(rows)
@@ -198,66 +201,66 @@ def _corrected(rows: Sequence[Row], family: Sequence[str], systems: Sequence[str
 
 def _oracle(options: CheckOptions, runs: Sequence[Mapping[str, Predictions]]) -> tuple[Row, ...]:
     """The labels as scores: what a column reads at best, and a test of its metric."""
-    entries = {}
+    results = {}
     for column, metric in options.columns.items():
-        known = next((run[column] for run in runs if column in run), None)
-        if known is None or known.kind != "single":
+        reference_run = next((run[column] for run in runs if column in run), None)
+        if reference_run is None or reference_run.kind != "single":
             continue
-        scores = np.eye(len(known.classes), dtype=np.float32)[known.targets][None]
-        best = dataclasses.replace(known, scores=scores)
-        entries[column] = Entry(estimate(draw(best, metric, draws=1)))
-    line = Line(ORACLE, "none", "all", True, (), "the labels themselves")
-    return (Row(line, entries, {}, {}),) if entries else ()
+        scores = np.eye(len(reference_run.classes), dtype=np.float32)[reference_run.targets][None]
+        best = dataclasses.replace(reference_run, scores=scores)
+        results[column] = Result(estimate(bootstrap_replicates(best, metric, replicates=1)))
+    spec = RowSpec(ORACLE, "none", "all", True, (), "the labels themselves")
+    return (Row(spec, results, {}, {}),) if results else ()
 
 
 def _warnings(options: CheckOptions, rows: Sequence[Row]) -> tuple[str, ...]:
-    found = []
+    warnings = []
     for column in options.columns:
-        having = [row for row in rows if column in row.entries and row.line.name != ORACLE]
-        rival = _best([row for row in having if row.line.control], column)
+        having = [row for row in rows if column in row.results and row.spec.name != ORACLE]
+        rival = _best([row for row in having if row.spec.control], column)
         # A control may read the training of a system, which then is no contestant against it.
         best = _best(
             [
                 r
                 for r in having
-                if not r.line.control and rival and r.line.cells != rival.line.cells
+                if not r.spec.control and rival and r.spec.cells != rival.spec.cells
             ],
             column,
         )
         if rival is None or best is None:
             continue
-        if rival.entries[column].estimate.value >= best.entries[column].estimate.value:
-            found.append(
-                f"{column}: the control {rival.line.name!r} "
-                f"({rival.entries[column].estimate.value:.3f}) is not beaten; the best system is "
-                f"{best.line.name} on {best.line.mixture} "
-                f"({best.entries[column].estimate.value:.3f})"
+        if rival.results[column].estimate.value >= best.results[column].estimate.value:
+            warnings.append(
+                f"{column}: the control {rival.spec.name!r} "
+                f"({rival.results[column].estimate.value:.3f}) is not beaten; the best system is "
+                f"{best.spec.name} on {best.spec.mixture} "
+                f"({best.results[column].estimate.value:.3f})"
             )
-    return tuple(found)
+    return tuple(warnings)
 
 
 def _best(rows: Sequence[Row], column: str) -> Row | None:
-    return max(rows, key=lambda row: row.entries[column].estimate.value, default=None)
+    return max(rows, key=lambda row: row.results[column].estimate.value, default=None)
 
 
-def _facts(line: Line, shop: Workshop) -> dict[str, Any]:
-    """Costs of a line's trainings: those of `cost_of` and the median examples per second."""
+def _facts(spec: RowSpec, runner: CellRunner) -> dict[str, Any]:
+    """Costs of a row's trainings: those of `cost_of` and the median examples per second."""
     speeds: list[float] = []
     costs: dict[str, float] = {}
-    for cell in line.cells:
-        summary = shop.folder(cell) / "summary.json"
-        if shop.done(cell) and summary.exists():
+    for cell in spec.cells:
+        summary = runner.folder(cell) / "summary.json"
+        if runner.done(cell) and summary.exists():
             speeds.append(json.loads(summary.read_text())["examples_per_second"])
-            costs = costs or cost_of(epath.Path(shop.folder(cell)))
-    return {"examples_per_second": round(middle.median(speeds), 1), **costs} if speeds else {}
+            costs = costs or cost_of(epath.Path(runner.folder(cell)))
+    return {"examples_per_second": round(statistics.median(speeds), 1), **costs} if speeds else {}
 
 
-def _fingerprints(lines: Sequence[Line], shop: Workshop) -> dict[str, str]:
+def _fingerprints(specs: Sequence[RowSpec], runner: CellRunner) -> dict[str, str]:
     """Of the data behind all cells."""
-    found: dict[str, str] = {}
-    for line in lines:
-        for cell in line.cells:
-            path = epath.Path(shop.folder(cell)) / "input.json"
+    fingerprints: dict[str, str] = {}
+    for spec in specs:
+        for cell in spec.cells:
+            path = epath.Path(runner.folder(cell)) / "input.json"
             if path.exists():
-                found |= json.loads(path.read_text())["fingerprints"]
-    return found
+                fingerprints |= json.loads(path.read_text())["fingerprints"]
+    return fingerprints

@@ -18,8 +18,8 @@ LEVEL = 0.95
 class Estimate:
     """A metric averaged over training seeds and repeats.
 
-    `test` bounds it over patients, the trained systems and their draws of shots as they are;
-    `both` over patients, training seeds and draws of shots; None where there is one seed.
+    `test` bounds it over patients, the trained systems and their sets of shots as they are;
+    `both` over patients, training seeds and sets of shots; None where there is one seed.
     """
 
     value: float
@@ -28,14 +28,14 @@ class Estimate:
 
 
 @dataclasses.dataclass(frozen=True)
-class Draws:
-    """A metric of trained systems, on all images and on draws of patients.
+class Replicates:
+    """A metric of trained systems, on all images and on bootstrap replicates of the patients.
 
     Attributes:
       patients: int [n], of the images.
       whole: float64 [seeds, repeats], on all images.
-      values: float64 [seeds, repeats, R], on R draws that depend on patients and seed alone.
-      seed: of the draws.
+      values: float64 [seeds, repeats, R], on R replicates that depend on patients and seed alone.
+      seed: of the replicates.
     """
 
     patients: np.ndarray
@@ -44,8 +44,10 @@ class Draws:
     seed: int
 
 
-def draw(run: Predictions, metric: str, *, draws: int = bootstrap.DRAWS, seed: int = 0) -> Draws:
-    """The metric of one training on draws of its test patients."""
+def bootstrap_replicates(
+    run: Predictions, metric: str, *, replicates: int = bootstrap.REPLICATES, seed: int = 0
+) -> Replicates:
+    """The metric of one training on bootstrap replicates of its test patients."""
     repeats = [
         statistic(dataclasses.replace(run, scores=run.scores[k : k + 1]), metric)
         for k in range(len(run.scores))
@@ -53,16 +55,16 @@ def draw(run: Predictions, metric: str, *, draws: int = bootstrap.DRAWS, seed: i
     whole = np.stack([one(np.ones((1, len(run.patients)))) for one in repeats])[None, :, 0]
     blocks = [
         np.stack([one(weights) for one in repeats])
-        for weights in bootstrap.patient_weights(run.patients, draws=draws, seed=seed)
+        for weights in bootstrap.patient_weights(run.patients, replicates=replicates, seed=seed)
     ]
-    return Draws(run.patients, whole, np.concatenate(blocks, axis=1)[None], seed)
+    return Replicates(run.patients, whole, np.concatenate(blocks, axis=1)[None], seed)
 
 
-def gather(runs: Sequence[Draws]) -> Draws:
-    """The draws of one training per seed as one.
+def gather(runs: Sequence[Replicates]) -> Replicates:
+    """The replicates of one training per seed as one.
 
     Raises:
-      ValueError: they were measured on different images, or with other draws.
+      ValueError: they were measured on different images, or with other replicates.
     """
     for run in runs:
         _check_paired(run, runs[0])
@@ -73,10 +75,10 @@ def gather(runs: Sequence[Draws]) -> Draws:
     )
 
 
-def estimate(runs: Draws) -> Estimate:
+def estimate(runs: Replicates) -> Estimate:
     """The metric of one training per seed, with its two intervals.
 
-    Each draw takes patients with replacement; `both` takes, for each draw, seeds with
+    Each replicate takes patients with replacement; `both` takes, for each of them, seeds with
     replacement and, within each, repeats with replacement.
     """
     seeds, repeats, count = runs.values.shape
@@ -98,15 +100,15 @@ class Difference:
     p: float
 
 
-def difference(first: Draws, second: Draws) -> Difference:
-    """Mean over seeds of `first` minus that of `second` on the same draws of patients.
+def difference(first: Replicates, second: Replicates) -> Difference:
+    """Mean over seeds of `first` minus that of `second` on the same replicates of the patients.
 
-    The p-value is twice the smaller share of draws on either side of zero. Where no draw reaches
-    zero that is only known to be below 2 / (draws + 1), of which Holm's correction over a hundred
-    comparisons makes 0.1: then it is that of a normal distribution with the draws' deviation.
+    The p-value is twice the smaller share of replicates on either side of zero. Where none reaches
+    zero that is only known to be below 2 / (replicates + 1), of which Holm's correction over a hundred
+    comparisons makes 0.1: then it is that of a normal distribution with their deviation.
 
     Raises:
-      ValueError: the two were measured on different images, or with other draws.
+      ValueError: the two were measured on different images, or with other replicates.
     """
     _check_paired(first, second)
     value = float(first.whole.mean() - second.whole.mean())
@@ -136,11 +138,13 @@ def holm(values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in values}
 
 
-def _check_paired(first: Draws, second: Draws) -> None:
+def _check_paired(first: Replicates, second: Replicates) -> None:
     if not np.array_equal(first.patients, second.patients):
         raise ValueError("systems measured on different images cannot be paired")
     if first.seed != second.seed or first.values.shape[2] != second.values.shape[2]:
-        raise ValueError("systems measured on different draws of patients cannot be paired")
+        raise ValueError(
+            "systems measured on different replicates of the patients cannot be paired"
+        )
 
 
 def _bounds(samples: np.ndarray) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 
 from medst_jax.data.images.preprocess import Preprocess
-from medst_jax.evaluate.subjects.bench import Bench, Library
+from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
 from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.systems.system import Embedding
 
@@ -157,8 +157,8 @@ class FakeRecords(list):
     labels: tuple[str, ...] = ()
 
 
-class FakeLibrary(Library):
-    """A library over given studies."""
+class FakeEvaluationData(EvaluationData):
+    """Evaluation data of given studies."""
 
     def __init__(self, *members: FakeStudies) -> None:
         super().__init__("nowhere", SIZE, "pad", progress=False)
@@ -181,7 +181,7 @@ class FakeLibrary(Library):
         return self._members[dataset, split].pictures[np.asarray(rows, np.int64)]
 
 
-def bench(*members: FakeStudies, system: nnx.Module | None = None) -> Bench:
-    """A bench with the fake system and the given studies."""
+def context(*members: FakeStudies, system: nnx.Module | None = None) -> EvaluationContext:
+    """A context with the fake system and the given studies."""
     embedder = Embedder(system or FakeSystem(), FakeTokenizer(), SIZE, LENGTH, batch_size=4)
-    return Bench(embedder, FakeLibrary(*members))
+    return EvaluationContext(embedder, FakeEvaluationData(*members))

@@ -34,10 +34,10 @@ def _runs(shift: float, seed: int, count: int = 200) -> list[Predictions]:
 
 def test_a_better_system_is_told_from_its_control() -> None:
     good, poor = _runs(1.5, 0), _runs(0.0, 1)
-    found = compare(good, poor, "auroc", draws=300)
+    found = compare(good, poor, "auroc", replicates=300)
     assert found.value == pytest.approx(mean_value(good, "auroc") - mean_value(poor, "auroc"))
     assert found.low > 0.1
-    same = compare(poor, _runs(0.0, 2), "auroc", draws=300)
+    same = compare(poor, _runs(0.0, 2), "auroc", replicates=300)
     assert same.low < 0 < same.high
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prepared data through the library and an in-loop evaluator; a folder read without a build."""
+"""Prepared data through the evaluation data and an in-loop evaluator; a folder read without a build."""
 
 import pathlib
 
@@ -15,7 +15,7 @@ from medst_jax.data_pipelines.image_table.direct import image_rows, squares
 from medst_jax.data_pipelines.raw import Reject
 from medst_jax.evaluate.in_loop import make_evaluator
 from medst_jax.evaluate.protocols.retrieval import RetrievalOptions, retrieval
-from medst_jax.evaluate.subjects.bench import Bench, Library
+from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
 from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.options import OptionError
 
@@ -61,17 +61,21 @@ def test_in_loop_evaluator_fails_early(data_dir: pathlib.Path) -> None:
         )
 
 
-def test_library_and_retrieval_on_stored_reports(data_dir: pathlib.Path) -> None:
-    library = Library(data_dir, SIZE, "pad", progress=False)
+def test_evaluation_data_and_retrieval_on_stored_reports(data_dir: pathlib.Path) -> None:
+    evaluation_data = EvaluationData(data_dir, SIZE, "pad", progress=False)
     embedder = Embedder(FakeSystem(), FakeTokenizer(), SIZE, LENGTH)
-    outcome = retrieval(RetrievalOptions("fixture", text="sentences"), Bench(embedder, library))
+    outcome = retrieval(
+        RetrievalOptions("fixture", text="sentences"), EvaluationContext(embedder, evaluation_data)
+    )
     ranks = outcome.parts[0].predictions.scores[0, :, 0]
-    assert len(ranks) == len(library.studies("fixture", "test"))
+    assert len(ranks) == len(evaluation_data.studies("fixture", "test"))
     assert outcome.retrieved is not None
     assert outcome.retrieved.texts[0][0].startswith("There is")
-    assert len(library.exclusion("fixture")) == 64 and library.exclusion("other") == ""
+    assert (
+        len(evaluation_data.exclusion("fixture")) == 64 and evaluation_data.exclusion("other") == ""
+    )
     rows = np.array([3, 0, 3])
-    images = library.images("fixture", "test", rows)
+    images = evaluation_data.images("fixture", "test", rows)
     assert images.shape == (3, SIZE, SIZE, 1)
     np.testing.assert_array_equal(images[0], images[2])
 

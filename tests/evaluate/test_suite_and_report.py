@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from fakes import ImageOnlySystem, bench, pointing, studies
+from fakes import ImageOnlySystem, context, pointing, studies
 
 from medst_jax.evaluate.report.page import ReportOptions, render
 from medst_jax.evaluate.statistics.rows import format_table, read_rows, write_rows
@@ -43,12 +43,12 @@ def _bench(system=None, **changes):
     directions[:, :2] += codes * 80
     reports = tuple(f"east secretword number {i}" for i in range(90))
     some = studies(pointing(directions), NAMES, codes, reports=reports, **changes)
-    return bench(some, system=system)
+    return context(some, system=system)
 
 
-def _run(suite_bench, system=None):
+def _run(suite_context, system=None):
     options, tasks = parse_suite(SUITE)
-    return run_suite(options, tasks, suite_bench, system or SystemUnderTest("fake_system", 3))
+    return run_suite(options, tasks, suite_context, system or SystemUnderTest("fake_system", 3))
 
 
 def test_rows_have_the_published_fields(tmp_path: pathlib.Path) -> None:
@@ -102,19 +102,19 @@ def test_what_a_system_lacks_is_skipped_with_its_reason() -> None:
 def test_contamination(exclude: dict, trained: dict, marked: bool) -> None:
     stamp = {"exclude": exclude, "intensity": {"other": "minmax"}}
     system = SystemUnderTest("s", stamp=stamp, trained=trained)
-    suite_bench = _bench()
-    result = _run(suite_bench, system)
+    suite_context = _bench()
+    result = _run(suite_context, system)
     assert all(("contaminated" in row.note) == marked for row in result.rows)
-    page = render(ReportOptions("t"), result, suite_bench.library, system)
+    page = render(ReportOptions("t"), result, suite_context.data, system)
     assert ("marked contaminated" in page) == marked
 
 
 def test_intensity_is_compared() -> None:
     stamp = {"exclude": {"fake": "digest"}, "intensity": {"other": "voi_lut"}}
-    suite_bench, system = _bench(), SystemUnderTest("s", stamp=stamp)
-    result = _run(suite_bench, system)
+    suite_context, system = _bench(), SystemUnderTest("s", stamp=stamp)
+    result = _run(suite_context, system)
     assert all("intensity differs" in row.note for row in result.rows)
-    assert "voi_lut" in render(ReportOptions("t"), result, suite_bench.library, system)
+    assert "voi_lut" in render(ReportOptions("t"), result, suite_context.data, system)
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,10 @@ def test_intensity_is_compared() -> None:
 def test_report_shows_pixels_and_text_only_where_allowed(
     redistributable: bool, include: bool, shown: bool
 ) -> None:
-    suite_bench = _bench(redistributable=redistributable)
+    suite_context = _bench(redistributable=redistributable)
     system = SystemUnderTest("s")
     options = ReportOptions("A title", {"step": "5"}, include_restricted=include)
-    page = render(options, _run(suite_bench, system), suite_bench.library, system)
+    page = render(options, _run(suite_context, system), suite_context.data, system)
     assert ("secretword" in page) == shown
     assert ("data:image" in page) == shown
     assert "A title" in page and "<svg" in page
@@ -145,17 +145,17 @@ def test_wrong_suites_are_named() -> None:
 def test_heat_maps_show_where_a_class_is_seen() -> None:
     suite = copy.deepcopy(SUITE)
     suite["tasks"] = {"names": {**SUITE["tasks"]["names"], "heat_maps": True}}
-    suite_bench = _bench()
+    suite_context = _bench()
     options, tasks = parse_suite(suite)
-    result = run_suite(options, tasks, suite_bench, SystemUnderTest("fake"))
+    result = run_suite(options, tasks, suite_context, SystemUnderTest("fake"))
     outcome = result.outcomes["names"]
     scores = outcome.parts[0].predictions.scores[0]
     assert outcome.mapped is not None and outcome.mapped.classes == NAMES
     np.testing.assert_array_equal(outcome.mapped.rows, outcome.parts[0].rows[scores.argmax(0)])
     # The fake system has one patch, which is the whole image: its map is the score everywhere.
     np.testing.assert_allclose(outcome.mapped.maps[:, 0, 0], scores.max(0), atol=1e-5)
-    page = render(ReportOptions("t"), result, suite_bench.library, SystemUnderTest("fake"))
+    page = render(ReportOptions("t"), result, suite_context.data, SystemUnderTest("fake"))
     assert page.count('alt="heat map"') == 2
     assert 'alt="heat map"' not in render(
-        ReportOptions("t"), _run(suite_bench), suite_bench.library, SystemUnderTest("fake")
+        ReportOptions("t"), _run(suite_context), suite_context.data, SystemUnderTest("fake")
     )

@@ -5,13 +5,13 @@ import pathlib
 
 import pytest
 
-from medst_jax.reality_check.work import Workshop
-from tests.reality_check.stand_ins import C, M, workshop, write
+from medst_jax.reality_check.runner import CellRunner
+from tests.reality_check.stand_ins import C, M, cell_runner, write
 
 
 @pytest.fixture
-def shop(tmp_path: pathlib.Path) -> Workshop:
-    made = workshop(tmp_path)
+def runner(tmp_path: pathlib.Path) -> CellRunner:
+    made = cell_runner(tmp_path)
     for seed in (0, 1):
         for mixture, shift in ((M, 1.0), (f"{M}+{C}", 1.5)):
             write(made, f"clip-{mixture}-{seed}", shift, seed, "names")

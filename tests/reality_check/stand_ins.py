@@ -7,11 +7,11 @@ import pathlib
 import numpy as np
 
 from medst_jax.evaluate.statistics.predictions import Predictions, write_predictions
-from medst_jax.reality_check.cells import Sources, lines, needed_cells
+from medst_jax.reality_check.cells import Sources, needed_cells, row_specs
 from medst_jax.reality_check.options import CheckOptions, parse_check
 from medst_jax.reality_check.record import claim_folder
 from medst_jax.reality_check.results import tabulate
-from medst_jax.reality_check.work import Workshop
+from medst_jax.reality_check.runner import CellRunner
 
 M, C = "simulated_cxr_m", "simulated_cxr_c"
 SITES = {M: Sources(text=True, labels=True), C: Sources(text=False, labels=True)}
@@ -48,27 +48,27 @@ def predictions(shift: float, seed: int) -> Predictions:
     return Predictions("single", np.arange(COUNT) // 2, targets, scores, ("a", "b", "c"), groups)
 
 
-def workshop(root: pathlib.Path, suite: str = "suite.py", *flags: str) -> Workshop:
+def cell_runner(root: pathlib.Path, suite: str = "suite.py", *flags: str) -> CellRunner:
     """A workshop below `root`."""
-    return Workshop(root, root / "out", suite, "digest", "data", "tiny", flags)
+    return CellRunner(root, root / "out", suite, "digest", "data", "tiny", flags)
 
 
-def write(shop: Workshop, name: str, shift: float, seed: int, *columns: str) -> None:
+def write(runner: CellRunner, name: str, shift: float, seed: int, *columns: str) -> None:
     cell = next(c for c in needed_cells(rows()) if c.name == name)
-    folder = shop.folder(cell)
+    folder = runner.folder(cell)
     (folder / "evaluation").mkdir(parents=True)
     write_predictions(
         folder / "evaluation" / "predictions.npz", {c: predictions(shift, seed) for c in columns}
     )
     (folder / "summary.json").write_text(json.dumps({"examples_per_second": 100.0 + seed}))
     (folder / "input.json").write_text(json.dumps({"fingerprints": {M: "abc"}}))
-    claim_folder(folder, shop.record(cell))
+    claim_folder(folder, runner.record(cell))
     (folder / "evaluation" / "metrics.json").write_text("[]")
 
 
 def rows():
-    return lines(options(), SITES, NEEDS)
+    return row_specs(options(), SITES, NEEDS)
 
 
-def table_of(shop: Workshop):
-    return tabulate(options(), rows(), shop, draws=200, seed=0)
+def table_of(runner: CellRunner):
+    return tabulate(options(), rows(), runner, replicates=200, seed=0)

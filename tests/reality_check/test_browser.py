@@ -62,8 +62,8 @@ def _contrast(first: str, second: str) -> float:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_page_fits_sorts_and_can_be_read(shop, tmp_path, width, dark) -> None:
-    text = page("Check", table_of(shop), "random", {"date": "today"})
+def test_the_page_fits_sorts_and_can_be_read(runner, tmp_path, width, dark) -> None:
+    text = page("Check", table_of(runner), "random", {"date": "today"})
     seen = _seen(tmp_path, text, width, dark)
     assert seen["content"] <= seen["width"], "tables scroll inside, the page does not"
     assert seen["sorted"] == sorted(seen["sorted"], reverse=True) and len(seen["sorted"]) > 2

@@ -5,7 +5,7 @@ import pytest
 
 from medst_jax.configs.evaluate import reality_check, reality_check_open
 from medst_jax.options import OptionError
-from medst_jax.reality_check.cells import Sources, lines, needed_cells
+from medst_jax.reality_check.cells import Sources, needed_cells, row_specs
 from medst_jax.reality_check.options import CheckOptions, parse_check
 
 M, C = "simulated_cxr_m", "simulated_cxr_c"
@@ -32,7 +32,7 @@ def options(**changes) -> CheckOptions:
 
 
 def test_both_readings_are_rows_where_they_differ() -> None:
-    rows = lines(options(), SITES, NEEDS)
+    rows = row_specs(options(), SITES, NEEDS)
     found = {(r.name, r.mixture): [] for r in rows}
     for row in rows:
         found[row.name, row.mixture].append(row.reading)
@@ -44,7 +44,7 @@ def test_both_readings_are_rows_where_they_differ() -> None:
 
 
 def test_equal_trainings_are_one_cell() -> None:
-    rows = lines(options(), SITES, NEEDS)
+    rows = row_specs(options(), SITES, NEEDS)
     cells = needed_cells(rows)
     by_row = {(r.name, r.mixture, r.reading): r.cells for r in rows}
     assert by_row["clip", "M+C", "own"] == by_row["clip", "M", "all"]
@@ -57,7 +57,7 @@ def test_equal_trainings_are_one_cell() -> None:
 
 def test_systems_with_one_mixture_have_one_row_and_flags_reach_every_training() -> None:
     check = options(fixed={"medst": "M"}, flags=("--all=1",))
-    rows = lines(check, SITES, NEEDS)
+    rows = row_specs(check, SITES, NEEDS)
     (row,) = [r for r in rows if r.name == "medst"]
     assert (row.mixture, row.reading, len(row.cells)) == ("M", "all", 2)
     control = next(r for r in rows if r.name == "random")
@@ -71,7 +71,7 @@ def test_columns_come_in_the_declared_order() -> None:
 
 
 def test_one_cell_by_name() -> None:
-    rows = lines(options(), SITES, NEEDS)
+    rows = row_specs(options(), SITES, NEEDS)
     name = needed_cells(rows)[3].name
     assert [cell.name for cell in needed_cells(rows, [name])] == [name]
     with pytest.raises(ValueError, match="no cell is called"):

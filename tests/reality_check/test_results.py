@@ -9,39 +9,39 @@ import pytest
 
 from medst_jax.configs import clip
 from medst_jax.options import OptionError
-from medst_jax.reality_check.cells import lines, needed_cells
+from medst_jax.reality_check.cells import needed_cells, row_specs
 from medst_jax.reality_check.options import ControlOptions
 from medst_jax.reality_check.page import page
 from medst_jax.reality_check.record import CELL, CellError, digest, digest_of
 from medst_jax.reality_check.results import ORACLE, tabulate, to_json
-from medst_jax.reality_check.work import budget
-from tests.reality_check.stand_ins import NEEDS, SITES, C, M, options, rows, table_of, workshop
+from medst_jax.reality_check.runner import budget
+from tests.reality_check.stand_ins import NEEDS, SITES, C, M, cell_runner, options, rows, table_of
 
 
-def test_rows_hold_values_intervals_and_differences(shop) -> None:
-    table = table_of(shop)
-    found = {(r.line.name, r.line.mixture, r.line.reading): r for r in table.rows}
-    assert found["clip", "M+C", "own"].entries == found["clip", "M", "all"].entries
-    entry = found["dlilp", "M+C", "all"].entries["names"]
-    assert entry.estimate.test[0] < entry.estimate.value < entry.estimate.test[1]
-    assert entry.against is not None and entry.against.low > 0
-    assert entry.adjusted is not None and entry.adjusted >= entry.against.p
-    assert found["random", "M", "all"].entries["names"].against is None
-    assert found[ORACLE, "none", "all"].entries["names"].estimate.value == 1.0
+def test_rows_hold_values_intervals_and_differences(runner) -> None:
+    table = table_of(runner)
+    found = {(r.spec.name, r.spec.mixture, r.spec.reading): r for r in table.rows}
+    assert found["clip", "M+C", "own"].results == found["clip", "M", "all"].results
+    result = found["dlilp", "M+C", "all"].results["names"]
+    assert result.estimate.test[0] < result.estimate.value < result.estimate.test[1]
+    assert result.against is not None and result.against.low > 0
+    assert result.adjusted is not None and result.adjusted >= result.against.p
+    assert found["random", "M", "all"].results["names"].against is None
+    assert found[ORACLE, "none", "all"].results["names"].estimate.value == 1.0
     assert found["clip", "M", "all"].missing["prototypes"] == "clip has no prototypes"
     assert found["clip", "M", "all"].facts["examples_per_second"] == 100.5
     assert table.fingerprints == {M: "abc"}
 
 
-def test_a_control_that_wins_is_said_first(shop) -> None:
-    table = table_of(shop)
+def test_a_control_that_wins_is_said_first(runner) -> None:
+    table = table_of(runner)
     (warning,) = table.warnings
     assert warning.startswith("prototypes: the control 'all pixels'")
     text = page("Check", table, "random", {})
     assert text.index('class="warning"') < text.index("leaderboard")
 
 
-def test_a_system_is_no_contestant_against_itself_as_a_control(shop) -> None:
+def test_a_system_is_no_contestant_against_itself_as_a_control(runner) -> None:
     supervised = dict(system="dlilp", mixture="M")
     controls = {
         "supervised": supervised,
@@ -50,25 +50,25 @@ def test_a_system_is_no_contestant_against_itself_as_a_control(shop) -> None:
     check = dataclasses.replace(
         options(), controls={n: ControlOptions(**c) for n, c in controls.items()}, baselines=()
     )
-    table = tabulate(check, lines(check, SITES, NEEDS), shop, draws=20, seed=0)
-    by_line = {(r.line.name, r.line.mixture): r for r in table.rows if r.line.reading != "own"}
-    assert by_line["supervised", "M"].line.cells == by_line["dlilp", "M"].line.cells
+    table = tabulate(check, row_specs(check, SITES, NEEDS), runner, replicates=20, seed=0)
+    by_row = {(r.spec.name, r.spec.mixture): r for r in table.rows if r.spec.reading != "own"}
+    assert by_row["supervised", "M"].spec.cells == by_row["dlilp", "M"].spec.cells
     # On M+C the same system was trained on more, and wins.
     assert not table.warnings
     one = dataclasses.replace(check, mixtures={"M": (M,)}, systems=("clip", "dlilp"))
-    (warning,) = tabulate(one, lines(one, SITES, NEEDS), shop, draws=20, seed=0).warnings
+    (warning,) = tabulate(one, row_specs(one, SITES, NEEDS), runner, replicates=20, seed=0).warnings
     assert warning.startswith("names: the control 'supervised'") and "is clip on M" in warning
 
 
-def test_cells_that_are_not_done_are_named(shop) -> None:
-    (shop.folder(needed_cells(rows())[0]) / "evaluation" / "metrics.json").unlink()
-    row = next(r for r in table_of(shop).rows if r.line.name == "clip" and r.line.mixture == "M")
-    assert not row.entries and row.missing["names"].startswith("not done: clip-")
+def test_cells_that_are_not_done_are_named(runner) -> None:
+    (runner.folder(needed_cells(rows())[0]) / "evaluation" / "metrics.json").unlink()
+    row = next(r for r in table_of(runner).rows if r.spec.name == "clip" and r.spec.mixture == "M")
+    assert not row.results and row.missing["names"].startswith("not done: clip-")
     assert "1 to train" in budget(needed_cells(rows()), len(needed_cells(rows())) - 1, 60.0)
 
 
-def test_the_numbers_are_strict_json(shop) -> None:
-    content = json.loads(to_json(table_of(shop)))
+def test_the_numbers_are_strict_json(runner) -> None:
+    content = json.loads(to_json(table_of(runner)))
     clip = content["rows"][0]
     assert clip["system"] == "clip" and clip["cells"] == [f"clip-{M}-0", f"clip-{M}-1"]
     assert set(clip["columns"]["names"]) == {"estimate", "against", "adjusted", "groups"}
@@ -93,25 +93,25 @@ class Links(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_the_page_is_whole_and_its_links_lead_to_cells(shop) -> None:
-    text = page("Check <&>", table_of(shop), "random", {"date": "today"})
+def test_the_page_is_whole_and_its_links_lead_to_cells(runner) -> None:
+    text = page("Check <&>", table_of(runner), "random", {"date": "today"})
     parser = Links()
     parser.feed(text)
     assert not parser.open and "Check &lt;&amp;&gt;" in text and "http" not in text.split("<svg")[0]
     numbers = [t for t in parser.targets if t.endswith("metrics.json")]
-    assert numbers and all((shop.output / t).exists() for t in numbers)
+    assert numbers and all((runner.output / t).exists() for t in numbers)
 
 
 def test_a_cell_that_fails_names_its_log(tmp_path) -> None:
     launch = tmp_path / "launch"
     launch.mkdir()
     (launch / "train.py").write_text("import sys; print('bad'); sys.exit(3)\n")
-    shop = workshop(tmp_path)
+    runner = cell_runner(tmp_path)
     cell = needed_cells(rows())[0]
     with pytest.raises(CellError, match=r"ended with code 3; see .*output\.txt"):
-        shop.finish([cell])
-    assert "bad" in (shop.folder(cell) / "output.txt").read_text()
-    assert not (shop.folder(cell) / "claim.json").exists()
+        runner.finish([cell])
+    assert "bad" in (runner.folder(cell) / "output.txt").read_text()
+    assert not (runner.folder(cell) / "claim.json").exists()
 
 
 def test_cells_are_trained_then_evaluated_once(tmp_path) -> None:
@@ -124,36 +124,36 @@ def test_cells_are_trained_then_evaluated_once(tmp_path) -> None:
         + "out = pathlib.Path(next(a for a in sys.argv if '--output' in a).partition('=')[2])\n"
         "out.mkdir(parents=True)\n(out / 'metrics.json').write_text('[]')\n"
     )
-    shop = workshop(tmp_path, "suite.py:quick", "--more=1")
+    runner = cell_runner(tmp_path, "suite.py:quick", "--more=1")
     cells = [c for c in needed_cells(rows()) if c.evaluate or c.name == f"clip-{M}+{C}-1"]
-    shop.finish(cells)
-    shop.finish(cells)
-    trained, evaluated = (shop.folder(cells[0]) / "output.txt").read_text().splitlines()
+    runner.finish(cells)
+    runner.finish(cells)
+    trained, evaluated = (runner.folder(cells[0]) / "output.txt").read_text().splitlines()
     assert f"clip.py:tiny,{M}+{C}" in trained and "--config.seed=1" in trained
     assert "--more=1" in trained and "--suite=suite.py:quick" in evaluated
-    (only,) = (shop.folder(cells[1]) / "output.txt").read_text().splitlines()
+    (only,) = (runner.folder(cells[1]) / "output.txt").read_text().splitlines()
     assert "--baseline=all_pixels" in only
 
 
-def test_a_folder_of_another_cell_is_refused_with_what_differs(tmp_path, shop) -> None:
+def test_a_folder_of_another_cell_is_refused_with_what_differs(tmp_path, runner) -> None:
     cell = needed_cells(rows())[0]
-    assert shop.done(cell)
-    other = dataclasses.replace(shop, digest="other")
+    assert runner.done(cell)
+    other = dataclasses.replace(runner, digest="other")
     with pytest.raises(CellError, match=r"suite = 'digest', now it is 'other'; delete this folder"):
         other.done(cell)
     with pytest.raises(CellError, match=r"flags = \[\], now it is \['--config.train.steps=9'\]"):
-        dataclasses.replace(shop, flags=("--config.train.steps=9",)).finish([cell])
-    edited = dataclasses.replace(shop, values={cell.name: "new"})
+        dataclasses.replace(runner, flags=("--config.train.steps=9",)).finish([cell])
+    edited = dataclasses.replace(runner, values={cell.name: "new"})
     with pytest.raises(CellError, match=r"values = '', now it is 'new'"):
         edited.done(cell)
-    remade = dataclasses.replace(shop, fingerprints={M: "new", C: "not of this cell", "e1": "x"})
+    remade = dataclasses.replace(runner, fingerprints={M: "new", C: "not of this cell", "e1": "x"})
     with pytest.raises(CellError, match=r"data = \{\}, now it is \{'simulated_cxr_m': 'new'\}"):
         remade.done(cell)
     read = dataclasses.replace(remade, evaluated=("e1",))
     assert read.record(cell)["data"] == {"e1": "x", M: "new"}
-    (shop.folder(cell) / CELL).unlink()
+    (runner.folder(cell) / CELL).unlink()
     with pytest.raises(CellError, match=r"has results but no cell.json"):
-        shop.done(cell)
+        runner.done(cell)
 
 
 def test_the_digest_of_a_config_tells_sites_variants_and_edits_apart() -> None:

@@ -10,14 +10,14 @@ import pytest
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.options import OptionError
 from medst_jax.reality_check import page_sections
-from medst_jax.reality_check.cells import EXTERNAL, Line, Sources, lines
+from medst_jax.reality_check.cells import EXTERNAL, RowSpec, Sources, row_specs
 from medst_jax.reality_check.curves import finding_values, shot_curves
 from medst_jax.reality_check.groups import by_group, worst
 from medst_jax.reality_check.mentions import mention_shares
 from medst_jax.reality_check.options import parse_check
 from medst_jax.reality_check.published import TABLES
-from medst_jax.reality_check.results import Entry, Row, Table
-from medst_jax.reality_check.statistics import draw, estimate
+from medst_jax.reality_check.results import Result, Row, Table
+from medst_jax.reality_check.statistics import bootstrap_replicates, estimate
 
 COUNT = 240
 
@@ -36,12 +36,12 @@ def _predictions(seed: int = 0, shift: float = 2.0) -> Predictions:
 
 def _row(name: str = "clip", mixture: str = "M+C", **changes) -> Row:
     runs = [_predictions()]
-    entry = Entry(
-        estimate(draw(runs[0], "balanced_accuracy", draws=20)),
+    result = Result(
+        estimate(bootstrap_replicates(runs[0], "balanced_accuracy", replicates=20)),
         groups=by_group(runs, "balanced_accuracy"),
     )
-    line = Line(name, mixture, "all", False, ())
-    return dataclasses.replace(Row(line, {"names": entry}, {}, {}), **changes)
+    spec = RowSpec(name, mixture, "all", False, ())
+    return dataclasses.replace(Row(spec, {"names": result}, {}, {}), **changes)
 
 
 def test_groups_are_measured_apart_and_small_ones_left_out() -> None:
@@ -117,7 +117,7 @@ def test_published_numbers_stand_beside_ours() -> None:
     text = page_sections.published_section(
         Table({"names": "balanced_accuracy"}, (_row(),), (), {}, {})
     )
-    value = 100 * _row().entries["names"].estimate.value
+    value = 100 * _row().results["names"].estimate.value
     first = text[text.index("<td>CLIP</td>") :].partition("</tr>")[0]
     assert f"{value:.1f}" in first and 'paper">51.5<' in first
     for table in TABLES:
@@ -144,7 +144,9 @@ def test_externals_are_rows_with_the_flags_of_their_evaluation(tmp_path) -> None
         _options({"BioViL": external, "other": dict(features=str(tmp_path / "f.npz"))})
     )
     sources = Sources(text=True, labels=False)
-    rows = [r for r in lines(options, {"m": sources}, {"clip": sources}) if r.mixture == EXTERNAL]
+    rows = [
+        r for r in row_specs(options, {"m": sources}, {"clip": sources}) if r.mixture == EXTERNAL
+    ]
     assert [row.name for row in rows] == ["BioViL", "other"]
     flags = rows[0].cells[0].evaluate
     assert f"--weights={tmp_path}" in flags and "--size=480" in flags and "--mean=0.0" in flags

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of a pixel-wise head on the frozen feature maps of an image encoder.
 
-Maps are computed anew in each step: kept, those of one image would take megabytes at paper size.
+Maps are computed again in each step: stored, those of one image would take megabytes at paper size.
 """
 
 import dataclasses
@@ -77,11 +77,11 @@ def pixel_probabilities(
     images: np.ndarray,
     masks: np.ndarray,
     inside: np.ndarray,
-    held: np.ndarray,
+    test_images: np.ndarray,
     options: DenseOptions,
     seed: int,
 ) -> np.ndarray:
-    """Probabilities float32 [m, S, S] that each pixel of `held` belongs to the finding.
+    """Probabilities float32 [m, S, S] that each pixel of `test_images` belongs to the finding.
 
     Args:
       system: whose image encoder is read and stays as it is.
@@ -89,7 +89,7 @@ def pixel_probabilities(
       images: uint8 [n, S, S, 1], to train on.
       masks: bool [n, S, S], where the finding is in them.
       inside: bool [n, S, S], where the image proper is; other pixels count for nothing.
-      held: uint8 [m, S, S, 1].
+      test_images: uint8 [m, S, S, 1].
       options: of the training.
       seed: of the head's initial values and the order of the images.
 
@@ -117,7 +117,7 @@ def pixel_probabilities(
             f"learning_rate ({options.learning_rate})"
         )
     answer = functools.partial(_probabilities, (cut[0], graph), (cut[1], parameters, scales))
-    return in_blocks(answer, (held,), size)
+    return in_blocks(answer, (test_images,), size)
 
 
 def segmentation_loss(logits: jax.Array, masks: jax.Array, inside: jax.Array) -> jax.Array:

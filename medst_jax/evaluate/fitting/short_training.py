@@ -29,12 +29,12 @@ def in_blocks(
     The last block is filled up by its first row, so that one compilation serves.
     """
     count = len(arrays[0])
-    found = []
+    blocks = []
     for start in range(0, count, size):
         rows = np.arange(start, start + size)
         rows[rows >= count] = start
-        found.append(np.asarray(function([jnp.asarray(array[rows]) for array in arrays])))
-    return np.concatenate(found)[:count]
+        blocks.append(np.asarray(function([jnp.asarray(array[rows]) for array in arrays])))
+    return np.concatenate(blocks)[:count]
 
 
 @functools.cache  # one object for equal values, so that runs share a compiled step

@@ -55,12 +55,12 @@ def tuned_scores(
     read: Read,
     examples: Sequence[np.ndarray],
     targets: np.ndarray,
-    held: Sequence[np.ndarray],
+    test_examples: Sequence[np.ndarray],
     classes: int,
     options: TuningOptions,
     seed: int,
 ) -> np.ndarray:
-    """Logits float32 [m, C] of `held` by a copy of `system`, tuned on `examples`.
+    """Logits float32 [m, C] of `test_examples` by a copy of `system`, tuned on `examples`.
 
     Args:
       system: what `read` reads; it stays as it is.
@@ -68,7 +68,7 @@ def tuned_scores(
       examples: arrays [n, ...] that `read` takes, such as images or tokens and their mask.
       targets: int [n], one of C classes each (softmax); or int8 [n, C] of 1, 0 and -1 (unknown)
         for classes that are asked one by one (sigmoid).
-      held: arrays [m, ...] like `examples`.
+      test_examples: arrays [m, ...] like `examples`.
       classes: C.
       options: of the optimisation.
       seed: of the order of the examples.
@@ -109,7 +109,7 @@ def tuned_scores(
             f"({options.learning_rate}) or head_learning_rate ({options.head_learning_rate})"
         )
     return in_blocks(
-        functools.partial(_logits, (graph, read), (parameters, rest, scale)), held, size
+        functools.partial(_logits, (graph, read), (parameters, rest, scale)), test_examples, size
     )
 
 

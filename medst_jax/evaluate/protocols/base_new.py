@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Base and new classes: those seen as labels in pre-training, and those met only as text.
+"""Base and new classes: those seen as labels in pre-training, and those given only as text.
 
 "base" and "new" each classify among their own classes: base by prototypes where the system has
 them, new by text. "joint" classifies among all of them at once by text, so that the scores of
@@ -17,7 +17,7 @@ from medst_jax.evaluate.statistics import measure, metrics
 from medst_jax.evaluate.statistics.bootstrap import Statistic
 from medst_jax.evaluate.statistics.outcome import Derived, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 
 
@@ -39,13 +39,13 @@ class BaseNewOptions:
     prototypes: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
-def base_new(options: BaseNewOptions, bench: Bench) -> Outcome:
+def base_new(options: BaseNewOptions, context: EvaluationContext) -> Outcome:
     """Zero-shot over base, new and all classes, with harmonic means.
 
     Raises:
       NotApplicable: the system has no text encoder, without which new classes cannot be named.
     """
-    if not bench.embedder.has_text:
+    if not context.embedder.has_text:
         raise NotApplicable("this system has no text encoder; new classes cannot be named to it")
 
     def part(name: str, mode: Mode, classes: tuple[str, ...]) -> Part:
@@ -57,9 +57,9 @@ def base_new(options: BaseNewOptions, bench: Bench) -> Outcome:
             options.own_prompts,
             options.prototypes,
         )
-        return dataclasses.replace(zero_shot(shared, bench).parts[0], name=name)
+        return dataclasses.replace(zero_shot(shared, context).parts[0], name=name)
 
-    base = part("base", "auto" if bench.embedder.labels else "text", options.base)
+    base = part("base", "auto" if context.embedder.labels else "text", options.base)
     new = part("new", "text", options.new)
     joint = part("joint", "text", (*options.base, *options.new))
     derived = (

@@ -21,7 +21,7 @@ from medst_jax.evaluate.protocols.parts.marked_pictures import worst_to_best
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.pixel_metrics import best_threshold, dice, pixel_precision
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.shots import shuffled
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
 from medst_jax.evaluate.subjects.train_and_test import train_and_test
@@ -65,20 +65,20 @@ class DensePredictionOptions:
             raise ValueError(f"fractions are {self.fractions}; each must be in (0, 1]")
 
 
-def dense_prediction(options: DensePredictionOptions, bench: Bench) -> Outcome:
+def dense_prediction(options: DensePredictionOptions, context: EvaluationContext) -> Outcome:
     """Train and test every head with every part of the training images.
 
     Raises:
       NotApplicable: no image encoder or none with maps, or nothing is marked in the images.
     """
-    if not bench.embedder.has_image:
+    if not context.embedder.has_image:
         raise NotApplicable("this system has no image encoder whose maps could be read")
-    system = bench.embedder.system()
-    train, test = train_and_test(options.task, options.train, options.test_fraction, bench)
-    train, known = marked_images(train, bench)
-    test, truth = marked_images(test, bench)
-    fit, held = (
-        bench.library.images(t.options.dataset, t.options.split, t.rows) for t in (train, test)
+    system = context.embedder.system()
+    train, test = train_and_test(options.task, options.train, options.test_fraction, context)
+    train, known = marked_images(train, context)
+    test, truth = marked_images(test, context)
+    train_images, test_images = (
+        context.data.images(t.options.dataset, t.options.split, t.rows) for t in (train, test)
     )
     shown = known.marked
     average = known.mask[shown].mean(0)
@@ -86,19 +86,19 @@ def dense_prediction(options: DensePredictionOptions, bench: Bench) -> Outcome:
     maps = np.where(truth.inside, average, np.nan)
     parts = _parts("mean mask", maps, threshold, truth, test)
     wanted = [(head, fraction) for head in options.heads for fraction in options.fractions]
-    for head, fraction in tqdm(wanted, desc="dense", disable=not bench.library.progress):
+    for head, fraction in tqdm(wanted, desc="dense", disable=not context.data.progress):
         chosen = _chosen(shown, fraction)
-        found = pixel_probabilities(
+        probabilities = pixel_probabilities(
             system,
             head,
-            fit[chosen],
+            train_images[chosen],
             known.mask[chosen],
             known.inside[chosen],
-            held,
+            test_images,
             options.training,
             seed=0,
         )
-        maps = np.where(truth.inside, found, np.nan)
+        maps = np.where(truth.inside, probabilities, np.nan)
         name = head if options.fractions == (1.0,) else f"{head}/{fraction:.4g}"
         parts += _parts(name, maps, 0.5, truth, test)
     return Outcome(

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from medst_jax.evaluate.fitting.tuning import TuningOptions, tuned_scores
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.shots import shuffled, take_fraction
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
 from medst_jax.evaluate.subjects.train_and_test import train_and_test
@@ -46,7 +46,7 @@ class FineTuneOptions:
     tuning: TuningOptions = dataclasses.field(default_factory=TuningOptions)
 
 
-def fine_tune(options: FineTuneOptions, bench: Bench) -> Outcome:
+def fine_tune(options: FineTuneOptions, context: EvaluationContext) -> Outcome:
     """Tune and test with every part of the labels.
 
     Raises:
@@ -55,31 +55,31 @@ def fine_tune(options: FineTuneOptions, bench: Bench) -> Outcome:
     """
     if not all(0 < fraction <= 1 for fraction in options.fractions):
         raise ValueError(f"fractions are {options.fractions}; each must be in (0, 1]")
-    if not bench.embedder.has_image:
+    if not context.embedder.has_image:
         raise NotApplicable("this system has no image encoder to fine-tune")
-    system = bench.embedder.system()
-    train, test = train_and_test(options.task, options.train, options.test_fraction, bench)
-    fit, held = (
-        bench.library.images(t.options.dataset, t.options.split, t.rows) for t in (train, test)
+    system = context.embedder.system()
+    train, test = train_and_test(options.task, options.train, options.test_fraction, context)
+    train_images, test_images = (
+        context.data.images(t.options.dataset, t.options.split, t.rows) for t in (train, test)
     )
     wanted = [
-        (f, draw) for f in options.fractions for draw in range(1 if f == 1 else options.draws)
+        (f, seed) for f in options.fractions for seed in range(1 if f == 1 else options.draws)
     ]
     scores: dict[float, list[np.ndarray]] = {}
-    for fraction, draw in tqdm(wanted, desc="fine-tuning", disable=not bench.library.progress):
-        chosen = _chosen(train, fraction, draw)
-        found = tuned_scores(
+    for fraction, seed in tqdm(wanted, desc="fine-tuning", disable=not context.data.progress):
+        chosen = _chosen(train, fraction, seed)
+        logits = tuned_scores(
             system,
             _pooled,
-            (fit[chosen],),
+            (train_images[chosen],),
             train.targets[chosen],
-            (held,),
+            (test_images,),
             len(test.classes),
             options.tuning,
-            draw,
+            seed,
         )
         scores.setdefault(fraction, []).append(
-            log_softmax(found, axis=1) if train.options.kind == "single" else found
+            log_softmax(logits, axis=1) if train.options.kind == "single" else logits
         )
     parts = [
         Part(
@@ -102,8 +102,8 @@ def _pooled(system: Any, images: jax.Array) -> jax.Array:
     return system.encode_image(images).features
 
 
-def _chosen(train: Task, fraction: float, draw: int) -> np.ndarray:
+def _chosen(train: Task, fraction: float, seed: int) -> np.ndarray:
     if train.options.kind == "single":
-        return take_fraction(train.targets, fraction, draw)
-    order = shuffled(len(train.targets), draw)
+        return take_fraction(train.targets, fraction, seed)
+    order = shuffled(len(train.targets), seed)
     return np.asarray(order[: max(1, int(len(order) * fraction))])

@@ -12,10 +12,10 @@ import dataclasses
 import numpy as np
 
 from medst_jax.data.records.timeline import patient_slices
-from medst_jax.evaluate.protocols.retrieval import SECTIONS, report_sentences, same_text
+from medst_jax.evaluate.protocols.parts.report_texts import SECTIONS, report_sentences, same_text
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 
 METRICS = ("pairwise", "first", "chance of first")
 
@@ -36,7 +36,7 @@ class PatientRetrievalOptions:
     limit: int = 0
 
 
-def patient_retrieval(options: PatientRetrievalOptions, bench: Bench) -> Outcome:
+def patient_retrieval(options: PatientRetrievalOptions, context: EvaluationContext) -> Outcome:
     """Compare each study's own report, and its own image, with the patient's others.
 
     "pairwise" is the share of the others that score lower, ties half; "first" whether all do.
@@ -44,11 +44,11 @@ def patient_retrieval(options: PatientRetrievalOptions, bench: Bench) -> Outcome
     Raises:
       NotApplicable: the system has no text encoder, or no patient has two different reports.
     """
-    if not bench.embedder.has_text:
+    if not context.embedder.has_text:
         raise NotApplicable("this system has no text encoder; there is nothing to retrieve")
-    rows, texts, patients = _several(options, bench)
-    images = bench.embed(options.dataset, options.split, rows).global_
-    vectors = bench.embedder.texts(texts).global_
+    rows, texts, patients = _patients_with_different_reports(options, context)
+    images = context.embed(options.dataset, options.split, rows).global_
+    vectors = context.embedder.texts(texts).global_
     numbers = [
         within(images[own] @ vectors[own].T, same_text(texts[own]))
         for own in patient_slices(patients)
@@ -86,26 +86,26 @@ def _numbers(own: np.ndarray, table: np.ndarray, others: np.ndarray) -> np.ndarr
     return np.where(count[:, None] > 0, numbers, np.nan).astype(np.float32)
 
 
-def _several(
-    options: PatientRetrievalOptions, bench: Bench
+def _patients_with_different_reports(
+    options: PatientRetrievalOptions, context: EvaluationContext
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Rows, texts and patients of the studies of patients with two different reports."""
-    studies = bench.library.studies(options.dataset, options.split)
+    studies = context.data.studies(options.dataset, options.split)
     frontal = np.flatnonzero(studies.index.has_frontal)
     people = np.asarray(studies.index.patient)
     rows: list[int] = []
     texts: list[str] = []
     chosen = 0
     for own in patient_slices(people[frontal]):
-        said = {
+        reports = {
             int(row): " ".join(report_sentences(studies, int(row), options.sections))
             for row in frontal[own]
         }
-        said = {row: text for row, text in said.items() if text}
-        if not said or same_text(list(said.values())).all():
+        reports = {row: text for row, text in reports.items() if text}
+        if not reports or same_text(list(reports.values())).all():
             continue
-        rows += said
-        texts += said.values()
+        rows += reports
+        texts += reports.values()
         chosen += 1
         if chosen == options.limit:
             break

@@ -27,7 +27,7 @@ from medst_jax.evaluate.protocols.parts.location_baseline import (
 )
 from medst_jax.evaluate.statistics.outcome import Mapped, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 
 _BLOCK = 256  # phrases whose images are held at a time
 
@@ -63,23 +63,23 @@ class _Target:
     inside: np.ndarray
 
 
-def phrase_grounding(options: PhraseGroundingOptions, bench: Bench) -> Outcome:
+def phrase_grounding(options: PhraseGroundingOptions, context: EvaluationContext) -> Outcome:
     """Measure the map of every phrase, and the baselines' maps.
 
     Raises:
       NotApplicable: the system relates no sentence to regions, or no phrase serves.
     """
-    if not bench.embedder.has_maps:
+    if not context.embedder.has_maps:
         raise NotApplicable("this system relates no sentence to the regions of an image")
-    targets = _targets(bench, options.dataset, options.split, options.limit)
+    targets = _targets(context, options.dataset, options.split, options.limit)
     if not targets:
         raise NotApplicable(f"{options.dataset}/{options.split} has no phrase on a frontal image")
-    known = _targets(bench, options.train_dataset, options.train_split, 0)
-    baseline = LocationBaseline(((t.where, t.box) for t in known), bench.embedder.size)
-    studies = bench.library.studies(options.dataset, options.split)
+    known = _targets(context, options.train_dataset, options.train_split, 0)
+    baseline = LocationBaseline(((t.where, t.box) for t in known), context.embedder.size)
+    studies = context.data.studies(options.dataset, options.split)
     patients = np.asarray(studies.index.patient)[[t.row for t in targets]]
     findings = np.unique([t.where[0] for t in targets], return_inverse=True)[1]
-    values = _measured(bench, options, targets, patients, baseline)
+    values = _measured(context, options, targets, patients, baseline)
     atypical = values["location"][:, maps.METRICS.index("iou_same_area")] < options.atypical
     rows = np.array([t.row for t in targets], np.int64)
     parts = []
@@ -94,12 +94,17 @@ def phrase_grounding(options: PhraseGroundingOptions, bench: Bench) -> Outcome:
         options.dataset,
         options.split,
         tuple(parts),
-        mapped=_mapped(bench, options, targets, values["map"][:, maps.METRICS.index("signed_cnr")]),
+        mapped=_mapped(
+            context, options, targets, values["map"][:, maps.METRICS.index("signed_cnr")]
+        ),
     )
 
 
 def _mapped(
-    bench: Bench, options: PhraseGroundingOptions, targets: list[_Target], contrast: np.ndarray
+    context: EvaluationContext,
+    options: PhraseGroundingOptions,
+    targets: list[_Target],
+    contrast: np.ndarray,
 ) -> Mapped:
     """For each finding the phrase of middling contrast: neither the best map nor the worst."""
     chosen = []
@@ -108,8 +113,8 @@ def _mapped(
         members.sort(key=lambda k: np.nan_to_num(contrast[k], nan=-np.inf))
         chosen.append(targets[members[len(members) // 2]])
     rows = np.array([t.row for t in chosen], np.int64)
-    size = bench.embedder.size
-    scores = _scores(bench, options, rows, [t.text for t in chosen])
+    size = context.embedder.size
+    scores = _scores(context, options, rows, [t.text for t in chosen])
     drawn = [
         np.where(t.inside, maps.smoothed(mine, size), np.nan)
         for t, mine in zip(chosen, scores, strict=True)
@@ -123,19 +128,19 @@ def _mapped(
     )
 
 
-def _targets(bench: Bench, dataset: str, split: str, limit: int) -> list[_Target]:
-    studies = bench.library.studies(dataset, split)
-    phrases = bench.library.annotations(dataset, Phrase, split)
+def _targets(context: EvaluationContext, dataset: str, split: str, limit: int) -> list[_Target]:
+    studies = context.data.studies(dataset, split)
+    phrases = context.data.annotations(dataset, Phrase, split)
     step = max(1, len(phrases) // limit) if limit else 1
-    size, targets = bench.embedder.size, []
+    size, targets = context.embedder.size, []
     for phrase in phrases[::step]:
         study = studies[phrase.row]
         image, frontal = study.images[phrase.image], study.frontal()
         if frontal is None or image.image_id != frontal.image_id:
             continue
         height, width = decode(image.data).shape
-        box = bench.embedder.box(phrase.boxes, height, width)
-        frame = bench.embedder.box([0.0, 0.0, width, height], height, width)
+        box = context.embedder.box(phrase.boxes, height, width)
+        frame = context.embedder.box([0.0, 0.0, width, height], height, width)
         targets.append(
             _Target(
                 phrase.row,
@@ -149,7 +154,7 @@ def _targets(bench: Bench, dataset: str, split: str, limit: int) -> list[_Target
 
 
 def _measured(
-    bench: Bench,
+    context: EvaluationContext,
     options: PhraseGroundingOptions,
     targets: list[_Target],
     patients: np.ndarray,
@@ -158,13 +163,13 @@ def _measured(
     """Numbers float32 [n, metrics] by kind of map."""
     rows = np.array([t.row for t in targets], np.int64)
     other = other_patients(patients)
-    size = bench.embedder.size
+    size = context.embedder.size
     centre = centre_map(size)
     values: dict[str, list[list[float]]] = {}
     for start in range(0, len(targets), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(targets)))
-        own = _scores(bench, options, rows[block], [targets[k].text for k in block])
-        moved = _scores(bench, options, rows[other[block]], [targets[k].text for k in block])
+        own = _scores(context, options, rows[block], [targets[k].text for k in block])
+        moved = _scores(context, options, rows[other[block]], [targets[k].text for k in block])
         for k, mine, strange in zip(block, own, moved, strict=True):
             known, target = baseline(targets[k].where), targets[k]
             for name, smooth, sharp in (
@@ -180,8 +185,8 @@ def _measured(
 
 
 def _scores(
-    bench: Bench, options: PhraseGroundingOptions, rows: np.ndarray, texts: list[str]
+    context: EvaluationContext, options: PhraseGroundingOptions, rows: np.ndarray, texts: list[str]
 ) -> np.ndarray:
     unique, member = np.unique(rows, return_inverse=True)
-    images = bench.library.images(options.dataset, options.split, unique)
-    return bench.embedder.maps(images[member], texts)
+    images = context.data.images(options.dataset, options.split, unique)
+    return context.embedder.maps(images[member], texts)

@@ -17,11 +17,11 @@ import dataclasses
 import numpy as np
 
 from medst_jax.data.records.timeline import other_patients, prior_rows
-from medst_jax.evaluate.protocols.linear_probe import probe_scores
+from medst_jax.evaluate.fitting.logistic_regression import probe_scores
 from medst_jax.evaluate.statistics.measure import statistic
 from medst_jax.evaluate.statistics.outcome import Derived, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
 from medst_jax.evaluate.subjects.train_and_test import train_and_test
 
@@ -41,24 +41,24 @@ class PriorImageOptions:
     test_fraction: float = 0.2
 
 
-def prior_image(options: PriorImageOptions, bench: Bench) -> Outcome:
+def prior_image(options: PriorImageOptions, context: EvaluationContext) -> Outcome:
     """Probe the features of one image, of two, and of two that do not belong together.
 
     Raises:
       NotApplicable: no image encoder, or no training or test image has a prior.
       ValueError: a class without a training image that has a prior.
     """
-    if not bench.embedder.has_image:
+    if not context.embedder.has_image:
         raise NotApplicable("this system has no image encoder; a prior image cannot help it")
-    train, test = train_and_test(options.task, options.train, options.test_fraction, bench)
-    (train, fit_priors), (test, priors) = _with_priors(train, bench), _with_priors(test, bench)
+    train, test = train_and_test(options.task, options.train, options.test_fraction, context)
+    (train, fit_priors), (test, priors) = _with_priors(train, context), _with_priors(test, context)
     strange = priors[other_patients(test.patients)]
     single, _ = probe_scores(
-        train, _features(train, None, bench), _features(test, None, bench), -1.0, 0
+        train, _features(train, None, context), _features(test, None, context), -1.0, 0
     )
-    held = [_features(test, chosen, bench) for chosen in (priors, strange)]
+    test_features = [_features(test, chosen, context) for chosen in (priors, strange)]
     both, _ = probe_scores(
-        train, _features(train, fit_priors, bench), np.concatenate(held), -1.0, 0
+        train, _features(train, fit_priors, context), np.concatenate(test_features), -1.0, 0
     )
     multi, other = np.split(both, 2)
     parts = {
@@ -68,12 +68,12 @@ def prior_image(options: PriorImageOptions, bench: Bench) -> Outcome:
                 test.options.kind,
                 test.patients,
                 test.targets,
-                found[None].astype(np.float32),
+                scores[None].astype(np.float32),
                 test.classes,
             ),
             test.rows,
         )
-        for name, found in {"single": single, "multi": multi, "other_prior": other}.items()
+        for name, scores in {"single": single, "multi": multi, "other_prior": other}.items()
     }
     metric = "balanced_accuracy" if test.options.kind == "single" else "auroc"
     with_prior, without = (statistic(parts[k].predictions, metric) for k in ("multi", "single"))
@@ -81,9 +81,9 @@ def prior_image(options: PriorImageOptions, bench: Bench) -> Outcome:
     return Outcome(test.options.dataset, test.options.split, tuple(parts.values()), derived=(gain,))
 
 
-def _with_priors(task: Task, bench: Bench) -> tuple[Task, np.ndarray]:
+def _with_priors(task: Task, context: EvaluationContext) -> tuple[Task, np.ndarray]:
     """The images with a prior, and the rows of the priors."""
-    index = bench.library.studies(task.options.dataset, task.options.split).index
+    index = context.data.studies(task.options.dataset, task.options.split).index
     priors = prior_rows(index.patient, index.has_frontal)[task.rows]
     at = np.flatnonzero(priors >= 0)
     if not len(at):
@@ -93,11 +93,11 @@ def _with_priors(task: Task, bench: Bench) -> tuple[Task, np.ndarray]:
     return task.subset(at), priors[at]
 
 
-def _features(task: Task, priors: np.ndarray | None, bench: Bench) -> np.ndarray:
+def _features(task: Task, priors: np.ndarray | None, context: EvaluationContext) -> np.ndarray:
     """Features [n, D] of a task's images, with those of `priors` where given."""
     dataset, split = task.options.dataset, task.options.split
-    if priors is not None and bench.embedder.reads_priors:
-        current, prior = (bench.library.images(dataset, split, r) for r in (task.rows, priors))
-        return bench.embedder.pairs(current, prior, np.ones(len(priors), bool)).features
+    if priors is not None and context.embedder.reads_priors:
+        current, prior = (context.data.images(dataset, split, r) for r in (task.rows, priors))
+        return context.embedder.pairs(current, prior, np.ones(len(priors), bool)).features
     rows = [task.rows] if priors is None else [task.rows, priors]
-    return np.concatenate([bench.embed(dataset, split, r).features for r in rows], axis=1)
+    return np.concatenate([context.embed(dataset, split, r).features for r in rows], axis=1)

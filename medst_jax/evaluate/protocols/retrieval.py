@@ -13,12 +13,12 @@ from typing import Literal
 import numpy as np
 
 from medst_jax.data.records.studies import Studies
+from medst_jax.evaluate.protocols.parts.report_texts import report_sentences, same_text
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part, Retrieved
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench, EmbedsImages
+from medst_jax.evaluate.subjects.context import EvaluationContext, ImageEmbedder
 
 _SHOWN_QUERIES, _SHOWN_TEXTS = 6, 3
-SECTIONS = ("findings", "impression")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,19 +38,19 @@ class RetrievalOptions:
     limit: int = 1000
 
 
-def retrieval(options: RetrievalOptions, bench: Bench) -> Outcome:
+def retrieval(options: RetrievalOptions, context: EvaluationContext) -> Outcome:
     """Ranks of the first hit in both directions.
 
     Raises:
       ValueError: no study has both an image and a report.
       NotApplicable: the system has no text encoder.
     """
-    if not bench.embedder.has_text:
+    if not context.embedder.has_text:
         raise NotApplicable("this system has no text encoder; there is nothing to retrieve")
-    studies = bench.library.studies(options.dataset, options.split)
+    studies = context.data.studies(options.dataset, options.split)
     rows, texts = _pairs(options, studies)
-    images = bench.embed(options.dataset, options.split, rows).global_
-    vectors = _text_vectors(options, bench.embedder, texts)
+    images = context.embed(options.dataset, options.split, rows).global_
+    vectors = _text_vectors(options, context.embedder, texts)
     joined = [" ".join(sentences) for sentences in texts]
     same = same_text(joined)
     scores = images @ vectors.T
@@ -61,13 +61,6 @@ def retrieval(options: RetrievalOptions, bench: Bench) -> Outcome:
     )
     shown = _shown(rows, scores, same, joined)
     return Outcome(options.dataset, options.split, parts, retrieved=shown)
-
-
-def same_text(texts: list[str]) -> np.ndarray:
-    """bool [n, n]: equal after folding case and white space."""
-    folded = [" ".join(text.lower().split()) for text in texts]
-    _, number = np.unique(folded, return_inverse=True)
-    return number[:, None] == number[None, :]
 
 
 def first_hit_rank(scores: np.ndarray, hits: np.ndarray) -> np.ndarray:
@@ -110,21 +103,8 @@ def _pairs(options: RetrievalOptions, studies: Studies) -> tuple[np.ndarray, lis
     return np.asarray(rows), texts
 
 
-def report_sentences(studies: Studies, row: int, sections: tuple[str, ...] = SECTIONS) -> list[str]:
-    """Sentences of the named sections, or of the whole report when it has none of them."""
-    study = studies[row]
-    wanted = [k for k, (name, _) in enumerate(study.sections) if name.lower() in sections]
-    wanted = wanted or list(range(len(study.sections)))
-    found = [
-        study.sentence_text(k)
-        for k, sentence in enumerate(study.sentences)
-        if sentence.section in wanted
-    ]
-    return found or [text for k in wanted if (text := study.sections[k][1].strip())]
-
-
 def _text_vectors(
-    options: RetrievalOptions, embedder: EmbedsImages, texts: list[list[str]]
+    options: RetrievalOptions, embedder: ImageEmbedder, texts: list[list[str]]
 ) -> np.ndarray:
     if options.text == "report":
         return embedder.texts([" ".join(sentences) for sentences in texts]).global_

@@ -22,11 +22,11 @@ from medst_jax.evaluate.fitting.short_training import in_blocks
 from medst_jax.evaluate.protocols.parts.finding_masks import FindingMasks, marked_images
 from medst_jax.evaluate.protocols.parts.location_baseline import centre_map
 from medst_jax.evaluate.protocols.parts.marked_pictures import worst_to_best
+from medst_jax.evaluate.protocols.parts.severity_head import HEAD_LABELS
 from medst_jax.evaluate.protocols.parts.similarity_maps import METRICS, map_numbers
-from medst_jax.evaluate.protocols.severity import HEAD_LABELS
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from medst_jax.evaluate.subjects.train_and_test import train_and_test
 
@@ -67,20 +67,20 @@ class SaliencyOptions:
             raise ValueError(f"samples is {self.samples}; at least one copy of an image is needed")
 
 
-def saliency(options: SaliencyOptions, bench: Bench) -> Outcome:
+def saliency(options: SaliencyOptions, context: EvaluationContext) -> Outcome:
     """Measure the saliency map of every image that has a mask.
 
     Raises:
       NotApplicable: the system has no logit of this class, or nothing is marked in the images.
     """
-    weights = _logit(options.task.classes[0], bench.embedder.labels)
-    train, test = train_and_test(options.task, options.train, options.test_fraction, bench)
-    _, known = marked_images(train, bench)
-    test, truth = marked_images(test, bench)
+    weights = _logit(options.task.classes[0], context.embedder.labels)
+    train, test = train_and_test(options.task, options.train, options.test_fraction, context)
+    _, known = marked_images(train, context)
+    test, truth = marked_images(test, context)
     at = np.flatnonzero(truth.marked)
     test, truth = test.subset(at), FindingMasks(truth.mask[at], truth.inside[at])
-    images = bench.library.images(test.options.dataset, test.options.split, test.rows)
-    sharp = saliency_maps(bench.embedder.system(), images, weights, options)
+    images = context.data.images(test.options.dataset, test.options.split, test.rows)
+    sharp = saliency_maps(context.embedder.system(), images, weights, options)
     smooth = gaussian_filter(sharp, options.smoothing * images.shape[1], axes=(1, 2))
     # Gradients have no scale of their own: thresholds are shares of an image's highest value.
     smooth /= np.maximum(smooth.max(axis=(1, 2), keepdims=True), 1e-30)
@@ -143,10 +143,10 @@ def _smooth_gradients(static: Any, state: Any, batch: list[jax.Array]) -> jax.Ar
         return jnp.sum(nnx.merge(graph, parameters).class_logits(images) @ weights)
 
     def gradient(number: jax.Array) -> jax.Array:
-        draws = jax.vmap(
+        samples = jax.vmap(
             lambda key: jax.random.normal(jax.random.fold_in(key, number), images.shape[1:])
         )(keys)
-        return jax.grad(logit)(images + 255.0 * noise * draws)[..., 0]
+        return jax.grad(logit)(images + 255.0 * noise * samples)[..., 0]
 
     return jnp.abs(jax.lax.map(gradient, jnp.arange(samples)).mean(0))
 

@@ -21,7 +21,7 @@ from medst_jax.data.records.annotations import SentencePair
 from medst_jax.evaluate.fitting.tuning import TuningOptions, tuned_scores
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 
 CLASSES = ("entailment", "neutral", "contradiction")
 
@@ -47,20 +47,20 @@ class SentenceInferenceOptions:
     )
 
 
-def sentence_inference(options: SentenceInferenceOptions, bench: Bench) -> Outcome:
+def sentence_inference(options: SentenceInferenceOptions, context: EvaluationContext) -> Outcome:
     """Tune on the training pairs, classify the test pairs.
 
     Raises:
       NotApplicable: there is no text encoder, or either side lacks a class.
     """
-    if not bench.embedder.has_text:
+    if not context.embedder.has_text:
         raise NotApplicable("this system has no text encoder; sentences cannot be embedded")
-    test = _pairs(bench, options.dataset, options.split)
-    held_out = {pair.text_a for pair in test}
+    test = _pairs(context, options.dataset, options.split)
+    test_premises = {pair.text_a for pair in test}
     train = [
         pair
-        for pair in _pairs(bench, options.train_dataset, options.train_split)
-        if pair.text_a not in held_out
+        for pair in _pairs(context, options.train_dataset, options.train_split)
+        if pair.text_a not in test_premises
     ]
     for dataset, split, pairs in (
         (options.dataset, options.split, test),
@@ -71,12 +71,14 @@ def sentence_inference(options: SentenceInferenceOptions, bench: Bench) -> Outco
             raise NotApplicable(
                 f"{dataset}/{split} has no pairs of {', '.join(sorted(missing))} that serve"
             )
-    fit, held = (_tokens(bench, pairs) for pairs in (train, test))
+    train_tokens, test_tokens = (_tokens(context, pairs) for pairs in (train, test))
     targets, truth = (_targets(pairs) for pairs in (train, test))
-    system = bench.embedder.system()
-    progress = tqdm(range(options.runs), desc="inference", disable=not bench.library.progress)
+    system = context.embedder.system()
+    progress = tqdm(range(options.runs), desc="inference", disable=not context.data.progress)
     scores = [
-        tuned_scores(system, _compared, fit, targets, held, len(CLASSES), options.tuning, run)
+        tuned_scores(
+            system, _compared, train_tokens, targets, test_tokens, len(CLASSES), options.tuning, run
+        )
         for run in progress
     ]
     # Pairs about one sentence belong together in the bootstrap.
@@ -87,10 +89,10 @@ def sentence_inference(options: SentenceInferenceOptions, bench: Bench) -> Outco
     return Outcome(options.dataset, options.split, (part,))
 
 
-def _pairs(bench: Bench, dataset: str, split: str) -> list[SentencePair]:
+def _pairs(context: EvaluationContext, dataset: str, split: str) -> list[SentencePair]:
     return [
         pair
-        for pair in bench.library.annotations(dataset, SentencePair, split)
+        for pair in context.data.annotations(dataset, SentencePair, split)
         if pair.relation in CLASSES
     ]
 
@@ -99,10 +101,10 @@ def _targets(pairs: list[SentencePair]) -> np.ndarray:
     return np.array([CLASSES.index(pair.relation) for pair in pairs], np.int64)
 
 
-def _tokens(bench: Bench, pairs: list[SentencePair]) -> tuple[np.ndarray, ...]:
+def _tokens(context: EvaluationContext, pairs: list[SentencePair]) -> tuple[np.ndarray, ...]:
     """What `encode_text` takes, of the first sentences and then of the second."""
-    first = bench.embedder.tokens([pair.text_a for pair in pairs])
-    return (*first, *bench.embedder.tokens([pair.text_b for pair in pairs]))
+    first = context.embedder.tokens([pair.text_a for pair in pairs])
+    return (*first, *context.embedder.tokens([pair.text_b for pair in pairs]))
 
 
 def _compared(system: Any, *arrays: jax.Array) -> jax.Array:

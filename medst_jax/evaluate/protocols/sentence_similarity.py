@@ -16,7 +16,7 @@ from sklearn.model_selection import GroupKFold
 from medst_jax.data.records.annotations import SentencePair
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,17 +39,17 @@ class SentenceSimilarityOptions:
     folds: int = 10
 
 
-def sentence_similarity(options: SentenceSimilarityOptions, bench: Bench) -> Outcome:
+def sentence_similarity(options: SentenceSimilarityOptions, context: EvaluationContext) -> Outcome:
     """Score every pair.
 
     Raises:
       NotApplicable: the system has no text encoder, or no pair serves.
     """
-    if not bench.embedder.has_text:
+    if not context.embedder.has_text:
         raise NotApplicable("this system has no text encoder; sentences cannot be embedded")
     chosen = [
         pair
-        for pair in bench.library.annotations(options.dataset, SentencePair, options.split)
+        for pair in context.data.annotations(options.dataset, SentencePair, options.split)
         if pair.subset == options.subset or not options.subset
         if pair.relation in (*options.same, *options.different)
     ]
@@ -60,7 +60,7 @@ def sentence_similarity(options: SentenceSimilarityOptions, bench: Bench) -> Out
             f"{options.different} in subset {options.subset or 'all'}"
         )
     first, second = (
-        bench.embedder.texts([getattr(pair, side) for pair in chosen]).global_
+        context.embedder.texts([getattr(pair, side) for pair in chosen]).global_
         for side in ("text_a", "text_b")
     )
     scores = np.sum(first * second, axis=1)
@@ -69,7 +69,7 @@ def sentence_similarity(options: SentenceSimilarityOptions, bench: Bench) -> Out
     auroc = Predictions("multi", groups, same[:, None], scores[None, :, None], ("same",))
     hits = np.stack(
         [
-            held_out_hits(scores, same, groups, options.folds),
+            cross_validated_hits(scores, same, groups, options.folds),
             released_hits(scores, same, options.folds),
         ],
         axis=1,
@@ -89,7 +89,7 @@ def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
     return float(cuts[int(np.argmax(right))])
 
 
-def held_out_hits(
+def cross_validated_hits(
     scores: np.ndarray, same: np.ndarray, groups: np.ndarray, folds: int
 ) -> np.ndarray:
     """float32 [n], 1 where a pair is rightly decided by the threshold of the other folds."""

@@ -13,16 +13,15 @@ from typing import Literal
 
 import numpy as np
 
-from medst_jax.evaluate.protocols.linear_probe import fit_probe
+from medst_jax.evaluate.fitting.logistic_regression import fit_probe
+from medst_jax.evaluate.protocols.parts.severity_head import HEAD_LABELS, from_cumulative
 from medst_jax.evaluate.protocols.parts.trajectories import trajectories
 from medst_jax.evaluate.statistics.outcome import Derived, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 
 LEVELS = 4
 QUESTIONS = ("0 v 123", "01 v 23", "012 v 3")
-# The names under which systems answer these questions by `class_logits`.
-HEAD_LABELS = ("Edema >= 1", "Edema >= 2", "Edema >= 3")
 PAIRS = tuple((a, b) for a in range(LEVELS) for b in range(a + 1, LEVELS))
 _SMALLEST_PAIRS = 20  # fewer changes of severity: no interval
 
@@ -57,20 +56,20 @@ class SeverityOptions:
     train: GradedOptions | None = None
 
 
-def severity(options: SeverityOptions, bench: Bench) -> Outcome:
+def severity(options: SeverityOptions, context: EvaluationContext) -> Outcome:
     """Grade every test image.
 
     Raises:
       NotApplicable: by "head", and the system has no severity head.
       ValueError: by "probe" without training images, or without two grades among them.
     """
-    rows, grades = _graded(options.task, bench)
-    index = bench.library.studies(options.task.dataset, options.task.split).index
+    rows, grades = _graded(options.task, context)
+    index = context.data.studies(options.task.dataset, options.task.split).index
     patients = np.asarray(index.patient)[rows]
     if options.by == "head":
-        probabilities = _by_head(options.task, rows, bench)
+        probabilities = _by_head(options.task, rows, context)
     else:
-        probabilities = _by_probe(options, rows, patients, bench)
+        probabilities = _by_probe(options, rows, patients, context)
     expected = probabilities @ np.arange(LEVELS)
     return Outcome(
         options.task.dataset,
@@ -89,19 +88,8 @@ def severity(options: SeverityOptions, bench: Bench) -> Outcome:
     )
 
 
-def from_cumulative(logits: np.ndarray) -> np.ndarray:
-    """Probabilities [n, 4] of the grades from logits [n, 3] of severity >= 1, 2, 3.
-
-    Heads whose questions are asked apart may cross; a negative difference then counts as 0.
-    """
-    above = 1.0 / (1.0 + np.exp(-np.clip(logits.astype(np.float64), -60, 60)))
-    edges = np.concatenate([np.ones((len(above), 1)), above, np.zeros((len(above), 1))], axis=1)
-    parts = np.maximum(edges[:, :-1] - edges[:, 1:], 0.0)
-    return parts / parts.sum(1, keepdims=True)
-
-
-def _graded(options: GradedOptions, bench: Bench) -> tuple[np.ndarray, np.ndarray]:
-    studies = bench.library.studies(options.dataset, options.split)
+def _graded(options: GradedOptions, context: EvaluationContext) -> tuple[np.ndarray, np.ndarray]:
+    studies = context.data.studies(options.dataset, options.split)
     grades = np.asarray(studies.index.severity)
     rows = np.flatnonzero((grades >= 0) & np.asarray(studies.index.has_frontal, bool))
     if options.sources:
@@ -113,23 +101,23 @@ def _graded(options: GradedOptions, bench: Bench) -> tuple[np.ndarray, np.ndarra
     return rows, grades[rows].astype(np.int64)
 
 
-def _by_head(task: GradedOptions, rows: np.ndarray, bench: Bench) -> np.ndarray:
-    labels = bench.embedder.labels
+def _by_head(task: GradedOptions, rows: np.ndarray, context: EvaluationContext) -> np.ndarray:
+    labels = context.embedder.labels
     if any(name not in labels for name in HEAD_LABELS):
         raise NotApplicable('the system has no severity head; grade by "probe"')
-    logits = bench.embed(task.dataset, task.split, rows).logits
+    logits = context.embed(task.dataset, task.split, rows).logits
     assert logits is not None, "a system with label prototypes gives logits"
     return from_cumulative(logits[:, [labels.index(name) for name in HEAD_LABELS]])
 
 
 def _by_probe(
-    options: SeverityOptions, rows: np.ndarray, patients: np.ndarray, bench: Bench
+    options: SeverityOptions, rows: np.ndarray, patients: np.ndarray, context: EvaluationContext
 ) -> np.ndarray:
     if options.train is None:
         raise ValueError('severity by "probe" needs `train`, the graded images of the probe')
-    fit_rows, targets = _graded(options.train, bench)
+    fit_rows, targets = _graded(options.train, context)
     keys = [
-        bench.library.studies(part.dataset, part.split).index.patient_key[chosen]
+        context.data.studies(part.dataset, part.split).index.patient_key[chosen]
         for part, chosen in ((options.train, fit_rows), (options.task, rows))
     ]
     apart = ~np.isin(*keys)
@@ -139,13 +127,13 @@ def _by_probe(
             f"{options.train.dataset}/{options.train.split} has graded images of fewer than two "
             "grades once the patients of the test images are left out"
         )
-    fit = bench.embed(options.train.dataset, options.train.split, fit_rows).features
-    held = bench.embed(options.task.dataset, options.task.split, rows).features
+    train_features = context.embed(options.train.dataset, options.train.split, fit_rows).features
+    test_features = context.embed(options.task.dataset, options.task.split, rows).features
     # Features of any scale: the published regularisation assumes about unit variance.
-    mean, deviation = fit.mean(0), fit.std(0) + 1e-6
-    probe, _ = fit_probe((fit - mean) / deviation, targets)
+    mean, deviation = train_features.mean(0), train_features.std(0) + 1e-6
+    probe, _ = fit_probe((train_features - mean) / deviation, targets)
     probabilities = np.zeros((len(rows), LEVELS))
-    probabilities[:, probe.classes_] = probe.predict_proba((held - mean) / deviation)
+    probabilities[:, probe.classes_] = probe.predict_proba((test_features - mean) / deviation)
     return probabilities
 
 

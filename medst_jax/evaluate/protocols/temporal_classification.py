@@ -31,7 +31,7 @@ from medst_jax.evaluate.protocols.parts.progression_pairs import (
 )
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.folds import (
     CLASSIFIERS,
     cross_scores,
@@ -67,16 +67,18 @@ class TemporalClassificationOptions:
     seeds: tuple[int, ...] = (42, 100, 666)
 
 
-def temporal_classification(options: TemporalClassificationOptions, bench: Bench) -> Outcome:
+def temporal_classification(
+    options: TemporalClassificationOptions, context: EvaluationContext
+) -> Outcome:
     """Classify the pairs of every finding from every kind of input.
 
     Raises:
       NotApplicable: no finding has a pair of each class for every fold.
     """
     parts: list[Part] = []
-    quiet = not bench.library.progress
-    for name, pairs in tqdm(_findings(options, bench).items(), desc="temporal", disable=quiet):
-        for kind, scores in _scores(options, bench, pairs).items():
+    quiet = not context.data.progress
+    for name, pairs in tqdm(_findings(options, context).items(), desc="temporal", disable=quiet):
+        for kind, scores in _scores(options, context, pairs).items():
             predictions = Predictions("single", pairs.patients, pairs.targets, scores, CLASSES)
             parts.append(Part(f"{name}/{kind}", predictions, pairs.rows))
     kinds = dict.fromkeys(part.name.rpartition("/")[2] for part in parts)
@@ -84,31 +86,33 @@ def temporal_classification(options: TemporalClassificationOptions, bench: Bench
     return Outcome(options.dataset, options.split, (*means, *parts))
 
 
-def _findings(options: TemporalClassificationOptions, bench: Bench) -> dict[str, ProgressionPairs]:
+def _findings(
+    options: TemporalClassificationOptions, context: EvaluationContext
+) -> dict[str, ProgressionPairs]:
     read = PAIRS[options.changes]
-    pairs = read(bench, options.dataset, options.split, options.findings)
-    found = {name: some for name, some in pairs.items() if some.rarest >= options.folds}
-    if not found:
+    pairs = read(context, options.dataset, options.split, options.findings)
+    enough = {name: some for name, some in pairs.items() if some.rarest >= options.folds}
+    if not enough:
         raise NotApplicable(
             f"no finding of {options.dataset}/{options.split} has {options.folds} patients in each "
             f"of {', '.join(CLASSES)}; use more patients or fewer folds"
         )
-    return found
+    return enough
 
 
 def _scores(
-    options: TemporalClassificationOptions, bench: Bench, pairs: ProgressionPairs
+    options: TemporalClassificationOptions, context: EvaluationContext, pairs: ProgressionPairs
 ) -> dict[str, np.ndarray]:
     """Scores float32 [seeds, n, 3] by kind of input."""
-    current = bench.embed(options.dataset, options.split, pairs.rows).global_
-    prior = bench.embed(options.dataset, options.split, pairs.priors).global_
-    both = _paired(options, bench, pairs.rows, pairs.priors)
+    current = context.embed(options.dataset, options.split, pairs.rows).global_
+    prior = context.embed(options.dataset, options.split, pairs.priors).global_
+    both = _paired(options, context, pairs.rows, pairs.priors)
     elsewhere = pairs.priors[other_patients(pairs.patients)]
     altered = {
-        "swapped": _paired(options, bench, pairs.priors, pairs.rows),
-        "other_prior": _paired(options, bench, pairs.rows, elsewhere),
+        "swapped": _paired(options, context, pairs.priors, pairs.rows),
+        "other_prior": _paired(options, context, pairs.rows, elsewhere),
     }
-    if bench.embedder.reads_priors:
+    if context.embedder.reads_priors:
         altered["no_prior"] = current
     single = {"current": current, "prior": prior}
     runs = [_cross_validated(options, pairs, both, single, altered, seed) for seed in options.seeds]
@@ -144,14 +148,17 @@ def _cross_validated(
 
 
 def _paired(
-    options: TemporalClassificationOptions, bench: Bench, rows: np.ndarray, priors: np.ndarray
+    options: TemporalClassificationOptions,
+    context: EvaluationContext,
+    rows: np.ndarray,
+    priors: np.ndarray,
 ) -> np.ndarray:
     """Features [n, D] of images `rows` with priors `priors`."""
-    if bench.embedder.reads_priors:
-        images = (bench.library.images(options.dataset, options.split, r) for r in (rows, priors))
+    if context.embedder.reads_priors:
+        images = (context.data.images(options.dataset, options.split, r) for r in (rows, priors))
         current, prior = images
-        return bench.embedder.pairs(current, prior, np.ones(len(rows), bool)).global_
-    embedded = (bench.embed(options.dataset, options.split, r).global_ for r in (rows, priors))
+        return context.embedder.pairs(current, prior, np.ones(len(rows), bool)).global_
+    embedded = (context.embed(options.dataset, options.split, r).global_ for r in (rows, priors))
     return np.concatenate(list(embedded), axis=1)
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from medst_jax.data.records.timeline import other_patients
-from medst_jax.evaluate.protocols.retrieval import report_sentences
+from medst_jax.evaluate.protocols.parts.report_texts import report_sentences
 from medst_jax.evaluate.statistics.outcome import Attributed, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.text.labeler import label_sentence
 
 _SHOWN = 4
@@ -53,33 +53,33 @@ class _Report:
     affirmed: np.ndarray
 
 
-def word_attribution(options: WordAttributionOptions, bench: Bench) -> Outcome:
+def word_attribution(options: WordAttributionOptions, context: EvaluationContext) -> Outcome:
     """Attribute every report's score to its words.
 
     Raises:
       NotApplicable: the system scores no pairs, or no report has both kinds of words.
     """
-    if not bench.embedder.has_text_scores:
+    if not context.embedder.has_text_scores:
         raise NotApplicable("this system scores no texts of an image")
-    reports = _reports(options, bench)
+    reports = _reports(options, context)
     rows = np.array([report.row for report in reports], np.int64)
-    studies = bench.library.studies(options.dataset, options.split)
+    studies = context.data.studies(options.dataset, options.split)
     patients = np.asarray(studies.index.patient)[rows]
-    own = [_attribution(report, report.row, options, bench) for report in reports]
+    own = [_attribution(report, report.row, options, context) for report in reports]
     elsewhere = rows[other_patients(patients)]
     readings = {
         "own image": own,
         "other_patient": [
-            _attribution(report, int(row), options, bench)
+            _attribution(report, int(row), options, context)
             for report, row in zip(reports, elsewhere, strict=True)
         ],
         "position": [-np.arange(len(report.words), dtype=float) for report in reports],
     }
     parts = []
-    for name, found in readings.items():
+    for name, attributions in readings.items():
         areas = [
             roc_auc_score(report.affirmed, values)
-            for report, values in zip(reports, found, strict=True)
+            for report, values in zip(reports, attributions, strict=True)
         ]
         predictions = Predictions.measured(patients, np.array(areas)[:, None], ("word_auroc",))
         parts.append(Part(name, predictions, rows))
@@ -90,38 +90,38 @@ def word_attribution(options: WordAttributionOptions, bench: Bench) -> Outcome:
     return Outcome(options.dataset, options.split, tuple(parts), attributed=shown)
 
 
-def _reports(options: WordAttributionOptions, bench: Bench) -> list[_Report]:
-    studies = bench.library.studies(options.dataset, options.split)
+def _reports(options: WordAttributionOptions, context: EvaluationContext) -> list[_Report]:
+    studies = context.data.studies(options.dataset, options.split)
     candidates = np.flatnonzero(studies.index.has_frontal)
     # In an order that spreads over the split, until there are enough.
     order = np.random.default_rng(0).permutation(candidates)
-    found = []
+    reports = []
     for row in order:
         words: list[str] = []
         affirmed: list[bool] = []
         for sentence in report_sentences(studies, int(row)):
-            said = any(code == 1 for code in label_sentence(sentence).values())
+            affirms = any(code == 1 for code in label_sentence(sentence).values())
             words += sentence.split()
-            affirmed += [said] * len(sentence.split())
+            affirmed += [affirms] * len(sentence.split())
         if any(affirmed) and not all(affirmed):
-            found.append(_Report(int(row), tuple(words), np.asarray(affirmed)))
-        if len(found) == options.limit:
+            reports.append(_Report(int(row), tuple(words), np.asarray(affirmed)))
+        if len(reports) == options.limit:
             break
-    if not found:
+    if not reports:
         raise NotApplicable(
             f"{options.dataset}/{options.split} has no report that affirms a finding and says "
             "something else as well"
         )
-    return found
+    return reports
 
 
 def _attribution(
-    report: _Report, row: int, options: WordAttributionOptions, bench: Bench
+    report: _Report, row: int, options: WordAttributionOptions, context: EvaluationContext
 ) -> np.ndarray:
     """Fall of the score without each word, float64 [n]; the image is that of `row`."""
     words = report.words
     texts = [" ".join(words)]
     texts += [" ".join(words[:k] + words[k + 1 :]) for k in range(len(words))]
-    (image,) = bench.library.images(options.dataset, options.split, np.array([row]))
-    scores = bench.embedder.text_scores(image, texts)
+    (image,) = context.data.images(options.dataset, options.split, np.array([row]))
+    scores = context.embedder.text_scores(image, texts)
     return (scores[0] - scores[1:]).astype(np.float64)

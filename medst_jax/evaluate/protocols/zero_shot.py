@@ -25,7 +25,7 @@ from medst_jax.evaluate.protocols.parts.class_prompts import (
 from medst_jax.evaluate.protocols.parts.similarity_maps import similarity_map
 from medst_jax.evaluate.statistics.outcome import Mapped, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench, EmbedsImages
+from medst_jax.evaluate.subjects.context import EvaluationContext, ImageEmbedder
 from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
 
@@ -58,42 +58,42 @@ class ZeroShotOptions:
     heat_maps: bool = False
 
 
-def zero_shot(options: ZeroShotOptions, bench: Bench) -> Outcome:
+def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
     """Score every test image for every class.
 
     Raises:
       NotApplicable: the mode needs a text encoder, or prototypes, that the system lacks.
     """
-    task = bench.library.task(options.task)
-    embedded = bench.embed(options.task.dataset, options.task.split, task.rows)
-    scores = class_scores(options, bench.embedder, embedded, task.classes)
+    task = context.data.task(options.task)
+    embedded = context.embed(options.task.dataset, options.task.split, task.rows)
+    scores = class_scores(options, context.embedder, embedded, task.classes)
     predictions = Predictions(
         options.task.kind, task.patients, task.targets, scores[None], task.classes
     )
     part = Part("", predictions, task.rows)
-    mapped = _mapped(options, bench, task, scores) if options.heat_maps else None
+    mapped = _mapped(options, context, task, scores) if options.heat_maps else None
     return Outcome(options.task.dataset, options.task.split, (part,), mapped=mapped)
 
 
 def _mapped(
-    options: ZeroShotOptions, bench: Bench, task: Task, scores: np.ndarray
+    options: ZeroShotOptions, context: EvaluationContext, task: Task, scores: np.ndarray
 ) -> Mapped | None:
     if options.mode != "text":
         return None
     rows = task.rows[scores.argmax(0)]
-    images = bench.library.images(options.task.dataset, options.task.split, rows)
-    patches = bench.embedder.patches(images)
+    images = context.data.images(options.task.dataset, options.task.split, rows)
+    patches = context.embedder.patches(images)
     if round(patches.shape[1] ** 0.5) ** 2 != patches.shape[1]:
         return None
-    texts = [v.mean(0) for v in prompt_vectors(options, bench.embedder, task.classes)]
-    size = bench.library.size
+    texts = [v.mean(0) for v in prompt_vectors(options, context.embedder, task.classes)]
+    size = context.data.size
     maps = [similarity_map(p, t, size) for p, t in zip(patches, texts, strict=True)]
     title = "where each class is seen in its highest-scoring image: cosine with its prompts"
     return Mapped(title, rows, task.classes, np.stack(maps))
 
 
 def class_scores(
-    options: ZeroShotOptions, embedder: EmbedsImages, images: Embeddings, classes: tuple[str, ...]
+    options: ZeroShotOptions, embedder: ImageEmbedder, images: Embeddings, classes: tuple[str, ...]
 ) -> np.ndarray:
     """Scores float32 [N, C] of embedded images for the classes."""
     mode = options.mode
@@ -122,7 +122,7 @@ def class_scores(
 
 
 def prompt_vectors(
-    options: ZeroShotOptions, embedder: EmbedsImages, classes: tuple[str, ...]
+    options: ZeroShotOptions, embedder: ImageEmbedder, classes: tuple[str, ...]
 ) -> list[np.ndarray]:
     """For each class the unit-norm vectors float32 [prompts, E] of its prompts."""
     groups = [class_prompts(name, options.prompts, options.own_prompts) for name in classes]
@@ -136,7 +136,7 @@ def _labels_of(options: ZeroShotOptions, name: str) -> tuple[str, ...]:
 
 
 def _without_prototype(
-    options: ZeroShotOptions, embedder: EmbedsImages, classes: tuple[str, ...]
+    options: ZeroShotOptions, embedder: ImageEmbedder, classes: tuple[str, ...]
 ) -> list[str]:
     known = {label.lower() for label in embedder.labels}
     return [

@@ -15,7 +15,7 @@ import numpy as np
 
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from medst_jax.text.prompts import prompt_bank
 
@@ -39,24 +39,24 @@ class ZeroShotPairOptions:
     negative: tuple[str, ...] = NO_PNEUMONIA
 
 
-def zero_shot_pair(options: ZeroShotPairOptions, bench: Bench) -> Outcome:
+def zero_shot_pair(options: ZeroShotPairOptions, context: EvaluationContext) -> Outcome:
     """Score every image of the task.
 
     Raises:
       NotApplicable: the system has no text encoder.
       ValueError: the task has more than one class, or is not of kind "multi".
     """
-    if not bench.embedder.has_text:
+    if not context.embedder.has_text:
         raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
-    task = bench.library.task(options.task)
+    task = context.data.task(options.task)
     if len(task.classes) != 1 or options.task.kind != "multi":
         raise ValueError(
             f"zero_shot_pair needs one class and kind='multi'; it has {len(task.classes)} classes "
             f"and kind={options.task.kind!r}"
         )
-    images = bench.embed(options.task.dataset, options.task.split, task.rows).global_
+    images = context.embed(options.task.dataset, options.task.split, task.rows).global_
     known = task.targets[:, 0] >= 0
-    score = images @ (_vector(bench, options.positive) - _vector(bench, options.negative))
+    score = images @ (_vector(context, options.positive) - _vector(context, options.negative))
     scores = np.stack([-score, score], axis=1)[known][None] / 2
     classes = (f"no {task.classes[0]}", task.classes[0])
     predictions = Predictions(
@@ -70,7 +70,7 @@ def zero_shot_pair(options: ZeroShotPairOptions, bench: Bench) -> Outcome:
     return Outcome(options.task.dataset, options.task.split, (part,))
 
 
-def _vector(bench: Bench, prompts: tuple[str, ...]) -> np.ndarray:
+def _vector(context: EvaluationContext, prompts: tuple[str, ...]) -> np.ndarray:
     """Unit-norm mean [E] of the prompts' vectors."""
-    mean = bench.embedder.texts(prompts).global_.mean(0)
+    mean = context.embedder.texts(prompts).global_.mean(0)
     return mean / max(float(np.linalg.norm(mean)), 1e-12)

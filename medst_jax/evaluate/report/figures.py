@@ -94,7 +94,9 @@ def reliability_figure(predictions: Predictions) -> str:
     member = calibration.one_hot_bins(confidences)
     count = member.sum(0)
     filled = count > 0
-    accuracy, said = (values @ member[:, filled] / count[filled] for values in (right, confidences))
+    accuracy, mean_confidence = (
+        values @ member[:, filled] / count[filled] for values in (right, confidences)
+    )
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(3.3, 3.1), layout="constrained")
         axes = figure.add_subplot()
@@ -106,7 +108,7 @@ def reliability_figure(predictions: Predictions) -> str:
             label="share of images",
         )
         axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
-        axes.plot(said, accuracy, "o-", color=COLOURS[0], markersize=4, label="accuracy")
+        axes.plot(mean_confidence, accuracy, "o-", color=COLOURS[0], markersize=4, label="accuracy")
         axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.01))
         axes.set_aspect("equal")
         axes.legend(frameon=False, fontsize=8, loc="upper left")
@@ -224,20 +226,20 @@ def mentions_figure(curves: dict[str, list[tuple[float, float]]]) -> str:
         return _svg(figure)
 
 
-def trajectory_figure(found: Sequence[Trajectory]) -> str:
+def trajectory_figure(trajectories: Sequence[Trajectory]) -> str:
     """A panel per patient: predicted severity with its standard deviation, and the grades."""
-    columns = min(3, len(found))
-    lines = -(-len(found) // columns)
+    columns = min(3, len(trajectories))
+    lines = -(-len(trajectories) // columns)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(2.7 * columns, 1.9 * lines), layout="constrained")
         panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
-        for axes, one in zip(panels, found, strict=False):
+        for axes, one in zip(panels, trajectories, strict=False):
             low, high = one.expected - one.deviation, one.expected + one.deviation
             axes.fill_between(one.days, low, high, color=COLOURS[0], alpha=0.15, linewidth=0)
             axes.plot(one.days, one.expected, "-", color=COLOURS[0], label="predicted")
             axes.plot(one.days, one.grades, "o", color=COLOURS[1], markersize=5, label="grade")
             axes.set(ylim=(-0.3, 3.3), yticks=range(4), xlabel="days")
-        for axes in panels[len(found) :]:
+        for axes in panels[len(trajectories) :]:
             axes.set_visible(False)
         panels[0].legend(frameon=False, fontsize=7)
         return _svg(figure)

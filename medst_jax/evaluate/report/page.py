@@ -24,8 +24,8 @@ from medst_jax.evaluate.report.style import STYLE
 from medst_jax.evaluate.statistics.calibration import are_probabilities
 from medst_jax.evaluate.statistics.outcome import Outcome
 from medst_jax.evaluate.statistics.rows import Row, interval
-from medst_jax.evaluate.subjects.bench import Library
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest, cautions
+from medst_jax.evaluate.subjects.context import EvaluationData
 from medst_jax.evaluate.suite import SuiteResult
 
 HEADLINES = ("balanced_accuracy", "auroc", "harmonic_mean", "recall@10", "pairwise")
@@ -51,38 +51,41 @@ def write_report(
     path: epath.PathLike,
     options: ReportOptions,
     result: SuiteResult,
-    library: Library,
+    evaluation_data: EvaluationData,
     system: SystemUnderTest,
 ) -> None:
     """Write the report as one HTML file without outside references."""
-    epath.Path(path).write_text(render(options, result, library, system))
+    epath.Path(path).write_text(render(options, result, evaluation_data, system))
 
 
 def render(
-    options: ReportOptions, result: SuiteResult, library: Library, system: SystemUnderTest
+    options: ReportOptions,
+    result: SuiteResult,
+    evaluation_data: EvaluationData,
+    system: SystemUnderTest,
 ) -> str:
     """The report as HTML text."""
     used = {(o.dataset, o.split): None for o in result.outcomes.values()}
-    found = [library.image_studies(*key) for key in used]
-    studies = [one for one in found if one is not None]
+    opened = [evaluation_data.image_studies(*key) for key in used]
+    studies = [one for one in opened if one is not None]
     body = [
         f"<h1>{html.escape(options.title)}</h1>",
         f'<p class="sub">{_facts(options.facts)}</p>',
         *(
             _warning(text)
             for one in studies
-            for text in cautions(one, library.exclusion(one.name), system).values()
+            for text in cautions(one, evaluation_data.exclusion(one.name), system).values()
         ),
         *(_warning(f"{name}: skipped. {why}") for name, why in result.skipped.items()),
         _cards(result.rows),
     ]
     for name, outcome in result.outcomes.items():
         rows = [r for r in result.rows if r.task == name or r.task.startswith(f"{name}/")]
-        body.append(_section(name, outcome, rows, library, options))
+        body.append(_section(name, outcome, rows, evaluation_data, options))
     body.append(
         "<footer>Intervals are 95% percentile intervals of a bootstrap over patients; a class "
         "with fewer than 20 positive images gets none. "
-        + " ".join(map(html.escape, dict.fromkeys(_origin(library, *key) for key in used)))
+        + " ".join(map(html.escape, dict.fromkeys(_origin(evaluation_data, *key) for key in used)))
         + "</footer>"
     )
     return (
@@ -93,7 +96,11 @@ def render(
 
 
 def _section(
-    name: str, outcome: Outcome, rows: Sequence[Row], library: Library, options: ReportOptions
+    name: str,
+    outcome: Outcome,
+    rows: Sequence[Row],
+    evaluation_data: EvaluationData,
+    options: ReportOptions,
 ) -> str:
     protocol = rows[0].protocol.replace("_", " ")
     described = f"{protocol} on {outcome.dataset}, split {outcome.split}"
@@ -103,19 +110,19 @@ def _section(
         _tables(rows),
         _pictures(outcome, rows),
     ]
-    studies = library.image_studies(outcome.dataset, outcome.split)
+    studies = evaluation_data.image_studies(outcome.dataset, outcome.split)
     if studies is None:
         return "".join(parts)
     if showable(studies, options.include_restricted):
-        parts.append(classified_images(outcome, library))
-        parts.append(heat_maps(outcome, library))
+        parts.append(classified_images(outcome, evaluation_data))
+        parts.append(heat_maps(outcome, evaluation_data))
         if outcome.trajectories:
             parts.append(
                 "<h3>severity over days: predicted grade &plusmn; its standard deviation, and the "
                 f"reference</h3>{figures.trajectory_figure(outcome.trajectories)}"
             )
-        parts.append(retrieved_texts(outcome, library))
-        parts.append(attributed_words(outcome, library))
+        parts.append(retrieved_texts(outcome, evaluation_data))
+        parts.append(attributed_words(outcome, evaluation_data))
     else:
         parts.append(
             '<p class="sub">Images and texts are not shown: this data set may not be '
@@ -144,12 +151,12 @@ def _pictures(outcome: Outcome, rows: Sequence[Row]) -> str:
 def _shot_points(
     rows: Sequence[Row],
 ) -> list[tuple[float, float, float | None, float | None]]:
-    found = []
+    points = []
     for row in rows:
         amount, _, unit = row.task.rpartition("/")[2].partition(" ")
         if unit == "shots" and row.metric == "balanced_accuracy":
-            found.append((float(amount), row.value, row.low, row.high))
-    return found
+            points.append((float(amount), row.value, row.low, row.high))
+    return points
 
 
 def _tables(rows: Sequence[Row]) -> str:
@@ -218,7 +225,7 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _origin(library: Library, dataset: str, split: str) -> str:
-    licence = library.licence(dataset, split) or "not stated"
+def _origin(evaluation_data: EvaluationData, dataset: str, split: str) -> str:
+    licence = evaluation_data.licence(dataset, split) or "not stated"
     simulated = " Simulated images: no clinical claim." if "simulated" in dataset else ""
     return f"{dataset}: licence {licence}.{simulated}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Patient-clustered bootstrap: patients, not images, are drawn with replacement.
+"""Patient-clustered bootstrap: patients, not images, are resampled with replacement.
 
-A draw is a vector of multiplicities, so nothing is copied: a metric receives weights [R, n] for
-a block of R draws (see `metrics`) and returns R values.
+A replicate is a vector of multiplicities, so nothing is copied: a metric receives weights [R, n] for
+a block of R replicates (see `metrics`) and returns R values.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-DRAWS = 2_000
-_BLOCK = 4_000_000  # weights held at once, so that memory does not grow with the number of draws
+REPLICATES = 2_000
+_BLOCK = (
+    4_000_000  # weights held at once, so that memory does not grow with the number of replicates
+)
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 class Interval(NamedTuple):
-    """A value on the given images and the percentile bounds of its bootstrap draws."""
+    """A value on the given images and the percentile bounds of its bootstrap replicates."""
 
     value: float
     low: float
@@ -25,21 +27,21 @@ class Interval(NamedTuple):
 
 
 def patient_weights(
-    patients: np.ndarray, *, draws: int = DRAWS, seed: int = 0
+    patients: np.ndarray, *, replicates: int = REPLICATES, seed: int = 0
 ) -> Iterator[np.ndarray]:
-    """Blocks of float64 [R, n]: how often each image's patient was drawn.
+    """Blocks of float64 [R, n]: how often each image's patient was taken.
 
     Args:
       patients: [n] patient of each image (any integers).
-      draws: number of draws over all blocks.
-      seed: the same seed, patients and draws give the same weights, whatever is measured.
+      replicates: number of replicates over all blocks.
+      seed: the same seed, patients and number give the same weights, whatever is measured.
     """
     _, member = np.unique(np.asarray(patients), return_inverse=True)
     count = int(member.max()) + 1 if len(member) else 0
     rng = np.random.default_rng(seed)
     block = max(1, _BLOCK // max(len(member), 1))
-    for start in range(0, draws, block):
-        rows = min(block, draws - start)
+    for start in range(0, replicates, block):
+        rows = min(block, replicates - start)
         picks = rng.integers(0, count, size=(rows, count))
         picks += np.arange(rows)[:, None] * count
         times = np.bincount(picks.ravel(), minlength=rows * count).reshape(rows, count)
@@ -51,7 +53,7 @@ def clustered_interval(
     statistic: Statistic,
     patients: np.ndarray,
     *,
-    draws: int = DRAWS,
+    replicates: int = REPLICATES,
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
@@ -60,29 +62,36 @@ def clustered_interval(
     Args:
       statistic: weights [R, n] -> [R].
       patients: [n].
-      draws: bootstrap draws; 0 gives NaN bounds.
-      seed: of the draws.
+      replicates: bootstrap replicates; 0 gives NaN bounds.
+      seed: of the replicates.
       level: coverage of the interval.
     """
-    found = clustered_intervals(
-        lambda weights: {"": statistic(weights)}, patients, draws=draws, seed=seed, level=level
+    intervals = clustered_intervals(
+        lambda weights: {"": statistic(weights)},
+        patients,
+        replicates=replicates,
+        seed=seed,
+        level=level,
     )
-    return found[""]
+    return intervals[""]
 
 
 def clustered_intervals(
     statistics: Callable[[np.ndarray], Mapping[str, np.ndarray]],
     patients: np.ndarray,
     *,
-    draws: int = DRAWS,
+    replicates: int = REPLICATES,
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
     """As `clustered_interval`, of several statistics at once: weights [R, n] -> name to [R]."""
     values = {k: float(v[0]) for k, v in statistics(np.ones((1, len(patients)))).items()}
-    if draws == 0 or not len(patients):
+    if replicates == 0 or not len(patients):
         return {name: Interval(value, np.nan, np.nan) for name, value in values.items()}
-    blocks = [statistics(weights) for weights in patient_weights(patients, draws=draws, seed=seed)]
+    blocks = [
+        statistics(weights)
+        for weights in patient_weights(patients, replicates=replicates, seed=seed)
+    ]
     samples = {name: np.concatenate([block[name] for block in blocks]) for name in values}
     return {name: Interval(values[name], *_bounds(samples[name], level)) for name in values}
 
@@ -92,18 +101,18 @@ def paired_difference(
     second: Sequence[Statistic],
     patients: np.ndarray,
     *,
-    draws: int = DRAWS,
+    replicates: int = REPLICATES,
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Mean of `first` minus mean of `second`, both measured on the same draws of patients.
+    """Mean of `first` minus mean of `second`, both measured on the same replicates of the patients.
 
     Args:
       first: one statistic per training seed, all over the same n images.
       second: likewise, of the system that is compared with; may hold another number of seeds.
       patients: [n], shared by all of them.
-      draws: bootstrap draws.
-      seed: of the draws.
+      replicates: bootstrap replicates.
+      seed: of the replicates.
       level: coverage of the interval.
 
     Raises:
@@ -118,7 +127,7 @@ def paired_difference(
         left = np.mean([statistic(weights) for statistic in first], axis=0)
         return left - np.mean([statistic(weights) for statistic in second], axis=0)
 
-    return clustered_interval(difference, patients, draws=draws, seed=seed, level=level)
+    return clustered_interval(difference, patients, replicates=replicates, seed=seed, level=level)
 
 
 def _bounds(samples: np.ndarray, level: float) -> tuple[float, float]:

@@ -34,7 +34,7 @@ def calibration_error(
     Args:
       confidences: [n] in [0, 1].
       right: bool [n].
-      weights: [R, n], how often each image counts in each draw.
+      weights: [R, n], how often each image counts in each replicate.
     """
     gap = (confidences - right)[:, None] * one_hot_bins(confidences)
     weights = np.asarray(weights, np.float64)

@@ -15,7 +15,7 @@ def compare(
     control: Sequence[Predictions],
     metric: str,
     *,
-    draws: int = bootstrap.DRAWS,
+    replicates: int = bootstrap.REPLICATES,
     seed: int = 0,
 ) -> bootstrap.Interval:
     """Mean over training seeds of `system` minus that of `control`, with its patient interval.
@@ -23,7 +23,7 @@ def compare(
     Args:
       system, control: one `Predictions` per training seed, all of one task on the same images.
       metric: as in `measure.statistic`.
-      draws, seed: of the bootstrap; a draw takes the same patients for every run.
+      replicates, seed: of the bootstrap; a replicate takes the same patients for every run.
 
     Raises:
       ValueError: the runs were measured on different images, or a side is empty.
@@ -40,7 +40,7 @@ def compare(
         [statistic(p, metric) for p in system],
         [statistic(p, metric) for p in control],
         runs[0].patients if runs else np.zeros(0),
-        draws=draws,
+        replicates=replicates,
         seed=seed,
     )
 

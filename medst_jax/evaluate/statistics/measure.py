@@ -50,46 +50,54 @@ def statistic(predictions: Predictions, metric: str) -> bootstrap.Statistic:
         )
 
     def averaged(weights: np.ndarray) -> np.ndarray:
-        return np.mean([_once(draws, metric) for draws in _repeats(predictions, weights)], 0)
+        return np.mean(
+            [_metric_values(repeat, metric) for repeat in _repeats(predictions, weights)], 0
+        )
 
     return averaged
 
 
 def measure(
-    predictions: Predictions, *, draws: int = bootstrap.DRAWS, seed: int = 0
+    predictions: Predictions, *, replicates: int = bootstrap.REPLICATES, seed: int = 0
 ) -> list[Measurement]:
     """Every metric of the predictions; no interval where a class has fewer than 20 positives."""
     names = available(predictions)
 
     def averaged(weights: np.ndarray) -> dict[str, np.ndarray]:
         repeats = _repeats(predictions, weights)
-        found = [[_once(repeat, name) for name in names] for repeat in repeats]
-        return dict(zip(names, np.mean(found, axis=0), strict=True))
+        values = [[_metric_values(repeat, name) for name in names] for repeat in repeats]
+        return dict(zip(names, np.mean(values, axis=0), strict=True))
 
     small = {name: _too_small(predictions, name) for name in names}
     bounded = bootstrap.clustered_intervals(
-        averaged, predictions.patients, draws=0 if all(small.values()) else draws, seed=seed
+        averaged,
+        predictions.patients,
+        replicates=0 if all(small.values()) else replicates,
+        seed=seed,
     )
     return [_measurement(predictions, name, bounded[name], small[name]) for name in names]
 
 
 def measure_one(
-    predictions: Predictions, metric: str, *, draws: int = bootstrap.DRAWS, seed: int = 0
+    predictions: Predictions, metric: str, *, replicates: int = bootstrap.REPLICATES, seed: int = 0
 ) -> Measurement:
     """One metric with its patient bootstrap interval."""
     small = _too_small(predictions, metric)
     result = bootstrap.clustered_interval(
-        statistic(predictions, metric), predictions.patients, draws=0 if small else draws, seed=seed
+        statistic(predictions, metric),
+        predictions.patients,
+        replicates=0 if small else replicates,
+        seed=seed,
     )
     return _measurement(predictions, metric, result, small)
 
 
 def _measurement(
-    predictions: Predictions, metric: str, found: bootstrap.Interval, small: bool
+    predictions: Predictions, metric: str, interval: bootstrap.Interval, small: bool
 ) -> Measurement:
-    bounds = (found.low, found.high)
+    bounds = (interval.low, interval.high)
     low, high = (None if small or np.isnan(bound) else bound for bound in bounds)
-    return Measurement(metric, found.value, low, high, _count(predictions, metric), small)
+    return Measurement(metric, interval.value, low, high, _count(predictions, metric), small)
 
 
 def available(predictions: Predictions) -> tuple[str, ...]:
@@ -117,7 +125,7 @@ def _is_harmonic(predictions: Predictions, metric: str) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Draws:
+class _WeightedRepeat:
     """One repeat of predictions under weights [R, n]; what several metrics need is made once."""
 
     p: Predictions
@@ -144,8 +152,8 @@ class _Draws:
         return self._areas[column]
 
 
-def _once(draws: _Draws, metric: str) -> np.ndarray:
-    p, scores, weights = draws.p, draws.scores, draws.weights
+def _metric_values(repeat: _WeightedRepeat, metric: str) -> np.ndarray:
+    p, scores, weights = repeat.p, repeat.scores, repeat.weights
     if p.kind == "values":
         return metrics.grouped_mean(scores[:, p.classes.index(metric)], p.targets, weights)
     name, _, argument = metric.partition("@" if p.kind == "ranks" else "/")
@@ -155,21 +163,21 @@ def _once(draws: _Draws, metric: str) -> np.ndarray:
     if name == "median_rank":
         return metrics.weighted_median(scores[:, 0], weights)
     if name == "auroc" and argument:
-        return draws.area(p.classes.index(argument))
+        return repeat.area(p.classes.index(argument))
     if name == "auroc":
-        per_class = [draws.area(c) for c in _macro_classes(p)]
+        per_class = [repeat.area(c) for c in _macro_classes(p)]
         return np.mean(per_class, axis=0) if per_class else np.full(len(weights), np.nan)
     if name == "calibration_error":
-        return calibration_error(*confidence(p, draws.repeat), weights)
+        return calibration_error(*confidence(p, repeat.repeat), weights)
     if name == "harmonic_mean":
-        return metrics.harmonic_recall(draws.matrix, int(argument))
+        return metrics.harmonic_recall(repeat.matrix, int(argument))
     functions = {
         "balanced_accuracy": metrics.balanced_accuracy,
         "accuracy": metrics.accuracy,
         "f1": metrics.macro_f1,
         "quadratic_kappa": metrics.quadratic_kappa,
     }
-    return functions[name](draws.matrix)
+    return functions[name](repeat.matrix)
 
 
 def _class_auroc(
@@ -206,5 +214,5 @@ def _count(p: Predictions, metric: str) -> int:
     return len(p.patients)
 
 
-def _repeats(p: Predictions, weights: np.ndarray) -> list[_Draws]:
-    return [_Draws(p, repeat, weights) for repeat in range(len(p.scores))]
+def _repeats(p: Predictions, weights: np.ndarray) -> list[_WeightedRepeat]:
+    return [_WeightedRepeat(p, repeat, weights) for repeat in range(len(p.scores))]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weighted classification metrics, vectorised over bootstrap draws.
+"""Weighted classification metrics, vectorised over bootstrap replicates.
 
-Every function takes `weights` [R, n]: how often each of the n images counts in each of R draws
-(all ones: the plain metric) and returns [R], or [R, C] per class. A metric that a draw leaves
+Every function takes `weights` [R, n]: how often each of the n images counts in each of R replicates
+(all ones: the plain metric) and returns [R], or [R, C] per class. A metric that a replicate leaves
 undefined, for want of positives or negatives, is NaN there. Computation is in float64.
 """
 
@@ -18,10 +18,10 @@ def auroc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nd
       weights: [R, n], not negative.
 
     Returns:
-      [R] in [0, 1]; NaN where a draw has no positive or no negative.
+      [R] in [0, 1]; NaN where a replicate has no positive or no negative.
     """
     scores, truth = np.asarray(scores), np.asarray(targets, bool)
-    # One row per image: rows are gathered and added whole, which is what makes 2,000 draws cheap.
+    # One row per image: rows are gathered and added whole, which is what makes 2,000 replicates cheap.
     rows = np.asarray(weights, np.float64).T
     negatives = np.flatnonzero(~truth)
     negatives = negatives[np.argsort(scores[negatives], kind="stable")]
@@ -78,7 +78,7 @@ def grouped_mean(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) ->
       groups: int [n].
       weights: [R, n].
 
-    A group that a draw leaves empty is left out of that draw.
+    A group that a replicate leaves empty is left out of it.
     """
     known = ~np.isnan(values)
     member = (groups[known, None] == np.unique(groups[known])[None]).astype(np.float64)
@@ -92,14 +92,14 @@ def grouped_mean(values: np.ndarray, groups: np.ndarray, weights: np.ndarray) ->
 
 
 def recalls(matrix: np.ndarray) -> np.ndarray:
-    """Recall of each class [R, C], NaN where a draw lacks it; from `confusion` [R, C, C]."""
+    """Recall of each class [R, C], NaN where a replicate lacks it; from `confusion` [R, C, C]."""
     total = matrix.sum(2)
     hits = np.diagonal(matrix, axis1=1, axis2=2)
     return np.divide(hits, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
 def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Mean recall over the classes that occur in the draw ("ACA"); from `confusion` [R, C, C]."""
+    """Mean recall over the classes that occur in the replicate ("ACA"); from `confusion` [R, C, C]."""
     return mean_defined(recalls(matrix))
 
 

@@ -2,7 +2,7 @@
 """Per-image predictions of one task: what metrics, intervals and paired comparisons are made of.
 
 Predictions are kept next to `metrics.json` (patient ordinals, targets and scores; no ids), so
-that two runs can be compared on the same draws of patients long after they ended.
+that two runs can be compared on the same replicates of the patients long after they ended.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ _GROUP = "group "
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """Scores of n images, S repeats each (repeats: draws of training shots; else S = 1).
+    """Scores of n images, S repeats each (repeats: other training shots; else S = 1).
 
     Attributes:
       kind: "single": one class per image; "multi": independent classes; "ranks": retrieval;

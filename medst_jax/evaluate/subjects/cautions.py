@@ -38,21 +38,21 @@ def cautions(studies: Studies, exclusion: str, system: SystemUnderTest) -> dict[
     """
     if not system.stamp:
         return {}
-    found = {}
+    notes = {}
     name = f"{studies.name}/{studies.split}"
     if _contaminated(studies, exclusion, system):
-        found[CONTAMINATED] = (
+        notes[CONTAMINATED] = (
             f"{name}: the checkpoint's stamp does not say that these patients were left out of "
             "training; its numbers are marked contaminated."
         )
     own = studies.info.get("intensity")
     others = sorted({str(i) for i in system.stamp.get("intensity", {}).values()} - {str(own)})
     if own is not None and others:
-        found[_DIFFERENT] = (
+        notes[_DIFFERENT] = (
             f"{name} was built with intensity {own!r}, training data with "
             f"{', '.join(map(repr, others))}: grey values may not mean the same."
         )
-    return found
+    return notes
 
 
 def _contaminated(studies: Studies, exclusion: str, system: SystemUnderTest) -> bool:

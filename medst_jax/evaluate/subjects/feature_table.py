@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from etils import epath
 
-from medst_jax.evaluate.subjects.bench import Bench, Library
+from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
 from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.evaluate.subjects.features_only import FeaturesOnly
 
@@ -52,8 +52,8 @@ def read_features(path: epath.PathLike) -> FeatureTable:
 
 
 @dataclasses.dataclass(frozen=True)
-class TableBench(Bench):
-    """A bench whose images are looked up instead of embedded.
+class FeatureTableContext(EvaluationContext):
+    """A context whose images are looked up instead of embedded.
 
     Attributes:
       table: features of all images that will be asked for.
@@ -68,7 +68,7 @@ class TableBench(Bench):
         Raises:
           ValueError: the table lacks some of the images.
         """
-        studies = self.library.studies(dataset, split)
+        studies = self.data.studies(dataset, split)
         frontals = [studies[int(row)].frontal() for row in rows]
         places = [self.table.places.get(f.image_id, -1) if f else -1 for f in frontals]
         if missing := sum(place < 0 for place in places):
@@ -80,6 +80,10 @@ class TableBench(Bench):
         return Embeddings(features, features)
 
 
-def table_bench(path: epath.PathLike, library: Library) -> TableBench:
-    """The bench of a file of features; see `read_features`."""
-    return TableBench(FeaturesOnly(library.size), library, table=read_features(path))
+def feature_table_context(
+    path: epath.PathLike, evaluation_data: EvaluationData
+) -> FeatureTableContext:
+    """The context of a file of features; see `read_features`."""
+    return FeatureTableContext(
+        FeaturesOnly(evaluation_data.size), evaluation_data, table=read_features(path)
+    )

@@ -91,8 +91,8 @@ def scores_of_altered(
     scores = {k: np.full((len(targets), classes), -np.inf, np.float32) for k in altered}
     for train, test in folds:
         fitted = clone(classifier).fit(features[train], targets[train])
-        for name, held in altered.items():
-            values = fitted.decision_function(held[test])
+        for name, inputs in altered.items():
+            values = fitted.decision_function(inputs[test])
             if values.ndim == 1:  # two classes give one column
                 values = np.stack([-values, values], axis=1)
             scores[name][np.ix_(test, fitted.classes_)] = values

@@ -19,13 +19,13 @@ def image_groups(studies: Studies, rows: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
       "view", "sex" and "age" to str [n], `UNKNOWN` where the data do not say.
     """
-    found = []
+    attributes = []
     for row in rows:
         study = studies[int(row)]
         frontal = study.frontal()
-        found.append((frontal.view if frontal else "", study.sex, _band(study.age)))
+        attributes.append((frontal.view if frontal else "", study.sex, _band(study.age)))
     names = ("view", "sex", "age")
-    columns = zip(*found, strict=True) if found else ((),) * len(names)
+    columns = zip(*attributes, strict=True) if attributes else ((),) * len(names)
     return {
         name: np.array([value or UNKNOWN for value in column], dtype=str)
         for name, column in zip(names, columns, strict=True)

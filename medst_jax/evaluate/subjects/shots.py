@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drawing few-shot training sets.
+"""Choosing few-shot training sets.
 
 The order is DLILP's (SYSTEMS of arXiv:2504.05227): shuffle all training images with
-`random.Random(draw)`, then the first K of each class, so that 2 shots contain the 1 shot of the
-same draw. Classes that end up smaller are balanced by oversampling with replacement.
+`random.Random(seed)`, then the first K of each class, so that 2 shots contain the 1 shot of the
+same seed. Classes that end up smaller are balanced by oversampling with replacement.
 """
 
 import random
@@ -12,40 +12,40 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def shuffled(count: int, draw: int) -> list[int]:
-    """0 .. count-1 in the order of this draw."""
+def shuffled(count: int, seed: int) -> list[int]:
+    """0 .. count-1 in the order of this seed."""
     order = list(range(count))
-    random.Random(draw).shuffle(order)
+    random.Random(seed).shuffle(order)
     return order
 
 
-def take_shots(targets: np.ndarray, shots: int, draw: int) -> np.ndarray:
-    """The first `shots` images of each class in the order of the draw.
+def take_shots(targets: np.ndarray, shots: int, seed: int) -> np.ndarray:
+    """The first `shots` images of each class in the order of the seed.
 
     Args:
       targets: int [n] classes; negative ones are never taken.
       shots: K; a class with fewer images gives all it has, oversampled to K.
-      draw: number of the draw.
+      seed: of the order.
 
     Returns:
       int [C * K] positions in `targets`, class after class.
     """
-    order = shuffled(len(targets), draw)
+    order = shuffled(len(targets), seed)
     return balanced(
-        [[i for i in order if targets[i] == c][:shots] for c in _classes(targets)], draw
+        [[i for i in order if targets[i] == c][:shots] for c in _classes(targets)], seed
     )
 
 
-def take_fraction(targets: np.ndarray, fraction: float, draw: int) -> np.ndarray:
+def take_fraction(targets: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """The first `fraction` of each class (cut to whole images, at least one), then balanced."""
-    order = shuffled(len(targets), draw)
+    order = shuffled(len(targets), seed)
     members = [[i for i in order if targets[i] == c] for c in _classes(targets)]
-    return balanced([m[: max(1, int(len(m) * fraction))] for m in members], draw)
+    return balanced([m[: max(1, int(len(m) * fraction))] for m in members], seed)
 
 
-def balanced(members: Sequence[list[int]], draw: int) -> np.ndarray:
-    """All classes at the size of the largest, by drawing with replacement what is missing."""
-    rng = random.Random(draw)
+def balanced(members: Sequence[list[int]], seed: int) -> np.ndarray:
+    """All classes at the size of the largest, by sampling with replacement what is missing."""
+    rng = random.Random(seed)
     size = max(len(m) for m in members)
     return np.asarray([i for m in members for i in m + rng.choices(m, k=size - len(m))])
 
@@ -62,8 +62,8 @@ def split_patients(
     """
     people = [int(p) for p in np.unique(patients)]
     random.Random(seed).shuffle(people)
-    held_out = people[: max(1, round(len(people) * test_fraction))]
-    test = np.isin(patients, held_out)
+    test_patients = people[: max(1, round(len(people) * test_fraction))]
+    test = np.isin(patients, test_patients)
     return np.flatnonzero(~test), np.flatnonzero(test)
 
 

@@ -5,13 +5,13 @@ import dataclasses
 
 import numpy as np
 
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.shots import split_patients
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
 
 
 def train_and_test(
-    task: TaskOptions, train: TaskOptions | None, test_fraction: float, bench: Bench
+    task: TaskOptions, train: TaskOptions | None, test_fraction: float, context: EvaluationContext
 ) -> tuple[Task, Task]:
     """Training and test images over the same classes.
 
@@ -20,12 +20,12 @@ def train_and_test(
       train: the training images, whose classes, kind and labels become those of `task`; patients
         of the test images are left out. None takes a part of the test split's patients.
       test_fraction: of the patients, where `train` is None.
-      bench: whose library selects.
+      context: whose data selects the images.
 
     Raises:
       ValueError: a class without a training image.
     """
-    test = bench.library.task(task)
+    test = context.data.task(task)
     if train is None:
         fit_at, test_at = split_patients(test.patients, test_fraction)
         chosen, test = test.subset(fit_at), test.subset(test_at)
@@ -33,7 +33,7 @@ def train_and_test(
         wanted = dataclasses.replace(
             train, classes=test.classes, kind=task.kind, labels=task.labels
         )
-        chosen = _without_patients_of(bench.library.task(wanted), test, bench)
+        chosen = _without_patients_of(context.data.task(wanted), test, context)
     for c, name in enumerate(test.classes):
         single = task.kind == "single"
         sides = [chosen.targets == c] if single else [chosen.targets[:, c] == t for t in (0, 1)]
@@ -46,9 +46,9 @@ def train_and_test(
     return chosen, test
 
 
-def _without_patients_of(train: Task, test: Task, bench: Bench) -> Task:
+def _without_patients_of(train: Task, test: Task, context: EvaluationContext) -> Task:
     keys = [
-        bench.library.studies(t.options.dataset, t.options.split).index.patient_key[t.rows]
+        context.data.studies(t.options.dataset, t.options.split).index.patient_key[t.rows]
         for t in (train, test)
     ]
     return train.subset(np.flatnonzero(~np.isin(*keys)))

@@ -12,8 +12,8 @@ from medst_jax.data.records.annotations import SentencePair, Text, open_annotati
 from medst_jax.data.records.studies import MissingDataError
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.evaluate.report.page import ReportOptions, render
-from medst_jax.evaluate.subjects.bench import Bench, Library
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
 from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.evaluate.subjects.features_only import FeaturesOnly
 from medst_jax.evaluate.suite import parse_suite, run_suite
@@ -53,7 +53,7 @@ def test_a_data_set_of_texts_alone_is_evaluated(tmp_path):
         tmp_path / "in", {f"radnli_{split}_v1.jsonl": lines for split in ("dev", "test")}
     )
     prepare("radnli", folder, tmp_path)
-    library = Library(tmp_path, 16, "pad", progress=False)
+    evaluation_data = EvaluationData(tmp_path, 16, "pad", progress=False)
     system = SystemUnderTest("words", stamp={"exclude": {}})
     options, tasks = parse_suite(
         {
@@ -68,13 +68,13 @@ def test_a_data_set_of_texts_alone_is_evaluated(tmp_path):
             },
         }
     )
-    result = run_suite(options, tasks, Bench(CountedWords(16), library), system)
+    result = run_suite(options, tasks, EvaluationContext(CountedWords(16), evaluation_data), system)
     (auroc,) = [row.value for row in result.rows if row.metric == "auroc"]
     assert auroc == 1.0
-    page = render(ReportOptions("t"), result, library, system)
+    page = render(ReportOptions("t"), result, evaluation_data, system)
     assert "radnli: licence" in page and "Effusion" not in page
     with pytest.raises(MissingDataError):
-        library.image_studies("mednli", "test")
+        evaluation_data.image_studies("mednli", "test")
 
 
 class CountedWords(FeaturesOnly):

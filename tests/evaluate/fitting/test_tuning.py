@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import FakeRecords, ImageOnlySystem, TextOnlyScores, bench, pointing, studies
+from fakes import FakeRecords, ImageOnlySystem, TextOnlyScores, context, pointing, studies
 from flax import nnx
 
 from medst_jax.data.records.annotations import SentencePair
@@ -96,7 +96,7 @@ def images(count: int = 90) -> np.ndarray:
 
 def test_parts_of_the_labels() -> None:
     codes = np.eye(2, dtype=int)[np.arange(90) % 2]
-    made = bench(studies(images(), ("East", "North"), codes), system=ImageOnlySystem())
+    made = context(studies(images(), ("East", "North"), codes), system=ImageOnlySystem())
     for kind, metric in (("single", "balanced_accuracy"), ("multi", "auroc")):
         options = FineTuneOptions(
             TaskOptions("fake", kind=kind), fractions=(0.1, 1.0), draws=2, tuning=QUICK
@@ -104,12 +104,12 @@ def test_parts_of_the_labels() -> None:
         few, all_ = fine_tune(options, made).parts
         assert (few.name, all_.name) == ("10%", "100%")
         assert len(few.predictions.scores) == 2 and len(all_.predictions.scores) == 1
-        assert measure_one(all_.predictions, metric, draws=0).value > 0.95
+        assert measure_one(all_.predictions, metric, replicates=0).value > 0.95
         np.testing.assert_array_equal(few.rows, all_.rows)
 
 
 def test_what_cannot_be_tuned_is_skipped_and_wrong_parts_are_named() -> None:
-    made = bench(studies(images(), ("East", "North"), np.eye(2, dtype=int)[np.arange(90) % 2]))
+    made = context(studies(images(), ("East", "North"), np.eye(2, dtype=int)[np.arange(90) % 2]))
     pixels = dataclasses.replace(made, embedder=PixelEmbedder("all_pixels", 8))
     with pytest.raises(NotApplicable, match="cannot be fine-tuned"):
         fine_tune(FineTuneOptions(TaskOptions("fake")), pixels)
@@ -129,20 +129,20 @@ def pairs() -> FakeRecords:
 
 def test_inference_reads_both_sentences() -> None:
     one = studies(pointing(np.ones((1, 3))), ("A",), np.zeros((1, 1)))
-    made = bench(one, system=TextOnlyScores())
+    made = context(one, system=TextOnlyScores())
     records = pairs()
     half = len(records) // 2
     splits = {"train": records[:half], "test": records[half:]}
-    made.library.annotations = lambda dataset, kind, split: splits[split]
+    made.data.annotations = lambda dataset, kind, split: splits[split]
     options = SentenceInferenceOptions("fake", "fake", runs=2, tuning=QUICK)
     values = dataclasses.asdict(options)
     suite, tasks = parse_suite({"tasks": {"nli": {"protocol": "sentence_inference", **values}}})
     result = run_suite(suite, tasks, made, SystemUnderTest("fake"))
     (part,) = result.outcomes["nli"].parts
-    page = render(ReportOptions("t"), result, made.library, SystemUnderTest("fake"))
+    page = render(ReportOptions("t"), result, made.data, SystemUnderTest("fake"))
     assert "word1" not in page and "<h2>nli</h2>" in page
     assert part.predictions.scores.shape == (2, half, 3)
-    assert measure_one(part.predictions, "balanced_accuracy", draws=0).value > 0.9
+    assert measure_one(part.predictions, "balanced_accuracy", replicates=0).value > 0.9
     assert len(np.unique(part.predictions.patients)) == half // 3
     # Training pairs about a test sentence are left out: here all of them.
     splits["train"] = splits["test"]

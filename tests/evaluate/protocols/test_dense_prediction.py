@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import SIZE, FakeStudies, ImageOnlySystem, bench, studies
+from fakes import SIZE, FakeStudies, ImageOnlySystem, context, studies
 from flax import nnx
 from sklearn.metrics import f1_score
 
@@ -27,8 +27,8 @@ from medst_jax.evaluate.report.page import ReportOptions, render
 from medst_jax.evaluate.statistics.outcome import NotApplicable
 from medst_jax.evaluate.statistics.pixel_metrics import best_threshold, dice, pixel_precision
 from medst_jax.evaluate.subjects.baselines import PixelEmbedder
-from medst_jax.evaluate.subjects.bench import Bench
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from medst_jax.evaluate.suite import parse_suite, run_suite
 
@@ -69,7 +69,7 @@ class Spots(FakeStudies):
         )
 
 
-def spots(system: nnx.Module, count: int = 60) -> Bench:
+def spots(system: nnx.Module, count: int = 60) -> EvaluationContext:
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 60, (count, SIZE, SIZE, 1)).astype(np.uint8)
     for k in range(1, count, 2):
@@ -77,7 +77,7 @@ def spots(system: nnx.Module, count: int = 60) -> Bench:
         pictures[k, y : y + 2, x : x + 2] += 180
     codes = (np.arange(count) % 2)[:, None]
     base = studies(pictures, ("Spot",), codes, patients=np.arange(count) // 2)
-    return bench(Spots(**vars(base)), system=system)
+    return context(Spots(**vars(base)), system=system)
 
 
 def values(part: object) -> dict[str, float]:
@@ -121,7 +121,7 @@ def test_fractions_share_the_test_images() -> None:
 
 def test_a_finding_that_nobody_marked_is_left_out() -> None:
     made = spots(WithStages(1.0))
-    split = made.library.studies("fake", "test")
+    split = made.data.studies("fake", "test")
     split.index.labels[::4] = 1  # positive, without a mask
     parts = dense_prediction(OPTIONS, made).parts
     assert all(row % 4 for part in parts for row in part.rows)
@@ -134,7 +134,7 @@ def test_the_suite_and_its_report() -> None:
     result = run_suite(suite, tasks, made, SystemUnderTest("fake"))
     found = {(row.task, row.metric) for row in result.rows}
     assert ("spots/unet", "dice") in found and ("spots/linear", "average_precision") in found
-    page = render(ReportOptions("t"), result, made.library, SystemUnderTest("fake"))
+    page = render(ReportOptions("t"), result, made.data, SystemUnderTest("fake"))
     assert "from the worst image to the best" in page
 
 

@@ -5,11 +5,11 @@ import random
 
 import numpy as np
 import pytest
-from fakes import bench, pointing, studies
+from fakes import context, pointing, studies
 
+from medst_jax.evaluate.fitting.logistic_regression import fit_probe
 from medst_jax.evaluate.protocols.linear_probe import (
     LinearProbeOptions,
-    fit_probe,
     linear_probe,
 )
 from medst_jax.evaluate.statistics.measure import measure_one
@@ -79,11 +79,13 @@ def test_probe_on_raw_features_improves_with_shots() -> None:
         fractions=(1.0,),
     )
     outcome = linear_probe(
-        options, bench(_cohort("test", 0, first_patient=900), _cohort("train", 1))
+        options, context(_cohort("test", 0, first_patient=900), _cohort("train", 1))
     )
     names = [part.name for part in outcome.parts]
     assert names == ["1 shots", "2 shots", "4 shots", "8 shots", "16 shots", "100%"]
-    values = [measure_one(p.predictions, "balanced_accuracy", draws=0).value for p in outcome.parts]
+    values = [
+        measure_one(p.predictions, "balanced_accuracy", replicates=0).value for p in outcome.parts
+    ]
     assert [len(part.predictions.scores) for part in outcome.parts] == [5] * 5 + [1]
     assert values[-1] > 0.8 and values[4] > values[0] > 0.4
 
@@ -97,7 +99,7 @@ def test_patients_of_the_test_set_never_train() -> None:
         shots=(1000,),
         draws=1,
     )
-    with_overlap = linear_probe(options, bench(test, train))
+    with_overlap = linear_probe(options, context(test, train))
     kept = studies(
         train.pictures[100:],
         NAMES,
@@ -105,18 +107,18 @@ def test_patients_of_the_test_set_never_train() -> None:
         patients=train.index.patient[100:],
         split="train",
     )
-    alone = linear_probe(options, bench(test, kept))
+    alone = linear_probe(options, context(test, kept))
     assert set(alone.parts[0].predictions.patients) == set(range(50))
     np.testing.assert_allclose(
-        measure_one(with_overlap.parts[0].predictions, "auroc", draws=0).value,
-        measure_one(alone.parts[0].predictions, "auroc", draws=0).value,
+        measure_one(with_overlap.parts[0].predictions, "auroc", replicates=0).value,
+        measure_one(alone.parts[0].predictions, "auroc", replicates=0).value,
         atol=0.05,
     )
 
 
 def test_train_and_test_from_one_split_by_patient() -> None:
     options = LinearProbeOptions(TaskOptions("fake", classes=NAMES), shots=(4,), draws=2)
-    part = linear_probe(options, bench(_cohort("test", 0))).parts[0]
+    part = linear_probe(options, context(_cohort("test", 0))).parts[0]
     assert len(set(part.predictions.patients)) == 12  # a fifth of 60
 
 
@@ -124,9 +126,9 @@ def test_multi_label_probe() -> None:
     options = LinearProbeOptions(
         TaskOptions("fake", kind="multi", classes=NAMES), shots=(8,), draws=2, test_fraction=0.5
     )
-    p = linear_probe(options, bench(_cohort("test", 0))).parts[0].predictions
+    p = linear_probe(options, context(_cohort("test", 0))).parts[0].predictions
     assert p.kind == "multi" and p.scores.shape[2] == 2
-    assert measure_one(p, "auroc/East", draws=0).value > 0.7
+    assert measure_one(p, "auroc/East", replicates=0).value > 0.7
 
 
 def test_a_class_without_training_image_is_named() -> None:
@@ -137,4 +139,4 @@ def test_a_class_without_training_image_is_named() -> None:
         TaskOptions("fake", classes=NAMES), train=TaskOptions("fake", split="train")
     )
     with pytest.raises(ValueError, match="'North' has no training image in fake/train"):
-        linear_probe(options, bench(_cohort("test", 0), train))
+        linear_probe(options, context(_cohort("test", 0), train))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import simplejpeg
-from fakes import SIZE, FakeRecords, FakeStudies, FakeSystem, bench, studies, unit_norm
+from fakes import SIZE, FakeRecords, FakeStudies, FakeSystem, context, studies, unit_norm
 from scipy.ndimage import gaussian_filter
 
 from medst_jax.data.records.annotations import Phrase
@@ -150,12 +150,12 @@ def test_a_system_that_points_beats_the_baselines():
         )
     plain = studies(pictures, ("A",), np.zeros((count, 1)))
     illustrated = Illustrated(**{f.name: getattr(plain, f.name) for f in dataclasses.fields(plain)})
-    made = bench(illustrated, system=Pointer())
-    made.library.records[Phrase] = records
+    made = context(illustrated, system=Pointer())
+    made.data.records[Phrase] = records
     options = PhraseGroundingOptions("fake", "fake", train_split="test")
     outcome = phrase_grounding(options, made)
     signed = {
-        part.name: measure_one(part.predictions, "signed_cnr", draws=0).value
+        part.name: measure_one(part.predictions, "signed_cnr", replicates=0).value
         for part in outcome.parts
     }
     shown = outcome.mapped
@@ -167,7 +167,9 @@ def test_a_system_that_points_beats_the_baselines():
         x0, y0, x1, y1 = records[row].boxes[0].astype(int)
         assert box[y0:y1, x0:x1].all() and box.sum() == 16
         assert drawn[box].mean() > drawn[~box].mean()
-    hits = {p.name: measure_one(p.predictions, "pointing", draws=0).value for p in outcome.parts}
+    hits = {
+        p.name: measure_one(p.predictions, "pointing", replicates=0).value for p in outcome.parts
+    }
     assert hits["map"] == 1.0 and max(hits["other_patient"], hits["centre"]) < 0.9
     assert signed["map"] > 1.0
     for baseline in ("location", "other_patient", "centre"):

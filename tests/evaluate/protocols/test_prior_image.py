@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import FakeSystem, TextOnlyScores, bench, pointing, studies
+from fakes import FakeSystem, TextOnlyScores, context, pointing, studies
 
 from medst_jax.evaluate.protocols.prior_image import PriorImageOptions, prior_image
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.outcome import NotApplicable
-from medst_jax.evaluate.subjects.bench import Bench
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.systems.system import Embedding
@@ -36,7 +36,7 @@ class Reader(FakeSystem):
         return values._replace(features=values.features - prior.features)
 
 
-def pairs(count: int = 160, system: FakeSystem | None = None) -> Bench:
+def pairs(count: int = 160, system: FakeSystem | None = None) -> EvaluationContext:
     """Two studies a patient; the second is positive when it is brighter than the first."""
     rng = np.random.default_rng(0)
     first = rng.integers(60, 160, count)
@@ -47,13 +47,13 @@ def pairs(count: int = 160, system: FakeSystem | None = None) -> Bench:
     codes[1::2, 0] = second > first
     patients = np.repeat(np.arange(count), 2)
     made = studies(pointing(directions), ("Brighter",), codes, patients=patients)
-    return bench(made, system=system or TextOnlyScores())
+    return context(made, system=system or TextOnlyScores())
 
 
 @pytest.mark.parametrize("system", [TextOnlyScores, Reader])
 def test_the_change_needs_the_patients_own_prior(system: type[FakeSystem]) -> None:
     outcome = prior_image(CHANGE, pairs(system=system()))
-    found = {p.name: measure_one(p.predictions, "auroc", draws=0).value for p in outcome.parts}
+    found = {p.name: measure_one(p.predictions, "auroc", replicates=0).value for p in outcome.parts}
     assert found["multi"] > 0.95
     assert found["single"] < 0.8 and found["other_prior"] < 0.8
     (gain,) = outcome.derived
@@ -77,4 +77,4 @@ def test_without_earlier_images_nothing_is_asked() -> None:
     alone = studies(pointing(np.eye(3)[np.arange(30) % 3]), ("Brighter",), np.eye(30, 1, dtype=int))
     alone.index.labels[::2] = 1
     with pytest.raises(NotApplicable, match="no image of fake/test has an earlier frontal one"):
-        prior_image(CHANGE, bench(alone))
+        prior_image(CHANGE, context(alone))

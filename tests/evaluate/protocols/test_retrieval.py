@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from fakes import ImageOnlySystem, bench, pointing, studies
+from fakes import ImageOnlySystem, context, pointing, studies
 
 from medst_jax.evaluate.protocols.retrieval import (
     RetrievalOptions,
@@ -36,22 +36,22 @@ def _studies(**changes):
 
 @pytest.mark.parametrize("text", ["report", "sentences"])
 def test_both_directions(text: str) -> None:
-    outcome = retrieval(RetrievalOptions("fake", text=text), bench(_studies()))
+    outcome = retrieval(RetrievalOptions("fake", text=text), context(_studies()))
     to_text, to_image = outcome.parts
     assert (to_text.name, to_image.name) == ("image to text", "text to image")
     assert len(to_text.predictions.patients) == 4  # the study without a report is left out
     for part in outcome.parts:
         np.testing.assert_array_equal(part.predictions.scores[0, :, 0], 1)
-        assert measure_one(part.predictions, "recall@1", draws=0).value == 1
+        assert measure_one(part.predictions, "recall@1", replicates=0).value == 1
     assert all(any(hits) for hits in outcome.retrieved.hits)
 
 
 def test_limit_and_needs() -> None:
-    outcome = retrieval(RetrievalOptions("fake", limit=2), bench(_studies()))
+    outcome = retrieval(RetrievalOptions("fake", limit=2), context(_studies()))
     assert len(outcome.parts[0].rows) == 2
     with pytest.raises(NotApplicable, match="no text encoder"):
-        retrieval(RetrievalOptions("fake"), bench(_studies(), system=ImageOnlySystem()))
+        retrieval(RetrievalOptions("fake"), context(_studies(), system=ImageOnlySystem()))
     silent = _studies()
     silent.reports = ("",) * 5
     with pytest.raises(ValueError, match="retrieval needs a data set with reports"):
-        retrieval(RetrievalOptions("fake"), bench(silent))
+        retrieval(RetrievalOptions("fake"), context(silent))

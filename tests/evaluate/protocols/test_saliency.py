@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import SIZE, FakeStudies, FakeSystem, bench, studies
+from fakes import SIZE, FakeStudies, FakeSystem, context, studies
 
+from medst_jax.evaluate.protocols.parts.severity_head import HEAD_LABELS
 from medst_jax.evaluate.protocols.saliency import SaliencyOptions, saliency, saliency_maps
-from medst_jax.evaluate.protocols.severity import HEAD_LABELS
 from medst_jax.evaluate.report.page import ReportOptions, render
 from medst_jax.evaluate.statistics.outcome import NotApplicable
-from medst_jax.evaluate.subjects.bench import Bench
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from medst_jax.evaluate.suite import parse_suite, run_suite
 
@@ -54,7 +54,7 @@ class Marked(FakeStudies):
         )
 
 
-def made(system: FakeSystem, name: str = "Spot", count: int = 60) -> Bench:
+def made(system: FakeSystem, name: str = "Spot", count: int = 60) -> EvaluationContext:
     rng = np.random.default_rng(0)
     pictures = np.full((count, SIZE, SIZE, 1), 40, np.uint8)
     for k in range(1, count, 2):
@@ -62,7 +62,7 @@ def made(system: FakeSystem, name: str = "Spot", count: int = 60) -> Bench:
         pictures[k, y : y + 2, x : x + 2] = 230
     codes = (np.arange(count) % 2)[:, None]
     base = studies(pictures, (name,), codes, patients=np.arange(count) // 2)
-    return bench(Marked(**vars(base)), system=system)
+    return context(Marked(**vars(base)), system=system)
 
 
 def test_the_map_of_a_known_logit_and_its_baselines() -> None:
@@ -103,10 +103,10 @@ def test_a_severity_head_answers_for_edema() -> None:
 def test_the_suite_and_its_report() -> None:
     options = dataclasses.asdict(OPTIONS)
     suite, tasks = parse_suite({"tasks": {"where": {"protocol": "saliency", **options}}})
-    bench = made(Squares())
-    result = run_suite(suite, tasks, bench, SystemUnderTest("fake"))
+    context = made(Squares())
+    result = run_suite(suite, tasks, context, SystemUnderTest("fake"))
     assert ("where/map", "pointing") in {(row.task, row.metric) for row in result.rows}
-    page = render(ReportOptions("t"), result, bench.library, SystemUnderTest("fake"))
+    page = render(ReportOptions("t"), result, context.data, SystemUnderTest("fake"))
     assert "saliency and mask, from the worst image to the best" in page
 
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from fakes import FakeRecords, ImageOnlySystem, TextOnlyScores, bench, pointing, studies
+from fakes import FakeRecords, ImageOnlySystem, TextOnlyScores, context, pointing, studies
 
 from medst_jax.data.records.annotations import SentencePair
 from medst_jax.evaluate.protocols.sentence_similarity import (
     SentenceSimilarityOptions,
     best_threshold,
-    held_out_hits,
+    cross_validated_hits,
     released_hits,
     sentence_similarity,
 )
@@ -19,8 +19,8 @@ OPTIONS = SentenceSimilarityOptions("fake", folds=4)
 
 def made(pairs, system=None):
     one = studies(pointing(np.ones((1, 3))), ("A",), np.zeros((1, 1)))
-    result = bench(one, system=system)
-    result.library.records[SentencePair] = FakeRecords(pairs)
+    result = context(one, system=system)
+    result.data.records[SentencePair] = FakeRecords(pairs)
     return result
 
 
@@ -36,8 +36,8 @@ def pairs(count=12):
 
 def test_pairs_that_say_the_same_score_higher():
     auroc, threshold = sentence_similarity(OPTIONS, made(pairs())).parts
-    assert measure_one(auroc.predictions, "auroc/same", draws=0).value == 1.0
-    assert measure_one(threshold.predictions, "accuracy", draws=0).value == 1.0
+    assert measure_one(auroc.predictions, "auroc/same", replicates=0).value == 1.0
+    assert measure_one(threshold.predictions, "accuracy", replicates=0).value == 1.0
     assert len(auroc.predictions.patients) == 24
     assert len(np.unique(auroc.predictions.patients)) <= 12
 
@@ -51,7 +51,7 @@ def test_threshold_comes_from_the_other_folds():
     honest, released = [], []
     for _ in range(30):
         scores, same = rng.random(40), rng.integers(0, 2, 40)
-        honest.append(held_out_hits(scores, same, np.arange(40), 10).mean())
+        honest.append(cross_validated_hits(scores, same, np.arange(40), 10).mean())
         released.append(released_hits(scores, same, 10).mean())
     assert np.mean(honest) < 0.53 < np.mean(released)
 
@@ -65,7 +65,7 @@ class TextOnlySystem(TextOnlyScores):
 def test_a_text_encoder_alone_is_enough_and_has_no_images():
     made_here = made(pairs(), TextOnlySystem())
     auroc, _ = sentence_similarity(OPTIONS, made_here).parts
-    assert measure_one(auroc.predictions, "auroc/same", draws=0).value == 1.0
+    assert measure_one(auroc.predictions, "auroc/same", replicates=0).value == 1.0
     with pytest.raises(NotApplicable, match="no image encoder"):
         made_here.embed("fake", "test", np.arange(1))
 

@@ -3,15 +3,14 @@
 
 import numpy as np
 import pytest
-from fakes import FakeSystem, ImageOnlySystem, bench, pointing, studies
+from fakes import FakeSystem, ImageOnlySystem, context, pointing, studies
 from sklearn.metrics import roc_auc_score
 
+from medst_jax.evaluate.protocols.parts.severity_head import HEAD_LABELS, from_cumulative
 from medst_jax.evaluate.protocols.severity import (
-    HEAD_LABELS,
     PAIRS,
     GradedOptions,
     SeverityOptions,
-    from_cumulative,
     severity,
 )
 from medst_jax.evaluate.statistics.measure import measure_one
@@ -54,7 +53,7 @@ def test_probabilities_of_cumulative_logits():
 def test_the_head_gives_the_published_measures():
     cohort = _cohort(240)
     task = GradedOptions("fake")
-    outcome = severity(SeverityOptions(task, by="head"), bench(cohort, system=Grader()))
+    outcome = severity(SeverityOptions(task, by="head"), context(cohort, system=Grader()))
     grades = cohort.index.severity
     rows = np.flatnonzero(grades >= 0)
     truth = grades[rows]
@@ -62,12 +61,12 @@ def test_the_head_gives_the_published_measures():
     first = cohort.pictures[rows].reshape(len(rows), -1)[:, 0].astype(float)
     p = from_cumulative(0.1 * (first[:, None] - [50, 100, 150]))
     areas = [roc_auc_score(truth >= k, p[:, k:].sum(1)) for k in (1, 2, 3)]
-    np.testing.assert_allclose(measure_one(ordinal, "auroc", draws=0).value, np.mean(areas))
+    np.testing.assert_allclose(measure_one(ordinal, "auroc", replicates=0).value, np.mean(areas))
     for c, (low, high) in enumerate(PAIRS):
         two = (truth == low) | (truth == high)
         score = p[two, high] / (p[two, low] + p[two, high])
         expected = roc_auc_score(truth[two] == high, np.float32(score))
-        value = measure_one(pairwise, f"auroc/{pairwise.classes[c]}", draws=0).value
+        value = measure_one(pairwise, f"auroc/{pairwise.classes[c]}", replicates=0).value
         np.testing.assert_allclose(value, expected, atol=1e-6)
     error, direction = outcome.derived
     ones = np.ones((1, len(rows)))
@@ -86,9 +85,9 @@ def test_the_head_gives_the_published_measures():
 def test_the_probe_learns_and_shares_no_patient():
     test, train = _cohort(120), _cohort(200, seed=1, split="train", first_patient=20)
     options = SeverityOptions(GradedOptions("fake"), train=GradedOptions("fake", split="train"))
-    made = bench(test, train)
+    made = context(test, train)
     outcome = severity(options, made)
-    assert measure_one(outcome.parts[0].predictions, "auroc", draws=0).value > 0.85
+    assert measure_one(outcome.parts[0].predictions, "auroc", replicates=0).value > 0.85
     same = SeverityOptions(GradedOptions("fake"), train=GradedOptions("fake"))
     with pytest.raises(ValueError, match="fewer than two grades once the patients"):
         severity(same, made)
@@ -97,19 +96,19 @@ def test_the_probe_learns_and_shares_no_patient():
 def test_only_the_wanted_kind_of_grade_counts():
     cohort = _cohort()
     options = SeverityOptions(GradedOptions("fake", sources=("consensus",)), by="head")
-    outcome = severity(options, bench(cohort, system=Grader()))
+    outcome = severity(options, context(cohort, system=Grader()))
     assert np.all(outcome.parts[0].rows % 2 == 1)
     absent = SeverityOptions(GradedOptions("fake", sources=("mined",)), by="head")
     with pytest.raises(ValueError, match="no graded image of source mined"):
-        severity(absent, bench(cohort, system=Grader()))
+        severity(absent, context(cohort, system=Grader()))
 
 
 def test_what_cannot_be_done_is_said():
     cohort = _cohort()
     with pytest.raises(NotApplicable, match="no severity head"):
-        severity(SeverityOptions(GradedOptions("fake"), by="head"), bench(cohort))
+        severity(SeverityOptions(GradedOptions("fake"), by="head"), context(cohort))
     with pytest.raises(NotApplicable, match="no severity head"):
-        made = bench(cohort, system=ImageOnlySystem())
+        made = context(cohort, system=ImageOnlySystem())
         severity(SeverityOptions(GradedOptions("fake"), by="head"), made)
     with pytest.raises(ValueError, match="needs `train`"):
-        severity(SeverityOptions(GradedOptions("fake")), bench(cohort))
+        severity(SeverityOptions(GradedOptions("fake")), context(cohort))

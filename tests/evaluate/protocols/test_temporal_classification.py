@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import FakeRecords, FakeSystem, bench, pointing, studies, unit_norm
+from fakes import FakeRecords, FakeSystem, context, pointing, studies, unit_norm
 
 from medst_jax.data.records.annotations import ImagePair
 from medst_jax.evaluate.protocols.temporal_classification import (
@@ -38,7 +38,7 @@ class PairSystem(FakeSystem):
 
 @pytest.fixture
 def made():
-    """A bench over 48 patients of two studies: north is a finding that comes or goes."""
+    """A context over 48 patients of two studies: north is a finding that comes or goes."""
 
     def make(system=None, progression=None):
         kinds = np.random.default_rng(0).permutation(np.arange(48) % 4)
@@ -46,7 +46,7 @@ def made():
         current = np.where((kinds // 2)[:, None] == 0, EAST, NORTH)
         pictures = pointing(np.stack([prior, current], axis=1).reshape(-1, 3))
         change = np.sign(current[:, 1] - prior[:, 1]) if progression is None else progression
-        result = bench(
+        result = context(
             studies(pictures, ("Edema",), np.zeros((96, 1)), patients=np.repeat(np.arange(48), 2)),
             system=system,
         )
@@ -55,7 +55,7 @@ def made():
             for k in range(48)
         )
         records.labels = ("Edema",)
-        result.library.records[ImagePair] = records
+        result.data.records[ImagePair] = records
         return result
 
     return make
@@ -63,7 +63,7 @@ def made():
 
 def accuracies(outcome):
     return {
-        part.name: measure_one(part.predictions, "balanced_accuracy", draws=0).value
+        part.name: measure_one(part.predictions, "balanced_accuracy", replicates=0).value
         for part in outcome.parts
     }
 
@@ -104,11 +104,9 @@ def test_findings_without_enough_pairs_are_left_out(made):
 
 def test_changes_of_labels_are_read_where_nobody_compared_images(made):
     without_records = made()
-    without_records.library.records.clear()
-    codes = np.where(
-        without_records.library.images("fake", "test", np.arange(96))[:, 0, 1] > 0, 1, 0
-    )
-    without_records.library.studies("fake", "test").index.labels = codes.reshape(96, -1)[:, :1]
+    without_records.data.records.clear()
+    codes = np.where(without_records.data.images("fake", "test", np.arange(96))[:, 0, 1] > 0, 1, 0)
+    without_records.data.studies("fake", "test").index.labels = codes.reshape(96, -1)[:, :1]
     options = dataclasses.replace(OPTIONS, changes="labels", classifier="scaled")
     found = accuracies(temporal_classification(options, without_records))
     # Of the four kinds of patients three have the finding once: gone, still there, new.

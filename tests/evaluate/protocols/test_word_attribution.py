@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import FakeSystem, FakeTokenizer, ImageOnlySystem, bench, pointing, studies
+from fakes import FakeSystem, FakeTokenizer, ImageOnlySystem, context, pointing, studies
 
 from medst_jax.evaluate.protocols.word_attribution import (
     WordAttributionOptions,
@@ -15,8 +15,8 @@ from medst_jax.evaluate.protocols.word_attribution import (
 )
 from medst_jax.evaluate.report.page import ReportOptions, render
 from medst_jax.evaluate.statistics.outcome import NotApplicable
-from medst_jax.evaluate.subjects.bench import Bench
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.evaluate.suite import parse_suite, run_suite
 
@@ -42,7 +42,7 @@ class Counts(FakeSystem):
         return named @ shown
 
 
-def made(system: FakeSystem, *, redistributable: bool = True) -> Bench:
+def made(system: FakeSystem, *, redistributable: bool = True) -> EvaluationContext:
     kinds = np.arange(40) % 2
     directions = np.zeros((40, 3), int)
     directions[np.arange(40), kinds] = 255
@@ -54,7 +54,7 @@ def made(system: FakeSystem, *, redistributable: bool = True) -> Bench:
         reports=reports,
         redistributable=redistributable,
     )
-    result = bench(base, system=system)
+    result = context(base, system=system)
     embedder = Embedder(system, Words(), 8, 12, batch_size=4)
     return dataclasses.replace(result, embedder=embedder)
 
@@ -84,7 +84,7 @@ def test_the_report_colours_words_where_they_may_be_shown() -> None:
     for allowed in (True, False):
         shown = made(Counts(), redistributable=allowed)
         result = run_suite(suite, tasks, shown, SystemUnderTest("fake"))
-        page = render(ReportOptions("t"), result, shown.library, SystemUnderTest("fake"))
+        page = render(ReportOptions("t"), result, shown.data, SystemUnderTest("fake"))
         assert ("<mark" in page) == allowed and ("Fracture" in page) == allowed
         assert ("words/own image", "word_auroc") in {(r.task, r.metric) for r in result.rows}
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_attributed() -> None:
     with pytest.raises(NotApplicable, match="scores no texts of an image"):
         word_attribution(OPTIONS, made(ImageOnlySystem()))
     silent = made(Counts())
-    split = silent.library.studies("fake", "test")
+    split = silent.data.studies("fake", "test")
     split.reports = ("Heart normal size.",) * 40
     with pytest.raises(NotApplicable, match="no report that affirms a finding"):
         word_attribution(OPTIONS, silent)

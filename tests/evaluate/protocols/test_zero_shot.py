@@ -3,12 +3,12 @@
 
 import numpy as np
 import pytest
-from fakes import FakeSystem, ImageOnlySystem, TextOnlyScores, bench, pointing, studies
+from fakes import FakeSystem, ImageOnlySystem, TextOnlyScores, context, pointing, studies
 
 from medst_jax.evaluate.protocols.base_new import BaseNewOptions, base_new
 from medst_jax.evaluate.protocols.parts.class_prompts import class_prompts
-from medst_jax.evaluate.protocols.registry import assign
 from medst_jax.evaluate.protocols.zero_shot import ZeroShotOptions, class_scores, zero_shot
+from medst_jax.evaluate.registry import assign
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.metrics import harmonic_mean
 from medst_jax.evaluate.statistics.outcome import NotApplicable
@@ -22,7 +22,7 @@ CODES = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
 
 
 def _bench(system=None):
-    return bench(studies(pointing(DIRECTIONS), NAMES, CODES), system=system)
+    return context(studies(pointing(DIRECTIONS), NAMES, CODES), system=system)
 
 
 @pytest.mark.parametrize("pool", ["mean", "max"])
@@ -59,7 +59,9 @@ def test_scores_in_text_mode() -> None:
     unit = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
     np.testing.assert_allclose(p.scores[0], unit, atol=1e-6)
     np.testing.assert_array_equal(p.targets, [0, 1, 2, 0])
-    assert measure_one(p, "balanced_accuracy", draws=0).value == pytest.approx((0.5 + 1 + 1) / 3)
+    assert measure_one(p, "balanced_accuracy", replicates=0).value == pytest.approx(
+        (0.5 + 1 + 1) / 3
+    )
 
 
 def test_pairs_score_what_is_affirmed_against_what_is_denied() -> None:
@@ -114,11 +116,13 @@ def test_base_new_and_their_harmonic_mean() -> None:
     directions[np.arange(90), codes[:90].argmax(1)] += 60
     some = studies(pointing(directions), names, codes)
     options = BaseNewOptions(TaskOptions("fake"), base=names[:2], new=names[2:], prompts="names")
-    outcome = base_new(options, bench(some, system=FakeSystem()))
+    outcome = base_new(options, context(some, system=FakeSystem()))
     parts = {part.name: part.predictions for part in outcome.parts}
     assert parts["base"].scores.max() > 5 and parts["new"].scores.max() <= 1.0001
     assert parts["joint"].classes == names and len(parts["joint"].patients) == 120
-    accuracy = [measure_one(parts[n], "balanced_accuracy", draws=0).value for n in ("base", "new")]
+    accuracy = [
+        measure_one(parts[n], "balanced_accuracy", replicates=0).value for n in ("base", "new")
+    ]
     apart = next(d for d in outcome.derived if d.part == "base and new")
     assert apart.statistic(np.ones((1, 120)))[0] == pytest.approx(
         2 * accuracy[0] * accuracy[1] / sum(accuracy)

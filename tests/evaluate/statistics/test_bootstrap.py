@@ -14,7 +14,7 @@ def _mean_of(values: np.ndarray) -> bootstrap.Statistic:
 
 def test_patients_are_drawn_whole() -> None:
     patients = np.array([7, 7, 3, 9, 3, 7])
-    weights = np.concatenate(list(bootstrap.patient_weights(patients, draws=50, seed=1)))
+    weights = np.concatenate(list(bootstrap.patient_weights(patients, replicates=50, seed=1)))
     assert weights.shape == (50, 6)
     for patient in (3, 7, 9):
         same = weights[:, patients == patient]
@@ -50,10 +50,10 @@ def test_covers_the_truth_where_images_of_a_patient_are_alike() -> None:
         effect = rng.normal(0, 1, 40)
         patients = np.repeat(np.arange(40), 5)
         statistic = _mean_of(effect[patients] + rng.normal(0, 0.3, 200))
-        _, low, high = bootstrap.clustered_interval(statistic, patients, draws=300, seed=trial)
+        _, low, high = bootstrap.clustered_interval(statistic, patients, replicates=300, seed=trial)
         clustered += low <= 0 <= high
         _, low, high = bootstrap.clustered_interval(
-            statistic, np.arange(200), draws=300, seed=trial
+            statistic, np.arange(200), replicates=300, seed=trial
         )
         independent += low <= 0 <= high
     assert 0.89 <= clustered / 200 <= 0.98
@@ -62,10 +62,10 @@ def test_covers_the_truth_where_images_of_a_patient_are_alike() -> None:
 
 def test_seed_decides_and_blocks_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     patients, values = np.arange(30) % 11, np.linspace(0, 1, 30)
-    whole = bootstrap.clustered_interval(_mean_of(values), patients, draws=100, seed=4)
+    whole = bootstrap.clustered_interval(_mean_of(values), patients, replicates=100, seed=4)
     monkeypatch.setattr(bootstrap, "_BLOCK", 30 * 7)
-    assert bootstrap.clustered_interval(_mean_of(values), patients, draws=100, seed=4) == whole
-    assert bootstrap.clustered_interval(_mean_of(values), patients, draws=100, seed=5) != whole
+    assert bootstrap.clustered_interval(_mean_of(values), patients, replicates=100, seed=4) == whole
+    assert bootstrap.clustered_interval(_mean_of(values), patients, replicates=100, seed=5) != whole
 
 
 def test_paired_difference_averages_seeds_within_a_draw() -> None:

@@ -55,8 +55,8 @@ def test_only_log_probabilities_are_judged() -> None:
     assert are_probabilities(sure) and "calibration_error" in available(sure)
     assert not are_probabilities(cosine) and "calibration_error" not in available(cosine)
     with pytest.raises(ValueError, match="no metric 'calibration_error'"):
-        measure_one(cosine, "calibration_error", draws=0)
+        measure_one(cosine, "calibration_error", replicates=0)
     expected = np.mean([_by_loop(*confidence(sure, s)) for s in range(2)])
-    value = measure_one(sure, "calibration_error", draws=0).value
+    value = measure_one(sure, "calibration_error", replicates=0).value
     assert value == pytest.approx(expected, abs=1e-9)
     assert "confidence" in figures.reliability_figure(sure)

@@ -23,7 +23,7 @@ def _single(counts: tuple[int, ...], repeats: int = 1) -> Predictions:
 
 
 def test_fewer_than_twenty_positives_give_no_interval() -> None:
-    found = {m.metric: m for m in measure(_single((30, 25, 19)), draws=50)}
+    found = {m.metric: m for m in measure(_single((30, 25, 19)), replicates=50)}
     assert found["balanced_accuracy"].small and found["balanced_accuracy"].low is None
     assert found["auroc/c"].small and found["auroc/c"].high is None
     assert not found["auroc/a"].small and found["auroc/a"].low < found["auroc/a"].value
@@ -36,18 +36,18 @@ def test_repeats_are_averaged() -> None:
         measure_one(
             Predictions(p.kind, p.patients, p.targets, p.scores[s : s + 1], p.classes),
             "balanced_accuracy",
-            draws=0,
+            replicates=0,
         ).value
         for s in range(3)
     ]
-    assert measure_one(p, "balanced_accuracy", draws=0).value == pytest.approx(np.mean(each))
+    assert measure_one(p, "balanced_accuracy", replicates=0).value == pytest.approx(np.mean(each))
 
 
 def test_multi_label_auroc_leaves_unknown_images_out() -> None:
     targets = np.array([[1, 0], [0, -1], [1, 1], [0, -1]], np.int8)
     scores = np.array([[[2.0, 1], [1, 9], [3, 2], [0, 9]]])
     p = Predictions("multi", np.arange(4), targets, scores, ("a", "b"))
-    found = {m.metric: m for m in measure(p, draws=0)}
+    found = {m.metric: m for m in measure(p, replicates=0)}
     assert found["auroc/b"].value == 1.0 and found["auroc/b"].n == 2
     assert found["auroc"].value == 1.0 and found["auroc"].small
 
@@ -102,7 +102,7 @@ def test_harmonic_mean_of_the_first_and_the_other_classes() -> None:
     p = _single((30, 25, 20, 22))
     recalls = [(p.predicted()[p.targets == c] == c).mean() for c in range(4)]
     base, new = np.mean(recalls[:1]), np.mean(recalls[1:])
-    value = measure_one(p, "harmonic_mean/1", draws=0).value
+    value = measure_one(p, "harmonic_mean/1", replicates=0).value
     assert value == pytest.approx(2 * base * new / (base + new))
     for wrong in ("harmonic_mean/0", "harmonic_mean/4", "harmonic_mean/x"):
         with pytest.raises(ValueError, match="no metric"):

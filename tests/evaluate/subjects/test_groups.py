@@ -2,7 +2,7 @@
 """Groups of evaluation images, and that a suite writes them beside the predictions."""
 
 import numpy as np
-from fakes import bench, pointing, studies
+from fakes import context, pointing, studies
 
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.subjects.groups import image_groups
@@ -31,5 +31,5 @@ def test_a_suite_keeps_the_groups_of_classified_images() -> None:
     task = {"dataset": "fake", "classes": ("East", "North")}
     tasks = {"names": {"protocol": "zero_shot", "task": task, "mode": "text", "prompts": "names"}}
     options, assigned = parse_suite({"draws": 10, "tasks": tasks})
-    result = run_suite(options, assigned, bench(_studies()), SystemUnderTest("fake"))
+    result = run_suite(options, assigned, context(_studies()), SystemUnderTest("fake"))
     assert list(result.predictions["names"].groups["view"]) == ["PA", "AP"] * 6

@@ -18,7 +18,7 @@ from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.data.records.studies import Studies
 from medst_jax.evaluate.protocols.parts.similarity_maps import box_mask
 from medst_jax.evaluate.statistics.outcome import NotApplicable
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import Task
 
 
@@ -85,7 +85,7 @@ def finding_masks(
     return FindingMasks(masks & inside, inside)
 
 
-def marked_images(task: Task, bench: Bench) -> tuple[Task, FindingMasks]:
+def marked_images(task: Task, context: EvaluationContext) -> tuple[Task, FindingMasks]:
     """The images of a task of one class whose mask is known, and the masks.
 
     Images with the finding and no mask (nobody marked it, or it cannot be seen) are left out, and so
@@ -95,10 +95,10 @@ def marked_images(task: Task, bench: Bench) -> tuple[Task, FindingMasks]:
       NotApplicable: nothing is marked.
     """
     dataset, split = task.options.dataset, task.options.split
-    studies = bench.library.studies(dataset, split)
-    names = bench.library.truth_names(dataset) or tuple(studies.labels)
+    studies = context.data.studies(dataset, split)
+    names = context.data.truth_names(dataset) or tuple(studies.labels)
     masks = finding_masks(
-        studies, task.rows, task.classes[0], names, bench.library.size, bench.library.fit
+        studies, task.rows, task.classes[0], names, context.data.size, context.data.fit
     )
     marked, target = masks.marked, task.targets[:, 0]
     at = np.flatnonzero(((target == 1) & marked) | ((target == 0) & ~marked))

@@ -9,7 +9,7 @@ import numpy as np
 from medst_jax.data.records import schema
 from medst_jax.data.records.annotations import ImagePair
 from medst_jax.data.records.timeline import NO_PRIOR, prior_rows
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 
 CLASSES = ("improving", "stable", "worsening")
 
@@ -30,25 +30,25 @@ class ProgressionPairs:
 
 
 def annotated_pairs(
-    bench: Bench, dataset: str, split: str, findings: Sequence[str]
+    context: EvaluationContext, dataset: str, split: str, findings: Sequence[str]
 ) -> dict[str, ProgressionPairs]:
     """By finding, the pairs that an annotation file (`image_pairs`) compares."""
-    patient = np.asarray(bench.library.studies(dataset, split).index.patient)
-    records = bench.library.annotations(dataset, ImagePair, split)
+    patient = np.asarray(context.data.studies(dataset, split).index.patient)
+    records = context.data.annotations(dataset, ImagePair, split)
     pairs = list(records)
     rows = np.array([pair.row for pair in pairs], np.int64)
     priors = np.array([pair.prior_row for pair in pairs], np.int64)
     codes = np.array([pair.progression for pair in pairs], np.int8).reshape(len(pairs), -1)
-    found = {}
+    by_finding = {}
     for name, column in _columns(records.labels, findings).items():
         at = np.flatnonzero(codes[:, column] != schema.BLANK)
         targets = codes[at, column].astype(np.int64) + 1
-        found[name] = ProgressionPairs(rows[at], priors[at], patient[rows[at]], targets)
-    return found
+        by_finding[name] = ProgressionPairs(rows[at], priors[at], patient[rows[at]], targets)
+    return by_finding
 
 
 def labelled_pairs(
-    bench: Bench, dataset: str, split: str, findings: Sequence[str]
+    context: EvaluationContext, dataset: str, split: str, findings: Sequence[str]
 ) -> dict[str, ProgressionPairs]:
     """By finding, frontal studies with an earlier one, by the labels of both.
 
@@ -56,21 +56,21 @@ def labelled_pairs(
     without the finding in either study, and those with a label that is blank or uncertain, are
     left out. Any data set with labels and patients has such pairs.
     """
-    studies = bench.library.studies(dataset, split)
+    studies = context.data.studies(dataset, split)
     index = studies.index
     patient, usable = np.asarray(index.patient), np.asarray(index.has_frontal)
     before = prior_rows(patient, usable)
     rows = np.flatnonzero((before != NO_PRIOR) & usable)
     priors = before[rows]
-    found = {}
+    by_finding = {}
     for name, column in _columns(studies.labels, findings).items():
         codes = np.stack([index.labels[priors, column], index.labels[rows, column]])
         stated = np.isin(codes, (schema.NEGATIVE, schema.POSITIVE)).all(0)
         at = np.flatnonzero(stated & (codes == schema.POSITIVE).any(0))
         had, has = codes[:, at].astype(np.int64) == schema.POSITIVE
         targets = has.astype(np.int64) - had + 1
-        found[name] = ProgressionPairs(rows[at], priors[at], patient[rows[at]], targets)
-    return found
+        by_finding[name] = ProgressionPairs(rows[at], priors[at], patient[rows[at]], targets)
+    return by_finding
 
 
 def _columns(labels: Sequence[str], findings: Sequence[str]) -> dict[str, int]:

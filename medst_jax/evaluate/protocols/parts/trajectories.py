@@ -26,14 +26,14 @@ def trajectories(
     levels = np.arange(probabilities.shape[1])
     expected = probabilities @ levels
     deviation = np.sqrt(np.maximum(probabilities @ levels**2 - expected**2, 0.0))
-    found = []
+    candidates = []
     for patient in np.unique(patients):
         rows = np.flatnonzero((patients == patient) & ~np.isnan(days))
         rows = rows[np.argsort(days[rows], kind="stable")]
         if len(rows) > 2:
             change = int(np.ptp(grades[rows]))
-            found.append((-len(rows), -change, int(patient), rows))
+            candidates.append((-len(rows), -change, int(patient), rows))
     return tuple(
         Trajectory(days[rows] - days[rows[0]], expected[rows], deviation[rows], grades[rows])
-        for _, _, _, rows in sorted(found, key=lambda entry: entry[:3])[:COUNT]
+        for _, _, _, rows in sorted(candidates, key=lambda entry: entry[:3])[:COUNT]
     )

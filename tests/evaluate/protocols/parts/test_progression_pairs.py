@@ -2,7 +2,7 @@
 """Which pairs of studies are compared, and what counts as better, unchanged and worse."""
 
 import numpy as np
-from fakes import FakeRecords, bench, pointing, studies
+from fakes import FakeRecords, context, pointing, studies
 
 from medst_jax.data.records import schema
 from medst_jax.data.records.annotations import ImagePair
@@ -19,7 +19,7 @@ def _bench(codes, patients, frontal=None):
     made = studies(pointing(np.tile([200, 0, 0], (count, 1))), LABELS, codes, patients=patients)
     if frontal is not None:
         made.index.has_frontal = np.asarray(frontal)
-    return bench(made)
+    return context(made)
 
 
 def test_labels_say_gone_still_there_and_new():
@@ -61,7 +61,7 @@ def test_annotated_pairs_are_those_that_somebody_compared():
         for row, change in changes.items()
     )
     records.labels = LABELS
-    made.library.records[ImagePair] = records
+    made.data.records[ImagePair] = records
     found = annotated_pairs(made, "fake", "test", ("Edema", "Fracture"))
     assert found["Edema"].rows.tolist() == [1, 4] and found["Edema"].targets.tolist() == [0, 2]
     assert found["Fracture"].rows.tolist() == [1, 2]

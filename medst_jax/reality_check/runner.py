@@ -20,12 +20,12 @@ WAIT = 5.0  # seconds between looks at cells that others work on
 
 
 @dataclasses.dataclass(frozen=True)
-class Workshop:
-    """How cells are done.
+class CellRunner:
+    """Trains and evaluates the cells of a check.
 
     Attributes:
       root: of the code: the folder of `launch/` and `configs/`.
-      output: a folder per cell is made here.
+      output: each cell gets a folder here.
       suite: file of the suite, with its variant.
       digest: of what the suite evaluates.
       data_dir: prepared data.
@@ -86,21 +86,21 @@ class Workshop:
         left = [cell for cell in cells if not self.done(cell)]
         with tqdm(total=len(cells), initial=len(cells) - len(left), desc="cells") as bar:
             while left:
-                held = []
+                elsewhere = []
                 for cell in left:
                     bar.set_postfix_str(cell.name)
                     with claim(self.folder(cell)) as ours:
                         if ours and not self.done(cell):
-                            self._do(cell)
+                            self._run_cell(cell)
                     if self.done(cell):
                         bar.update()
                     else:
-                        held.append(cell)
-                if len(held) == len(left):
+                        elsewhere.append(cell)
+                if len(elsewhere) == len(left):
                     time.sleep(WAIT)
-                left = held
+                left = elsewhere
 
-    def _do(self, cell: Cell) -> None:
+    def _run_cell(self, cell: Cell) -> None:
         folder = self.folder(cell)
         claim_folder(folder, self.record(cell))
         evaluate = [
@@ -110,7 +110,7 @@ class Workshop:
             f"--output={folder / 'evaluation'}",
         ]
         if cell.evaluate:
-            self._call(folder, [*evaluate, *cell.evaluate, f"--name={cell.name}"])
+            self._run_command(folder, [*evaluate, *cell.evaluate, f"--name={cell.name}"])
             return
         train = (
             "launch/train.py",
@@ -121,10 +121,10 @@ class Workshop:
             *cell.flags,
             *self.flags,
         )
-        self._call(folder, train)
-        self._call(folder, [*evaluate, f"--checkpoint={folder}", f"--name={cell.config}"])
+        self._run_command(folder, train)
+        self._run_command(folder, [*evaluate, f"--checkpoint={folder}", f"--name={cell.config}"])
 
-    def _call(self, folder: pathlib.Path, command: Sequence[str]) -> None:
+    def _run_command(self, folder: pathlib.Path, command: Sequence[str]) -> None:
         script, *arguments = command
         log = folder / "output.txt"
         with log.open("a") as file:
@@ -137,6 +137,9 @@ class Workshop:
             )
         if done.returncode:
             raise CellError(f"{script} ended with code {done.returncode}; see {log}")
+
+
+Workshop = CellRunner  # its name in scripts of the first edition
 
 
 def budget(cells: Sequence[Cell], done: int, seconds: float) -> str:

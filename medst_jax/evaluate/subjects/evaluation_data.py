@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a protocol works with: evaluation studies, their images and their embeddings, cached."""
+"""The evaluation data of one folder: studies, tasks, annotations and images, each read once."""
 
-import dataclasses
 import json
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from etils import epath
@@ -23,57 +21,14 @@ from medst_jax.data.records.annotations import (
     read_annotation_info,
 )
 from medst_jax.data.records.studies import Studies, dataset_dir, open_studies
-from medst_jax.evaluate.statistics.outcome import NotApplicable
-from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.evaluate.subjects.groups import image_groups
 from medst_jax.evaluate.subjects.images import frontal_images
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions, select
 
 T = TypeVar("T", bound=Phrase | ImagePair | SentencePair | Text)
 
-_BLOCK = 1024  # images decoded at once; bounds memory
 
-
-class EmbedsImages(Protocol):
-    """What a bench needs of an embedder; the pixel baselines have no more than this."""
-
-    size: int
-    labels: tuple[str, ...]
-    has_image: bool
-    has_text: bool
-    has_maps: bool
-    has_text_scores: bool
-    reads_priors: bool
-
-    def images(self, images: np.ndarray) -> Embeddings:
-        """Embed uint8 [N, S, S, 1]."""
-
-    def texts(self, texts: Sequence[str]) -> Embeddings:
-        """Embed strings."""
-
-    def pairs(self, images: np.ndarray, priors: np.ndarray, has_prior: np.ndarray) -> Embeddings:
-        """Embed images with their priors; only where `reads_priors`."""
-
-    def patches(self, images: np.ndarray) -> np.ndarray:
-        """Patch embeddings [N, P, E]; only where `has_text`."""
-
-    def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """Scores [N, P] of regions with a sentence per image; only where `has_maps`."""
-
-    def text_scores(self, image: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """Scores [N] of texts with one image; only where `has_text_scores`."""
-
-    def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
-        """What the text encoder takes; only where it has one."""
-
-    def system(self) -> Any:
-        """The system itself, for fine-tuning."""
-
-    def box(self, box: Any, height: int, width: int) -> np.ndarray:
-        """Boxes of a stored image in the encoder's square."""
-
-
-class Library:
+class EvaluationData:
     """The evaluation data of one folder; opened, selected and (if kept) decoded once.
 
     Args:
@@ -145,12 +100,12 @@ class Library:
     def groups(self, dataset: str, split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
         """View, sex and age band of each row, see `image_groups`; a row is read once."""
         known = self._groups.setdefault((dataset, split), {})
-        missing = [row for row in _distinct(rows) if row not in known]
-        found = image_groups(self.studies(dataset, split), np.asarray(missing, np.int64))
+        missing = [row for row in distinct_rows(rows) if row not in known]
+        columns = image_groups(self.studies(dataset, split), np.asarray(missing, np.int64))
         for k, row in enumerate(missing):
-            known[row] = {name: str(column[k]) for name, column in found.items()}
+            known[row] = {name: str(column[k]) for name, column in columns.items()}
         return {
-            name: np.array([known[int(row)][name] for row in rows], dtype=str) for name in found
+            name: np.array([known[int(row)][name] for row in rows], dtype=str) for name in columns
         }
 
     def annotations(self, dataset: str, kind: type[T], split: str) -> Annotations[T]:
@@ -160,7 +115,7 @@ class Library:
     def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
         """Frontal images uint8 [N, S, S, 1] of the given rows."""
         loaded = self._images if self._keep_images else {}
-        missing = [r for r in _distinct(rows) if (dataset, split, r) not in loaded]
+        missing = [r for r in distinct_rows(rows) if (dataset, split, r) not in loaded]
         decoded = frontal_images(
             self.studies(dataset, split),
             missing,
@@ -175,42 +130,6 @@ class Library:
         return images
 
 
-@dataclasses.dataclass(frozen=True)
-class Bench:
-    """One system on one library; every image is embedded once.
-
-    Attributes:
-      embedder: the system.
-      library: the data.
-      cache: (data set, split) to the place of each embedded row, and the embeddings.
-    """
-
-    embedder: EmbedsImages
-    library: Library
-    cache: dict[tuple[str, str], tuple[dict[int, int], Embeddings]] = dataclasses.field(
-        default_factory=dict
-    )
-
-    def embed(self, dataset: str, split: str, rows: np.ndarray) -> Embeddings:
-        """Embeddings of the rows' frontal images, in the order of `rows`.
-
-        Raises:
-          NotApplicable: the system has no image encoder.
-        """
-        if not self.embedder.has_image:
-            raise NotApplicable("this system has no image encoder; only texts can be embedded")
-        place, stored = self.cache.get((dataset, split), ({}, None))
-        missing = [r for r in _distinct(rows) if r not in place]
-        if missing or stored is None:
-            blocks = [] if stored is None else [stored]
-            for start in range(0, max(len(missing), 1), _BLOCK):
-                block = np.asarray(missing[start : start + _BLOCK], np.int64)
-                blocks.append(self.embedder.images(self.library.images(dataset, split, block)))
-            stored = Embeddings.concatenate(blocks)
-            place = place | {row: len(place) + k for k, row in enumerate(missing)}
-            self.cache[dataset, split] = place, stored
-        return stored[np.asarray([place[int(r)] for r in rows], np.int64)]
-
-
-def _distinct(rows: np.ndarray) -> list[int]:
+def distinct_rows(rows: np.ndarray) -> list[int]:
+    """The rows, each once, in the order of their first place."""
     return list(dict.fromkeys(map(int, rows)))

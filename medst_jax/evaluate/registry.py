@@ -42,7 +42,7 @@ from medst_jax.evaluate.protocols.word_attribution import (
 from medst_jax.evaluate.protocols.zero_shot import ZeroShotOptions, zero_shot
 from medst_jax.evaluate.protocols.zero_shot_pair import ZeroShotPairOptions, zero_shot_pair
 from medst_jax.evaluate.statistics.outcome import Outcome
-from medst_jax.evaluate.subjects.bench import Bench
+from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.options import OptionError, parse
 
 
@@ -50,7 +50,7 @@ class Protocol(NamedTuple):
     """How a protocol is configured and run."""
 
     options: type[Any]
-    run: Callable[[Any, Bench], Outcome]
+    run: Callable[[Any, EvaluationContext], Outcome]
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -79,9 +79,9 @@ class Assignment(NamedTuple):
     protocol: str
     options: Any
 
-    def run(self, bench: Bench) -> Outcome:
+    def run(self, context: EvaluationContext) -> Outcome:
         """Run it on one system."""
-        return PROTOCOLS[self.protocol].run(self.options, bench)
+        return PROTOCOLS[self.protocol].run(self.options, context)
 
     def needs(self) -> tuple[tuple[str, str], ...]:
         """The (data set, split) pairs that the entry reads."""
