@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Host randomness keyed by (seed, purpose, position), so that draws never depend on workers."""
+"""Host randomness keyed by (seed, purpose, position): it never depends on workers or threads."""
 
 import threading
 import zlib
 
 import numpy as np
 
-_BLOCK = 1024  # positions of one generator of `uniforms`
+_BLOCK_SIZE = 1024  # positions that share a generator in `uniforms`
 
 
 def purpose_number(purpose: str) -> int:
@@ -16,33 +16,34 @@ def purpose_number(purpose: str) -> int:
 
 def generator(seed: int, purpose: str, position: int = 0) -> np.random.Generator:
     """The generator of one stream position; `seed` in [0, 2**32), `position` in [0, 2**64)."""
+    # A counter-based generator: any key gives an independent sequence, so no seed is mixed by hand.
     key = (seed << 96) | (purpose_number(purpose) << 64) | position
     return np.random.Generator(np.random.Philox(key=key))
 
 
-class _Reused(threading.local):
+class _ThreadGenerator(threading.local):
     """This thread's Philox generator, and a state of it whose key is replaced."""
 
     def __init__(self) -> None:
         bits = np.random.Philox(key=0)
-        self.draws, self.state = np.random.Generator(bits), bits.state
+        self.rng, self.state = np.random.Generator(bits), bits.state
         self.key = self.state["state"]["key"]
 
 
-_REUSED = _Reused()
+_THREAD_GENERATOR = _ThreadGenerator()
 
 
 def reused_generator(seed: int, purpose: str, position: int) -> np.random.Generator:
-    """`generator` for draws made at once: it is this thread's next one too, with another key.
+    """`generator` for use at once: the next call in this thread returns the same, with another key.
 
-    Making a generator takes several times as long as a draw, because numpy asks the operating
-    system for a seed that the key then replaces; an input draws once or more per example.
+    Making a generator takes several times as long as a number from it, because numpy asks the
+    operating system for a seed that the key then replaces; an input needs one or more per example.
     """
-    reused = _REUSED
+    reused = _THREAD_GENERATOR
     reused.key[0] = position
     reused.key[1] = (seed << 32) | purpose_number(purpose)
-    reused.draws.bit_generator.state = reused.state
-    return reused.draws
+    reused.rng.bit_generator.state = reused.state
+    return reused.rng
 
 
 def uniforms(seed: int, purpose: str, positions: np.ndarray) -> np.ndarray:
@@ -50,15 +51,16 @@ def uniforms(seed: int, purpose: str, positions: np.ndarray) -> np.ndarray:
 
     They come in blocks of the stream, so that a batch needs a generator or two.
     """
-    blocks, places = np.divmod(positions, _BLOCK)
-    drawn = np.empty(len(positions))
+    blocks, places = np.divmod(positions, _BLOCK_SIZE)
+    values = np.empty(len(positions))
     for block in np.unique(blocks).tolist():
         bits = generator(seed, f"{purpose} in blocks", block).bit_generator
         # Raw numbers: they stay the same in later versions of numpy.
-        raw = np.asarray(bits.random_raw(_BLOCK))  # type: ignore[attr-defined]
+        raw = np.asarray(bits.random_raw(_BLOCK_SIZE))  # type: ignore[attr-defined]
         here = blocks == block
-        drawn[here] = (raw[places[here]] >> np.uint64(11)) * 2.0**-53
-    return drawn
+        # The upper 53 bits as a fraction: every float64 multiple of 2**-53 is equally likely.
+        values[here] = (raw[places[here]] >> np.uint64(11)) * 2.0**-53
+    return values
 
 
 def rotation(count: int, seed: int, purpose: str) -> np.ndarray:
@@ -69,7 +71,8 @@ def rotation(count: int, seed: int, purpose: str) -> np.ndarray:
     """
     if count < 2:
         raise ValueError(f"cannot shuffle {count} studies: at least two are needed")
+    # A random order read as a ring: each place gets what stands at the next one.
     order = generator(seed, purpose).permutation(count)
-    moved = np.empty(count, np.int64)
-    moved[order] = np.roll(order, -1)
-    return moved
+    successor = np.empty(count, np.int64)
+    successor[order] = np.roll(order, -1)
+    return successor

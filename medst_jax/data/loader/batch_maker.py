@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of the batch, made of stored studies and their positions in the stream.
 
-Python's time for each example is that of one read and one decode; all else is done for a batch at
-once, or was done in an earlier epoch.
+Python's time for each example is that of one read and one decode. All else is done for a batch at
+once, or was cached in an earlier epoch.
 """
 
 from collections.abc import Callable
@@ -12,34 +12,22 @@ from typing import NamedTuple
 import numpy as np
 
 from medst_jax.data.loader.image_reader import ImageReader
-from medst_jax.data.loader.record_reader import OpenStudy
+from medst_jax.data.loader.lazy_study import LazyStudy
+from medst_jax.data.loader.sampled_rows import Rows, SampledRows
 from medst_jax.data.loader.text_reader import TextReader
-from medst_jax.data.loader.tokenized_texts import Tokenized, joined, padded
+from medst_jax.data.loader.tokenized_texts import TokenizedTexts, concatenate_texts, pad_texts
 from medst_jax.data.mixture.mixture import Corpus
 from medst_jax.data.randomness import uniforms
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 
-Rows = dict[str, np.ndarray]  # arrays [B, ...]
+# Image keys of the batch, and the key that says which rows have the image.
 VIEWS = {"frontal": "has_frontal", "lateral": "has_lateral", "prior_frontal": "has_prior"}
 Allocate = Callable[[tuple[int, ...]], np.ndarray]  # uint8 of a shape, not yet filled
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """Which studies are where: arrays int64 [B].
-
-    positions: in the global stream. numbers: of the data sets in the mixture. draws: places in the
-    `rows` of each data set.
-    """
-
-    positions: np.ndarray
-    numbers: np.ndarray
-    draws: np.ndarray
-
-
-@dataclass(frozen=True)
 class BatchMaker:
-    """Turns a drawing into rows of a batch; every draw is keyed by the position.
+    """Turns sampled rows into arrays of a batch; every random choice is keyed by the position.
 
     keys: those of the batch; of what comes on request the others are left out.
     size: S, side of the images.
@@ -58,16 +46,16 @@ class BatchMaker:
     images: dict[str, ImageReader]
     texts: dict[str, TextReader]
 
-    def __call__(self, drawing: Drawing, allocate: Allocate) -> Rows:
-        """The rows of a drawing.
+    def __call__(self, sampled: SampledRows, allocate: Allocate) -> Rows:
+        """The arrays of sampled rows.
 
         Args:
-          drawing: what they show.
+          sampled: which studies they show.
           allocate: makes the arrays of images.
         """
-        rows = self._columns(drawing)
-        shape = len(drawing.draws), self.size, self.size, 1
-        rows |= self._read(drawing, {view: allocate(shape) for view in self.images})
+        rows = self._index_columns(sampled)
+        shape = len(sampled.rows), self.size, self.size, 1
+        rows |= self._read(sampled, {view: allocate(shape) for view in self.images})
         if "word_index" in self.keys:
             tokens = rows["tokens"]
             rows["word_index"] = (
@@ -77,21 +65,22 @@ class BatchMaker:
             )
         return {key: rows[key] for key in self.keys if key in rows}
 
-    def _columns(self, drawing: Drawing) -> Rows:
-        """What the indexes say, without opening a record."""
-        count, classes = len(drawing.draws), len(self.corpora[0].columns)
+    def _index_columns(self, sampled: SampledRows) -> Rows:
+        """What the timeline indexes know, without opening a record."""
+        count, classes = len(sampled.rows), len(self.corpora[0].columns)
         rows = {
             "labels": np.zeros((count, classes), np.float32),
             "label_mask": np.zeros((count, classes), bool),
-            "example": drawing.positions.astype(np.int32),
+            "example": sampled.positions.astype(np.int32),
             "patient": np.zeros(count, np.int32),
             "study": np.zeros(count, np.int32),
-            "source": drawing.numbers.astype(np.int8),
+            "source": sampled.corpora.astype(np.int8),
             "severity": np.zeros(count, np.int8),
         }
-        for corpus, here in self._parts(drawing):
-            index, drawn = corpus.studies.index, drawing.draws[here]
-            studies, labelled = corpus.rows[drawn], corpus.label_rows[drawn]
+        for corpus, here in self._by_corpus(sampled):
+            index, in_corpus = corpus.studies.index, sampled.rows[here]
+            # In a control the labels are another study's; severity is a label too.
+            studies, labelled = corpus.rows[in_corpus], corpus.label_rows[in_corpus]
             labels, mask = corpus.policy.apply(corpus.codes(labelled))
             rows["labels"][here], rows["label_mask"][here] = labels, mask
             rows["patient"][here] = corpus.first_patient + index.patient[studies]
@@ -99,86 +88,98 @@ class BatchMaker:
             rows["severity"][here] = index.severity[labelled]
         return rows
 
-    def _read(self, drawing: Drawing, images: dict[str, np.ndarray]) -> Rows:
-        """Images and texts: what is remembered of the studies at once, the rest row by row."""
-        own, said, prior = self._studies(drawing)
-        turns = [
-            self._turn(drawing, view, prior if view == "prior_frontal" else own, out)
+    def _read(self, sampled: SampledRows, images: dict[str, np.ndarray]) -> Rows:
+        """Images and texts: what is cached of the studies at once, the rest row by row."""
+        image_rows, text_rows, prior_rows = self._study_rows(sampled)
+        views = [
+            self._plan_view(
+                sampled, view, prior_rows if view == "prior_frontal" else image_rows, out
+            )
             for view, out in images.items()
         ]
-        asks = self._unmet(drawing, said).tolist()
-        anew: dict[str, dict[int, Tokenized]] = {name: {} for name in self.texts}
-        corpora = [self.corpora[number] for number in drawing.numbers.tolist()]
-        for r, (corpus, row) in enumerate(zip(corpora, own.tolist(), strict=True)):
+        uncached = self._uncached(sampled, text_rows).tolist()
+        drawn: dict[str, dict[int, TokenizedTexts]] = {name: {} for name in self.texts}
+        corpora = [self.corpora[number] for number in sampled.corpora.tolist()]
+        for r, (corpus, row) in enumerate(zip(corpora, image_rows.tolist(), strict=True)):
             # A record lives for its row alone: memory that was just freed is near.
-            study = OpenStudy(corpus, row)
-            for view, rows, spans, chances, out, found in turns:
-                shown = study if rows[r] == row else OpenStudy(corpus, rows[r])
+            study = LazyStudy(corpus, row)
+            for view, rows, spans, variates, out, present in views:
+                shown = study if rows[r] == row else LazyStudy(corpus, rows[r])
                 try:
-                    found.append(self.images[view].read(shown, spans[r], chances[r], out[r]))
+                    present.append(self.images[view].read(shown, spans[r], variates[r], out[r]))
                 except ValueError as error:
                     raise ValueError(
                         f"data set {corpus.name!r}, split {corpus.options.split!r}, {view} image "
-                        f"at stream position {drawing.positions[r]}: {error}; build the data set "
+                        f"at stream position {sampled.positions[r]}: {error}; build the data set "
                         "again"
                     ) from error
-            if asks[r]:
-                if said[r] != row:
-                    study = OpenStudy(corpus, int(said[r]))
+            if uncached[r]:
+                if text_rows[r] != row:
+                    study = LazyStudy(corpus, int(text_rows[r]))
                 for name, reader in self.texts.items():
-                    text = reader.meet(study, int(drawing.positions[r]))
+                    text = reader.cache_or_draw(study, int(sampled.positions[r]))
                     if text is not None:
-                        anew[name][r] = text
-        made: Rows = {}
-        for turn in turns:
-            made[turn.view], made[VIEWS[turn.view]] = turn.out, np.array(turn.found, bool)
+                        drawn[name][r] = text
+        columns: Rows = {}
+        for plan in views:
+            columns[plan.view] = plan.out
+            columns[VIEWS[plan.view]] = np.array(plan.present, bool)
         for name in self.texts:
-            made |= self._texts(drawing, name, said, anew[name])
-        return made
+            columns |= self._texts(sampled, name, text_rows, drawn[name])
+        return columns
 
-    def _studies(self, drawing: Drawing) -> np.ndarray:
-        """Whose image, whose text and whose prior each row holds, int64 [3, B]; -1 no prior."""
-        studies = np.empty((3, len(drawing.draws)), np.int64)
-        for corpus, here in self._parts(drawing):
-            drawn = drawing.draws[here]
-            studies[:, here] = corpus.rows[drawn], corpus.text_rows[drawn], corpus.prior_rows[drawn]
+    def _study_rows(self, sampled: SampledRows) -> np.ndarray:
+        """Whose image, whose text and whose prior each row shows, int64 [3, B]; -1 no prior."""
+        studies = np.empty((3, len(sampled.rows)), np.int64)
+        for corpus, here in self._by_corpus(sampled):
+            rows = sampled.rows[here]
+            studies[:, here] = corpus.rows[rows], corpus.text_rows[rows], corpus.prior_rows[rows]
         return studies
 
-    def _turn(self, drawing: Drawing, view: str, rows: np.ndarray, out: np.ndarray) -> "_Turn":
-        chances, spans = uniforms(self.seed, view, drawing.positions), np.empty((3, len(rows)), int)
-        for corpus, here in self._parts(drawing):
-            spans[:, here] = self.images[view].spans(corpus.number, rows[here], chances[here])
-        return _Turn(
-            view, rows.tolist(), list(zip(*spans.tolist(), strict=True)), chances.tolist(), out, []
-        )
+    def _plan_view(
+        self, sampled: SampledRows, view: str, rows: np.ndarray, out: np.ndarray
+    ) -> "_ViewPlan":
+        variates = uniforms(self.seed, view, sampled.positions)
+        spans = np.empty((3, len(rows)), int)
+        for corpus, here in self._by_corpus(sampled):
+            spans[:, here] = self.images[view].spans(corpus.number, rows[here], variates[here])
+        # As lists: the loop over rows takes single values, which are slow to take from arrays.
+        spans_of_rows = list(zip(*spans.tolist(), strict=True))
+        return _ViewPlan(view, rows.tolist(), spans_of_rows, variates.tolist(), out, [])
 
-    def _unmet(self, drawing: Drawing, said: np.ndarray) -> np.ndarray:
-        """Of which rows a text is not remembered, bool [B]."""
-        unmet = np.zeros(len(said), bool)
-        for corpus, here in self._parts(drawing):
+    def _uncached(self, sampled: SampledRows, text_rows: np.ndarray) -> np.ndarray:
+        """Of which rows a text is not cached, bool [B]."""
+        uncached = np.zeros(len(text_rows), bool)
+        for corpus, here in self._by_corpus(sampled):
             for reader in self.texts.values():
-                unmet[here] |= ~reader.met(corpus.number, said[here])
-        return unmet
+                uncached[here] |= ~reader.cached(corpus.number, text_rows[here])
+        return uncached
 
     def _texts(
-        self, drawing: Drawing, name: str, said: np.ndarray, anew: dict[int, Tokenized]
+        self,
+        sampled: SampledRows,
+        name: str,
+        text_rows: np.ndarray,
+        drawn: dict[int, TokenizedTexts],
     ) -> Rows:
-        """The texts that a reader remembers, and those that were drawn anew."""
-        rows: Rows = {}
-        for corpus, here in self._parts(drawing):
-            known = self.texts[name].met(corpus.number, said[here])
-            kept, drawn = here[known], here[~known]
-            texts = self.texts[name].draw(corpus.number, said[kept], drawing.positions[kept])
-            texts = joined([texts, *(anew[r] for r in drawn.tolist())])
-            for key, value in self._laid(name, corpus, texts).items():
-                if key not in rows:
-                    rows[key] = np.empty((len(said), *value.shape[1:]), value.dtype)
-                rows[key][np.concatenate([kept, drawn])] = value
-        return rows
+        """Texts of one reader: from its cache, and `drawn` for rows whose study is not cached."""
+        columns: Rows = {}
+        for corpus, here in self._by_corpus(sampled):
+            reader = self.texts[name]
+            # Asked again: reading the rows filled the cache, for all but the uncacheable studies.
+            cached = reader.cached(corpus.number, text_rows[here])
+            hits, misses = here[cached], here[~cached]
+            texts = reader.draw(corpus.number, text_rows[hits], sampled.positions[hits])
+            texts = concatenate_texts([texts, *(drawn[r] for r in misses.tolist())])
+            for key, value in self._text_columns(name, corpus, texts).items():
+                if key not in columns:
+                    columns[key] = np.empty((len(text_rows), *value.shape[1:]), value.dtype)
+                columns[key][np.concatenate([hits, misses])] = value
+        return columns
 
-    def _laid(self, name: str, corpus: Corpus, texts: Tokenized) -> Rows:
-        """Texts as rows of the batch."""
-        tokens, mask, sentence_index = padded(texts, self.tokenizer, self.length)
+    def _text_columns(self, name: str, corpus: Corpus, texts: TokenizedTexts) -> Rows:
+        """Texts as arrays of the batch."""
+        tokens, mask, sentence_index = pad_texts(texts, self.tokenizer, self.length)
         if name:
             return {f"{name}_tokens": tokens, f"{name}_mask": mask}
         labels, known = corpus.policy.apply(texts.codes)
@@ -189,21 +190,24 @@ class BatchMaker:
             "text_source": texts.sources,
             "text_labels": labels,
             "text_label_mask": known,
-            "text": texts.numbers,
+            "text": texts.hashes,
         }
 
-    def _parts(self, drawing: Drawing) -> list[tuple[Corpus, np.ndarray]]:
-        """The data sets of a drawing, and the rows of each."""
-        present = np.unique(drawing.numbers).tolist()
-        return [(self.corpora[n], np.flatnonzero(drawing.numbers == n)) for n in present]
+    def _by_corpus(self, sampled: SampledRows) -> list[tuple[Corpus, np.ndarray]]:
+        """The data sets of the sampled rows, and which rows are of each."""
+        present = np.unique(sampled.corpora).tolist()
+        return [(self.corpora[n], np.flatnonzero(sampled.corpora == n)) for n in present]
 
 
-class _Turn(NamedTuple):
-    """The images of one view: studies, spans and draws of B rows, and what was read so far."""
+class _ViewPlan(NamedTuple):
+    """The images of one view: study, span and variate of each of B rows, and where they go.
+
+    present: whether there is an image, of the rows that were read so far.
+    """
 
     view: str
     rows: list[int]
     spans: list[tuple[int, int, int]]
-    chances: list[float]
+    variates: list[float]
     out: np.ndarray
-    found: list[bool]
+    present: list[bool]

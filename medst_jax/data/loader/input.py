@@ -15,7 +15,7 @@ from medst_jax.data.batch import FIELDS, batch_spec, keys_of
 from medst_jax.data.loader.batch_maker import VIEWS, BatchMaker
 from medst_jax.data.loader.epochs import PackedEpochs
 from medst_jax.data.loader.image_reader import ImageReader
-from medst_jax.data.loader.sampled_rows import Draws, PackDraws
+from medst_jax.data.loader.sampled_rows import ExampleSampler, PackSampler
 from medst_jax.data.loader.stream import check_rows, process_batches
 from medst_jax.data.loader.text_reader import TextReader
 from medst_jax.data.mixture.data_options import DataOptions
@@ -31,7 +31,7 @@ BASE_KEYS = keys_of(())
 TEXT_KEYS = {key for key, need in NEEDS.items() if need in ("text", "text_labels", "sections")}
 # Where files lie and how many threads read them changes no example.
 _WITHOUT_EFFECT = ("data_dir", "num_workers", "threads")
-_ORDERS = 3  # raised whenever the same options come to other examples
+_STREAM_VERSION = 3  # raised whenever the same options come to other examples
 
 
 @dataclasses.dataclass
@@ -52,7 +52,7 @@ class TrainInput:
     tokenizer: TextTokenizer | None
     corpora: tuple[Corpus, ...]
     exclusion: Exclusion
-    _open: list[Any] = dataclasses.field(default_factory=list, repr=False)
+    _iterators: list[Any] = dataclasses.field(default_factory=list, repr=False)
 
     def batches(self, start_step: int = 0, rows: np.ndarray | None = None) -> Iterator[Batch]:
         """Rows of the batches of `start_step`, `start_step + 1`, ... without end.
@@ -64,8 +64,8 @@ class TrainInput:
         options = self.options
         iterator = iter(
             process_batches(
-                self._maker(),
-                self._draws(),
+                self._batch_maker(),
+                self._sampler(),
                 self.global_batch,
                 np.arange(self.global_batch) if rows is None else rows,
                 start_step,
@@ -73,15 +73,15 @@ class TrainInput:
                 threads=options.threads,
             )
         )
-        self._open.append(iterator)
+        self._iterators.append(iterator)
         return iterator
 
-    def _draws(self) -> Draws | PackDraws:
+    def _sampler(self) -> ExampleSampler | PackSampler:
         if "sequence_rows" in self.spec:
-            return PackDraws(self.corpora, self.packed_epochs(), self.global_batch)
-        return Draws(self.corpora, self.seed)
+            return PackSampler(self.corpora, self.packed_epochs(), self.global_batch)
+        return ExampleSampler(self.corpora, self.seed)
 
-    def _maker(self) -> BatchMaker:
+    def _batch_maker(self) -> BatchMaker:
         options, keys = self.options, tuple(self.spec)
         sections = [name for name in ("findings", "impression") if f"{name}_tokens" in keys]
         frontal, lateral = (
@@ -129,7 +129,7 @@ class TrainInput:
         # The order of the mixture numbers data sets and classes.
         config["mixture"] = list(config["mixture"].items())
         canonical = json.dumps(
-            {"seed": self.seed, "data": config, "orders": _ORDERS}, sort_keys=True
+            {"seed": self.seed, "data": config, "orders": _STREAM_VERSION}, sort_keys=True
         )
         infos = {corpus.name: corpus.studies.info for corpus in self.corpora}
         return {
@@ -161,10 +161,10 @@ class TrainInput:
 
     def close(self) -> None:
         """Stop the readers of every iterator made."""
-        for iterator in self._open:
+        for iterator in self._iterators:
             if hasattr(iterator, "close"):
                 iterator.close()
-        self._open.clear()
+        self._iterators.clear()
 
 
 def make_input(
@@ -206,7 +206,7 @@ def make_input(
     exclusion = read_exclusion(options.data_dir, options.exclude)
     corpora = open_mixture(options, wanted, exclusion, seed)
     labels = mixture_labels(options)
-    made = TrainInput(
+    train_input = TrainInput(
         labels=labels,
         spec=batch_spec(
             keys,
@@ -225,8 +225,8 @@ def make_input(
         exclusion=exclusion,
     )
     if jax.process_index() == 0:
-        print(made.describe(), flush=True)
-    return made
+        print(train_input.describe(), flush=True)
+    return train_input
 
 
 def load_tokenizer(options: DataOptions) -> TextTokenizer | None:
@@ -240,10 +240,10 @@ def load_tokenizer(options: DataOptions) -> TextTokenizer | None:
     if not options.vocabulary:
         return None
     if "/" in options.vocabulary:
-        found = find_tokenizer(options.vocabulary, {})
-        if found is None:
+        tokenizer = find_tokenizer(options.vocabulary, {})
+        if tokenizer is None:
             raise FileNotFoundError(f"the folder {options.vocabulary} holds no tokenizer files")
-        return found
+        return tokenizer
     path = epath.Path(options.data_dir) / "vocabulary" / f"{options.vocabulary}.model"
     if not path.exists():
         names = {chosen.dataset or name: None for name, chosen in options.mixture.items()}

@@ -44,9 +44,11 @@ def cut_windows(
     """
     windows = -(-counts // length)
     base, extra = counts // windows, counts % windows
-    turn = generator.integers(0, windows)
+    # Which windows are longer is random: else a patient's last studies would always stand in short
+    # ones.
+    offset = generator.integers(0, windows)
     place = np.arange(windows.sum()) - np.repeat(np.cumsum(windows) - windows, windows)
-    longer = (place + np.repeat(turn, windows)) % np.repeat(windows, windows)
+    longer = (place + np.repeat(offset, windows)) % np.repeat(windows, windows)
     sizes = np.repeat(base, windows) + (longer < np.repeat(extra, windows))
     return np.cumsum(sizes) - sizes, sizes
 
@@ -65,9 +67,10 @@ def pack_epoch(counts: np.ndarray, length: int, rows: int, generator: np.random.
     """
     starts, sizes = cut_windows(counts, length, generator)
     order = generator.permutation(len(starts))
-    waiting: list[deque[tuple[int, int]]] = [deque() for _ in range(length + 1)]
-    for turn, k in enumerate(order.tolist()):
-        waiting[sizes[k]].append((turn, int(starts[k])))
+    # A queue of windows for each size, every window with its rank in the random order.
+    queues: list[deque[tuple[int, int]]] = [deque() for _ in range(length + 1)]
+    for rank, k in enumerate(order.tolist()):
+        queues[sizes[k]].append((rank, int(starts[k])))
     packs = int(counts.sum()) // rows
     studies = np.zeros((packs, rows), np.int64)
     window = np.zeros((packs, rows), np.int16)
@@ -76,27 +79,28 @@ def pack_epoch(counts: np.ndarray, length: int, rows: int, generator: np.random.
         filled = number = 0
         while filled < rows:
             room = rows - filled
-            size = _choose(waiting, room)
+            size = _choose_size(queues, room)
             if size > room:
-                turn, start = waiting[size].popleft()
-                waiting[size - room].appendleft((turn, start + room))
+                rank, start = queues[size].popleft()
+                # What is cut off keeps its rank, so that it comes before younger windows of its size.
+                queues[size - room].appendleft((rank, start + room))
                 size, cut = room, cut + 1
             else:
-                _, start = waiting[size].popleft()
+                _, start = queues[size].popleft()
             studies[p, filled : filled + size] = np.arange(start, start + size)
             window[p, filled : filled + size] = number
             filled, number = filled + size, number + 1
     return Packs(studies, window, cut)
 
 
-def _choose(waiting: list[deque[tuple[int, int]]], room: int) -> int:
+def _choose_size(queues: list[deque[tuple[int, int]]], room: int) -> int:
     """The size to take: an exact fit, else the oldest that fits, else the shortest there is."""
-    if room < len(waiting) and waiting[room]:
+    if room < len(queues) and queues[room]:
         return room
-    fitting = [size for size in range(1, min(room, len(waiting) - 1) + 1) if waiting[size]]
+    fitting = [size for size in range(1, min(room, len(queues) - 1) + 1) if queues[size]]
     if fitting:
-        return min(fitting, key=lambda size: waiting[size][0])
-    return next(size for size in range(room + 1, len(waiting)) if waiting[size])
+        return min(fitting, key=lambda size: queues[size][0])
+    return next(size for size in range(room + 1, len(queues)) if queues[size])
 
 
 def sequence_rows(window: np.ndarray, length: int) -> np.ndarray:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays that a worker process fills and another process reads, without a copy.
+"""Shared memory for batches: a worker process fills a buffer, another process reads it uncopied.
 
 Fresh memory is cleared and mapped page by page by the system, which for a small image takes a
-quarter of the time of decoding it. Blocks of memory are therefore used again: one is free as soon as
-nothing in the reading process refers to its array any more, which a byte in the block itself says.
-Blocks have no name, so that none outlives its processes.
+quarter of the time of decoding it. So buffers are used again. One is free as soon as nothing in the
+reading process refers to its array any more; a byte in the buffer itself says so. Buffers have no
+name, so that none outlives its processes.
 """
 
 import math
@@ -21,104 +21,113 @@ import numpy as np
 # Memory without a name that another process can open is a feature of Linux.
 SUPPORTED = hasattr(os, "memfd_create")
 
-_HEADER = mmap.PAGESIZE  # its first byte: whether the block is taken
+# The first byte says whether the buffer is taken. A whole page, so that the image begins one too.
+_HEADER = mmap.PAGESIZE
 _FREE, _TAKEN = 0, 1
 
 
-class _Place(NamedTuple):
-    """A block by the process that made it and the file descriptor there."""
+class _Address(NamedTuple):
+    """Where a buffer is: the process that made it and the file descriptor there."""
 
     process: int
     descriptor: int
     size: int
 
 
-class _Block(NamedTuple):
-    place: _Place
+class _Buffer(NamedTuple):
+    address: _Address
     memory: mmap.mmap
 
 
 @dataclass(frozen=True)
-class Handed:
-    """A batch on its way: arrays that lie in blocks by place and shape, the others as they are.
+class SharedBatch:
+    """A batch on its way between processes.
 
-    A dict would be a tree to grain, which puts each array of one into a memory of its own.
+    shared: batch key -> address and shape of an array that lies in a buffer.
+    plain: the other arrays as they are.
     """
 
-    shared: dict[str, tuple[_Place, tuple[int, ...]]]
+    # Not a dict of arrays: to grain that is a tree, and it puts each array into a memory of its own.
+    shared: dict[str, tuple[_Address, tuple[int, ...]]]
     plain: dict[str, np.ndarray]
 
 
-class SharedArrays:
-    """Gives out arrays in shared blocks; those of a worker process. Copies start without blocks."""
+class SharedBufferPool:
+    """Allocates arrays in the shared buffers of a worker process.
+
+    A pickled copy starts with an empty pool.
+    """
 
     def __init__(self) -> None:
-        self._blocks: list[_Block] = []
-        self._choosing = threading.Lock()
+        self._buffers: list[_Buffer] = []
+        self._lock = threading.Lock()
 
     def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         """An array uint8 of this shape, its values left over from an earlier one."""
         size = _HEADER + math.prod(shape)
-        with self._choosing:
-            block = next((b for b in self._blocks if b.place.size == size and _is_free(b)), None)
-            if block is None:
-                block = _new_block(size)
-                self._blocks.append(block)
-            block.memory[0] = _TAKEN
-        return _array(block.memory, shape)
+        # Two reader threads must not find the same buffer free.
+        with self._lock:
+            fitting = (b for b in self._buffers if b.address.size == size and _is_free(b))
+            buffer = next(fitting, None)
+            if buffer is None:
+                buffer = _new_buffer(size)
+                self._buffers.append(buffer)
+            buffer.memory[0] = _TAKEN
+        return _array(buffer.memory, shape)
 
-    def hand_over(self, rows: Mapping[str, np.ndarray]) -> Handed:
-        """The batch as another process can open it; the blocks are then that process' to free."""
-        of = {id(block.memory): block.place for block in self._blocks}
+    def share(self, rows: Mapping[str, np.ndarray]) -> SharedBatch:
+        """The batch as another process can open it, which from then on frees its buffers."""
+        addresses = {id(buffer.memory): buffer.address for buffer in self._buffers}
         shared, plain = {}, {}
         for key, value in rows.items():
-            place = of.get(id(value.base))
-            if place is None:
+            address = addresses.get(id(value.base))
+            if address is None:
                 plain[key] = value
             else:
-                shared[key] = place, value.shape
-        return Handed(shared, plain)
+                shared[key] = address, value.shape
+        return SharedBatch(shared, plain)
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        return SharedArrays, ()
+        return SharedBufferPool, ()
 
 
-class OpenShared:
-    """Opens what `SharedArrays.hand_over` gave, in the reading process."""
+class SharedBatchReader:
+    """Opens what `SharedBufferPool.share` gave, in the reading process."""
 
     def __init__(self) -> None:
-        self._memory: dict[_Place, mmap.mmap] = {}
+        # Each buffer is mapped once: a new mapping per batch would cost what the pool saves.
+        self._memory: dict[_Address, mmap.mmap] = {}
 
-    def __call__(self, handed: Handed) -> dict[str, np.ndarray]:
+    def __call__(self, batch: SharedBatch) -> dict[str, np.ndarray]:
         """The batch. Its images stay as they are for as long as anything refers to them."""
-        rows = dict(handed.plain)
-        for key, (place, shape) in handed.shared.items():
-            memory = self._memory.get(place)
+        rows = dict(batch.plain)
+        for key, (address, shape) in batch.shared.items():
+            memory = self._memory.get(address)
             if memory is None:
-                memory = self._memory[place] = _map(place)
+                memory = self._memory[address] = _map_buffer(address)
             rows[key] = _array(memory, shape)
             weakref.finalize(rows[key], _release, memory).atexit = False
         return rows
 
 
-def _new_block(size: int) -> _Block:
+def _new_buffer(size: int) -> _Buffer:
     descriptor = os.memfd_create("medst_jax batch")
     os.ftruncate(descriptor, size)
-    place = _Place(os.getpid(), descriptor, size)
-    return _Block(place, mmap.mmap(descriptor, size))
+    address = _Address(os.getpid(), descriptor, size)
+    return _Buffer(address, mmap.mmap(descriptor, size))
 
 
-def _map(place: _Place) -> mmap.mmap:
-    with open(f"/proc/{place.process}/fd/{place.descriptor}", "r+b") as file:
-        return mmap.mmap(file.fileno(), place.size)
+def _map_buffer(address: _Address) -> mmap.mmap:
+    with open(f"/proc/{address.process}/fd/{address.descriptor}", "r+b") as file:
+        return mmap.mmap(file.fileno(), address.size)
 
 
 def _array(memory: mmap.mmap, shape: tuple[int, ...]) -> np.ndarray:
     return np.ndarray(shape, np.uint8, memory, _HEADER)
 
 
-def _is_free(block: _Block) -> bool:
-    return block.memory[0] == _FREE
+def _is_free(buffer: _Buffer) -> bool:
+    return buffer.memory[0] == _FREE
 
 
 def _release(memory: mmap.mmap) -> None:

@@ -3,13 +3,17 @@
 
 import numpy as np
 
-from medst_jax.data.loader.tokenized_texts import Tokenized, text_number
+from medst_jax.data.loader.tokenized_texts import TokenizedTexts, text_hash
 from medst_jax.data.mixture.labels import merge_runs
 
 
-def shuffled(
-    sentences: Tokenized, sections: np.ndarray, sizes: np.ndarray, keys: np.ndarray, length: int
-) -> Tokenized:
+def shuffle_sentences(
+    sentences: TokenizedTexts,
+    sections: np.ndarray,
+    sizes: np.ndarray,
+    keys: np.ndarray,
+    length: int,
+) -> TokenizedTexts:
     """Texts of sentences, each cut to fit in `length` tokens; its labels are of what is left.
 
     Args:
@@ -22,26 +26,28 @@ def shuffled(
     text = np.repeat(np.arange(len(sizes)), sizes)
     sentences = sentences.take(np.lexsort((keys, sections, text)))
     place = np.arange(len(text)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    # Of each token: its text, its sentence's place there, and its own.
-    text_of, owners = (np.repeat(values, sentences.counts) for values in (text, place))
-    whole = np.bincount(text_of, minlength=len(sizes))
-    kept = np.arange(len(text_of)) - np.repeat(np.cumsum(whole) - whole, whole) < length - 2
-    ids, owners, text_of = sentences.ids[kept], owners[kept], text_of[kept]
+    # Of each token: its text, and its sentence's place there.
+    text_of, sentence_of = (np.repeat(values, sentences.counts) for values in (text, place))
+    uncut = np.bincount(text_of, minlength=len(sizes))
+    # First and last token take two places.
+    fits = np.arange(len(text_of)) - np.repeat(np.cumsum(uncut) - uncut, uncut) < length - 2
+    ids, sentence_of, text_of = sentences.ids[fits], sentence_of[fits], text_of[fits]
     counts = np.bincount(text_of, minlength=len(sizes))
     last = np.zeros(len(sizes), np.int64)
-    np.maximum.at(last, text_of, owners)
-    heard = place <= last[text]
+    np.maximum.at(last, text_of, sentence_of)
+    # Labels count sentences of which at least one token is left, as when a text is cut alone.
+    remains = place <= last[text]
     begin = np.cumsum(sizes) - sizes
     ends = np.cumsum(counts)
-    return Tokenized(
+    return TokenizedTexts(
         ids=ids,
-        owners=owners,
+        sentence_index=sentence_of,
         counts=counts,
-        codes=merge_runs(sentences.codes[heard], np.cumsum(last + 1) - last - 1),
+        codes=merge_runs(sentences.codes[remains], np.cumsum(last + 1) - last - 1),
         sources=sentences.sources[begin],
-        numbers=np.array(
+        hashes=np.array(
             [
-                text_number(ids[e - n : e])
+                text_hash(ids[e - n : e])
                 for e, n in zip(ends.tolist(), counts.tolist(), strict=True)
             ],
             np.int32,

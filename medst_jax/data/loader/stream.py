@@ -13,10 +13,14 @@ from dataclasses import dataclass
 import grain
 import numpy as np
 
-from medst_jax.data.loader.batch_maker import Allocate, BatchMaker, Rows
-from medst_jax.data.loader.buffer_pool import ReusedArrays
-from medst_jax.data.loader.sampled_rows import Draws, PackDraws
-from medst_jax.data.loader.shared_buffers import SUPPORTED, OpenShared, SharedArrays
+from medst_jax.data.loader.batch_maker import Allocate, BatchMaker
+from medst_jax.data.loader.buffer_pool import BufferPool
+from medst_jax.data.loader.sampled_rows import ExampleSampler, PackSampler, Rows
+from medst_jax.data.loader.shared_buffers import (
+    SUPPORTED,
+    SharedBatchReader,
+    SharedBufferPool,
+)
 from medst_jax.options import OptionError
 
 _READ_AHEAD = 2  # batches of each worker process that wait to be fetched
@@ -33,23 +37,24 @@ class _ProcessBatches:
     rows: int64 [n], those that this process reads.
     """
 
-    draws: Draws | PackDraws
+    sampler: ExampleSampler | PackSampler
     make: BatchMaker
     global_batch: int
     rows: np.ndarray
     allocate: Allocate
 
     def __len__(self) -> int:
+        # Without end, as far as grain can count.
         return sys.maxsize // self.global_batch
 
     def __getitem__(self, step: int) -> Rows:
-        drawing, sequences = self.draws(int(step) * self.global_batch + self.rows)
-        return self.make(drawing, self.allocate) | sequences
+        sampled, sequences = self.sampler(int(step) * self.global_batch + self.rows)
+        return self.make(sampled, self.allocate) | sequences
 
 
 def process_batches(
     make: BatchMaker,
-    draws: Draws | PackDraws,
+    sampler: ExampleSampler | PackSampler,
     global_batch: int,
     rows: np.ndarray,
     start_step: int,
@@ -61,7 +66,7 @@ def process_batches(
 
     Args:
       make: makes rows.
-      draws: what the rows show; `PackDraws` for batches of sequences.
+      sampler: which studies the rows show; `PackSampler` for batches of sequences.
       global_batch: rows of a step over all processes.
       rows: int [n], which of them this process reads, in this order.
       start_step: the first step.
@@ -71,10 +76,10 @@ def process_batches(
     Raises:
       OptionError: see `check_rows`.
     """
-    check_rows(rows, global_batch, draws.pack_rows)
-    shared = SharedArrays() if workers and SUPPORTED else None
-    allocate: Allocate = shared or ReusedArrays()
-    own = _ProcessBatches(draws, make, global_batch, np.asarray(rows, np.int64), allocate)
+    check_rows(rows, global_batch, sampler.pack_rows)
+    shared = SharedBufferPool() if workers and SUPPORTED else None
+    allocate: Allocate = shared or BufferPool()
+    own = _ProcessBatches(sampler, make, global_batch, np.asarray(rows, np.int64), allocate)
     batches = grain.MapDataset.source(own)[start_step:]
     # An element is a batch: a few read ahead hide the reading, more only fill the memory.
     read = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads and threads + 2)
@@ -85,8 +90,9 @@ def process_batches(
     )
     if shared is None:
         return batches.to_iter_dataset(read).mp_prefetch(processes)
-    handed = batches.map(shared.hand_over).to_iter_dataset(read)
-    return handed.mp_prefetch(processes).map(OpenShared())
+    # Images cross to this process in shared memory instead of being pickled.
+    sent = batches.map(shared.share).to_iter_dataset(read)
+    return sent.mp_prefetch(processes).map(SharedBatchReader())
 
 
 def check_rows(rows: np.ndarray, global_batch: int, pack_rows: int = 0) -> None:

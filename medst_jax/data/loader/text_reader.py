@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The texts of stored studies, tokenised and remembered, one drawn for each sample."""
+"""The texts of stored studies, tokenised and cached, one drawn for each sample."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from medst_jax.data.loader.record_reader import OpenStudy
-from medst_jax.data.loader.shuffled_texts import shuffled
-from medst_jax.data.loader.text_cache import ANEW, UNMET, RememberedTexts
-from medst_jax.data.loader.tokenized_texts import Tokenized, joined, tokenized
+from medst_jax.data.loader.lazy_study import LazyStudy
+from medst_jax.data.loader.shuffled_texts import shuffle_sentences
+from medst_jax.data.loader.study_cache import UNCACHEABLE, UNCACHED
+from medst_jax.data.loader.text_cache import TokenizedTextCache
+from medst_jax.data.loader.tokenized_texts import (
+    TokenizedTexts,
+    concatenate_texts,
+    tokenize_texts,
+)
 from medst_jax.data.mixture.mixture import Corpus
 from medst_jax.data.mixture.text_sampling import (
-    Text,
-    candidates,
+    SampledText,
+    candidate_sentences,
     draw_bank_sentences,
     no_text,
     prompts_of,
@@ -27,15 +32,15 @@ from medst_jax.text.prompts import prompt_bank
 class TextReader:
     """Draws the text of a sample.
 
-    What can be said of a study is the same in every epoch, but for the sentences of a prompt bank:
-    it is tokenised once and remembered, about a kilobyte per study and process.
+    The texts of a study are the same in every epoch, except the sentences of a prompt bank. They are
+    tokenised once and cached, about a kilobyte per study and process.
 
     Args:
       corpora: the mixture.
       union: its classes.
       tokenizer: None for no text.
       length: L, tokens of a text.
-      seed: of the draws.
+      seed: of every random choice.
       section: "findings" or "impression" for the whole text of that section alone, "" for the
         text that the data set's options ask for.
     """
@@ -51,60 +56,69 @@ class TextReader:
     ) -> None:
         self._corpora, self._union, self._tokenizer = tuple(corpora), union, tokenizer
         self._length, self._seed, self._section = length, seed, section
-        self._none = tokenized([no_text(len(union))], None, length)
-        self._known = tuple(RememberedTexts(len(corpus.studies), len(union)) for corpus in corpora)
+        self._no_text = tokenize_texts([no_text(len(union))], None, length)
+        self._caches = tuple(
+            TokenizedTextCache(len(corpus.studies), len(union)) for corpus in corpora
+        )
 
-    def met(self, number: int, rows: np.ndarray) -> np.ndarray:
-        """Of which studies [B] of data set `number` the texts are remembered, bool [B]."""
-        return self._known[number].state(rows) >= 0
+    def cached(self, number: int, rows: np.ndarray) -> np.ndarray:
+        """Of which studies [B] of data set `number` the texts are cached, bool [B]."""
+        return self._caches[number].states(rows) >= 0
 
-    def meet(self, study: OpenStudy, position: int) -> Tokenized | None:
-        """Remember a study's texts; the text of the sample where it is drawn anew every time.
+    def cache_or_draw(self, study: LazyStudy, position: int) -> TokenizedTexts | None:
+        """Cache a study's texts; or draw the sample's text, where texts change with the epoch.
 
         Args:
           study: whose text.
-          position: in the global stream; keys the draw.
-        """
-        known = self._known[study.corpus.number]
-        state = known.state_of(study.row)
-        if state == UNMET:
-            found = self._choices(study)
-            if found is not None:
-                known.add_texts(study.row, *found)
-                return None
-            known.ask_anew(study.row)
-        elif state != ANEW:
-            return None
-        text = self._of_bank(study, position)
-        assert text is not None  # `_choices` found one
-        return self._tokenized([text])
+          position: in the global stream; keys the random choice.
 
-    def draw(self, number: int, rows: np.ndarray, positions: np.ndarray) -> Tokenized:
-        """A remembered text of each study.
+        Returns:
+          The text of the sample; None where `draw` can take it from the cache.
+        """
+        cache = self._caches[study.corpus.number]
+        state = cache.state(study.row)
+        if state == UNCACHED:
+            texts = self._cacheable_texts(study)
+            if texts is not None:
+                cache.add_texts(study.row, *texts)
+                return None
+            cache.mark_uncacheable(study.row)
+        elif state != UNCACHEABLE:
+            return None
+        text = self._bank_text(study, position)
+        # Whether the bank has a sentence depends on the study's labels alone, not on the position.
+        assert text is not None
+        return self._tokenize([text])
+
+    def draw(self, number: int, rows: np.ndarray, positions: np.ndarray) -> TokenizedTexts:
+        """A cached text of each study.
 
         Args:
           number: of the data set.
-          rows: [B], studies that were met.
-          positions: int64 [B], in the global stream; they key the draws.
+          rows: [B], studies whose texts are cached.
+          positions: int64 [B], in the global stream; they key the random choices.
         """
-        known = self._known[number]
-        chances = uniforms(self._seed, "text", positions)
-        several = known.are_sentences(rows)
-        if not several.any():
-            return known.texts(known.draw(rows, chances))
-        # Those of one kind behind those of the other, and back in their order.
-        order = np.argsort(several, kind="stable")
-        one, many = order[: -several.sum()], order[-several.sum() :]
+        cache = self._caches[number]
+        variates = uniforms(self._seed, "text", positions)
+        shuffled = cache.are_sentences(rows)
+        if not shuffled.any():
+            return cache.texts(cache.choose(rows, variates))
+        # Both kinds at once would need a Python loop: first the rows of one text each, then those
+        # whose sentences are shuffled, and at the end all back in the batch's order.
+        order = np.argsort(shuffled, kind="stable")
+        whole, several = order[: -shuffled.sum()], order[-shuffled.sum() :]
         texts = [
-            known.texts(known.draw(rows[one], chances[one])),
-            self._shuffled(known, rows[many], positions[many]),
+            cache.texts(cache.choose(rows[whole], variates[whole])),
+            self._shuffle(cache, rows[several], positions[several]),
         ]
-        return joined(texts).take(np.argsort(order))
+        return concatenate_texts(texts).take(np.argsort(order))
 
-    def _shuffled(
-        self, known: RememberedTexts, rows: np.ndarray, positions: np.ndarray
-    ) -> Tokenized:
-        entries, counts = known.all(rows)
+    def _shuffle(
+        self, cache: TokenizedTextCache, rows: np.ndarray, positions: np.ndarray
+    ) -> TokenizedTexts:
+        entries, counts = cache.all_entries(rows)
+        # A number for sentence k of every row, needed or not: so a row's order depends on its
+        # position alone.
         keys = np.stack(
             [
                 uniforms(self._seed, f"{self._section or 'text'} sentence {k}", positions)
@@ -113,45 +127,47 @@ class TextReader:
             axis=1,
         )
         keys = keys[np.arange(keys.shape[1]) < counts[:, None]]
-        sections = known["section"][entries]
-        return shuffled(known.texts(entries), sections, counts, keys, self._length)
+        sections = cache["section"][entries]
+        return shuffle_sentences(cache.texts(entries), sections, counts, keys, self._length)
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        # A copy for a worker process starts with empty caches.
         given = (self._corpora, self._union, self._tokenizer, self._length, self._seed)
         return TextReader, (*given, self._section)
 
-    def _tokenized(self, texts: Sequence[Text]) -> Tokenized:
-        return tokenized(texts, self._tokenizer, self._length)
+    def _tokenize(self, texts: Sequence[SampledText]) -> TokenizedTexts:
+        return tokenize_texts(texts, self._tokenizer, self._length)
 
-    def _choices(self, study: OpenStudy) -> tuple[Tokenized, np.ndarray | None] | None:
-        """What `RememberedTexts.add_texts` takes of a study; None where each text is drawn anew."""
+    def _cacheable_texts(self, study: LazyStudy) -> tuple[TokenizedTexts, np.ndarray | None] | None:
+        """What `TokenizedTextCache.add_texts` takes of a study; None for texts of a prompt bank."""
         corpus, options = study.corpus, study.corpus.options
         if options.text == "none" or self._tokenizer is None:
-            return self._none, None
+            return self._no_text, None
         if options.text == "report":
-            said = self._candidates(study)
-            if said:
+            sentences = self._candidates(study)
+            if sentences:
                 whole = options.sentences == "all" or (self._section and options.sentences == "one")
-                texts = [said] if whole else [[k] for k in said]
-                made = self._tokenized(report_texts(study.parsed, corpus.columns, texts))
+                choices = [sentences] if whole else [[k] for k in sentences]
+                texts = self._tokenize(report_texts(study.parsed, corpus.columns, choices))
                 if options.sentences != "shuffled":
-                    return made, None
-                return made, np.array([study.parsed.spans[k][0] for k in said])
+                    return texts, None
+                return texts, np.array([study.parsed.spans[k][0] for k in sentences])
+        # A study without such a report: a prompt of its labels, unless a section was asked for.
         if self._section or not corpus.studies.labels:
-            return self._none, None
-        if options.prompts != "names" and self._of_bank(study, 0) is not None:
+            return self._no_text, None
+        if options.prompts != "names" and self._bank_text(study, 0) is not None:
             return None
         codes = corpus.codes(study.row)
         labels, mask = corpus.policy.apply(codes)
-        return self._tokenized(prompts_of(self._union, codes, (labels > 0) & mask)), None
+        return self._tokenize(prompts_of(self._union, codes, (labels > 0) & mask)), None
 
-    def _candidates(self, study: OpenStudy) -> list[int]:
+    def _candidates(self, study: LazyStudy) -> list[int]:
         if self._section:
             return section_sentences(study.parsed, self._section)
-        return candidates(study.parsed, study.corpus.options.sections)
+        return candidate_sentences(study.parsed, study.corpus.options.sections)
 
-    def _of_bank(self, study: OpenStudy, position: int) -> Text | None:
+    def _bank_text(self, study: LazyStudy, position: int) -> SampledText | None:
         options, codes = study.corpus.options, study.corpus.codes(study.row)
-        draws = reused_generator(self._seed, "text", position)
+        rng = reused_generator(self._seed, "text", position)
         bank = prompt_bank(options.prompts)
-        return draw_bank_sentences(bank, self._union, codes, options.sentences, draws)
+        return draw_bank_sentences(bank, self._union, codes, options.sentences, rng)

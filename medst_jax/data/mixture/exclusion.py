@@ -31,18 +31,18 @@ def read_exclusion(data_dir: epath.PathLike, exclude: Literal["all"] | Sequence[
     Raises:
       FileNotFoundError: a named data set has no such file.
     """
-    found = _find(epath.Path(data_dir))
-    names = sorted(found) if exclude == "all" else list(exclude)
+    files = _exclusion_files(epath.Path(data_dir))
+    names = sorted(files) if exclude == "all" else list(exclude)
     lists: dict[str, str] = {}
     keys: set[int] = set()
     for name in names:
-        if name not in found:
+        if name not in files:
             raise FileNotFoundError(
                 f"config.data.exclude names {name!r}, which has no exclude.json in {data_dir}; "
-                f"there are: {', '.join(sorted(found)) or 'none'}"
+                f"there are: {', '.join(sorted(files)) or 'none'}"
             )
         digest = hashlib.sha256()
-        for path in found[name]:
+        for path in files[name]:
             content = path.read_bytes()
             digest.update(content)
             keys.update(int(key, 16) for key in json.loads(content)["patient_keys"])
@@ -50,10 +50,10 @@ def read_exclusion(data_dir: epath.PathLike, exclude: Literal["all"] | Sequence[
     return Exclusion(lists, np.array(sorted(keys), np.uint64))
 
 
-def _find(data_dir: epath.Path) -> dict[str, list[epath.Path]]:
-    found: dict[str, list[epath.Path]] = {}
+def _exclusion_files(data_dir: epath.Path) -> dict[str, list[epath.Path]]:
+    files: dict[str, list[epath.Path]] = {}
     if not data_dir.exists():
-        return found
+        return files
     for folder in sorted(data_dir.iterdir()):
         versions = folder / CONFIG
         if not versions.is_dir():
@@ -65,5 +65,5 @@ def _find(data_dir: epath.Path) -> dict[str, list[epath.Path]]:
             if version.suffix not in (".incomplete", ".old")
         ]
         if present := [path for path in paths if path.exists()]:
-            found[folder.name] = present
-    return found
+            files[folder.name] = present
+    return files

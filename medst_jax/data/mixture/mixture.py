@@ -10,7 +10,7 @@ from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
 from medst_jax.data.mixture.exclusion import Exclusion
 from medst_jax.data.mixture.labels import to_union, union_columns, union_labels
 from medst_jax.data.mixture.policy import PolicyTable, check_classes, policy_table
-from medst_jax.data.mixture.requirements import check_requirements, having
+from medst_jax.data.mixture.requirements import check_requirements, select_studies
 from medst_jax.data.randomness import generator, rotation
 from medst_jax.data.records.index import Index
 from medst_jax.data.records.studies import Studies, open_studies, read_info
@@ -104,7 +104,7 @@ def open_mixture(
         excluded = exclusion.contains(index.patient_key)
         # A system that reads no image can use studies that have none.
         imageless = ~index.has_frontal & ("frontal" in required)
-        rows = np.flatnonzero(~excluded & ~imageless & having(name, chosen, index))
+        rows = np.flatnonzero(~excluded & ~imageless & select_studies(name, chosen, index))
         check_requirements(name, chosen, studies, rows, required)
         corpora.append(
             Corpus(
@@ -146,20 +146,20 @@ def _text_rows(
     ends = np.cumsum(patient_counts(patient[rows]))
     for start, end in zip([0, *ends[:-1]], ends, strict=True):
         if end - start > 1:
-            turned = rotation(end - start, seed, f"within {name} {start}")
-            moved[start:end] = rows[start:end][turned]
+            order = rotation(end - start, seed, f"within {name} {start}")
+            moved[start:end] = rows[start:end][order]
     return moved
 
 
 def _priors(rows: np.ndarray, index: Index, shuffle: str, seed: int, name: str) -> np.ndarray:
     priors = prior_rows(index.patient, index.has_frontal)[rows]
     if shuffle == "prior":
-        having = np.flatnonzero(priors >= 0)
-        patients = index.patient[rows[having]]
+        with_prior = np.flatnonzero(priors >= 0)
+        patients = index.patient[rows[with_prior]]
         # By patient, half the list away: no study gets a prior of its own patient unless one
         # patient holds most of the data set.
-        draws = generator(seed, f"prior {name}")
-        order = having[np.lexsort([draws.random(len(having)), patients])]
+        rng = generator(seed, f"prior {name}")
+        order = with_prior[np.lexsort([rng.random(len(with_prior)), patients])]
         priors[order] = np.roll(priors[order], len(order) // 2)
     return priors
 

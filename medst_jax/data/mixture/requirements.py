@@ -100,7 +100,7 @@ def check_requirements(
         )
 
 
-def having(name: str, options: DataSetOptions, index: Index) -> np.ndarray:
+def select_studies(name: str, options: DataSetOptions, index: Index) -> np.ndarray:
     """Bool [n]: the studies that have everything that `options.only` lists.
 
     Raises:

@@ -39,21 +39,21 @@ CONTEXT = (
 
 
 @dataclass(frozen=True)
-class Text:
-    """A drawn text: its sentences, label codes int8 [K, C] of each in the union, and its source."""
+class SampledText:
+    """A sampled text: its sentences, label codes int8 [K, C] of each in the union, and its source."""
 
     sentences: tuple[str, ...]
     codes: np.ndarray
     source: int
 
-    def kept_codes(self, kept: int) -> np.ndarray:
-        """Codes int8 [C] of the first `kept` sentences as one text."""
-        return self.codes[0] if kept <= 1 else merge_codes(self.codes[:kept])
+    def codes_of_first(self, count: int) -> np.ndarray:
+        """Codes int8 [C] of the first `count` sentences as one text."""
+        return self.codes[0] if count <= 1 else merge_codes(self.codes[:count])
 
 
-def no_text(classes: int) -> Text:
+def no_text(classes: int) -> SampledText:
     """The text of a sample that has none: every label outside the vocabulary."""
-    return Text((), np.full((1, classes), OUTSIDE, np.int8), TEXT_NONE)
+    return SampledText((), np.full((1, classes), OUTSIDE, np.int8), TEXT_NONE)
 
 
 def report_sentences(study: Study) -> list[int]:
@@ -89,7 +89,7 @@ def text_of(study: Study, chosen: list[int]) -> tuple[str, ...]:
     return tuple(" ".join(study.sentence_text(k).split()) for k in chosen)
 
 
-def candidates(study: Study, sections: Sequence[str] = ()) -> list[int]:
+def candidate_sentences(study: Study, sections: Sequence[str] = ()) -> list[int]:
     """Numbers of the sentences that texts are made of.
 
     Args:
@@ -100,7 +100,9 @@ def candidates(study: Study, sections: Sequence[str] = ()) -> list[int]:
     return sorted(named) or report_sentences(study)
 
 
-def report_texts(study: Study, columns: np.ndarray, texts: Sequence[list[int]]) -> list[Text]:
+def report_texts(
+    study: Study, columns: np.ndarray, texts: Sequence[list[int]]
+) -> list[SampledText]:
     """Sentences of a report as texts.
 
     Args:
@@ -109,10 +111,10 @@ def report_texts(study: Study, columns: np.ndarray, texts: Sequence[list[int]]) 
       texts: numbers of the sentences of each, in their order there; at least one.
     """
     codes = to_union(study.all_sentence_codes, columns)
-    return [Text(text_of(study, chosen), codes[chosen], TEXT_REPORT) for chosen in texts]
+    return [SampledText(text_of(study, chosen), codes[chosen], TEXT_REPORT) for chosen in texts]
 
 
-def prompts_of(union: Sequence[str], codes: np.ndarray, present: np.ndarray) -> list[Text]:
+def prompts_of(union: Sequence[str], codes: np.ndarray, present: np.ndarray) -> list[SampledText]:
     """The prompt of each positive class; "other finding" if there is none.
 
     Args:
@@ -123,12 +125,12 @@ def prompts_of(union: Sequence[str], codes: np.ndarray, present: np.ndarray) -> 
     absent = np.where(codes == OUTSIDE, OUTSIDE, NEGATIVE).astype(np.int8)
     positives = np.flatnonzero(present)
     if not len(positives):
-        return [Text((prompt(OTHER),), absent[None], TEXT_PROMPT)]
+        return [SampledText((prompt(OTHER),), absent[None], TEXT_PROMPT)]
     texts = []
     for c in positives.tolist():
         affirmed = absent.copy()
         affirmed[c] = POSITIVE
-        texts.append(Text((prompt(union[c]),), affirmed[None], TEXT_PROMPT))
+        texts.append(SampledText((prompt(union[c]),), affirmed[None], TEXT_PROMPT))
     return texts
 
 
@@ -137,13 +139,13 @@ def draw_bank_sentences(
     union: Sequence[str],
     codes: np.ndarray,
     order: Order,
-    generator: np.random.Generator,
-) -> Text | None:
-    """Sentences of a prompt bank that say what a study's labels say; None if it has none for them.
+    rng: np.random.Generator,
+) -> SampledText | None:
+    """Sentences of a prompt bank that agree with a study's labels; None if it has none for them.
 
     A positive class is affirmed, a negative one denied, an uncertain one doubted, each by a sentence
-    drawn from the bank; classes that are blank, or of whose code the bank has no sentence, are not
-    spoken of.
+    drawn from the bank. Classes that are blank, or of whose code the bank has no sentence, are not
+    mentioned.
 
     Args:
       bank: whose sentences.
@@ -151,22 +153,25 @@ def draw_bank_sentences(
       codes: of the study, int8 [C].
       order: "one" sentence, of a positive class where there is one; "all" in the order of the
         classes, or "shuffled" (CXR-CLIP, You et al., MICCAI 2023).
-      generator: of the sample.
+      rng: the sample's own.
     """
-    spoken = [
+    mentioned = [
         c
         for c, code in enumerate(codes)
         if _POLARITIES.get(int(code), "") in bank.classes.get(union[c].lower(), ())
     ]
-    if not spoken:
+    if not mentioned:
         return None
     if order == "one":
-        spoken = [c for c in spoken if codes[c] == POSITIVE] or spoken
-        spoken = [spoken[generator.integers(len(spoken))]]
+        mentioned = [c for c in mentioned if codes[c] == POSITIVE] or mentioned
+        mentioned = [mentioned[rng.integers(len(mentioned))]]
     elif order == "shuffled":
-        spoken = [spoken[k] for k in generator.permutation(len(spoken))]
-    choices = [bank.prompts(union[c], _POLARITIES[int(codes[c])]) for c in spoken]
-    sentences = tuple(texts[generator.integers(len(texts))] for texts in choices)
-    said = np.tile(np.where(codes == OUTSIDE, OUTSIDE, BLANK).astype(np.int8), (len(spoken), 1))
-    said[np.arange(len(spoken)), spoken] = codes[spoken]
-    return Text(sentences, said, TEXT_PROMPT)
+        mentioned = [mentioned[k] for k in rng.permutation(len(mentioned))]
+    choices = [bank.prompts(union[c], _POLARITIES[int(codes[c])]) for c in mentioned]
+    sentences = tuple(texts[rng.integers(len(texts))] for texts in choices)
+    # Each sentence is labelled for its own class; of the others it is silent, and a class outside
+    # the data set's vocabulary stays outside.
+    silent = np.where(codes == OUTSIDE, OUTSIDE, BLANK).astype(np.int8)
+    sentence_codes = np.tile(silent, (len(mentioned), 1))
+    sentence_codes[np.arange(len(mentioned)), mentioned] = codes[mentioned]
+    return SampledText(sentences, sentence_codes, TEXT_PROMPT)

@@ -153,7 +153,7 @@ def open_annotations(
       DamagedDataError: the file of the split has another size than was written.
     """
     check_local(data_dir)
-    config = next(config for config, made in CONFIGS.items() if made is kind)
+    config = next(config for config, record_type in CONFIGS.items() if record_type is kind)
     info = read_annotation_info(data_dir, name, config)
     if split not in info["splits"]:
         raise MissingDataError(
@@ -162,10 +162,10 @@ def open_annotations(
         )
     directory = annotation_dir(data_dir, name, config)
     for shard, size in info["shards"].items():
-        found = (directory / shard).stat().length if (directory / shard).exists() else 0
-        if found != size:
+        actual = (directory / shard).stat().length if (directory / shard).exists() else 0
+        if actual != size:
             raise DamagedDataError(
-                f"{directory / shard} has {found} bytes instead of {size}: it is damaged; delete "
+                f"{directory / shard} has {actual} bytes instead of {size}: it is damaged; delete "
                 f"{directory} and write it again with\n  {prepare_line(data_dir, name)}"
             )
     return Annotations(os.fspath(directory), kind, split, info)

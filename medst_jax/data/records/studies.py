@@ -19,7 +19,7 @@ from medst_jax.data.records.parse import Record
 from medst_jax.data.records.study import Study
 
 # Reader threads make their first reads at once; opening imports and parses once, for all.
-_OPENING = threading.Lock()
+_OPEN_LOCK = threading.Lock()
 _READER_OPTIONS = "readahead_buffer_size:0,max_parallelism:0"  # for reading in any order
 
 
@@ -109,10 +109,10 @@ def _check_shards(data_dir: epath.PathLike, info: dict[str, Any], split: str) ->
         if not shard.startswith(f"{info['name']}-{split}."):
             continue
         path = directory / shard
-        found = path.stat().length if path.exists() else 0
-        if found != size:
+        actual = path.stat().length if path.exists() else 0
+        if actual != size:
             raise DamagedDataError(
-                f"{path} has {found} bytes instead of {size}: it is damaged; write it again with\n"
+                f"{path} has {actual} bytes instead of {size}: it is damaged; write it again with\n"
                 f"  {prepare_line(data_dir, info['name'], info['build']['arguments'])}"
             )
 
@@ -172,7 +172,7 @@ class Studies:
     def _records(self) -> _Records:
         opened = self._opened
         if opened is None or opened[0] != os.getpid():
-            with _OPENING:
+            with _OPEN_LOCK:
                 opened = self._opened
                 if opened is None or opened[0] != os.getpid():
                     opened = (os.getpid(), _Records(self._dir, self.split, self._truth))
@@ -214,9 +214,9 @@ class _Records:
         if opened is None:  # two threads may both open it: either will do
             reader = self._open(self._paths[shard], _READER_OPTIONS)
             opened = self._readers[shard] = reader, threading.Lock()
-        reader, moving = opened
+        reader, lock = opened
         # Two calls under a lock take three quarters of the time of its read of a list of one.
-        with moving:
+        with lock:
             reader.seek(i - self._ends[shard - 1] if shard else i)
             record: bytes = reader.read()
         return record

@@ -58,16 +58,16 @@ class ForeignTokenizer(TextTokenizer):
     def roles(self) -> dict[str, str]:
         """tokenizer_config.json, by which transformers knows first, last and padding token."""
         names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "mask_token": "[MASK]"}
-        found = {k: v for k, v in names.items() if self._tokenizer.token_to_id(v) is not None}
+        roles = {k: v for k, v in names.items() if self._tokenizer.token_to_id(v) is not None}
         ends = {"cls_token": self.first, "sep_token": self.last}
-        found |= {role: str(self._tokenizer.id_to_token(number)) for role, number in ends.items()}
-        return {"tokenizer_class": "PreTrainedTokenizerFast", **found}
+        roles |= {role: str(self._tokenizer.id_to_token(number)) for role, number in ends.items()}
+        return {"tokenizer_class": "PreTrainedTokenizerFast", **roles}
 
     def _marked(self, test: Callable[[str], bool]) -> np.ndarray:
-        found = np.zeros(self.size, bool)
+        marks = np.zeros(self.size, bool)
         for piece, number in self._tokenizer.get_vocab().items():
-            found[number] = test(piece)
-        return found
+            marks[number] = test(piece)
+        return marks
 
     def _special(self, names: tuple[str, ...]) -> int:
         for name in names:

@@ -6,7 +6,7 @@ from medst_jax.data.mixture.data_options import DataSetOptions
 from medst_jax.data.mixture.labels import union_columns
 from medst_jax.data.mixture.prompts import all_prompts, prompt
 from medst_jax.data.mixture.text_sampling import (
-    candidates,
+    candidate_sentences,
     draw_bank_sentences,
     no_text,
     prompts_of,
@@ -38,23 +38,23 @@ def test_context_and_wordless_sentences_are_never_drawn(ward):
 
 def test_one_sentence_brings_its_own_labels(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
-    texts = report_texts(study, columns, [[k] for k in candidates(study)])
+    texts = report_texts(study, columns, [[k] for k in candidate_sentences(study)])
     assert [text.sentences for text in texts] == [("there is edema.",), ("no mass.",)]
-    assert [text.kept_codes(1).tolist() for text in texts] == [[-2, 1, -3], [0, -2, -3]]
+    assert [text.codes_of_first(1).tolist() for text in texts] == [[-2, 1, -3], [0, -2, -3]]
     assert all(text.source == 1 for text in texts)
 
 
 def test_whole_report_keeps_order_and_merges_labels_of_what_is_kept(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if report_sentences(s))
-    (text,) = report_texts(study, columns, [candidates(study)])
+    (text,) = report_texts(study, columns, [candidate_sentences(study)])
     assert text.sentences == ("there is edema.", "no mass.")
-    assert text.kept_codes(2).tolist() == [0, 1, -3]
-    assert text.kept_codes(1).tolist() == [-2, 1, -3]
+    assert text.codes_of_first(2).tolist() == [0, 1, -3]
+    assert text.codes_of_first(1).tolist() == [-2, 1, -3]
 
 
 def test_study_without_usable_text_gives_none(ward, columns):
     study = next(s for s in map(ward.__getitem__, range(8)) if not report_sentences(s))
-    assert candidates(study) == []
+    assert candidate_sentences(study) == []
 
 
 def test_sections_are_those_named_where_the_report_has_them(ward, columns):
@@ -64,7 +64,7 @@ def test_sections_are_those_named_where_the_report_has_them(ward, columns):
     study.all_sentence_codes = np.full((2, len(ward.labels)), -2, np.int8)
 
     def drawn(*sections):
-        return report_texts(study, columns, [candidates(study, sections)])[0].sentences
+        return report_texts(study, columns, [candidate_sentences(study, sections)])[0].sentences
 
     assert drawn("impression") == ("second.",)
     assert drawn("impression", "findings") == drawn() == ("first.", "second.")
@@ -81,14 +81,14 @@ def test_each_positive_has_its_prompt():
     codes, present = np.array([1, 1, -3], np.int8), np.array([True, True, False])
     texts = prompts_of(UNION, codes, present)
     assert [text.sentences for text in texts] == [(prompt("Mass"),), (prompt("Edema"),)]
-    assert [text.kept_codes(1).tolist() for text in texts] == [[1, 0, -3], [0, 1, -3]]
+    assert [text.codes_of_first(1).tolist() for text in texts] == [[1, 0, -3], [0, 1, -3]]
     assert all(text.source == 2 for text in texts)
 
 
 def test_prompt_of_a_study_without_positives():
     (text,) = prompts_of(UNION, np.array([0, -2, -3], np.int8), np.zeros(3, bool))
     assert text.sentences == ("A radiology image of other finding",)
-    assert text.kept_codes(1).tolist() == [0, 0, -3]
+    assert text.codes_of_first(1).tolist() == [0, 0, -3]
     assert text.sentences[0] in all_prompts(UNION)
 
 
@@ -108,7 +108,7 @@ def test_a_bank_affirms_denies_and_doubts_what_the_labels_say():
         for sentence, (c,) in zip(text.sentences, said, strict=True):
             polarity = {1: "positive", 0: "negative", -1: "uncertain"}[int(CODES[c])]
             assert sentence in bank.prompts(STATED[c], polarity)
-        assert text.kept_codes(3).tolist() == [1, 0, -2, -1, -2]
+        assert text.codes_of_first(3).tolist() == [1, 0, -2, -1, -2]
         orders.add(tuple(map(tuple, said)))
         used.update(text.sentences)
     assert len(orders) == 6 and len(used) > 6
@@ -127,4 +127,4 @@ def test_one_sentence_of_a_bank_is_of_a_positive_class_if_there_is_one():
 
 
 def test_no_text_has_no_labels():
-    assert no_text(2).source == 0 and no_text(2).kept_codes(0).tolist() == [-3, -3]
+    assert no_text(2).source == 0 and no_text(2).codes_of_first(0).tolist() == [-3, -3]

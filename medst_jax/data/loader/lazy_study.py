@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study that is being read: its record and what is parsed of it, each when first asked for."""
+"""A study whose record is read, and parsed, only when something asks for it."""
 
 from medst_jax.data.mixture.mixture import Corpus
 from medst_jax.data.records.parse import Record
 from medst_jax.data.records.study import Study
 
 
-class OpenStudy:
+class LazyStudy:
     """Study number `row` of a data set of the mixture.
 
-    Reading costs as much as all else that an example needs but decoding, and parsing as much
-    again, so that neither is done for what is remembered of an earlier epoch.
+    Reading a record costs as much as everything else that an example needs except decoding, and
+    parsing costs as much again. A study that is fully cached pays neither.
     """
 
+    # One object is made per example: slots keep it small and quick to make.
     __slots__ = ("_parsed", "_record", "corpus", "row")
 
     def __init__(self, corpus: Corpus, row: int) -> None:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from medst_jax.data.loader.epoch_cache import KeptEpochs
-from medst_jax.data.loader.shuffled_epochs import ShuffledEpochs
+from medst_jax.data.loader.epoch_cache import EpochCache
+from medst_jax.data.loader.epochs import ShuffledEpochs
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
@@ -31,23 +31,23 @@ def test_orders_depend_on_seed_and_entry_and_nothing_else():
 
 def test_the_order_is_that_of_every_version():
     """Runs go on from checkpoints of earlier versions of this package and of numpy."""
-    draws = ShuffledEpochs("simulated_cxr_m", 10, seed=0)
-    assert "".join(map(str, draws(np.arange(20)))) == "58607413927156328409"
+    epochs = ShuffledEpochs("simulated_cxr_m", 10, seed=0)
+    assert "".join(map(str, epochs(np.arange(20)))) == "58607413927156328409"
 
 
-def test_any_thread_and_any_copy_finds_the_same_draws():
+def test_any_thread_and_any_copy_finds_the_same_studies():
     """Of three studies, a batch of 64 meets 22 epochs, in no order."""
-    draws = ShuffledEpochs("site", 3, seed=0)
-    expected = draws(np.arange(64))
-    copy = pickle.loads(pickle.dumps(draws))
+    epochs = ShuffledEpochs("site", 3, seed=0)
+    expected = epochs(np.arange(64))
+    copy = pickle.loads(pickle.dumps(epochs))
     places = np.random.default_rng(0).permutation(64).repeat(8).reshape(64, 8)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(copy, places))
     np.testing.assert_array_equal(found, expected[places])
 
 
-def test_what_is_made_of_an_epoch_is_kept_for_the_latest_two():
-    made = []
-    kept = KeptEpochs(lambda number: made.append(number) or number * 10)
-    assert [kept(n) for n in (0, 1, 1, 0, 2, 2, 0, 1)] == [0, 10, 10, 0, 20, 20, 0, 10]
-    assert made == [0, 1, 2, 0]
+def test_values_of_the_latest_two_epochs_are_cached():
+    computed = []
+    cache = EpochCache(lambda number: computed.append(number) or number * 10)
+    assert [cache(n) for n in (0, 1, 1, 0, 2, 2, 0, 1)] == [0, 10, 10, 0, 20, 20, 0, 10]
+    assert computed == [0, 1, 2, 0]

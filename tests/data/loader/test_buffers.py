@@ -9,8 +9,12 @@ import jax
 import numpy as np
 import pytest
 
-from medst_jax.data.loader.buffer_pool import ReusedArrays
-from medst_jax.data.loader.shared_buffers import SUPPORTED, OpenShared, SharedArrays
+from medst_jax.data.loader.buffer_pool import BufferPool
+from medst_jax.data.loader.shared_buffers import (
+    SUPPORTED,
+    SharedBatchReader,
+    SharedBufferPool,
+)
 
 needs_linux = pytest.mark.skipif(not SUPPORTED, reason="memory without a name is a Linux feature")
 
@@ -20,7 +24,7 @@ def address(array):
 
 
 def test_memory_comes_back_when_the_array_is_gone():
-    allocate = ReusedArrays()
+    allocate = BufferPool()
     first = allocate((4, 8, 8, 1))
     place = address(first)
     second = allocate((4, 8, 8, 1))
@@ -32,7 +36,7 @@ def test_memory_comes_back_when_the_array_is_gone():
 
 @pytest.mark.parametrize("look", [lambda a: a[1:, 2:5], lambda a: a.reshape(-1).view(np.int8)])
 def test_a_view_keeps_the_memory(look):
-    allocate = ReusedArrays()
+    allocate = BufferPool()
     array = allocate((4, 8, 8, 1))
     place, view = address(array), look(array)
     del array
@@ -43,7 +47,7 @@ def test_a_view_keeps_the_memory(look):
 
 def test_a_device_array_keeps_its_values():
     """On a CPU a device array may be the very memory."""
-    allocate = ReusedArrays()
+    allocate = BufferPool()
     kept = []
     for value in range(20):
         array = allocate((64, 32, 32, 1))
@@ -55,28 +59,28 @@ def test_a_device_array_keeps_its_values():
 
 
 def test_copies_start_empty():
-    copy = pickle.loads(pickle.dumps(ReusedArrays()))
+    copy = pickle.loads(pickle.dumps(BufferPool()))
     assert copy((1, 2, 2, 1)).shape == (1, 2, 2, 1)
 
 
 def _fill(queue, batches):
-    allocate = SharedArrays()
+    allocate = SharedBufferPool()
     for value in range(batches):
         images = allocate((3, 4, 4, 1))
         images[:] = value
-        queue.put(allocate.hand_over({"frontal": images, "example": np.arange(3) + value}))
-    queue.put(len(allocate._blocks))
+        queue.put(allocate.share({"frontal": images, "example": np.arange(3) + value}))
+    queue.put(len(allocate._buffers))
 
 
 @needs_linux
-def test_batches_cross_processes_and_blocks_are_used_again():
+def test_batches_cross_processes_and_buffers_are_used_again():
     context = multiprocessing.get_context("spawn")
     queue = context.Queue(2)
     process = context.Process(target=_fill, args=(queue, 30))
     process.start()
-    opened, kept = OpenShared(), []
+    reader, kept = SharedBatchReader(), []
     for value in range(30):
-        rows = opened(queue.get(timeout=60))
+        rows = reader(queue.get(timeout=60))
         assert (rows["frontal"] == value).all() and rows["example"].tolist() == [
             value,
             value + 1,
@@ -94,9 +98,9 @@ def test_batches_cross_processes_and_blocks_are_used_again():
 
 @needs_linux
 def test_arrays_of_other_origin_go_as_they_are():
-    allocate = SharedArrays()
+    allocate = SharedBufferPool()
     own = allocate((2, 2, 2, 1))
-    handed = allocate.hand_over({"own": own, "other": np.zeros((2, 2, 2, 1), np.uint8)})
-    assert set(handed.shared) == {"own"} and set(handed.plain) == {"other"}
+    batch = allocate.share({"own": own, "other": np.zeros((2, 2, 2, 1), np.uint8)})
+    assert set(batch.shared) == {"own"} and set(batch.plain) == {"other"}
     own[:] = 7
-    assert (OpenShared()(handed)["own"] == 7).all()
+    assert (SharedBatchReader()(batch)["own"] == 7).all()
