@@ -5,13 +5,9 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-# Tests compile many programs and run each once or twice: compiling fast is what counts. XLA's
-# older way to emit fusions compiles a training step in about a third of the time.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    " --xla_cpu_use_fusion_emitters=false",
-)
+from tests.jax_versions import xla_flags
+
+os.environ.setdefault("XLA_FLAGS", xla_flags())
 # A machine with the TPU compiler has no TPU, and several tests may load that compiler at once.
 for name, value in {
     "JAX_PLATFORMS": "cpu",
