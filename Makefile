@@ -1,16 +1,18 @@
-# Everything runs in a virtual environment of its own; needs Python 3.11, pip and make.
+# Everything runs in a virtual environment of its own; needs Python 3.11, 3.12 or 3.13, pip and make.
+# Another Python beside the first: make test PYTHON=python3.13 VENV=/tmp/v313
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= data
 RUNS ?= runs
+TESTED := $(patsubst constraints-%.txt,%,$(sort $(wildcard constraints-*.txt)))
 EXTRAS ?= pipelines,plan,tensorboard,test
 # Two threads a pool at most: more only fight over a laptop's cores.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # The TPU compiler is among the extras: without this, JAX would look for a TPU behind it.
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: help quickstart test test-slow lint format clean
+.PHONY: help python quickstart test test-slow lint format clean
 
 help:
 	@echo "make quickstart   data, training, evaluation and an HTML report, from nothing"
@@ -18,11 +20,22 @@ help:
 	@echo "make test-slow    the slow tests"
 	@echo "make format       rewrite the code in the project's format"
 
-$(VENV)/installed: setup.cfg constraints.txt
-	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed, this is " + sys.version'
+# The versions that an environment gets are those tested with its Python.
+VERSION := import sys; print("%d.%d" % sys.version_info[:2])
+$(VENV)/installed: setup.cfg $(wildcard constraints-*.txt) | python
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	  -c constraints-$$($(BIN)/python -c '$(VERSION)').txt -e ".[$(EXTRAS)]"
 	touch $@
+
+# An environment keeps the Python it was made with: a wish for another one must not be lost.
+python:
+	@set -e; wanted=$$($(PYTHON) -c '$(VERSION)'); version=$$wanted; \
+	if test -x $(BIN)/python; then version=$$($(BIN)/python -c '$(VERSION)'); fi; \
+	if test "$(origin PYTHON)" != file && test $$version != $$wanted; then \
+	  echo "$(VENV) has Python $$version, PYTHON=$(PYTHON) is $$wanted: set VENV to another folder"; exit 1; fi; \
+	if ! test -f constraints-$$version.txt; then \
+	  echo "Python $$version is not among the tested ones, $(TESTED): set PYTHON to one of these"; exit 1; fi
 
 quickstart: $(VENV)/installed
 	$(BIN)/python launch/prepare.py --dataset=simulated_cxr --data_dir=$(DATA) --patients=2000 --size=64
@@ -34,6 +47,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope

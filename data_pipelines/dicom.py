@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.dicom_values import padding_mask, rescaled, windowed
-from medst_jax.data_pipelines.listing import cells
 from medst_jax.data_pipelines.source_image import SourceImage, UnreadableImage, check_size
 
 NAN = float("nan")

@@ -17,8 +17,8 @@ from absl import app, flags
 
 from medst_jax.data.records.studies import open_studies, read_info
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import EXTRA, FINDINGS, RENDERED
-from medst_jax.data_pipelines.simulated_cxr.findings.mention_tiers import VISIBLE, tiers
 from medst_jax.data_pipelines.simulated_cxr.findings.states import onset
+from medst_jax.data_pipelines.simulated_cxr.reporter.mention_tiers import VISIBLE, tiers
 from medst_jax.data_pipelines.simulated_cxr.reporter.phrases_extra import named
 from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import Reporter
 

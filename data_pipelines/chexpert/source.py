@@ -25,9 +25,10 @@ from typing import Any
 
 from etils import epath
 
-from medst_jax.data_pipelines.listing import cells, chexpert_labels
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
+from medst_jax.data_pipelines.listing import chexpert_labels
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.cells import CellError
 from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE
 from medst_jax.data_pipelines.listing.class_balance import one_class_each
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from medst_jax.data_pipelines.listing import cells, splits
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
+from medst_jax.data_pipelines.listing import splits
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import TableError, TableRow, parse_rows
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.one_split import keep_last_split

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from medst_jax.data.records import schema
-from medst_jax.data_pipelines.listing import cells
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import TableRow, parse_rows
 from medst_jax.data_pipelines.listing.item import Item
 from medst_jax.data_pipelines.listing.splits import split_name

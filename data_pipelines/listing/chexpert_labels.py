@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from medst_jax.data.records import schema
-from medst_jax.data_pipelines.listing import cells
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow
 from medst_jax.text.mentions import FINDINGS as CHEXPERT
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from etils import epath
 
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.raw import Reject
 
 # A quoted cell may run over lines; a longer run is taken for a quote that was never closed.

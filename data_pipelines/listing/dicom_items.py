@@ -6,8 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from medst_jax.data_pipelines import dicom, image_files
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells, dicom, image_files
 from medst_jax.data_pipelines.listing.item import Item
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.cells import CellError
 
 _MAX_BYTES = 1 << 20  # the longest real reports have some ten thousand
 

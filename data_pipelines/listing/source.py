@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from medst_jax.data_pipelines import image_files
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing import grouping, report_file
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.grouping import Patient
 from medst_jax.data_pipelines.listing.item import Item, Listing

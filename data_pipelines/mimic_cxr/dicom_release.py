@@ -11,8 +11,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from medst_jax.data_pipelines import dicom, image_files
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells, dicom, image_files
 from medst_jax.data_pipelines.listing.csv_table import find_table
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.mimic_cxr import tables

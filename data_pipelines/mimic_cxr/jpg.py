@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE, UNLABELLED
 from medst_jax.data_pipelines.listing.class_balance import one_class_each

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from etils import epath
 
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
 from medst_jax.data_pipelines.mimic_cxr.tables import Film
 from medst_jax.data_pipelines.raw import Reject

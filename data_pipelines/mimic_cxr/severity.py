@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from medst_jax.data_pipelines.listing import cells
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
 from medst_jax.data_pipelines.mimic_cxr.tables import dicom_id
 from medst_jax.data_pipelines.raw import Reject

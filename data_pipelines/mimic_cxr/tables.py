@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from medst_jax.data_pipelines.listing import cells, chexpert_labels
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
+from medst_jax.data_pipelines.listing import chexpert_labels
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
 from medst_jax.data_pipelines.listing.splits import split_name
 from medst_jax.data_pipelines.raw import NAN, Reject

@@ -21,10 +21,10 @@ from etils import epath
 
 from medst_jax.data.records.annotations import Annotation, Phrase
 from medst_jax.data.records.studies import Studies
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.annotated import mimic_facts, places
-from medst_jax.data_pipelines.listing.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from medst_jax.data_pipelines.listing.item import Box, Item, Listing
 from medst_jax.data_pipelines.listing.one_split import keep_last_split

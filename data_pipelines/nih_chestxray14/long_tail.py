@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from medst_jax.data_pipelines.listing import cells
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.one_split import keep_last_split

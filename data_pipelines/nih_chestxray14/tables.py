@@ -19,8 +19,9 @@ from collections.abc import Mapping
 
 from etils import epath
 
-from medst_jax.data_pipelines.listing import cells, splits
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
+from medst_jax.data_pipelines.listing import splits
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
 from medst_jax.data_pipelines.listing.item import Box, Item
 from medst_jax.data_pipelines.raw import NAN, Reject

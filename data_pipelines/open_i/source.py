@@ -20,8 +20,7 @@ from typing import Any
 
 from etils import epath
 
-from medst_jax.data_pipelines import dicom, image_files
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells, dicom, image_files
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, UNLABELLED
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.cells import CellError
 
 _LIST = re.compile(r"\[\s*(?:(?:'[^']*'|\"[^\"]*\")\s*(?:,\s*|(?=\])))*\]")
 _NAME = re.compile(r"'([^']*)'|\"([^\"]*)\"")

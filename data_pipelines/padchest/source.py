@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from etils import epath
 
 from medst_jax.data.records import schema
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from medst_jax.data_pipelines.listing.item import Item, Listing

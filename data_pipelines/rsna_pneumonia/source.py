@@ -19,9 +19,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from medst_jax.data.records import schema
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
 from medst_jax.data_pipelines.listing.dicom_items import from_header
 from medst_jax.data_pipelines.listing.item import Box, Item, Listing

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.cells import CellError
 
 _CODE = re.compile(r"\d{1,9}(?: +\d{1,9})*", re.ASCII)
 

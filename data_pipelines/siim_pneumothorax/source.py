@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from etils import epath
 
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError, TableRow, need_table
 from medst_jax.data_pipelines.listing.dicom_items import from_header

@@ -11,7 +11,7 @@ from typing import ClassVar
 from etils import epath
 
 from medst_jax.data.records.annotations import SentencePair
-from medst_jax.data_pipelines.listing import cells
+from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from medst_jax.data_pipelines.raw import Reject

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from etils import epath
 
-from medst_jax.data_pipelines.listing import cells
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow
 from medst_jax.data_pipelines.listing.item import Box
 from medst_jax.data_pipelines.raw import Reject

@@ -22,7 +22,7 @@ tar -xzf ~/{ARCHIVE} -C {HOME}
 cd {HOME}
 python3 -m pip install --quiet --user uv
 [ -x .venv/bin/python ] || ~/.local/bin/uv venv --quiet --python 3.11 .venv
-~/.local/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt -e '.[tpu]'"""
+~/.local/bin/uv pip install --quiet --python .venv/bin/python -c constraints-3.11.txt -e '.[tpu]'"""
 
 # Last, when the data are there as well.
 READY = "touch ~/medst_pod/ready"

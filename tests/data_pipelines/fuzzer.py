@@ -16,10 +16,10 @@ from tables import jpeg, picture
 
 from medst_jax.data_pipelines import dicom as dicom_reader
 from medst_jax.data_pipelines import image_files
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.chexpert.source import read_table
 from medst_jax.data_pipelines.encode import Encoding, encode_image
 from medst_jax.data_pipelines.listing import report_file
-from medst_jax.data_pipelines.listing.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError
 from medst_jax.data_pipelines.listing.sentences import sentences_of
 from medst_jax.data_pipelines.mimic_cxr import tables as mimic

@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import OPACITIES
-from medst_jax.data_pipelines.simulated_cxr.findings.mention_tiers import mention_chances
 from medst_jax.data_pipelines.simulated_cxr.findings.states import Finding, State
 from medst_jax.data_pipelines.simulated_cxr.findings.visibility import SEEN
 from medst_jax.data_pipelines.simulated_cxr.reporter import (
@@ -20,6 +19,7 @@ from medst_jax.data_pipelines.simulated_cxr.reporter import (
     phrases_change,
     phrases_frame,
 )
+from medst_jax.data_pipelines.simulated_cxr.reporter.mention_tiers import mention_chances
 from medst_jax.data_pipelines.simulated_cxr.reporter.phrases_extra import EXTRA_POSITIVE
 from medst_jax.data_pipelines.simulated_cxr.reporter.report import (
     Draft,

@@ -7,7 +7,7 @@ import pytest
 from official import codes, dicoms, prepare, rejects, studies_of, write
 from sklearn.model_selection import train_test_split
 
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.splits import seventy_fifteen_fifteen
 from medst_jax.data_pipelines.siim_pneumothorax import run_lengths
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from official import RAMP, codes, png, prepare, rejects, studies_of, write
 
-from medst_jax.data_pipelines.listing.cells import CellError
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.padchest.cells import parse_labels
 
 HEADER = (

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import EXTRA, LABELS
-from medst_jax.data_pipelines.simulated_cxr.findings.mention_tiers import (
+from medst_jax.data_pipelines.simulated_cxr.findings.states import first_state, next_state, onset
+from medst_jax.data_pipelines.simulated_cxr.reporter import phrases_change
+from medst_jax.data_pipelines.simulated_cxr.reporter import reporter as rates
+from medst_jax.data_pipelines.simulated_cxr.reporter.mention_tiers import (
     CEILING,
     TIERS,
     VISIBLE,
     tiers,
 )
-from medst_jax.data_pipelines.simulated_cxr.findings.states import first_state, next_state, onset
-from medst_jax.data_pipelines.simulated_cxr.reporter import phrases_change
-from medst_jax.data_pipelines.simulated_cxr.reporter import reporter as rates
 from medst_jax.data_pipelines.simulated_cxr.reporter.phrases_extra import EXTRA_POSITIVE, named
 from medst_jax.data_pipelines.simulated_cxr.reporter.report import Report
 from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import Reporter
