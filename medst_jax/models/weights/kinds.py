@@ -11,6 +11,7 @@ from flax import nnx
 from medst_jax.models.weights.foreign import Slot, under
 from medst_jax.options import parse
 
+OPEN_CLIP_CONFIG = "open_clip_config.json"  # of a hub folder, beside or in place of config.json
 Shapes = Mapping[str, tuple[int, ...]]
 Settings = Mapping[str, Any]  # config.json beside the weights, {} without one
 Make = Callable[[nnx.Rngs], nnx.Module]
@@ -49,6 +50,14 @@ class Kind(Protocol):
         """A constructor of the module whose sizes are those of a file."""
         ...
 
+    def check(self, module: nnx.Module, settings: Settings) -> None:
+        """Refuse a config beside the weights that says what the module does not compute.
+
+        Raises:
+          LayoutError: names the key and both values.
+        """
+        ...
+
 
 class OptionsKind:
     """A kind whose module is built from one dataclass of options."""
@@ -63,6 +72,16 @@ class OptionsKind:
 
     def extra(self, module: nnx.Module) -> dict[str, np.ndarray]:
         return {}
+
+    def check(self, module: nnx.Module, settings: Settings) -> None:
+        """Heads and activation, which leave no trace in the tensors."""
+        options: Any = getattr(module, "options", None)
+        if stored_options(settings) is not None:
+            return  # an export of this package: its own options are compared elsewhere
+        own = getattr(options, "heads", None)
+        told = told_heads(settings)
+        if isinstance(own, int) and told is not None and own != told:
+            raise LayoutError(f"its config has {told} attention heads, the module {own}")
 
     def options(self, shapes: Shapes, settings: Settings) -> Any:
         """Sizes read from the tensors and, where these leave no trace, from the settings."""
@@ -98,6 +117,9 @@ class Within:
     def make(self, shapes: Shapes, settings: Settings, changes: Settings) -> Make:
         return self.kind.make(part_of(shapes, self.prefix), settings, changes)
 
+    def check(self, module: nnx.Module, settings: Settings) -> None:
+        """The config is of the whole checkpoint and tells nothing of this part alone."""
+
 
 def stored_options(settings: Settings) -> Settings | None:
     """`encoder.options` of a config.json that an export of this package wrote."""
@@ -130,17 +152,41 @@ def heads(width: int, settings: Settings) -> int:
     Raises:
       LayoutError: neither tells.
     """
-    nested = settings.get("model_args") or {}
-    for source, key in (
-        (settings, "num_attention_heads"),
-        (settings, "num_heads"),
-        (nested, "num_heads"),
-    ):
-        if key in source:
-            return int(source[key])
+    told = told_heads(settings)
+    if told is not None:
+        return told
+    if "head_width" in settings:  # open_clip
+        return width // int(settings["head_width"])
     if width % 64:
         raise LayoutError(
             f"the number of attention heads cannot be read from tensors of width {width}; put "
             'a config.json with "num_attention_heads" beside the weights'
         )
     return width // 64
+
+
+def told_heads(settings: Settings) -> int | None:
+    """The number of attention heads that a config tells, None where it does not."""
+    nested = settings.get("model_args") or {}
+    for source, key in (
+        (settings, "num_attention_heads"),
+        (settings, "num_heads"),
+        (settings, "heads"),
+        (nested, "num_heads"),
+    ):
+        if isinstance(source.get(key), int):
+            return int(source[key])
+    return None
+
+
+def known_activation(name: str) -> Any:
+    """A foreign config's name of an activation as `layers.attention.Activation`.
+
+    Raises:
+      LayoutError: no encoder here computes it.
+    """
+    names = {"gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh", "gelu_tanh": "gelu_tanh"}
+    names |= {"gelu_new": "gelu_tanh", "quick_gelu": "quick_gelu", "quickgelu": "quick_gelu"}
+    if name not in names:
+        raise LayoutError(f"activation {name!r} is unknown; known: {', '.join(names)}")
+    return names[name]

@@ -42,6 +42,7 @@ from medst_jax.models.weights.layouts.open_clip import ClipLanguage, ClipVision,
 from medst_jax.models.weights.layouts.timm import Timm
 from medst_jax.models.weights.layouts.torchvision import Torchvision
 from medst_jax.models.weights.layouts.view_experts import ViewExperts
+from medst_jax.models.weights.names import common_start, marked
 
 _RESNET, _BERT = Torchvision(), HuggingFaceBert()
 
@@ -144,9 +145,11 @@ def kind_of_tensors(layout: str, names: Collection[str]) -> tuple[Kind, str]:
       LayoutError: an unknown layout, or a file without the mark of any of its kinds.
     """
     kinds = kinds_of(layout)
-    for kind in kinds:
-        for prefix in kind.prefixes:
-            if prefix + kind.mark in names:
-                return kind, prefix
-    marks = " or ".join(kind.mark for kind in kinds)
-    raise LayoutError(f"it has no tensor {marks} and is not of layout {layout!r}")
+    choice = marked(kinds, names)
+    if choice is None:
+        marks = " or ".join(kind.mark for kind in kinds)
+        raise LayoutError(
+            f"it has no tensor {marks} and is not of layout {layout!r}; its names start with "
+            f"{common_start(names)}"
+        )
+    return choice

@@ -65,6 +65,10 @@ class PartsKind(abc.ABC):
     def make(self, shapes: Shapes, settings: Settings, changes: Settings) -> Make:
         """As `Kind.make`."""
 
+    def check(self, module: nnx.Module, settings: Settings) -> None:
+        """Nothing: what such a config tells of the parts is read when they are built."""
+        del module, settings
+
     def slots(self, module: nnx.Module) -> list[Slot]:
         found: list[Slot] = []
         for part in self.parts(module):

@@ -16,6 +16,7 @@ from medst_jax.data.tokenize.tokenizer_files import find_tokenizer
 from medst_jax.models.weights import foreign, weights_file
 from medst_jax.models.weights.kinds import Kind, LayoutError
 from medst_jax.models.weights.layout_registry import kind_of_module, kind_of_tensors, kinds_of
+from medst_jax.models.weights.names import NamedTensors, named
 from medst_jax.models.weights.weights_file import Carried, PretrainedError
 
 Channels = Literal["exact", "sum"]
@@ -31,6 +32,7 @@ def load_pretrained(
     input_channels: Channels = "exact",
     positions: Positions = "exact",
     layers: Layers = "exact",
+    prefix: str | None = None,
 ) -> None:
     """Overwrite a module's parameters and statistics by those of a file.
 
@@ -44,12 +46,21 @@ def load_pretrained(
       positions: "resize" fits position embeddings of another grid (bicubic, as timm) or of a
         longer text (the first ones).
       layers: "first" takes the first layers of a deeper file.
+      prefix: what the wanted names start with in a file of several models ("teacher."). A
+        trainer's prefix, such as "module.", is found without it where one alone fits.
 
     Raises:
       PretrainedError: a missing, unexpected or misshapen tensor; the module is then untouched.
     """
     _kind(layout, module)  # a layout that has no such module is said before its file is read
-    _load(module, weights_file.find(path), layout, input_channels, positions, layers)
+    file = weights_file.find(path)
+    content = _read(file, layout, prefix)
+    try:
+        kind = kind_of_module(layout, module, content.tensors)
+        kind.check(module, weights_file.settings(file, layout))
+    except LayoutError as error:
+        raise PretrainedError(f"{file}: {error}") from error
+    _fill(module, file, layout, content, input_channels, positions, layers)
 
 
 def save_pretrained(module: nnx.Module, path: epath.PathLike, layout: str) -> None:
@@ -67,7 +78,8 @@ def save_pretrained(module: nnx.Module, path: epath.PathLike, layout: str) -> No
     for slot in kind.slots(module):
         name = carried.prefix + slot.name
         value = slot.form.outward(values[slot.path][slot.index])
-        tensors[name] = weights_file.as_carried(value, carried.dtypes.get(name))
+        value = weights_file.as_carried(value, carried.dtypes.get(name))
+        tensors[carried.original.get(name, name)] = value
     weights_file.write(epath.Path(path), tensors)
 
 
@@ -78,6 +90,7 @@ def from_pretrained(
     input_channels: Channels = "exact",
     positions: Positions = "exact",
     layers: Layers = "exact",
+    prefix: str | None = None,
     **changes: Any,
 ) -> tuple[Any, TextTokenizer | None]:
     """Build a module of the right sizes and load a file into it.
@@ -91,6 +104,7 @@ def from_pretrained(
       input_channels: as for `load_pretrained`.
       positions: as for `load_pretrained`.
       layers: as for `load_pretrained`.
+      prefix: as for `load_pretrained`.
       **changes: options of the module to set otherwise, such as `dtype`; with
         positions="resize" `image_size`, with layers="first" `depth`.
 
@@ -101,11 +115,11 @@ def from_pretrained(
       PretrainedError: as `load_pretrained`; also an unknown layout or no weights at `path`.
     """
     file = weights_file.find(path)
-    tensors = weights_file.read(file)
-    settings = weights_file.settings(file)
+    content = _read(file, layout, prefix)
+    settings = weights_file.settings(file, layout)
     try:
-        kind, prefix = kind_of_tensors(layout, tensors)
-        shapes = {n.removeprefix(prefix): s for n, s in _shapes(tensors).items()}
+        kind, known = kind_of_tensors(layout, content.tensors)
+        shapes = {n.removeprefix(known): s for n, s in _shapes(content.tensors).items()}
         make = kind.make(shapes, settings, changes)
     except KeyError as error:
         raise PretrainedError(
@@ -114,23 +128,32 @@ def from_pretrained(
     except LayoutError as error:
         raise PretrainedError(f"{file}: {error}") from error
     module = _unfilled(make)
-    _load(module, file, layout, input_channels, positions, layers)
-    module.carried = _carried(kind, module, prefix, tensors)
-    return module, find_tokenizer(file.parent, settings)
+    _fill(module, file, layout, content, input_channels, positions, layers)
+    module.carried = _carried(kind, module, known, content)
+    return module, find_tokenizer(file.parent, weights_file.settings(file))
 
 
-def _load(
+def _read(file: epath.Path, layout: str, prefix: str | None) -> NamedTensors:
+    try:
+        kinds = kinds_of(layout)
+        settings = weights_file.settings(file, layout)
+        return named(weights_file.read(file), kinds, settings, prefix)
+    except LayoutError as error:
+        raise PretrainedError(f"{file}: {error}") from error
+
+
+def _fill(
     module: nnx.Module,
     file: epath.Path,
     layout: str,
+    content: NamedTensors,
     input_channels: Channels,
     positions: Positions,
     layers: Layers,
 ) -> None:
-    tensors = weights_file.read(file)
-    kind = _kind(layout, module, tensors)
-    prefix = next((p for p in kind.prefixes if p + kind.mark in tensors), "")
-    tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    kind = _kind(layout, module, content.tensors)
+    prefix = next((p for p in kind.prefixes if p + kind.mark in content.tensors), "")
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in content.tensors.items()}
     slots, values = kind.slots(module), foreign.arrays(module)
     names = {slot.name: slot.form.outward(values[slot.path][slot.index]).shape for slot in slots}
     missing = sorted(set(names) - set(tensors))
@@ -143,6 +166,7 @@ def _load(
             f"missing {_some(missing, names)}; unexpected {_some(beyond, _shapes(tensors))}"
         )
     left_out = sorted(n for n in tensors if n not in names and "num_batches" not in n)
+    left_out += sorted(content.outside)
     if left_out:
         logging.info("%s: left out %s, which the module does not have", file, _some(left_out, {}))
     for slot in slots:
@@ -170,13 +194,19 @@ def _deeper(name: str, known: Collection[str]) -> bool:
     )
 
 
-def _carried(
-    kind: Kind, module: nnx.Module, prefix: str, tensors: Mapping[str, np.ndarray]
-) -> Carried:
+def _carried(kind: Kind, module: nnx.Module, prefix: str, content: NamedTensors) -> Carried:
     names = {prefix + slot.name for slot in kind.slots(module)}
-    beyond = {name: tensor for name, tensor in tensors.items() if name not in names}
-    dtypes = {n: t.dtype for n, t in tensors.items() if n in names and t.dtype != np.float32}
-    return Carried(kind, prefix, beyond, dtypes)
+    beyond = {
+        content.original.get(name, name): tensor
+        for name, tensor in content.tensors.items()
+        if name not in names
+    }
+    dtypes = {
+        name: tensor.dtype
+        for name, tensor in content.tensors.items()
+        if name in names and tensor.dtype != np.float32
+    }
+    return Carried(kind, prefix, {**beyond, **content.outside}, dtypes, content.original)
 
 
 def _unfilled(make: Any) -> Any:

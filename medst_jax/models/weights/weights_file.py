@@ -6,15 +6,33 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import safetensors
 import safetensors.numpy
 from etils import epath
 
-from medst_jax.models.weights.kinds import Kind
+from medst_jax.models.weights.kinds import OPEN_CLIP_CONFIG, Kind
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 _INDEX = "model.safetensors.index.json"
+
+# safetensors' own numpy reader knows no bfloat16, in which many files are released.
+_DTYPES: dict[str, Any] = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": ml_dtypes.bfloat16,
+    "I64": np.int64,
+    "I32": np.int32,
+    "I16": np.int16,
+    "I8": np.int8,
+    "U64": np.uint64,
+    "U32": np.uint32,
+    "U16": np.uint16,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
 
 
 class PretrainedError(ValueError):
@@ -30,12 +48,14 @@ class Carried:
       prefix: what stood before every name.
       tensors: classifiers, counters and buffers that the module does not have, by full name.
       dtypes: of the tensors that were not float32, by full name.
+      original: names in the file of tensors that it names otherwise than the layout.
     """
 
     kind: Kind
     prefix: str
     tensors: Mapping[str, np.ndarray]
     dtypes: Mapping[str, np.dtype]
+    original: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def find(path: epath.PathLike) -> epath.Path:
@@ -69,7 +89,8 @@ def read(file: epath.Path) -> dict[str, np.ndarray]:
         shards = sorted(set(json.loads(file.read_text())["weight_map"].values()))
         return {k: v for shard in shards for k, v in read(file.parent / shard).items()}
     try:
-        return safetensors.numpy.load(file.read_bytes())
+        content = safetensors.deserialize(file.read_bytes())
+        return {name: _array(view) for name, view in content}
     except (safetensors.SafetensorError, KeyError) as error:
         raise PretrainedError(
             f"{file} is not a readable safetensors file ({error}); pickled checkpoints are not "
@@ -77,10 +98,25 @@ def read(file: epath.Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def settings(file: epath.Path) -> dict[str, Any]:
-    """config.json beside a weights file; empty without one."""
-    config = file.parent / CONFIG
-    return json.loads(config.read_text()) if config.exists() else {}
+def _array(view: Mapping[str, Any]) -> np.ndarray:
+    return np.frombuffer(view["data"], _DTYPES[view["dtype"]]).reshape(view["shape"])
+
+
+def settings(file: epath.Path, layout: str = "") -> dict[str, Any]:
+    """The config beside a weights file; empty without one.
+
+    A folder of open_clip has its own, open_clip_config.json; a config.json beside that one is of
+    the text encoder alone.
+
+    Args:
+      file: the weights.
+      layout: under which they are read.
+    """
+    names = [OPEN_CLIP_CONFIG, CONFIG] if layout == "open-clip" else [CONFIG]
+    for name in names:
+        if (file.parent / name).exists():
+            return json.loads((file.parent / name).read_text())
+    return {}
 
 
 def write(file: epath.Path, tensors: Mapping[str, np.ndarray]) -> None:

@@ -18,6 +18,7 @@ from medst_jax.models.weights.kinds import (
 )
 from medst_jax.models.weights.positions import first_rows
 
+_MODELS = ("bert", "cxr-bert")
 _TABLES = ("word_embeddings", "position_embeddings", "token_type_embeddings")
 
 
@@ -45,12 +46,14 @@ class HuggingFaceBert(OptionsKind):
             name == "embeddings.position_ids"
         )
 
+    def check(self, module: nnx.Module, settings: Settings) -> None:
+        check_settings(settings)
+        super().check(module, settings)
+
     def options(self, shapes: Shapes, settings: Settings) -> BertOptions:
         """Sizes read from the tensors; heads and epsilon from the settings."""
         vocabulary_size, width = shapes["embeddings.word_embeddings.weight"]
-        activation = settings.get("hidden_act", "gelu")
-        if activation != "gelu":
-            raise LayoutError(f"hidden_act is {activation!r}; this Bert computes gelu (erf)")
+        check_settings(settings)
         return BertOptions(
             vocabulary_size,
             width=width,
@@ -62,6 +65,30 @@ class HuggingFaceBert(OptionsKind):
             dropout=settings.get("hidden_dropout_prob", 0.1),
             epsilon=settings.get("layer_norm_eps", 1e-12),
         )
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse models that have BERT's tensors and compute something else with them.
+
+    Raises:
+      LayoutError: another model, activation or kind of positions.
+    """
+    model = settings.get("model_type", "bert")
+    if model not in _MODELS:
+        # RoBERTa and its kin count positions from the padding token's number + 1.
+        raise LayoutError(
+            f'config.json says model_type {model!r}; layout "hf-bert" is for {", ".join(_MODELS)}'
+        )
+    activation = settings.get("hidden_act", "gelu")
+    if activation != "gelu":
+        raise LayoutError(f"hidden_act is {activation!r}; this Bert computes gelu (erf)")
+    positions = settings.get("position_embedding_type", "absolute")
+    if positions != "absolute":
+        raise LayoutError(
+            f"position_embedding_type is {positions!r}; this Bert has absolute positions"
+        )
+    if settings.get("is_decoder"):
+        raise LayoutError("is_decoder is true; this Bert reads in both directions")
 
 
 def layer_slots(name: str, layer: int) -> list[Slot]:

@@ -16,7 +16,7 @@ from medst_jax.models.weights.foreign import (
     norm_slots,
     patch_kernel,
 )
-from medst_jax.models.weights.kinds import OptionsKind, Settings, Shapes
+from medst_jax.models.weights.kinds import LayoutError, OptionsKind, Settings, Shapes
 
 
 class HuggingFaceSwin(OptionsKind):
@@ -53,8 +53,14 @@ class HuggingFaceSwin(OptionsKind):
         """The classifier, and the table of offsets that older files hold."""
         return name.startswith("classifier.") or name.endswith(".relative_position_index")
 
+    def check(self, module: nnx.Module, settings: Settings) -> None:
+        """One activation is computed; the heads stand in the tables of offsets."""
+        del module
+        _check_activation(settings)
+
     def options(self, shapes: Shapes, settings: Settings) -> SwinOptions:
         """Sizes read from the tensors; the image size, if absent from the settings, is 224."""
+        _check_activation(settings)
         width, channels, patch, _ = shapes["embeddings.patch_embeddings.projection.weight"]
         names = [name.split(".") for name in shapes if name.startswith("encoder.layers.")]
         stages = 1 + max(int(parts[2]) for parts in names)
@@ -79,6 +85,12 @@ class HuggingFaceSwin(OptionsKind):
             path_rate=settings.get("drop_path_rate", 0.1),
             epsilon=settings.get("layer_norm_eps", 1e-5),
         )
+
+
+def _check_activation(settings: Settings) -> None:
+    activation = settings.get("hidden_act", "gelu")
+    if activation != "gelu":
+        raise LayoutError(f"hidden_act is {activation!r}; this Swin computes gelu (erf)")
 
 
 def _layer_slots(name: str, path: tuple[Any, ...]) -> list[Slot]:

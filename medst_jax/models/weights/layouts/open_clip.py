@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from absl import logging
 from flax import nnx
 
 from medst_jax.models.encoders.clip_transformer import (
@@ -27,7 +28,9 @@ from medst_jax.models.weights.foreign import (
     patch_kernel,
 )
 from medst_jax.models.weights.kinds import (
+    OPEN_CLIP_CONFIG,
     Kind,
+    LayoutError,
     Make,
     OptionsKind,
     Settings,
@@ -40,6 +43,21 @@ from medst_jax.models.weights.part_tables import Part, PartsKind, encoder_part, 
 from medst_jax.models.weights.positions import first_rows, resize_grid
 
 IMAGE = "visual."
+# Keys of open_clip's towers that change what they compute, and the values computed here.
+_PLAIN: dict[str, tuple[Any, ...]] = {
+    "pool_type": (None, "tok", "argmax"),
+    "no_causal_mask": (None, False),
+    "no_ln_pre": (None, False),
+    "final_ln_after_pool": (None, False),
+    "attentional_pool": (None, False),
+    "global_average_pool": (None, False),
+    "input_patchnorm": (None, False),
+    "ls_init_value": (None,),
+    "timm_model_name": (None,),
+    "hf_model_name": (None,),
+    "act_kwargs": (None, {}),
+    "embed_cls": (None, False),
+}
 _TEXT_NAMES = (
     "positional_embedding",
     "text_projection",
@@ -71,13 +89,13 @@ class ClipVision(OptionsKind):
         ]
 
     def options(self, shapes: Shapes, settings: Settings) -> ClipImageOptions:
-        """Sizes read from the tensors; heads are 64 wide and the activation OpenAI's."""
+        """Sizes read from the tensors; heads and activation from the settings, else OpenAI's."""
         width, channels, patch, _ = shapes["conv1.weight"]
         return ClipImageOptions(
             patch=patch,
             width=width,
             depth=count(shapes, ".ln_1.weight"),
-            heads=heads(width, settings.get("vision_cfg", {})),
+            heads=heads(width, _tower(settings, "vision_cfg")),
             mlp=shapes["transformer.resblocks.0.mlp.c_fc.weight"][0],
             image_size=math.isqrt(shapes["positional_embedding"][0] - 1) * patch,
             channels=channels,
@@ -108,14 +126,14 @@ class ClipLanguage(OptionsKind):
         return name == "attn_mask" or not name.startswith(_TEXT_NAMES)
 
     def options(self, shapes: Shapes, settings: Settings) -> ClipTextOptions:
-        """Sizes read from the tensors; heads are 64 wide and the activation OpenAI's."""
+        """Sizes read from the tensors; heads and activation from the settings, else OpenAI's."""
         vocabulary_size, width = shapes["token_embedding.weight"]
         own = {n: s for n, s in shapes.items() if n.startswith(_TEXT_NAMES)}
         return ClipTextOptions(
             vocabulary_size=vocabulary_size,
             width=width,
             depth=count(own, ".ln_1.weight"),
-            heads=heads(width, settings.get("text_cfg", {})),
+            heads=heads(width, _tower(settings, "text_cfg")),
             mlp=shapes["transformer.resblocks.0.mlp.c_fc.weight"][0],
             max_length=shapes["positional_embedding"][0],
             joint=shapes["text_projection"][1],
@@ -146,9 +164,8 @@ class OpenClip(PartsKind):
         return {}
 
     def make(self, shapes: Shapes, settings: Settings, changes: Settings) -> Make:
-        stored = settings.get("model_cfg", settings)
-        image = self.vision.make(part_of(shapes, IMAGE), stored, changes)
-        text = self.language.make(shapes, stored, changes)
+        image = self.vision.make(part_of(shapes, IMAGE), settings, changes)
+        text = self.language.make(shapes, settings, changes)
         return lambda rngs: ImageTextModel(image(rngs), text(rngs), {"scale": Temperature()})
 
 
@@ -168,6 +185,32 @@ def _blocks(depth: int) -> list[Slot]:
     return found
 
 
+def _model(settings: Settings) -> Settings:
+    """The model's settings, also out of a hub folder's open_clip_config.json."""
+    model: Settings = settings.get("model_cfg", settings)
+    return model
+
+
+def _tower(settings: Settings, name: str) -> Settings:
+    """The settings of one tower, "vision_cfg" or "text_cfg".
+
+    Raises:
+      LayoutError: it asks for what these transformers do not compute.
+    """
+    tower: Settings = _model(settings).get(name) or {}
+    for key, plain in _PLAIN.items():
+        if tower.get(key) not in plain:
+            raise LayoutError(f"{name}.{key} is {tower[key]!r}, which layout 'open-clip' lacks")
+    return tower
+
+
 def _activation(settings: Settings) -> Any:
     """open_clip's own models are trained with gelu and say so by `quick_gelu` false or absent."""
-    return "quick_gelu" if settings.get("quick_gelu", "embed_dim" not in settings) else "gelu"
+    model = _model(settings)
+    quick = model.get("quick_gelu", "embed_dim" not in model)
+    if "embed_dim" not in model and "quick_gelu" not in model:
+        logging.info(
+            "no %s beside the weights: OpenAI's quick GELU is assumed; models of open_clip need it",
+            OPEN_CLIP_CONFIG,
+        )
+    return "quick_gelu" if quick else "gelu"

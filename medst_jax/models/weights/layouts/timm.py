@@ -9,7 +9,16 @@ from flax import nnx
 
 from medst_jax.models.encoders.vit import ViT, ViTOptions
 from medst_jax.models.weights.foreign import SAME, Slot, linear_slots, norm_slots, patch_kernel
-from medst_jax.models.weights.kinds import OptionsKind, Settings, Shapes, count, heads
+from medst_jax.models.weights.kinds import (
+    LayoutError,
+    OptionsKind,
+    Settings,
+    Shapes,
+    count,
+    heads,
+    known_activation,
+    stored_options,
+)
 from medst_jax.models.weights.positions import resize_grid
 
 
@@ -48,10 +57,30 @@ class Timm(OptionsKind):
             mlp_ratio=hidden / width,
             image_size=math.isqrt(shapes["pos_embed"][1] - (not pooled)) * patch,
             channels=channels,
-            # timm's SigLIP models, the ones with this head, use the approximate GELU.
             pooling="map" if pooled else "cls",
-            activation="gelu_tanh" if pooled else "gelu",
+            activation=_activation(settings, pooled),
         )
+
+    def check(self, module: nnx.Module, settings: Settings) -> None:
+        super().check(module, settings)
+        if not isinstance(module, ViT) or stored_options(settings) is not None:
+            return
+        told = _activation(settings, module.options.pooling == "map")
+        if told != module.options.activation:
+            raise LayoutError(
+                f"its config is of a ViT with {told}, the module's is {module.options.activation}"
+            )
+
+
+def _activation(settings: Settings, pooled: bool) -> Any:
+    """timm names CLIP's quick GELU in the architecture, others in the arguments.
+
+    Its SigLIP models, the ones with an attention pool, use the approximate GELU.
+    """
+    if "quickgelu" in str(settings.get("architecture", "")):
+        return "quick_gelu"
+    arguments = settings.get("model_args") or {}
+    return known_activation(arguments.get("act_layer", "gelu_tanh" if pooled else "gelu"))
 
 
 def stem_slots(patch: int, leading: int = 1) -> list[Slot]:
