@@ -4,6 +4,7 @@
 The only file that imports PyTorch, lazily: training and export never unpickle.
 """
 
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ _HOLDERS = ("state_dict", "model", "model_state_dict", "image_encoder", "net", "
 
 
 def read_pickled(file: epath.PathLike, key: str | None = None) -> dict[str, np.ndarray]:
-    """All tensors of a .pth, .pt, .ckpt, .bin or .tar checkpoint.
+    """All tensors of a .pth, .pt, .ckpt, .bin or .tar checkpoint, TorchScript (.pt) included.
 
     Args:
       file: the checkpoint.
@@ -41,9 +42,33 @@ def read_pickled(file: epath.PathLike, key: str | None = None) -> dict[str, np.n
     path = epath.Path(file)
     if not path.exists():
         raise ExportError(f"{path} does not exist")
+    content = _compiled(path, torch) if _is_torch_script(path) else _state(path, torch)
+    holder = _holder(content, key, path)
+    tensors = {str(n): t for n, t in holder.items() if isinstance(t, torch.Tensor)}
+    return {name: _array(tensor, torch) for name, tensor in tensors.items()}
+
+
+def _is_torch_script(path: epath.Path) -> bool:
+    """Whether the file is a compiled program with its weights, as OpenAI released CLIP."""
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _compiled(path: epath.Path, torch: Any) -> Any:
+    try:
+        # Reads tensors and code; the code is compiled, nothing of it is run.
+        return torch.jit.load(str(path), map_location="cpu").state_dict()
+    except Exception as error:
+        raise ExportError(f"{path} is a TorchScript file that PyTorch cannot load") from error
+
+
+def _state(path: epath.Path, torch: Any) -> Any:
     try:
         # weights_only refuses every pickled object but tensors and plain containers.
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # PyTorch's first lines advise to switch the safe mode off; the cause comes later.
         lines = [line.strip() for line in str(error).strip().splitlines()]
@@ -52,9 +77,6 @@ def read_pickled(file: epath.PathLike, key: str | None = None) -> dict[str, np.n
             f"{path} cannot be read with weights_only=True ({cause}); save its state dict alone, "
             "in the environment that wrote it: torch.save(model.state_dict(), FILE)"
         ) from error
-    holder = _holder(content, key, path)
-    tensors = {str(n): t for n, t in holder.items() if isinstance(t, torch.Tensor)}
-    return {name: _array(tensor, torch) for name, tensor in tensors.items()}
 
 
 def _holder(content: Any, key: str | None, path: epath.Path) -> Mapping[Any, Any]:

@@ -3,6 +3,7 @@
 
 import sys
 import types
+import zipfile
 
 import ml_dtypes
 import numpy as np
@@ -71,6 +72,27 @@ def test_the_state_dict_is_found(stored, wrap, key):
     np.testing.assert_array_equal(found["a.weight"], WEIGHT)
     assert found["b"].dtype == np.float32
     np.testing.assert_array_equal(found["b"], WEIGHT)
+
+
+def test_a_compiled_program_gives_its_weights(tmp_path, monkeypatch):
+    # As OpenAI's CLIP files are: an archive of code, constants and half-precision tensors.
+    def jit_load(path, map_location):
+        assert map_location == "cpu"
+        tensors = {"visual.proj": Tensor(WEIGHT.astype(np.float16)), "context_length": Tensor(77)}
+        return types.SimpleNamespace(state_dict=lambda: tensors)
+
+    fake = types.SimpleNamespace(
+        jit=types.SimpleNamespace(load=jit_load), Tensor=Tensor, bfloat16=None
+    )
+    monkeypatch.setitem(sys.modules, "torch", fake)
+    path = tmp_path / "ViT-B-32.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("clip/constants.pkl", b"")
+    tensors = read_pickled(path)
+    np.testing.assert_array_equal(tensors["visual.proj"], WEIGHT.astype(np.float16))
+    fake.jit.load = None
+    with pytest.raises(ExportError, match="TorchScript file that PyTorch cannot load"):
+        read_pickled(path)
 
 
 def test_refusals(stored, tmp_path, monkeypatch):
