@@ -136,7 +136,6 @@ class Trainer:
                     self._at_rest(step, state, log, watchdog, preempted)
                 profiler.after(step)
             self._checkpoints.wait()
-        log.close()
         return Outcome(state, preempted, self._total.rate(options.batch_size))
 
     def _must_wait(self, step: int) -> bool:

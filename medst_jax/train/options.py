@@ -26,8 +26,7 @@ class TrainOptions:
         0 switches the watchdog off.
       profile: first and last step of a profiler trace in WORKDIR/profile, or None.
       compilation_cache: folder of compiled programs shared by all runs; empty for none.
-      tensorboard: whether scalars go to WORKDIR/tensorboard too, where tensorflow and
-        tensorboard are installed.
+      tensorboard: whether scalars go to WORKDIR/tensorboard too, where tensorboard is installed.
     """
 
     batch_size: int

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from clu.parameter_overview import get_parameter_overview
 from etils import epath
 
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
@@ -118,6 +119,8 @@ def run(
             with compiling():
                 state = init_state(made.build, made.optimizer, mesh, made.rules, ema=options.ema)
             state = load_initial(state, made.template, initial, source.tokenizer)
+        overview = get_parameter_overview(state.params, include_stats="sharding")
+        _LOG.info("parameters\n%s", overview)
         start = int(state.step)
         _LOG.info(
             "%s step %d of %d, %s parameters, mesh %s",

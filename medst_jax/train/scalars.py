@@ -44,7 +44,7 @@ class ScalarLog:
     Args:
       workdir: the run's folder.
       start: the step the run starts or resumes from.
-      tensorboard: also write event files, where tensorflow and tensorboard are installed.
+      tensorboard: also write event files, where tensorboard is installed.
     """
 
     def __init__(self, workdir: epath.Path, start: int, *, tensorboard: bool = True):
@@ -63,14 +63,10 @@ class ScalarLog:
             return
         # NaN and infinity are not JSON.
         finite = {name: value for name, value in scalars.items() if math.isfinite(value)}
-        records.append_line(self._path, json.dumps({"step": step, **finite}))
+        line = json.dumps({"step": step, **finite}) + "\n"
+        records.append(self._path, line.encode())
         if self._writer is not None:
-            self._writer.write_scalars(step, finite)
-
-    def close(self) -> None:
-        """Flush and close the event files."""
-        if self._writer is not None:
-            self._writer.close()
+            self._writer.write(step, finite)
 
 
 def read_log(workdir: epath.Path) -> list[dict[str, float]]:
@@ -87,10 +83,9 @@ def read_log(workdir: epath.Path) -> list[dict[str, float]]:
 
 
 def _tensorboard(folder: epath.Path) -> Any:
-    missing = [m for m in ("tensorflow", "tensorboard") if importlib.util.find_spec(m) is None]
-    if missing:
-        _LOG.info("%s not installed: scalars go to log.jsonl only", " and ".join(missing))
+    if importlib.util.find_spec("tensorboard") is None:
+        _LOG.info("tensorboard not installed: scalars go to log.jsonl only")
         return None
-    from clu import metric_writers
+    from medst_jax.train.event_file import EventFile
 
-    return metric_writers.SummaryWriter(str(folder))
+    return EventFile(folder)

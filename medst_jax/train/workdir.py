@@ -70,14 +70,14 @@ def write_atomic(path: epath.Path, content: str | bytes) -> None:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}") from error
 
 
-def append_line(path: epath.Path, line: str) -> None:
-    """Add a line to a file; objects of a store cannot grow and are written anew."""
+def append(path: epath.Path, content: bytes) -> None:
+    """Add to the end of a file; objects of a store cannot grow and are written again whole."""
     if is_remote(path):
-        write_atomic(path, (path.read_text() if path.exists() else "") + line + "\n")
+        write_atomic(path, (path.read_bytes() if path.exists() else b"") + content)
         return
     try:
-        with path.open("a") as stream:
-            stream.write(line + "\n")
+        with path.open("ab") as stream:
+            stream.write(content)
     except OSError as error:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}") from error
 

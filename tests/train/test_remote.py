@@ -72,7 +72,6 @@ def test_log_grows_and_is_cut_on_resume(folder):
     log = ScalarLog(folder, 0, tensorboard=False)
     for step in (1, 2, 3):
         log.write(step, {"loss": step / 2, "bad": float("nan")})
-    log.close()
     assert read_log(folder) == [{"step": k, "loss": k / 2} for k in (1, 2, 3)]
     ScalarLog(folder, 2, tensorboard=False).write(3, {"loss": 9.0})
     assert [line["loss"] for line in read_log(folder)] == [0.5, 1.0, 9.0]

@@ -18,14 +18,13 @@ def test_means_weigh_by_count():
 def test_lines_are_json_without_nan(tmp_path):
     log = ScalarLog(tmp_path, 0, tensorboard=False)
     log.write(3, {"loss": 0.5, "auc": math.nan})
-    log.close()
     assert json.loads((tmp_path / "log.jsonl").read_text()) == {"step": 3, "loss": 0.5}
 
 
 def test_resumed_log_drops_what_will_come_again(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 5}\n{"step": 10}\n{"step": 1')
-    ScalarLog(tmp_path, 5, tensorboard=False).close()
+    ScalarLog(tmp_path, 5, tensorboard=False)
     assert read_log(tmp_path) == [{"step": 5}]
-    ScalarLog(tmp_path, 0, tensorboard=False).close()
+    ScalarLog(tmp_path, 0, tensorboard=False)
     assert read_log(tmp_path) == []
