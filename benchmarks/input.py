@@ -34,8 +34,8 @@ from medst_jax.data.records.studies import open_studies
 
 SIZE = 224
 BATCH = 512  # rows of a host of four chips at 128 examples each
-TURNS = 7
-IMAGES_PER_TURN = 2048  # so many that waiting threads do not count
+REPEATS = 7
+IMAGES_PER_REPEAT = 2048  # so many that waiting threads do not count
 
 
 def measure(
@@ -45,9 +45,9 @@ def measure(
     *,
     size: int = SIZE,
     workers: int = 1,
-    images: int = IMAGES_PER_TURN,
+    images: int = IMAGES_PER_REPEAT,
     batch: int = BATCH,
-    turns: int = TURNS,
+    turns: int = REPEATS,
 ) -> dict[str, Any]:
     """Rates of a prepared data set at a batch's image size.
 
@@ -68,7 +68,7 @@ def measure(
     """
     encoded = _encoded(data_dir, dataset)
     stored = simplejpeg.decode_jpeg(encoded[0], colorspace="GRAY").shape[:2]
-    turn = [encoded[k % len(encoded)] for k in range(images)]
+    images_of_repeat = [encoded[k % len(encoded)] for k in range(images)]
     inputs = [_open(data_dir, dataset, vocabulary, size, n, batch) for n in (0, workers)]
     sources = [source.batches() for source in inputs]
     passed = -(-inputs[0].examples // batch)
@@ -78,7 +78,7 @@ def measure(
             _rate(batches, 1 + passed)
         rates = [
             (
-                _per_second(functools.partial(_bare, turn, size)),
+                _per_second(functools.partial(_bare, images_of_repeat, size)),
                 *(_rate(batches, -(-images // batch)) for batches in sources),
             )
             for _ in range(turns)
@@ -105,7 +105,9 @@ def measure(
     }
 
 
-def measure_made(folder: str, studies: int = 1024, turns: int = TURNS) -> list[dict[str, Any]]:
+def measure_textured(
+    folder: str, studies: int = 1024, turns: int = REPEATS
+) -> list[dict[str, Any]]:
     """`measure` of images made for it: stored at 512 and shrunk, stored at the batch's size."""
     rows = []
     for stored, size in ((512, SIZE), (512, 512), (SIZE, SIZE)):
@@ -117,8 +119,8 @@ def measure_made(folder: str, studies: int = 1024, turns: int = TURNS) -> list[d
 
 def _encoded(data_dir: str, dataset: str) -> list[bytes]:
     studies = open_studies(data_dir, dataset, "train")
-    found = [studies[row].frontal() for row in range(min(len(studies), 1024))]
-    return [image.data for image in found if image is not None and image.data[:2] == b"\xff\xd8"]
+    frontals = [studies[row].frontal() for row in range(min(len(studies), 1024))]
+    return [image.data for image in frontals if image is not None and image.data[:2] == b"\xff\xd8"]
 
 
 def _open(
@@ -187,11 +189,11 @@ def _processor_seconds() -> float:
 
 
 def _below(pid: int) -> list[int]:
-    found = []
+    descendants = []
     for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
         for child in children.read_text().split():
-            found += [int(child), *_below(int(child))]
-    return found
+            descendants += [int(child), *_below(int(child))]
+    return descendants
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -209,7 +211,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Prepared data; without it images are made.")
 _DATASET = flags.DEFINE_string("dataset", "", "Data set of --data_dir.")
-_TURNS = flags.DEFINE_integer("turns", TURNS, "How often each is measured.", lower_bound=1)
+_TURNS = flags.DEFINE_integer("turns", REPEATS, "How often each is measured.", lower_bound=1)
 _VOCABULARY = flags.DEFINE_string("vocabulary", "", "Vocabulary of --data_dir.")
 
 
@@ -218,7 +220,7 @@ def run() -> list[dict[str, Any]]:
     if _DATA_DIR.value:
         return [measure(_DATA_DIR.value, _DATASET.value, _VOCABULARY.value, turns=_TURNS.value)]
     with tempfile.TemporaryDirectory() as folder:
-        return measure_made(folder, turns=_TURNS.value)
+        return measure_textured(folder, turns=_TURNS.value)
 
 
 def main(_: list[str]) -> None:

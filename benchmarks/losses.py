@@ -126,11 +126,11 @@ def seconds(repeats: int = 5) -> list[dict[str, Any]]:
             steps = {form: _step(name, form, None) for form in FORMS}
             arrays = _filled(mesh, shape.arguments(name))
             times: dict[str, list[float]] = {form: [] for form in FORMS}
-            for turn in range(repeats + 1):
+            for repeat in range(repeats + 1):
                 for form, step in steps.items():
                     began = time.perf_counter()
                     jax.block_until_ready(step(*arrays))
-                    if turn:  # The first turn compiles.
+                    if repeat:  # The first turn compiles.
                         times[form].append(time.perf_counter() - began)
             for form in FORMS:
                 median = statistics.median(times[form])

@@ -34,9 +34,9 @@ def attend(queries, keys):
     return torch.softmax(queries @ keys.transpose(1, 2) / LOCAL, dim=2) @ keys
 
 
-def local_term(tokens, found, weights):
+def local_term(tokens, attended, weights):
     """Weighted cross-entropy of tokens to their attended vectors, mean of both directions."""
-    logits = tokens @ found.transpose(1, 2) / LOCAL
+    logits = tokens @ attended.transpose(1, 2) / LOCAL
     both = (torch.logsumexp(logits, 2) + torch.logsumexp(logits, 1)) / 2
     own = torch.diagonal(logits, dim1=1, dim2=2)
     return (weights * (both - own)).sum(1).mean()
@@ -171,10 +171,10 @@ class Medst(nn.Module):
         read = self.text(tokens).last_hidden_state
         image, patches = self.project(0, seen[:, 0]), self.project(1, seen[:, 1:])
         text, words = self.project(2, read[:, 0]), self.project(3, read[:, 1:])
-        found = F.normalize(attend(words, patches), dim=2)
-        word_weights = self.word_weights(F.normalize(words * found, dim=2))
-        found = attend(patches, words)
-        patch_weights = self.patch_weights(F.normalize(patches * found, dim=2))
+        attended = F.normalize(attend(words, patches), dim=2)
+        word_weights = self.word_weights(F.normalize(words * attended, dim=2))
+        attended = attend(patches, words)
+        patch_weights = self.patch_weights(F.normalize(patches * attended, dim=2))
         return (
             global_loss(image, text)
             + local_loss(words, patches, word_weights, patch_weights)

@@ -128,12 +128,12 @@ def measure(config: Mapping[str, Any], steps: int, torch_python: str = "") -> di
     ours.seconds(2)
     taken: list[float] = []
     theirs: list[float] = []
-    answer: dict[str, Any] = {}
+    torch_result: dict[str, Any] = {}
     for _ in range(TURNS):
         taken += ours.seconds(steps)
         if torch_python:
-            answer = torch_seconds(torch_python, config, steps)
-            theirs += answer["seconds"]
+            torch_result = torch_seconds(torch_python, config, steps)
+            theirs += torch_result["seconds"]
     seconds = statistics.median(taken)
     row = {
         "system": config["system"]["name"],
@@ -146,8 +146,8 @@ def measure(config: Mapping[str, Any], steps: int, torch_python: str = "") -> di
     if theirs:
         other = statistics.median(theirs)
         row |= {
-            "torch": answer["version"],
-            "torch_parameters": answer["parameters"],
+            "torch": torch_result["version"],
+            "torch_parameters": torch_result["parameters"],
             "torch_seconds": round(other, 4),
             "torch_examples_per_second": round(ours.rows / other, 2),
             "ratio": round(other / seconds, 3),

@@ -2,7 +2,7 @@
 """Writes a data set beside the studies: phrases, image pairs, sentence pairs or texts.
 
 Like the assembly of studies it is cheap, repeatable, written under a temporary name and then
-renamed, and skipped when what it was made from is unchanged.
+renamed, and skipped when its input is unchanged.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class AnnotationRequest:
     """One config of a data set.
 
     name: of the data set. config: one of `annotations.CONFIGS`. labels: the vocabulary of its
-    progression codes. made_from: whatever the records depend on; unchanged means up to date.
+    progression codes. input_digest: whatever the records depend on; unchanged means up to date.
     card: licence, redistributable, description and other facts. arguments: recorded as given.
     """
 
     name: str
     config: str
     labels: tuple[str, ...]
-    made_from: str
+    input_digest: str
     card: Mapping[str, Any]
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -59,7 +59,7 @@ def annotate(
     source: AnnotatedSource,
     data_dir: epath.PathLike,
     info: Mapping[str, Any],
-    made_from: str,
+    input_digest: str,
     arguments: Mapping[str, Any],
 ) -> dict[str, dict[str, Any]]:
     """Writes every config that a source offers beside its studies; config -> `dataset.json`.
@@ -68,15 +68,15 @@ def annotate(
       source: its studies, if it has any, are built.
       data_dir: of the build.
       info: `dataset.json` of the studies.
-      made_from: changes when the studies do.
+      input_digest: changes when the studies do.
       arguments: of the build, recorded as given.
     """
-    made = {}
+    infos = {}
     for config in source.annotation_configs():
         request = AnnotationRequest(
-            source.name, config, tuple(source.labels), made_from, source.card, arguments
+            source.name, config, tuple(source.labels), input_digest, source.card, arguments
         )
-        made[config] = up_to_date(data_dir, request) or write_annotations(
+        infos[config] = up_to_date(data_dir, request) or write_annotations(
             data_dir,
             request,
             source.annotations(
@@ -85,7 +85,7 @@ def annotate(
                 lambda split, truth=False: open_studies(data_dir, source.name, split, truth=truth),
             ),
         )
-    return made
+    return infos
 
 
 def up_to_date(data_dir: epath.PathLike, request: AnnotationRequest) -> dict[str, Any] | None:
@@ -123,11 +123,11 @@ def write_annotations(
     samples: list[Annotation] = []
     for split, records in sorted(splits.items()):
         schema.check_name("split", split)
-        kept = _Kept(records, CONFIGS[request.config])
-        written = _write_split(fresh, request.name, split, features, kept, state)
+        counted = _CountedRecords(records, CONFIGS[request.config])
+        written = _write_split(fresh, request.name, split, features, counted, state)
         if written:
-            counts[split] = {"records": written, **kept.counts()}
-            samples += kept.samples
+            counts[split] = {"records": written, **counted.counts()}
+            samples += counted.samples
     lengths = {split: [count["records"]] for split, count in counts.items()}
     licence = str(request.card.get("licence", ""))
     description = str(request.card.get("description", ""))
@@ -155,7 +155,7 @@ def write_annotations(
 
 def _build_hash(request: AnnotationRequest) -> str:
     text = json.dumps(
-        [FORMAT, request.config, request.labels, request.made_from, dict(request.card)],
+        [FORMAT, request.config, request.labels, request.input_digest, dict(request.card)],
         sort_keys=True,
     )
     return hashlib.sha256(text.encode()).hexdigest()
@@ -195,7 +195,7 @@ def _plain(item: Annotation) -> dict[str, Any]:
     return values
 
 
-class _Kept:
+class _CountedRecords:
     """Passes records on, counting what the card tells about them."""
 
     def __init__(self, records: Iterable[Annotation], kind: type[Annotation]) -> None:

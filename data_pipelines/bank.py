@@ -48,7 +48,7 @@ class Bank:
         return epath.Path(self.stem + ".json")
 
     def complete(self) -> bool:
-        """Whether the files are there, whole, and were made from the same input."""
+        """Whether the files are there, whole, and of the same input."""
         if not self.marker.exists():
             return False
         marker = json.loads(self.marker.read_text())

@@ -123,8 +123,10 @@ def _finish(plan: _Plan) -> BuildResult:
         info = _assemble(plan, rejects)
     annotations = {}
     if isinstance(source, AnnotatedSource):
-        made_from = str(info.get("fingerprint", plan.build_hash))
-        annotations = annotate.annotate(source, plan.data_dir, info, made_from, options.arguments)
+        input_digest = str(info.get("fingerprint", plan.build_hash))
+        annotations = annotate.annotate(
+            source, plan.data_dir, info, input_digest, options.arguments
+        )
     return BuildResult(
         directory=plan.directory,
         info=info,
@@ -161,15 +163,15 @@ def _check_rejects(
     name: str, banks: Sequence[Bank], rejects: Sequence[Mapping[str, Any]], limit: float
 ) -> None:
     counts = [bank.counts() for bank in banks]
-    kept = sum(max(count["images"], count["studies"]) for count in counts)
-    fraction = len(rejects) / max(1, len(rejects) + kept)
+    accepted = sum(max(count["images"], count["studies"]) for count in counts)
+    fraction = len(rejects) / max(1, len(rejects) + accepted)
     if fraction <= limit:
         return
     reasons = Counter(reject["reason"] for reject in rejects)
     listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
     files = {bank.stem + ".rejects.jsonl" for bank in banks if bank.counts()["rejects"]}
     raise RejectedInputError(
-        f"data set {name!r}: {len(rejects)} of {len(rejects) + kept} inputs rejected "
+        f"data set {name!r}: {len(rejects)} of {len(rejects) + accepted} inputs rejected "
         f"({fraction:.1%}, limit {limit:.1%}): {listed}. Rows are listed in {', '.join(sorted(files))}; "
         f"mend the source or raise --max_reject_fraction"
     )

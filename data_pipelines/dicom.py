@@ -144,9 +144,9 @@ def _narrow(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _spacing(dataset: Any) -> tuple[float, float]:
-    found = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing") or (NAN, NAN)
+    spacing = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing") or (NAN, NAN)
     try:
-        rows, columns = (float(side) for side in found)
+        rows, columns = (float(side) for side in spacing)
     except (TypeError, ValueError):
         return (NAN, NAN)
     usable = all(math.isfinite(side) and side > 0 for side in (rows, columns))

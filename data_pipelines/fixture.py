@@ -107,13 +107,13 @@ def write_fixture(
 
 def _boxes(rng: np.random.Generator, present: np.ndarray, size: int) -> np.ndarray:
     """(label, x0, y0, x1, y1) of each positive label: one cell of a grid per label."""
-    found = np.flatnonzero(present)
+    positives = np.flatnonzero(present)
     cells = int(np.ceil(np.sqrt(max(1, len(present)))))
     side = size / cells
-    corner = np.stack([found % cells, found // cells], 1) * side
-    jitter = rng.random((len(found), 2)) * side * 0.2
+    corner = np.stack([positives % cells, positives // cells], 1) * side
+    jitter = rng.random((len(positives), 2)) * side * 0.2
     return np.concatenate(
-        [found[:, None], corner + jitter, corner + jitter + side * 0.7], 1
+        [positives[:, None], corner + jitter, corner + jitter + side * 0.7], 1
     ).astype(np.float32)
 
 

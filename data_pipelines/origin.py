@@ -53,7 +53,7 @@ def _frontals(data_dir: epath.PathLike, name: str) -> list[tuple[np.ndarray, int
     """Frontal images, evenly spaced over the studies of all splits, with their patients."""
     splits = sorted(read_info(data_dir, name)["splits"].items())
     total = sum(count["studies"] for _, count in splits)
-    found = []
+    sampled = []
     for split, count in splits:
         studies = open_studies(data_dir, name, split)
         share = max(1, round(IMAGES * count["studies"] / total))
@@ -64,8 +64,8 @@ def _frontals(data_dir: epath.PathLike, name: str) -> list[tuple[np.ndarray, int
                 continue
             pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_GRAYSCALE)
             assert pixels is not None, "a stored image decodes"
-            found.append((pixels, int(studies.index.patient[row])))
-    return found
+            sampled.append((pixels, int(studies.index.patient[row])))
+    return sampled
 
 
 def _frame(pixels: np.ndarray) -> np.ndarray:

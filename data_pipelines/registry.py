@@ -69,8 +69,10 @@ def _listed(module: str, source: str, **options: str) -> Callable[[Request], tup
     def make(request: Request) -> tuple[Source, ...]:
         if not request.source_dir:
             raise RequestError("this data set needs --source_dir=FOLDER, its official download")
-        made = getattr(importlib.import_module(f"medst_jax.data_pipelines.{module}"), source)
-        return (made(request.source_dir, **options),)
+        source_class = getattr(
+            importlib.import_module(f"medst_jax.data_pipelines.{module}"), source
+        )
+        return (source_class(request.source_dir, **options),)
 
     return make
 

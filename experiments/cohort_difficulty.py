@@ -108,16 +108,18 @@ def logistic(train: np.ndarray, truth: np.ndarray, test: np.ndarray) -> np.ndarr
     mean, spread = train.mean(0), train.std(0) + 1e-6
     rows, others = (train - mean) / spread, (test - mean) / spread
     if rows.shape[1] > COMPONENTS:
-        found = PCA(COMPONENTS, svd_solver="randomized", random_state=0).fit(rows)
-        rows, others = found.transform(rows), found.transform(others)
+        pca = PCA(COMPONENTS, svd_solver="randomized", random_state=0).fit(rows)
+        rows, others = pca.transform(rows), pca.transform(others)
     scale = rows.std(0).max()
     rows, others = rows / scale, others / scale
-    held = len(rows) * 4 // 5
-    ones = np.ones((1, len(rows) - held))
+    train_count = len(rows) * 4 // 5
+    ones = np.ones((1, len(rows) - train_count))
 
     def judged(inverse: float, known: np.ndarray) -> float:
-        fit = LogisticRegression(C=inverse, max_iter=300).fit(rows[:held], known[:held])
-        return float(auroc(known[held:], fit.decision_function(rows[held:]), ones)[0])
+        fit = LogisticRegression(C=inverse, max_iter=300).fit(
+            rows[:train_count], known[:train_count]
+        )
+        return float(auroc(known[train_count:], fit.decision_function(rows[train_count:]), ones)[0])
 
     scores = []
     for known in truth.T:

@@ -88,12 +88,12 @@ CASES: dict[str, Case] = {
 
 def randomised(module: nnx.Module) -> nnx.Module:
     """The module with every parameter and statistic away from where it begins."""
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     moved = []
     for path, variable in nnx.to_flat_state(nnx.state(module)):
         value = np.asarray(variable[...])
         if np.issubdtype(value.dtype, np.floating):
-            noise = draw.normal(size=value.shape)
+            noise = rng.normal(size=value.shape)
             value = np.exp(0.2 * noise) if path[-1] == "var" else value + 0.02 * noise
         moved.append((path, variable.replace(jnp.asarray(value, variable[...].dtype))))
     nnx.update(module, nnx.from_flat_state(moved))
@@ -102,19 +102,19 @@ def randomised(module: nnx.Module) -> nnx.Module:
 
 def written(case: Case, module: Any, folder: pathlib.Path) -> tuple[str, np.ndarray]:
     """Write an encoder and its inputs; the lines that load it, and our output."""
-    draw = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     graph, state = nnx.split(module)
     run = jax.jit(lambda state, *inputs: case.ours(nnx.merge(graph, state)(*inputs)))
     layout = OWN_LAYOUT[type(module)]
     if not case.size:
-        tokens = draw.integers(1, 30_000, (2, 40)).astype(np.int32)
+        tokens = rng.integers(1, 30_000, (2, 40)).astype(np.int32)
         mask = np.arange(40)[None] < np.array([[40], [23]])
         np.savez(folder / "inputs.npz", tokens=tokens.astype(np.int64), mask=mask)
         write_text_encoder(module, None, epath.Path(folder))
         ours = np.asarray(run(state, tokens, mask))
         np.save(folder / "ours.npy", np.where(mask[..., None], ours, 0.0))
         return loading_lines(None, str(folder)), ours
-    images = draw.normal(size=(2, case.size, case.size, module.options.channels))
+    images = rng.normal(size=(2, case.size, case.size, module.options.channels))
     images = images.astype(np.float32)
     np.savez(folder / "inputs.npz", images=images.transpose(0, 3, 1, 2))
     preprocess = Preprocess(case.size, channels=module.options.channels)
@@ -132,7 +132,7 @@ def main(argv: list[str]) -> None:
     names = _NAMES.value or list(CASES)
     if unknown := set(names) - set(CASES):
         raise app.UsageError(f"no encoders {sorted(unknown)}; known: {list(CASES)}")
-    found = {}
+    report = {}
     for name in names:
         case = CASES[name]
         module = randomised(case.make(nnx.Rngs(0)))
@@ -143,10 +143,10 @@ def main(argv: list[str]) -> None:
             difference = answer(
                 _PYTHON.value, pathlib.Path(__file__).with_name("torch_exports.py"), sent=sent
             )["difference"]
-        found[name] = {"difference": difference, "scale": float(np.abs(ours).max())}
-        print(name, json.dumps(found[name]), file=sys.stderr)
-    print(json.dumps(found))
-    wrong = [n for n, row in found.items() if not row["difference"] <= _LIMIT * row["scale"]]
+        report[name] = {"difference": difference, "scale": float(np.abs(ours).max())}
+        print(name, json.dumps(report[name]), file=sys.stderr)
+    print(json.dumps(report))
+    wrong = [n for n, row in report.items() if not row["difference"] <= _LIMIT * row["scale"]]
     if wrong:
         raise SystemExit(f"error: {', '.join(wrong)} differ by more than {_LIMIT} of their scale")
 

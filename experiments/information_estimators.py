@@ -68,7 +68,7 @@ def correlation(information: float) -> float:
     return math.sqrt(1 - math.exp(-2 * information / DIMENSIONS))
 
 
-def draw(key: jax.Array, rows: int, rho: float) -> tuple[jax.Array, jax.Array]:
+def sample(key: jax.Array, rows: int, rho: float) -> tuple[jax.Array, jax.Array]:
     """x and y, float32 [rows, 20] each."""
     first, second = jax.random.normal(key, (2, rows, DIMENSIONS))
     return first, rho * first + math.sqrt(1 - rho**2) * second
@@ -86,7 +86,7 @@ def trained(name: str, rho: float, steps: int, seed: int) -> tuple[nnx.GraphDef,
     optimizer = optax.adam(1e-3)
 
     def loss(state: Any, key: jax.Array) -> jax.Array:
-        x, y = draw(key, BATCH, rho)
+        x, y = sample(key, BATCH, rho)
         return LOSSES[name](pair_scores(nnx.merge(graph, state), x, y, BATCH))
 
     def step(carry: Any, key: jax.Array) -> tuple[Any, None]:
@@ -106,7 +106,7 @@ def estimate(name: str, truth: float, steps: int, seed: int) -> dict[str, Any]:
 
     @jax.jit
     def read(key: jax.Array) -> jax.Array:
-        x, y = draw(key, BATCH, rho)
+        x, y = sample(key, BATCH, rho)
         scores = pair_scores(nnx.merge(graph, state), x, y, BATCH)
         # InfoNCE's loss is the bound short of the logarithm of the candidates.
         offset = math.log(BATCH) if name == "infonce" else 0.0
@@ -128,14 +128,14 @@ def gradient_bias(truth: float, steps: int, seed: int) -> dict[str, float]:
     @functools.partial(jax.jit, static_argnums=(1, 2))
     def gradient(key: jax.Array, rows: int, corrected: bool, log_mean: jax.Array) -> jax.Array:
         def loss(state: Any) -> jax.Array:
-            x, y = draw(key, rows, rho)
+            x, y = sample(key, rows, rho)
             scores = pair_scores(nnx.merge(graph, state), x, y, min(rows, 256))
             return donsker_varadhan_loss(scores, log_mean=log_mean if corrected else None)
 
         return jax.flatten_util.ravel_pytree(jax.grad(loss)(state))[0]
 
     # Where the running mean settles when the critic stands still.
-    x, y = draw(jax.random.key(seed + 2), LARGE, rho)
+    x, y = sample(jax.random.key(seed + 2), LARGE, rho)
     scores = jnp.where(
         jnp.eye(LARGE, dtype=bool), -jnp.inf, pair_scores(nnx.merge(graph, state), x, y, 256)
     )

@@ -85,8 +85,8 @@ def judge(trial: Trial, system: str, seeds: Sequence[int]) -> list[dict[str, obj
     def predictions(name: str, task: str) -> list[Predictions] | None:
         task = claims.CONTROLS.get(name, Control()).tasks.get(task, task)
         folders = [trial.output / run_name(*trained(claims, system, name), seed) for seed in seeds]
-        found = [read_predictions(f / "evaluation" / "predictions.npz") for f in folders]
-        return [one[task] for one in found] if all(task in one for one in found) else None
+        by_seed = [read_predictions(f / "evaluation" / "predictions.npz") for f in folders]
+        return [run[task] for run in by_seed] if all(task in run for run in by_seed) else None
 
     rows = []
     for task in claim.tasks:

@@ -42,20 +42,20 @@ def main(_: list[str]) -> None:
     # The first run fills the cache of compiled programs; the second gives the time.
     reference, first_seconds = _finish(_start(scratch / "warm", scratch))
     again, seconds = _finish(_start(scratch / "whole", scratch))
-    draw, resumed_at, equal = random.Random(_SEED.value), [], int(again == reference)
+    rng, resumed_at, equal = random.Random(_SEED.value), [], int(again == reference)
     last = _STEPS.value - 2 * _EVERY.value
     # Spread over the run, one in each of equal parts of it.
     width = (last - _EVERY.value) / _KILLS.value
-    moments = [_EVERY.value + int((k + draw.random()) * width) for k in range(_KILLS.value)]
+    moments = [_EVERY.value + int((k + rng.random()) * width) for k in range(_KILLS.value)]
     for number, step in enumerate(tqdm([-1] * _EARLY.value + moments, unit="kill")):
         workdir = scratch / f"killed-{number}"
         process = _start(workdir, scratch)
         if step < 0:
-            time.sleep(draw.uniform(0.0, seconds / 2))
+            time.sleep(rng.uniform(0.0, seconds / 2))
         else:
             _wait(process, step)
             # Anywhere in the steps and the writing that follow.
-            time.sleep(draw.uniform(0.0, seconds * _EVERY.value / _STEPS.value))
+            time.sleep(rng.uniform(0.0, seconds * _EVERY.value / _STEPS.value))
         if process.poll() is not None:
             sys.exit(f"training in {workdir} ended before its kill; see {scratch / 'log.txt'}")
         process.kill()

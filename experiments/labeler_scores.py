@@ -12,17 +12,17 @@ from experiments.open_i import TaggedReport
 from medst_jax.text.labeler import label_findings
 from medst_jax.text.mentions import FINDINGS
 
-DRAWS = 2000
+REPLICATES = 2000
 
 
-def incidence(found: Sequence[frozenset[str]]) -> np.ndarray:
+def incidence(findings: Sequence[frozenset[str]]) -> np.ndarray:
     """Which report has which of the 14 findings: bool [N, C]."""
-    return np.array([[name in names for name in FINDINGS] for names in found])
+    return np.array([[name in names for name in FINDINGS] for names in findings])
 
 
-def scores(said: np.ndarray, tagged: np.ndarray) -> dict[str, dict[str, float]]:
+def scores(predicted: np.ndarray, tagged: np.ndarray) -> dict[str, dict[str, float]]:
     """Per finding precision, recall and F1 of bool [N, C]."""
-    both, given, true = (said & tagged).sum(0), said.sum(0), tagged.sum(0)
+    both, given, true = (predicted & tagged).sum(0), predicted.sum(0), tagged.sum(0)
     table = {}
     for k, name in enumerate(FINDINGS):
         values = {
@@ -35,20 +35,20 @@ def scores(said: np.ndarray, tagged: np.ndarray) -> dict[str, dict[str, float]]:
     return table
 
 
-def macro_f1(said: np.ndarray, tagged: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def macro_f1(predicted: np.ndarray, tagged: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean F1 over findings [D] of reports counted with weights [D, N]."""
-    both, given, true = (weights @ x for x in (said & tagged, said, tagged))
+    both, given, true = (weights @ x for x in (predicted & tagged, predicted, tagged))
     return (2 * both / np.maximum(given + true, 1)).mean(1)
 
 
 def difference(first: np.ndarray, other: np.ndarray, tagged: np.ndarray) -> dict[str, float]:
     """Macro F1 of `first` less that of `other`, with a paired 95% interval."""
-    draws = np.random.default_rng(0).multinomial(
-        len(tagged), np.full(len(tagged), 1 / len(tagged)), DRAWS
+    replicates = np.random.default_rng(0).multinomial(
+        len(tagged), np.full(len(tagged), 1 / len(tagged)), REPLICATES
     )
     every = np.ones((1, len(tagged)), int)
     value = (macro_f1(first, tagged, every) - macro_f1(other, tagged, every))[0]
-    drawn = macro_f1(first, tagged, draws) - macro_f1(other, tagged, draws)
+    drawn = macro_f1(first, tagged, replicates) - macro_f1(other, tagged, replicates)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return {k: round(float(v), 3) for k, v in dict(value=value, low=low, high=high).items()}
 
@@ -76,16 +76,18 @@ def measure(reports: Sequence[TaggedReport], medspacy_python: str) -> dict[str, 
         runs["medspacy"] = labels, len(texts) / answer["seconds"]
         versions["medspacy"] = answer["version"]
     tagged = incidence([report.findings for report in reports])
-    said = {name: incidence([present(x) for x in run[0]]) for name, run in runs.items()}
-    tables = {name: scores(found, tagged) for name, found in said.items()}
+    predicted = {name: incidence([present(x) for x in run[0]]) for name, run in runs.items()}
+    tables = {name: scores(one_labeler, tagged) for name, one_labeler in predicted.items()}
     every = np.ones((1, len(texts)), int)
     return {
         "reports": len(texts),
         "versions": versions,
-        "macro_f1": {n: round(float(macro_f1(x, tagged, every)[0]), 3) for n, x in said.items()},
+        "macro_f1": {
+            n: round(float(macro_f1(x, tagged, every)[0]), 3) for n, x in predicted.items()
+        },
         "label_findings_less": {
-            name: difference(said["label_findings"], found, tagged)
-            for name, found in said.items()
+            name: difference(predicted["label_findings"], one_labeler, tagged)
+            for name, one_labeler in predicted.items()
             if name != "label_findings"
         },
         "reports_per_second_core": {name: round(run[1]) for name, run in runs.items()},

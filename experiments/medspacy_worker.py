@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ConText of medspaCy on mentions that are already found; run by benchmarks/label_findings.py.
+"""ConText of medspaCy on mentions that are already found; run by experiments/label_findings.py.
 
     PYTHON experiments/medspacy_worker.py < request.json
 

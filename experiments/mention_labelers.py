@@ -85,18 +85,18 @@ def medspacy(reports: Sequence[str], python: str) -> tuple[list[dict[str, int]],
       ValueError: the interpreter fails; holds its last words.
     """
     texts = [[s for s in sentences_of(report) if s.mentions] for report in reports]
-    said_of = context(texts, python)
+    context_answer = context(texts, python)
     labels = []
-    for sentences, flags in zip(texts, said_of["flags"], strict=True):
+    for sentences, flags in zip(texts, context_answer["flags"], strict=True):
         labels.append(
             _labels(
                 name
-                for sentence, said in zip(sentences, flags, strict=True)
-                for (name, _, _), flag in zip(sentence.mentions, said, strict=True)
+                for sentence, sentence_flags in zip(sentences, flags, strict=True)
+                for (name, _, _), flag in zip(sentence.mentions, sentence_flags, strict=True)
                 if "is_negated" not in flag
             )
         )
-    return labels, said_of
+    return labels, context_answer
 
 
 def context(texts: Sequence[Sequence[Sentence]], python: str) -> dict[str, Any]:
@@ -108,9 +108,9 @@ def context(texts: Sequence[Sequence[Sentence]], python: str) -> dict[str, Any]:
 
 
 def _labels(names: Iterable[str]) -> dict[str, int]:
-    found = set(names)
-    labels = dict.fromkeys(sorted(found - {""}), 1)
-    return labels if found - {"Support Devices"} else {NO_FINDING: 1, **labels}
+    findings = set(names)
+    labels = dict.fromkeys(sorted(findings - {""}), 1)
+    return labels if findings - {"Support Devices"} else {NO_FINDING: 1, **labels}
 
 
 def present(labels: Mapping[str, int]) -> frozenset[str]:

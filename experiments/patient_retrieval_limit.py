@@ -17,7 +17,7 @@ import json
 import numpy as np
 from absl import app, flags
 
-from experiments.truth_reader import judged, likelihoods, readable, word_table
+from experiments.truth_reader import likelihoods, measure_reader, readable, word_table
 from medst_jax.data.records.studies import open_studies
 
 _DATA = flags.DEFINE_string("data_dir", "data", "Prepared simulated cohort.")
@@ -35,9 +35,9 @@ def main(argv: list[str]) -> None:
     train = patients < np.median(patients)
     scores = likelihoods(truths, word_table(texts), train)
     scores -= scores.mean(0)  # what a text says of any study
-    held = [text for text, used in zip(texts, train, strict=True) if not used]
-    found = judged(scores, patients[~train], held)
-    print(json.dumps({name: value._asdict() for name, value in found.items()}, indent=1))
+    test_texts = [text for text, used in zip(texts, train, strict=True) if not used]
+    measurements = measure_reader(scores, patients[~train], test_texts)
+    print(json.dumps({name: value._asdict() for name, value in measurements.items()}, indent=1))
 
 
 if __name__ == "__main__":

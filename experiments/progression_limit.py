@@ -77,15 +77,15 @@ class Limit:
     folds: int = 10
 
 
-def ideal_hits(severity: np.ndarray, change: np.ndarray, noise: float, draws: int) -> np.ndarray:
+def ideal_hits(severity: np.ndarray, change: np.ndarray, noise: float, samples: int) -> np.ndarray:
     """Share of `draws` in which the ideal reader is right, of pairs [n, 2] and changes [n]."""
     rng = np.random.default_rng(0)
     hits = np.zeros(len(change))
-    for _ in range(draws):
+    for _ in range(samples):
         seen = severity + noise * rng.normal(size=severity.shape)
         difference = seen[:, 1] - seen[:, 0]
         hits += (np.abs(difference) > CHANGE / 2) * np.sign(difference) == change
-    return hits / draws
+    return hits / samples
 
 
 def ideal_accuracy(noise: float) -> float:
@@ -102,15 +102,15 @@ def equal_noise(accuracy: float) -> float:
     return CHANGE / (2 * 2**0.5 * NormalDist().inv_cdf(share))
 
 
-def errors(found: np.ndarray, severity: np.ndarray) -> dict[str, float]:
+def errors(predicted: np.ndarray, severity: np.ndarray) -> dict[str, float]:
     """Errors of severities [n, 2] of the pairs that are judged.
 
     `noise` is what would remain of the error of a difference, per image, if the reader's
     severities rose as fast as the true ones: a reader who hedges shrinks them.
     """
-    error = found - severity
-    slope = float(np.polyfit(severity.ravel(), found.ravel(), 1)[0])
-    change = np.diff(found)[:, 0] / slope - np.diff(severity)[:, 0]
+    error = predicted - severity
+    slope = float(np.polyfit(severity.ravel(), predicted.ravel(), 1)[0])
+    change = np.diff(predicted)[:, 0] / slope - np.diff(severity)[:, 0]
     return {
         "severity_rmse": float(np.sqrt((error**2).mean())),
         "difference_rmse": float(np.sqrt((np.diff(error) ** 2).mean())),
@@ -182,15 +182,15 @@ def judge(
     group = np.concatenate(groups)
 
     def statistics(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found = {name: grouped_mean(values, group, weights) for name, values in joined.items()}
+        accuracy = {name: grouped_mean(values, group, weights) for name, values in joined.items()}
         for name in inputs:
             kind = name.removesuffix("/pair")
             if kind != name:
-                found[f"{kind}/gain"] = found[name] - found[f"{kind}/current"]
+                accuracy[f"{kind}/gain"] = accuracy[name] - accuracy[f"{kind}/current"]
         if logits is not None:
-            alone = found["pair net: scaled/current"]
-            found["pair net: itself/gain"] = found["pair net: itself/pair"] - alone
-        return found
+            alone = accuracy["pair net: scaled/current"]
+            accuracy["pair net: itself/gain"] = accuracy["pair net: itself/pair"] - alone
+        return accuracy
 
     intervals = clustered_intervals(statistics, np.concatenate(patients))
     return {name: interval._asdict() for name, interval in intervals.items()}
@@ -219,7 +219,7 @@ def measure(limit: Limit, *, workers: int = 1, cache: str = "") -> dict[str, Any
     net = fit(net, severity_loss, single, steps=limit.steps)
     del single
     lap("train severities")
-    found, logits = {"severities": read_singly(net, test["image"])}, None
+    by_reader, logits = {"severities": read_singly(net, test["image"])}, None
     if limit.pairs:
         many = data("pairs", partial(pairs, judged=False), 0, limit.pairs)
         lap("generate pairs")
@@ -227,11 +227,13 @@ def measure(limit: Limit, *, workers: int = 1, cache: str = "") -> dict[str, Any
         both = fit(both, pair_loss, many, steps=limit.pair_steps, rate=limit.pair_rate)
         del many
         lap("train pairs")
-        found["pair net"] = read_singly(both.net, test["image"])
+        by_reader["pair net"] = read_singly(both.net, test["image"])
         logits = blockwise(
             lambda net, block: net(normalised(block), train=False)[0], both, test["image"]
         )
-    inputs = {key: rows for name in found for key, rows in readings(name, *found[name]).items()}
+    inputs = {
+        key: rows for name in by_reader for key, rows in readings(name, *by_reader[name]).items()
+    }
     accuracy = judge(test, inputs, logits, limit.folds)
     lap("judge")
     return {
@@ -246,16 +248,16 @@ def measure(limit: Limit, *, workers: int = 1, cache: str = "") -> dict[str, Any
             if name.endswith("/pair")
         },
         "ideal": {str(noise): ideal_accuracy(noise) for noise in NOISES},
-        "errors": {name: _errors(test, severities) for name, (severities, _) in found.items()},
+        "errors": {name: _errors(test, severities) for name, (severities, _) in by_reader.items()},
         "seconds": seconds,
     }
 
 
-def _errors(test: Data, found: np.ndarray) -> dict[str, dict[str, float]]:
+def _errors(test: Data, predicted: np.ndarray) -> dict[str, dict[str, float]]:
     result = {}
     for column, name in enumerate(TARGETS):
         rows = (test["change"][:, column] != UNKNOWN) & test["seen"][:, :, column].all(1)
-        result[name] = errors(found[rows, :, column], test["severity"][rows, :, column])
+        result[name] = errors(predicted[rows, :, column], test["severity"][rows, :, column])
     means = {key: float(np.mean([row[key] for row in result.values()])) for key in result[name]}
     return {**result, "mean": means}
 
@@ -267,9 +269,9 @@ def table(result: Mapping[str, Any]) -> str:
         noise = result["equal_noise"].get(name)
         values = "".join(f"{row[key]:8.3f}" for key in ("value", "low", "high"))
         lines.append(f"{name:33s}{values}" + (f"{noise:8.2f}" if noise is not None else ""))
-    for reader, found in result["errors"].items():
-        lines.append(f"{reader:20s}" + "".join(f"{key:>17s}" for key in found["mean"]))
-        for name, row in found.items():
+    for reader, error_rows in result["errors"].items():
+        lines.append(f"{reader:20s}" + "".join(f"{key:>17s}" for key in error_rows["mean"]))
+        for name, row in error_rows.items():
             lines.append(f"  {name:18s}" + "".join(f"{value:17.3f}" for value in row.values()))
     lines.append(json.dumps(result["seconds"]))
     return "\n".join(lines)

@@ -46,10 +46,12 @@ def _rows(case: Callable[[int], Case], first: int, last: int, *, lateral: bool) 
     columns = [FINDINGS.index(name) for name in TARGETS]
     rows: dict[str, list] = {"image": [], "severity": [], "seen": [], "change": []}
     for number in range(first, last):
-        made = case(number)
+        study_case = case(number)
         if not lateral:
-            made = replace(made, site=replace(made.site, lateral=0.0, reports=False))
-        for study in patient_studies(made):
+            study_case = replace(
+                study_case, site=replace(study_case.site, lateral=0.0, reports=False)
+            )
+        for study in patient_studies(study_case):
             seen = (study.truth["truth_visible_in"][columns] & 1) > 0
             rows["image"].append(study.images[0].pixels)
             rows["severity"].append(study.truth["truth_severity"][columns])
@@ -84,8 +86,8 @@ class PairNet(nnx.Module):
 
 def severity_loss(net: Net, rows: Rows, keys: jax.Array) -> jax.Array:
     """Squared error of the visible severities, summed over findings."""
-    found = net(AUGMENT(normalised(rows["image"]), keys), train=True)
-    return _squares(found, rows["severity"] * rows["seen"])
+    predicted = net(AUGMENT(normalised(rows["image"]), keys), train=True)
+    return _squares(predicted, rows["severity"] * rows["seen"])
 
 
 def pair_loss(net: PairNet, rows: Rows, keys: jax.Array) -> jax.Array:
@@ -102,14 +104,14 @@ def pair_loss(net: PairNet, rows: Rows, keys: jax.Array) -> jax.Array:
     pixels = jnp.where(turned[:, None, None, None], rows["image"][:, ::-1], rows["image"])
     images = normalised(pixels)
     flat = AUGMENT(images.reshape(-1, *images.shape[2:]), keys[:, :2].reshape(-1))
-    logits, found = net(flat.reshape(images.shape), train=True)
+    logits, predicted = net(flat.reshape(images.shape), train=True)
     target = jnp.where(known, change + 1, 0)
     value = optax.softmax_cross_entropy_with_integer_labels(logits, target)
-    return (value * known).sum() / len(images) + _squares(found, severity)
+    return (value * known).sum() / len(images) + _squares(predicted, severity)
 
 
-def _squares(found: jax.Array, severity: jax.Array) -> jax.Array:
-    return ((found - severity) ** 2 / (2 * SCALE**2)).sum(-1).mean()
+def _squares(predicted: jax.Array, severity: jax.Array) -> jax.Array:
+    return ((predicted - severity) ** 2 / (2 * SCALE**2)).sum(-1).mean()
 
 
 def read_singly(net: Net, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -100,25 +100,25 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     tables = pathlib.Path(_TABLES.value)
-    found = {}
+    by_release = {}
     for name, (make, files, folders) in RELEASES.items():
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(temporary)
             for each in folders:
                 (folder / each).mkdir()
-            found[name] = counts(make(temporary), lay_out(tables, folder, files))
-            print(name, json.dumps(found[name]), file=sys.stderr)
+            by_release[name] = counts(make(temporary), lay_out(tables, folder, files))
+            print(name, json.dumps(by_release[name]), file=sys.stderr)
     with tempfile.TemporaryDirectory() as temporary:
         with tarfile.open(tables / "NLMCXR_reports.tgz") as archive:
             archive.extractall(temporary, filter="data")
         reports = sum(1 for _ in pathlib.Path(temporary).rglob("*.xml"))
-        found["open_i"] = counts(OpenI(temporary), reports)
+        by_release["open_i"] = counts(OpenI(temporary), reports)
     if _JSON.value:
-        print(json.dumps(found))
+        print(json.dumps(by_release))
         return
     keys = ("rows", "images", "patients", "labels", "boxes", "masks", "reports")
     print("| data set | " + " | ".join(keys) + " | rejected |\n|" + "---|" * (len(keys) + 2))
-    for name, row in found.items():
+    for name, row in by_release.items():
         cells = [f"{row[key]:,}" for key in keys]
         print(f"| {name} | " + " | ".join(cells) + f" | {sum(row['rejects'].values()):,} |")
 

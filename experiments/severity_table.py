@@ -55,10 +55,10 @@ def main(argv: list[str]) -> None:
         if not all(folder.exists() for folder in folders):
             print(f"{name}: not all of {run} has been run", file=sys.stderr)
             continue
-        found = [read_predictions(folder) for folder in folders]
-        severity = [one[task] for one in found]
+        predictions = [read_predictions(folder) for folder in folders]
+        severity = [one[task] for one in predictions]
         cells = [value(severity, f"auroc/{question}") for question in QUESTIONS]
-        cells += [value(severity, "auroc"), value([one[FINDINGS] for one in found], "auroc")]
+        cells += [value(severity, "auroc"), value([one[FINDINGS] for one in predictions], "auroc")]
         print("| " + " | ".join((name, *cells, ", ".join(published))) + " |")
 
 

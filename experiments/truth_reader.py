@@ -40,43 +40,45 @@ def readable(
 
 
 def _truth(truth: dict[str, np.ndarray]) -> np.ndarray:
-    found = np.asarray(truth["truth_findings"], np.float32)
+    findings = np.asarray(truth["truth_findings"], np.float32)
     seen = np.asarray(truth["truth_visible_in"]) & 1
-    sides = [found * (np.asarray(truth["truth_side"]) == side) for side in _SIDES]
-    return np.concatenate([found, found * truth["truth_severity"], seen, *sides])
+    sides = [findings * (np.asarray(truth["truth_side"]) == side) for side in _SIDES]
+    return np.concatenate([findings, findings * truth["truth_severity"], seen, *sides])
 
 
 def word_table(texts: list[str]) -> np.ndarray:
     """Which of the common words each text has, bool [n, W]."""
-    said = [set(re.findall(r"[a-z]+", text.lower())) for text in texts]
-    counts = Counter(word for words in said for word in words)
+    words_of = [set(re.findall(r"[a-z]+", text.lower())) for text in texts]
+    counts = Counter(word for words in words_of for word in words)
     common = sorted(w for w, n in counts.items() if _RARE <= n <= len(texts) - _RARE)
-    return np.array([[word in words for word in common] for words in said])
+    return np.array([[word in words for word in common] for words in words_of])
 
 
 def likelihoods(truths: np.ndarray, words: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Log likelihood [m, m] of each held-out text (column) given each held-out truth (row)."""
     log_odds, log_absent, spoken = [], [], []
-    for said in words.T:
-        if len(np.unique(said[train])) < 2:
+    for has_word in words.T:
+        if len(np.unique(has_word[train])) < 2:
             continue
-        model = LogisticRegression(C=0.3, max_iter=300).fit(truths[train], said[train])
+        model = LogisticRegression(C=0.3, max_iter=300).fit(truths[train], has_word[train])
         p = np.clip(model.predict_proba(truths[~train])[:, 1], _FLOOR, 1 - _FLOOR)
         log_odds.append(np.log(p / (1 - p)))
         log_absent.append(np.log(1 - p))
-        spoken.append(said[~train])
+        spoken.append(has_word[~train])
     matrix = np.stack(log_odds, 1) @ np.stack(spoken).astype(float)
     return matrix + np.sum(log_absent, axis=0)[:, None]
 
 
-def judged(scores: np.ndarray, patients: np.ndarray, texts: list[str]) -> dict[str, Measurement]:
+def measure_reader(
+    scores: np.ndarray, patients: np.ndarray, texts: list[str]
+) -> dict[str, Measurement]:
     """Pairwise accuracy within patients, and against others, with 95% intervals over patients."""
-    found = [within(scores[s, s], same_text(texts[s])) for s in patient_slices(patients)]
+    accuracies = [within(scores[s, s], same_text(texts[s])) for s in patient_slices(patients)]
     own = np.diagonal(scores)[:, None]
     strange = (patients[:, None] != patients[None, :]) & ~same_text(texts)
     accuracy = {
-        "image to text": np.concatenate([pair[0][:, 0] for pair in found]),
-        "text to image": np.concatenate([pair[1][:, 0] for pair in found]),
+        "image to text": np.concatenate([pair[0][:, 0] for pair in accuracies]),
+        "text to image": np.concatenate([pair[1][:, 0] for pair in accuracies]),
         "image to text, other patients": (strange & (own > scores)).sum(1) / strange.sum(1),
     }
     return {name: _interval(values, patients) for name, values in accuracy.items()}

@@ -59,13 +59,13 @@ def read_cases(path: Path = CASES) -> tuple[WrittenCase, ...]:
 
 
 def _says(row: Mapping[str, str]) -> dict[str, int]:
-    said = {}
+    codes = {}
     for part in filter(None, row["says"].split("; ")):
         name, _, sign = part.rpartition(" ")
         if name not in FINDINGS or sign not in CODES:
             raise ValueError(f"case {row['id']} says {part!r}; write a finding and one of + - ?")
-        said[name] = CODES[sign]
-    return said
+        codes[name] = CODES[sign]
+    return codes
 
 
 def given_codes(text: str) -> dict[str, int]:
@@ -77,9 +77,9 @@ def score(cases: Iterable[WrittenCase], code: int | None = None) -> Score:
     """Counts over cases; of one code, or of all."""
     right = given = written = 0
     for case in cases:
-        found = given_codes(case.text)
-        right += sum(found.get(n) == c for n, c in case.says.items() if code in (None, c))
-        given += sum(code in (None, c) for c in found.values())
+        answered = given_codes(case.text)
+        right += sum(answered.get(n) == c for n, c in case.says.items() if code in (None, c))
+        given += sum(code in (None, c) for c in answered.values())
         written += sum(code in (None, c) for c in case.says.values())
     return Score(right, given, written)
 

@@ -48,7 +48,7 @@ class Finding:
 def audit(holdings: Sequence[Holdings]) -> list[Finding]:
     """The findings of all pairs of splits that must not share anything and do share something."""
     findings = (compare(first, second) for first, second in _pairs(holdings))
-    return [found for found in findings if found.leaks or found.excluded]
+    return [finding for finding in findings if finding.leaks or finding.excluded]
 
 
 def _pairs(holdings: Sequence[Holdings]) -> Iterator[tuple[Holdings, Holdings]]:
@@ -62,14 +62,14 @@ def compare(first: Holdings, second: Holdings) -> Finding:
     """What the second split shares with the first, which is the training one if either is."""
     excluded = np.zeros(0, np.uint64) if first.dataset == second.dataset else second.excluded
     dropped = np.isin(first.patients, excluded)
-    kept = ~np.isin(first.owners, excluded)
+    trained = ~np.isin(first.owners, excluded)
     patients = np.intersect1d(first.patients[~dropped], second.patients)
-    same = np.isin(second.files, first.files[kept])
+    same = np.isin(second.files, first.files[trained])
     alike = np.zeros(len(second.files), bool)
     # Images of one patient look alike; those of a patient in both splits are counted as such.
     stranger = ~np.isin(second.owners, patients) & ~same
     rows = np.flatnonzero(stranger)
-    for place, _ in perceptual.near_pairs(second.hashes[rows], first.hashes[kept]):
+    for place, _ in perceptual.near_pairs(second.hashes[rows], first.hashes[trained]):
         alike[rows[place]] = True
     return Finding(
         first=f"{first.dataset}/{first.split}",

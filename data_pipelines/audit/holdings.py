@@ -41,7 +41,7 @@ class Holdings:
 def read_holdings(data_dir: epath.PathLike, dataset: str) -> list[Holdings]:
     """All splits of a prepared data set; raises MissingDataError when it is not there."""
     excluded = _excluded(data_dir, dataset)
-    held = []
+    holdings = []
     for split in sorted(read_info(data_dir, dataset)["splits"]):
         studies = open_studies(data_dir, dataset, split)
         files, hashes, owners = [], [], []
@@ -55,7 +55,7 @@ def read_holdings(data_dir: epath.PathLike, dataset: str) -> list[Holdings]:
                 assert grey is not None, "a stored image decodes"
                 hashes.append(perceptual.hash_image(grey))
                 owners.append(studies.index.patient_key[row])
-        held.append(
+        holdings.append(
             Holdings(
                 dataset=dataset,
                 split=split,
@@ -66,7 +66,7 @@ def read_holdings(data_dir: epath.PathLike, dataset: str) -> list[Holdings]:
                 excluded=excluded,
             )
         )
-    return held
+    return holdings
 
 
 def _excluded(data_dir: epath.PathLike, dataset: str) -> np.ndarray:

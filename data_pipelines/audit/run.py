@@ -31,20 +31,22 @@ def run_audit(
     names = list(datasets) or prepared(data_dir)
     if not names:
         raise MissingDataError(f"{data_dir} holds no prepared data set to audit")
-    holdings = [held for name in names for held in read_holdings(data_dir, name)]
+    holdings = [holding for name in names for holding in read_holdings(data_dir, name)]
     findings = audit(holdings)
     report = {
         "datasets": names,
-        "images": {f"{held.dataset}/{held.split}": len(held.files) for held in holdings},
-        "findings": [found.row() for found in findings],
+        "images": {
+            f"{holding.dataset}/{holding.split}": len(holding.files) for holding in holdings
+        },
+        "findings": [finding.row() for finding in findings],
     }
     (epath.Path(data_dir) / REPORT).write_text(json.dumps(report, indent=1))
-    leaks = [found for found in findings if found.leaks]
+    leaks = [finding for finding in findings if finding.leaks]
     if leaks and not allow_leaks:
         listed = "; ".join(
-            f"{found.first} and {found.second} share {found.patients} patients, {found.files} "
-            f"files, {found.look_alikes} look-alike images"
-            for found in leaks
+            f"{finding.first} and {finding.second} share {finding.patients} patients, {finding.files} "
+            f"files, {finding.look_alikes} look-alike images"
+            for finding in leaks
         )
         raise LeakError(
             f"{listed}. See {epath.Path(data_dir) / REPORT}; mend the splits, exclude the patients, "

@@ -10,7 +10,7 @@ from typing import Any
 from etils import epath
 
 from medst_jax.data.records.annotations import Annotation, Phrase, SentencePair, Text
-from medst_jax.data_pipelines.cards import html as page
+from medst_jax.data_pipelines.cards import html_page
 
 SAMPLES = 12  # of each split that the card may show
 _MEANING = {
@@ -33,21 +33,23 @@ def write(
     splits = info["splits"]
     total = sum(split["records"] for split in splits.values())
     figures = [(f"{split} records", count["records"]) for split, count in splits.items()]
-    parts = [page.tiles([("records", total), *figures])]
+    parts = [html_page.tiles([("records", total), *figures])]
     rows: list[tuple[Any, ...]]
     counters = sorted({name for split in splits.values() for name in split} - {"records"})
     for counter in counters:
         values = sorted({v for split in splits.values() for v in split.get(counter, {})})
         rows = [(v, *(s.get(counter, {}).get(v, 0) for s in splits.values())) for v in values]
-        parts.append(page.section(counter.capitalize(), page.table((counter, *splits), rows)))
+        parts.append(
+            html_page.section(counter.capitalize(), html_page.table((counter, *splits), rows))
+        )
     shown = samples[:SAMPLES] if info["redistributable"] else ()
-    parts.append(page.section("Examples", _examples(shown)))
+    parts.append(html_page.section("Examples", _examples(shown)))
     plain = {**facts, **known}
     rows = [(k, str(v)) for k, v in plain.items() if isinstance(v, str | bool) and v != ""]
-    parts.append(page.section("Facts", page.table(("fact", "value"), rows)))
+    parts.append(html_page.section("Facts", html_page.table(("fact", "value"), rows)))
     title = f"Data card: {info['name']}, {info['config']}"
     lead = f"{_MEANING[info['config']]} {facts.get('description', '')}"
-    (directory / "data_card.html").write_text(page.page(title, lead, *parts))
+    (directory / "data_card.html").write_text(html_page.page(title, lead, *parts))
 
 
 def _examples(samples: Sequence[Annotation]) -> str:
@@ -59,4 +61,4 @@ def _examples(samples: Sequence[Annotation]) -> str:
             rows.append((item.relation, item.text_a, item.text_b, item.subset))
         elif isinstance(item, Text):
             rows.append((item.language, item.text[:300]))
-    return page.table(("",) * max((len(row) for row in rows), default=0), rows)
+    return html_page.table(("",) * max((len(row) for row in rows), default=0), rows)

@@ -15,8 +15,7 @@ from medst_jax.data.records import schema
 from medst_jax.data.records.index import Index
 from medst_jax.data.records.studies import dataset_dir, open_studies
 from medst_jax.data.records.study import Study
-from medst_jax.data_pipelines.cards import page as card_page
-from medst_jax.data_pipelines.cards import pictures as card_pictures
+from medst_jax.data_pipelines.cards import page, pictures
 from medst_jax.data_pipelines.cards.text_statistics import text_statistics
 from medst_jax.data_pipelines.cards.truth_statistics import truth_statistics
 from medst_jax.data_pipelines.overlaps import overlaps_of
@@ -109,8 +108,8 @@ def _save(data_dir: epath.PathLike, name: str, card: Mapping[str, Any]) -> None:
     grid = strip = ""
     if card["shows_data"]:
         splits = [open_studies(data_dir, name, split) for split in sorted(card["splits"])]
-        grid, strip = card_pictures.grid(splits), card_pictures.film_strip(splits)
-    (directory / "data_card.html").write_text(card_page.render(card, grid, strip))
+        grid, strip = pictures.grid(splits), pictures.film_strip(splits)
+    (directory / "data_card.html").write_text(page.render(card, grid, strip))
     (directory / "data_card.json").write_text(json.dumps(card, indent=1))
 
 

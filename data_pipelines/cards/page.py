@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medst_jax.data_pipelines.cards import html as page
+from medst_jax.data_pipelines.cards import html_page
 from medst_jax.data_pipelines.cards.text_statistics import SECTIONS, VOCABULARY_AT, reference
 
 _CODES = ("positive", "negative", "uncertain", "not mentioned")
@@ -29,23 +29,23 @@ def render(card: Mapping[str, Any], grid: str, strip: str) -> str:
     hidden = "" if card["shows_data"] else "<p>Not redistributable: no images and no text here.</p>"
     parts = [
         warning,
-        page.tiles(tiles),
-        page.section("Images", grid or hidden),
-        page.section("One patient", strip, note="The course of one patient, in time order."),
-        page.section("Splits", _splits(card)),
-        page.section("Studies per patient", _per_patient(card)),
+        html_page.tiles(tiles),
+        html_page.section("Images", grid or hidden),
+        html_page.section("One patient", strip, note="The course of one patient, in time order."),
+        html_page.section("Splits", _splits(card)),
+        html_page.section("Studies per patient", _per_patient(card)),
         *(
-            page.section(f"Labels, {split}", _prevalence(rows))
+            html_page.section(f"Labels, {split}", _prevalence(rows))
             for split, rows in card["prevalence"].items()
         ),
-        page.section("Labels against the truth", _truth(card), note=_TRUTH_NOTE),
-        page.section("Text beside real reports", _text(card), note=_TEXT_NOTE),
-        page.section("Origin by the frame", _origin(card), note=_ORIGIN_NOTE),
-        page.section("Known overlaps", _overlaps(card)),
-        page.section("Rejects", page.table(("reason", "count"), card["rejects"].items())),
-        page.section("Facts", page.table(("fact", "value"), _facts(card))),
+        html_page.section("Labels against the truth", _truth(card), note=_TRUTH_NOTE),
+        html_page.section("Text beside real reports", _text(card), note=_TEXT_NOTE),
+        html_page.section("Origin by the frame", _origin(card), note=_ORIGIN_NOTE),
+        html_page.section("Known overlaps", _overlaps(card)),
+        html_page.section("Rejects", html_page.table(("reason", "count"), card["rejects"].items())),
+        html_page.section("Facts", html_page.table(("fact", "value"), _facts(card))),
     ]
-    return page.page(f"Data card: {card['name']}", str(card.get("description", "")), *parts)
+    return html_page.page(f"Data card: {card['name']}", str(card.get("description", "")), *parts)
 
 
 _TRUTH_NOTE = (
@@ -69,7 +69,7 @@ def _splits(card: Mapping[str, Any]) -> str:
         (split, *(c[key] for key in keys), ", ".join(f"{v} {n:,}" for v, n in c["views"].items()))
         for split, c in card["splits"].items()
     ]
-    return page.table(
+    return html_page.table(
         ("split", "patients", "studies", "images", "text", "sentences", "views"), rows
     )
 
@@ -78,7 +78,7 @@ def _per_patient(card: Mapping[str, Any]) -> str:
     counts = {int(k): v for k, v in card["studies_per_patient"].items()}
     total = max(sum(counts.values()), 1)
     rows = [(str(k), counts[k], counts[k] / total) for k in sorted(counts)]
-    return page.table(("studies", "patients", "share"), rows, bars=(2,))
+    return html_page.table(("studies", "patients", "share"), rows, bars=(2,))
 
 
 def _prevalence(labels: Mapping[str, Mapping[str, int]]) -> str:
@@ -86,7 +86,7 @@ def _prevalence(labels: Mapping[str, Mapping[str, int]]) -> str:
     for label, counts in labels.items():
         total = max(sum(counts.values()), 1)
         rows.append((label, *(counts[code] for code in _CODES), counts["positive"] / total))
-    return page.table(("label", *_CODES, "positive share"), rows, bars=(5,))
+    return html_page.table(("label", *_CODES, "positive share"), rows, bars=(5,))
 
 
 def _truth(card: Mapping[str, Any]) -> str:
@@ -97,7 +97,7 @@ def _truth(card: Mapping[str, Any]) -> str:
         for name, row in card.get("label_against_truth", {}).get("findings", {}).items()
     ]
     heads = ("finding", *(key.replace("_", " ") for key in (*keys, *measured)))
-    return page.table(heads, rows, bars=(1, 2, 6, 7))
+    return html_page.table(heads, rows, bars=(1, 2, 6, 7))
 
 
 def _text(card: Mapping[str, Any]) -> str:
@@ -122,7 +122,7 @@ def _text(card: Mapping[str, Any]) -> str:
         f"kinds_in_{VOCABULARY_AT}_words",
     ):
         rows.append((key.replace("_", " "), here[key], real[key]))
-    return page.table(("", "this data set", "Open-i"), rows)
+    return html_page.table(("", "this data set", "Open-i"), rows)
 
 
 def _origin(card: Mapping[str, Any]) -> str:
@@ -131,13 +131,13 @@ def _origin(card: Mapping[str, Any]) -> str:
         return ""
     rows = [("all", origin["accuracy"], origin["chance"])]
     rows += [(name, value, origin["chance"]) for name, value in origin["recall"].items()]
-    return page.table(("data set", "told rightly", "chance"), rows, bars=(1, 2))
+    return html_page.table(("data set", "told rightly", "chance"), rows, bars=(1, 2))
 
 
 def _overlaps(card: Mapping[str, Any]) -> str:
     heads = ("part", "whole", "extent", "ids", "remark")
     rows = [tuple(row[head] for head in heads) for row in card.get("overlaps", ())]
-    return page.table(heads, rows)
+    return html_page.table(heads, rows)
 
 
 def _facts(card: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 from medst_jax.data.records import schema
 from medst_jax.data.records.studies import Studies
 from medst_jax.data.records.study import StoredImage, Study
-from medst_jax.data_pipelines.cards.html import escape
+from medst_jax.data_pipelines.cards.html_page import escape
 
 _GRID_IMAGES, _GRID_PIXELS = 12, 160
 _STRIP_STUDIES, _STRIP_PIXELS = 6, 300
@@ -44,14 +44,14 @@ def film_strip(splits: Sequence[Studies]) -> str:
         report = "<br>".join(
             f"<b>{escape(name)}</b> {escape(text)}" for name, text in study.sections
         )
-        found = [
+        positives = [
             label
             for label, code in zip(studies.labels, study.labels.tolist(), strict=True)
             if code == schema.POSITIVE
         ]
         parts.append(
             f'<div class="study"><h3>Study {study.study_index + 1}{days}</h3>'
-            f"{_figure(image, ', '.join(found), _STRIP_PIXELS) if image else ''}"
+            f"{_figure(image, ', '.join(positives), _STRIP_PIXELS) if image else ''}"
             f'<p class="report">{report}</p></div>'
         )
     return f'<div class="strip">{"".join(parts)}</div>'

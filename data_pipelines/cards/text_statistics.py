@@ -37,11 +37,11 @@ def text_statistics(reports: Iterable[Report]) -> dict[str, Any]:
     sentence, shares of mentions of the 14 observations that are negated or uncertain, shares
     of findings sections and of sentences that occur more than once, kinds of words.
     """
-    kept = [[(name.upper(), text) for name, text in report] for report in reports]
+    ordered = [[(name.upper(), text) for name, text in report] for report in reports]
     # In an order without meaning, so that the first words stand for all.
-    kept.sort(key=lambda report: hashlib.sha256(repr(report).encode()).digest())
+    ordered.sort(key=lambda report: hashlib.sha256(repr(report).encode()).digest())
     sentences, codes = [], Counter[int]()
-    for report in kept:
+    for report in ordered:
         for name, text in report:
             if name in SILENT_SECTIONS:
                 continue
@@ -49,21 +49,21 @@ def text_statistics(reports: Iterable[Report]) -> dict[str, Any]:
                 sentence = text[start:end]
                 sentences.append(" ".join(sentence.lower().split()))
                 codes.update(code for finding, code in label_sentence(sentence).items() if finding)
-    findings = [" ".join(t.lower().split()) for r in kept for n, t in r if n == "FINDINGS"]
-    words = [w.lower() for report in kept for _, text in report for w in _WORD.findall(text)]
+    findings = [" ".join(t.lower().split()) for r in ordered for n, t in r if n == "FINDINGS"]
+    words = [w.lower() for report in ordered for _, text in report for w in _WORD.findall(text)]
     mentions = max(codes.total(), 1)
     return {
-        "reports": len(kept),
+        "reports": len(ordered),
         "words": len(words),
-        "words_per_section": {name: _lengths(kept, name) for name in SECTIONS},
+        "words_per_section": {name: _lengths(ordered, name) for name in SECTIONS},
         "reports_with_section": {
-            name: _share(name in dict(report) for report in kept) for name in SECTIONS
+            name: _share(name in dict(report) for report in ordered) for name in SECTIONS
         },
-        "sentences_per_report": round(len(sentences) / max(len(kept), 1), 2),
+        "sentences_per_report": round(len(sentences) / max(len(ordered), 1), 2),
         "words_per_sentence": round(
             sum(len(_WORD.findall(s)) for s in sentences) / max(len(sentences), 1), 2
         ),
-        "mentions_per_report": round(mentions / max(len(kept), 1), 2),
+        "mentions_per_report": round(mentions / max(len(ordered), 1), 2),
         "negated_mentions": round(codes[0] / mentions, 4),
         "uncertain_mentions": round(codes[-1] / mentions, 4),
         "repeated_findings_sections": _repeated(findings),
@@ -86,8 +86,8 @@ def _lengths(reports: Sequence[Report], section: str) -> list[int]:
 
 
 def _share(values: Iterable[bool]) -> float:
-    found = list(values)
-    return round(sum(found) / max(len(found), 1), 4)
+    flags = list(values)
+    return round(sum(flags) / max(len(flags), 1), 4)
 
 
 def _repeated(texts: Sequence[str]) -> float:

@@ -48,16 +48,16 @@ class Candidates(CheXpert):
         path = need_table(self.source_dir, "image-retrieval/candidate.csv")
 
         def parse(row: TableRow) -> Item:
-            found = only_positive(codes(row, EIGHT), EIGHT)
-            if found is None:
+            positive = only_positive(codes(row, EIGHT), EIGHT)
+            if positive is None:
                 raise CellError("not exactly one of the eight classes")
-            return self._item(row, found)
+            return self._item(row, positive)
 
         items, rejects = CsvTable(path).need("Path", *EIGHT).parse(parse, unique="Path")
         return Listing(items, rejects, EIGHT)
 
-    def _item(self, row: TableRow, found: str) -> Item:
-        labels = {label: int(label == found) for label in EIGHT}
+    def _item(self, row: TableRow, positive: str) -> Item:
+        labels = {label: int(label == positive) for label in EIGHT}
         return dataclasses.replace(read_item(row, "test", self._prefix), labels=labels)
 
 

@@ -69,8 +69,8 @@ class CheXpert(ListedSource):
         items: list[Item] = []
         rejects: list[Reject] = []
         for path, split in tables:
-            found, refused = read_table(path, split, self._prefix)
-            items += found
+            parsed, refused = read_table(path, split, self._prefix)
+            items += parsed
             rejects += [Reject(r.row, f"{split} table: {r.reason}") for r in refused]
         return Listing(items, rejects, CHEXPERT)
 

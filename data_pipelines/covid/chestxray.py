@@ -47,8 +47,8 @@ class CovidChestXray(ListedSource):
         table = CsvTable(need_table(self.source_dir, "metadata.csv"))
         rows, rejects = table.need("patientid", "finding", "view", "filename").parse(_parse)
         left_out = Counter(row.modality for row in rows if row.modality not in ("X-ray", ""))
-        kept = [row for row in rows if row.modality in ("X-ray", "")]
-        labels = tuple(sorted({step for row in kept for step in row.steps} - _OPEN))
+        radiographs = [row for row in rows if row.modality in ("X-ray", "")]
+        labels = tuple(sorted({step for row in radiographs for step in row.steps} - _OPEN))
         unlabelled = dict.fromkeys(labels, schema.OUTSIDE)
         items = [
             dataclasses.replace(
@@ -57,9 +57,9 @@ class CovidChestXray(ListedSource):
                 if set(row.steps) & _OPEN
                 else {label: int(label in row.steps) for label in labels},
             )
-            for row in kept
+            for row in radiographs
         ]
-        licences = "; ".join(sorted({row.licence for row in kept} - {""}))
+        licences = "; ".join(sorted({row.licence for row in radiographs} - {""}))
         card = {"licence": f"per image: {licences}", "left_out": dict(left_out)}
         return Listing(items, rejects, labels, card)
 

@@ -51,8 +51,8 @@ class CovidX(ListedSource):
         if not {"train", "test"} <= lists.keys():
             raise TableError(f"{root} has no train.txt and test.txt of COVIDx")
         for split, path in lists.items():
-            found, refused = _read_list(path, split, held_out="val" in lists)
-            items += found
+            parsed, refused = _read_list(path, split, has_validation="val" in lists)
+            items += parsed
             rejects += [Reject(r.row, f"{path.name}: {r.reason}") for r in refused]
         items, torn = keep_last_split(items, _SPLITS)
         labels = tuple(name for name in THREE if any(name in item.labels for item in items))
@@ -65,7 +65,9 @@ def _list_of(root: epath.Path, split: str) -> epath.Path | None:
     return next(iter(sorted(root.glob(f"{split}_*.txt"), key=str)), None)
 
 
-def _read_list(path: epath.Path, split: str, *, held_out: bool) -> tuple[list[Item], list[Reject]]:
+def _read_list(
+    path: epath.Path, split: str, *, has_validation: bool
+) -> tuple[list[Item], list[Reject]]:
     text = path.read_bytes().decode("utf-8", errors="replace")
     lines = [(k, line.strip()) for k, line in enumerate(text.splitlines(), 1) if line.strip()]
     rows: list[TableRow | Reject] = []
@@ -75,17 +77,17 @@ def _read_list(path: epath.Path, split: str, *, held_out: bool) -> tuple[list[It
             rows.append(Reject(number, "line is not: patient_id file class source"))
         else:
             rows.append(TableRow(number, match.groupdict()))
-    return parse_rows(rows, lambda row: _item(row, split, held_out), unique="file")
+    return parse_rows(rows, lambda row: _item(row, split, has_validation), unique="file")
 
 
-def _item(row: TableRow, split: str, held_out: bool) -> Item:
+def _item(row: TableRow, split: str, has_validation: bool) -> Item:
     kind, file = row.get("kind"), row.get("file")
     if kind not in (*THREE, *_BINARY):
         raise CellError("class is unknown")
     labels = _BINARY.get(kind) or {name: int(name == kind) for name in THREE}
     # Ids are unique within a source only.
     patient = f"{row.get('source')} {row.get('patient')}"
-    if split == "train" and not held_out:
+    if split == "train" and not has_validation:
         place = splits.hold_out(patient)
     else:
         place = split

@@ -36,13 +36,13 @@ class Place:
 
 def places(splits: Sequence[str], open_split: Callable[[str], Studies]) -> dict[str, Place]:
     """The place of every stored image by its id."""
-    found = {}
+    by_image = {}
     for split in splits:
         studies = open_split(split)
         for row in range(len(studies)):
             for number, image in enumerate(studies[row].images):
-                found[image.image_id] = Place(split, row, number, image.affine)
-    return found
+                by_image[image.image_id] = Place(split, row, number, image.affine)
+    return by_image
 
 
 def tables_hash(*paths: epath.Path | None) -> str:

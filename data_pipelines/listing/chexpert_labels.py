@@ -32,7 +32,7 @@ def codes(row: TableRow, labels: Sequence[str] = CHEXPERT) -> dict[str, int]:
     Raises:
       CellError: another value.
     """
-    found = {}
+    by_label = {}
     for label in labels:
         cell = row.get(label)
         if not cell:
@@ -40,8 +40,8 @@ def codes(row: TableRow, labels: Sequence[str] = CHEXPERT) -> dict[str, int]:
         value = cells.number(cell, label)
         if value not in _CODES:
             raise CellError(f"{label} is none of 1, 0, -1 and blank")
-        found[label] = _CODES[value]
-    return found
+        by_label[label] = _CODES[value]
+    return by_label
 
 
 def only_positive(labels: Mapping[str, int], among: Sequence[str]) -> str | None:

@@ -25,12 +25,16 @@ def one_class_each(items: Iterable[Item], classes: Sequence[str], per_class: int
     counts = dict.fromkeys(classes, 0)
     frontal = (item for item in items if item.view in schema.FRONTAL_VIEWS)
     for item in sorted(frontal, key=_place):
-        found = only_positive(item.labels, classes)
-        if found is None or counts[found] == per_class or (item.patient_id, found) in taken:
+        positive = only_positive(item.labels, classes)
+        if (
+            positive is None
+            or counts[positive] == per_class
+            or (item.patient_id, positive) in taken
+        ):
             continue
-        counts[found] += 1
-        taken.add((item.patient_id, found))
-        labels = {label: int(label == found) for label in classes}
+        counts[positive] += 1
+        taken.add((item.patient_id, positive))
+        labels = {label: int(label == positive) for label in classes}
         chosen.append(dataclasses.replace(item, labels=labels, split="test"))
     return sorted(chosen, key=lambda item: item.row)
 

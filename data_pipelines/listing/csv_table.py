@@ -54,13 +54,13 @@ def find_table(source_dir: epath.PathLike, *names: str) -> epath.Path | None:
 
 def need_table(source_dir: epath.PathLike, *names: str) -> epath.Path:
     """As `find_table`; raises TableError without any."""
-    found = find_table(source_dir, *names)
-    if found is None:
+    path = find_table(source_dir, *names)
+    if path is None:
         raise TableError(
             f"{epath.Path(source_dir) / names[0]} does not exist: --source_dir must be a folder "
             f"with {' or '.join(names)} (or the same with .gz)"
         )
-    return found
+    return path
 
 
 @dataclass(frozen=True)

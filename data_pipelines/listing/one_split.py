@@ -19,10 +19,10 @@ def keep_last_split(items: Iterable[Item], order: Sequence[str]) -> tuple[list[I
     last: dict[str, int] = {}
     for item in items:
         last[item.patient_id] = max(rank[item.split], last.get(item.patient_id, 0))
-    kept = [item for item in items if rank[item.split] == last[item.patient_id]]
+    of_last_split = [item for item in items if rank[item.split] == last[item.patient_id]]
     torn = [
         Reject(item.row, "patient of another split")
         for item in items
         if rank[item.split] != last[item.patient_id]
     ]
-    return kept, torn
+    return of_last_split, torn

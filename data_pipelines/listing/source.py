@@ -17,7 +17,7 @@ import numpy as np
 
 from medst_jax.data_pipelines import image_files
 from medst_jax.data_pipelines.cells import CellError
-from medst_jax.data_pipelines.listing import grouping, report_file
+from medst_jax.data_pipelines.listing import grouping
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.grouping import Patient
@@ -31,6 +31,8 @@ _STUDIES_PER_UNIT = 1000
 STORED_SIZE = 512
 # [n, 6]: image of the study, column of the vocabulary, x0, y0, x1, y1 in source pixels.
 BOXES: Mapping[str, tuple[Any, tuple[int | None, ...]]] = {"truth_boxes": (np.float32, (None, 6))}
+
+_MAX_REPORT_BYTES = 1 << 20  # the longest real reports have some ten thousand
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class ListedSource(abc.ABC):
         for path, row in {item.report_path: item.row for item in items if item.report_path}.items():
             try:
                 data = image_files.read_bytes(self.source_dir, path)
-                reports[report_file.decode(data)] = None
+                reports[decode_report(data)] = None
             except CellError as error:
                 reject = Reject(row, str(error))
             except image_files.UnreadableImage as error:
@@ -219,3 +221,20 @@ class ListedSource(abc.ABC):
     def __getstate__(self) -> dict[str, Any]:
         # Only the fields: a worker reads the tables itself rather than receive a pickled copy.
         return {f.name: self.__dict__[f.name] for f in dataclasses.fields(self)}
+
+
+def decode_report(data: bytes) -> str:
+    """The text of a report file.
+
+    Raises:
+      CellError: not UTF-8 text, or far longer than a report.
+    """
+    if len(data) > _MAX_REPORT_BYTES:
+        raise CellError("report is longer than a megabyte")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CellError("report is not UTF-8") from error
+    if "\0" in text:
+        raise CellError("report is a binary file")
+    return text

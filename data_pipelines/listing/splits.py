@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 _NAMES = {"training": "train", "valid": "val", "validate": "val", "validation": "val", "dev": "val"}
 _HASHED_SPLITS = ((80, "train"), (90, "val"), (100, "test"))
-_HELD_OUT = 10
+_VALIDATION_PERCENT = 10
 
 
 def split_name(cell: str) -> str:
@@ -26,7 +26,7 @@ def hashed_split(patient_id: str) -> str:
 
 def hold_out(patient_id: str) -> str:
     """train, or val for 10% of the patients, where the source separates the test patients only."""
-    return "val" if _place("validation of patient", patient_id) < _HELD_OUT else "train"
+    return "val" if _place("validation of patient", patient_id) < _VALIDATION_PERCENT else "train"
 
 
 def _place(purpose: str, patient_id: str) -> int:

@@ -60,10 +60,12 @@ def read_sectioned(
 
     def parse(row: TableRow) -> tuple[str, tuple[tuple[str, str], ...]]:
         study = cells.digits(row.get("study").lstrip("s"), "study")
-        found = {name: row.get(name) for name in _SECTIONS if row.get(name)}
-        if "findings" in found or "impression" in found:
-            found.pop("last_paragraph", None)
-        return study, tuple((name.upper().replace("_", " "), text) for name, text in found.items())
+        sections = {name: row.get(name) for name in _SECTIONS if row.get(name)}
+        if "findings" in sections or "impression" in sections:
+            sections.pop("last_paragraph", None)
+        return study, tuple(
+            (name.upper().replace("_", " "), text) for name, text in sections.items()
+        )
 
     pairs, rejects = CsvTable(path).need("study", "findings", "impression").parse(parse)
     return dict(pairs), [Reject(r.row, f"sectioned table: {r.reason}") for r in rejects]

@@ -95,8 +95,8 @@ class MsCxr(ListedSource):
                     split=row.split,
                 ),
             )
-        kept, torn = keep_last_split(items.values(), _SPLITS)
-        return Listing(kept, [*rejects, *torn], FINDINGS)
+        of_last_split, torn = keep_last_split(items.values(), _SPLITS)
+        return Listing(of_last_split, [*rejects, *torn], FINDINGS)
 
     def annotation_configs(self) -> Sequence[str]:
         return ("phrases",)
@@ -110,7 +110,7 @@ class MsCxr(ListedSource):
         for row in self._rows[0]:
             if row.dicom in stored:
                 groups[row.dicom, row.box.finding, row.text].append(row.box)
-        found: dict[str, list[Annotation]] = {split: [] for split in splits}
+        by_split: dict[str, list[Annotation]] = {split: [] for split in splits}
         for (dicom, finding, text), boxes in groups.items():
             place = stored[dicom]
             corners = np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes])
@@ -122,8 +122,8 @@ class MsCxr(ListedSource):
                 boxes=place.boxes(corners),
                 masks=np.zeros(0, np.int32),
             )
-            found[place.split].append(phrase)
-        return found
+            by_split[place.split].append(phrase)
+        return by_split
 
     @property
     def _table(self) -> epath.Path:

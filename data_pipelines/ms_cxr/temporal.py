@@ -110,13 +110,13 @@ class MsCxrT(ListedSource):
     ) -> Mapping[str, Iterable[Annotation]]:
         del config
         stored = places(splits, open_split)
-        found: list[Annotation] = []
+        records: list[Annotation] = []
         for pair in self._pairs[0]:
             if pair.dicom not in stored or pair.prior not in stored:
                 continue
             current, prior = stored[pair.dicom], stored[pair.prior]
             for quality, codes in _by_quality(pair).items():
-                found.append(
+                records.append(
                     ImagePair(
                         row=current.row,
                         prior_row=prior.row,
@@ -126,7 +126,7 @@ class MsCxrT(ListedSource):
                         quality=quality,
                     )
                 )
-        return {"test": found}
+        return {"test": records}
 
     @property
     def _table(self) -> epath.Path:

@@ -60,8 +60,8 @@ def read_images(source_dir: epath.PathLike) -> tuple[list[Item], list[Reject]]:
 
 def _item(row: TableRow, boxes: Mapping[str, tuple[Box, ...]]) -> Item:
     name = image_name(row.get("Image Index"))
-    found = {label.strip() for label in row.get("Finding Labels").split("|")}
-    if not found <= set(LABELS):
+    findings = {label.strip() for label in row.get("Finding Labels").split("|")}
+    if not findings <= set(LABELS):
         raise CellError("Finding Labels holds an unknown finding")
     patient = cells.digits(row.get("Patient ID"), "Patient ID")
     return Item(
@@ -71,7 +71,7 @@ def _item(row: TableRow, boxes: Mapping[str, tuple[Box, ...]]) -> Item:
         image_id=name,
         view=cells.view(row.get("View Position"), "frontal"),
         order=cells.number(row.get("Follow-up #"), "Follow-up #"),
-        labels={label: int(label in found) for label in LABELS},
+        labels={label: int(label in findings) for label in LABELS},
         age=cells.age(row.get("Patient Age")),
         sex=cells.sex(row.get("Patient Gender")),
         spacing=_spacing(row),
@@ -116,11 +116,11 @@ def read_boxes(source_dir: epath.PathLike) -> tuple[dict[str, tuple[Box, ...]], 
         return image_name(row.get("Image Index")), Box(label, x, y, x + w, y + h)
 
     pairs, rejects = CsvTable(path).need("Image Index", "Finding Label", "Bbox [x").parse(parse)
-    found = defaultdict(list)
+    boxes_of = defaultdict(list)
     for name, box in pairs:
-        found[name].append(box)
+        boxes_of[name].append(box)
     return (
-        {name: tuple(boxes) for name, boxes in found.items()},
+        {name: tuple(boxes) for name, boxes in boxes_of.items()},
         [Reject(r.row, f"box table: {r.reason}") for r in rejects],
     )
 
@@ -147,10 +147,10 @@ def folders(source_dir: epath.PathLike) -> Mapping[str, str]:
     root = epath.Path(source_dir)
     places = ["images", *(f"images_{k:03d}/images" for k in range(1, 13))]
     places += [f"images_{k:03d}" for k in range(1, 13)]
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for place in places:
         if (root / place).is_dir():
             for file in (root / place).iterdir():
                 if file.name.endswith(".png"):
-                    found.setdefault(file.name, f"{place}/{file.name}")
-    return found
+                    paths.setdefault(file.name, f"{place}/{file.name}")
+    return paths

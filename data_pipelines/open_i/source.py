@@ -52,9 +52,9 @@ class OpenI(ListedSource):
         return {"intensity": "mimic_jpg" if self._has_dicom else "none"}
 
     def read(self) -> Listing:
-        found, rejects = reports.read_reports(self.source_dir)
+        parsed, rejects = reports.read_reports(self.source_dir)
         views, refused = read_views(self.source_dir)
-        items = [item for report in found for item in self._items(report, views)]
+        items = [item for report in parsed for item in self._items(report, views)]
         return Listing(items, [*rejects, *refused], CHEXPERT)
 
     def complete(self, item: Item) -> Item:
@@ -86,14 +86,14 @@ class OpenI(ListedSource):
     @cached_property
     def _files(self) -> Mapping[str, str]:
         """Path of every image file by its key; a PNG is preferred to a DICOM file."""
-        found: dict[str, str] = {}
+        paths: dict[str, str] = {}
         root = epath.Path(self.source_dir)
         for folder in _FOLDERS:
             if (root / folder).is_dir():
                 for file in sorted(_below(root / folder), key=str):
                     path = file.relative_to(root).as_posix()
-                    found.setdefault(image_key(path), path)
-        return found
+                    paths.setdefault(image_key(path), path)
+        return paths
 
     @property
     def _has_dicom(self) -> bool:

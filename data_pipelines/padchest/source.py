@@ -11,6 +11,7 @@ split: it is by hash of the patient.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ from etils import epath
 
 from medst_jax.data.records import schema
 from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.source import ListedSource
-from medst_jax.data_pipelines.padchest.cells import parse_labels, year
 
 TABLE = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv"
 _NEEDED = ("ImageID", "ImageDir", "StudyDate_DICOM", "StudyID", "PatientID", "Projection", "Labels")
@@ -32,11 +33,16 @@ _VIEWS = {"AP_horizontal": "AP"}
 # One missing file says little about the layout; so many do.
 _TRIED = 200
 
+_LIST = re.compile(r"\[\s*(?:(?:'[^']*'|\"[^\"]*\")\s*(?:,\s*|(?=\])))*\]")
+_NAME = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+# Remarks on the study, which are no findings.
+REMARKS = ("exclude", "suboptimal study", "unchanged")
+
 
 @dataclass(frozen=True)
 class _Row:
     item: Item
-    found: frozenset[str] | None
+    findings: frozenset[str] | None
     projection: str
     folder: str
 
@@ -58,17 +64,19 @@ class PadChest(ListedSource):
         table = CsvTable(need_table(self.source_dir, TABLE)).need(*_NEEDED)
         rows, rejects = table.parse(_parse, unique="ImageID")
         left_out = Counter(row.projection for row in rows if row.projection == _EXCLUDED)
-        kept = [row for row in rows if row.projection != _EXCLUDED]
-        vocabulary = tuple(sorted(set().union(*(row.found or () for row in kept))))
+        included = [row for row in rows if row.projection != _EXCLUDED]
+        vocabulary = tuple(sorted(set().union(*(row.findings or () for row in included))))
         unlabelled = dict.fromkeys(vocabulary, schema.OUTSIDE)
-        path = self._layout(kept)
+        path = self._layout(included)
         items = [
             dataclasses.replace(
                 row.item,
                 path=path(row),
-                labels=unlabelled if row.found is None else dict.fromkeys(sorted(row.found), 1),
+                labels=unlabelled
+                if row.findings is None
+                else dict.fromkeys(sorted(row.findings), 1),
             )
-            for row in kept
+            for row in included
         ]
         return Listing(items, rejects, vocabulary, {"left_out": dict(left_out)})
 
@@ -104,3 +112,27 @@ def _parse(row: TableRow) -> _Row:
     )
     folder = row.get("ImageDir")
     return _Row(item, parse_labels(row.get("Labels")), projection, folder.removesuffix(".0"))
+
+
+def parse_labels(cell: str) -> frozenset[str] | None:
+    """The findings of a cell such as `['pleural effusion', ' cardiomegaly']`.
+
+    Returns:
+      Names without blanks around them and without remarks; None when the cell is empty or
+      `nan`, which is to say that nobody labelled the image.
+
+    Raises:
+      CellError: another notation.
+    """
+    if cell in ("", "nan"):
+        return None
+    if not _LIST.fullmatch(cell):
+        raise CellError("Labels is not a list of names")
+    names = {(a or b).strip() for a, b in _NAME.findall(cell)}
+    return frozenset(names - {"", *REMARKS})
+
+
+def year(cell: str) -> float:
+    """Years from a number or a date: 1930.0, 20140915; NaN when unknown."""
+    match = re.match(r"\d{4}", cell)
+    return float(match[0]) if match else float("nan")

@@ -37,10 +37,10 @@ class JsonLines(TextSource):
 
     def files(self) -> Sequence[epath.Path]:
         root = epath.Path(self.source_dir)
-        found = [root / name for name in self.by_split.values() if (root / name).exists()]
-        if not found:
+        paths = [root / name for name in self.by_split.values() if (root / name).exists()]
+        if not paths:
             raise TableError(f"{root} has none of {', '.join(self.by_split.values())}")
-        return found
+        return paths
 
     def records(self) -> Iterator[tuple[str, SentencePair] | Reject]:
         files = {path.name: path for path in self.files()}
@@ -56,12 +56,12 @@ class JsonLines(TextSource):
 def parse_line(line: bytes, subset: str) -> SentencePair | str:
     """The pair of a line, or the reason why there is none."""
     try:
-        found = json.loads(line)
+        record = json.loads(line)
     except (ValueError, RecursionError):
         return "line is not JSON"
-    if not isinstance(found, dict):
+    if not isinstance(record, dict):
         return "line is not a JSON object"
-    first, second, relation = (found.get(k) for k in ("sentence1", "sentence2", "gold_label"))
+    first, second, relation = (record.get(k) for k in ("sentence1", "sentence2", "gold_label"))
     if not (isinstance(first, str) and isinstance(second, str) and first and second):
         return "sentence1 or sentence2 is missing"
     if relation not in _RELATIONS:

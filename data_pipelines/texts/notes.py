@@ -50,14 +50,14 @@ class MimicNotes(TextSource):
     )
 
     def files(self) -> Sequence[epath.Path]:
-        found = [path for name in _TABLES if (path := find_table(self.source_dir, name))]
-        if not found:
+        paths = [path for name in _TABLES if (path := find_table(self.source_dir, name))]
+        if not paths:
             raise TableError(f"{self.source_dir} has none of {', '.join(_TABLES)} (or .gz)")
         split_table = find_table(self.source_dir, *tables.SPLIT)
-        return [*found, *([split_table] if split_table else [])]
+        return [*paths, *([split_table] if split_table else [])]
 
     def records(self) -> Iterator[tuple[str, Text] | Reject]:
-        held_out = self._held_out()
+        split_of = self._official_splits()
         for path in self.files():
             columns = _TABLES.get(path.name.removesuffix(".gz"))
             if columns is None:
@@ -69,9 +69,9 @@ class MimicNotes(TextSource):
                 else:
                     subject, text = note
                     hashed = splits.hashed_split(subject)
-                    yield hashed if older else held_out.get(subject, "train"), Text(text, "en")
+                    yield hashed if older else split_of.get(subject, "train"), Text(text, "en")
 
-    def _held_out(self) -> Mapping[str, str]:
+    def _official_splits(self) -> Mapping[str, str]:
         path = find_table(self.source_dir, *tables.SPLIT)
         if path is None:
             return {}

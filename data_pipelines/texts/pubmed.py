@@ -41,10 +41,10 @@ class PubMedAbstracts(TextSource):
 
     def files(self) -> Sequence[epath.Path]:
         root = epath.Path(self.source_dir)
-        found = [*root.glob("pubmed*.xml.gz"), *root.glob("pubmed*.xml")]
-        if not found:
+        paths = [*root.glob("pubmed*.xml.gz"), *root.glob("pubmed*.xml")]
+        if not paths:
             raise TableError(f"{root} has no pubmed*.xml.gz: download PubMed's baseline")
-        return sorted(found, key=str)
+        return sorted(paths, key=str)
 
     def records(self) -> Iterator[tuple[str, Text] | Reject]:
         for path in self.files():

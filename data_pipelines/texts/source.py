@@ -72,20 +72,20 @@ class TextSource(abc.ABC):
     def _splits(self) -> Sequence[str]:
         """The splits; reads everything once, so that a bad file fails before it is written."""
         rejects: Counter[str] = Counter()
-        kept: Counter[str] = Counter()
+        accepted: Counter[str] = Counter()
         for record in self.records():
             if isinstance(record, Reject):
                 rejects[record.reason] += 1
             else:
-                kept[record[0]] += 1
-        refused, total = rejects.total(), rejects.total() + kept.total()
-        if not kept or refused > _MAX_REJECT_FRACTION * total:
+                accepted[record[0]] += 1
+        refused, total = rejects.total(), rejects.total() + accepted.total()
+        if not accepted or refused > _MAX_REJECT_FRACTION * total:
             listed = "; ".join(f"{count} x {reason}" for reason, count in rejects.most_common())
             raise TableError(
                 f"data set {self.name!r}: {refused} of {total} inputs rejected ({listed}): mend "
                 f"the files in {self.source_dir} or download them again"
             )
-        return sorted(kept)
+        return sorted(accepted)
 
     def _of_split(self, split: str) -> Iterator[Annotation]:
         for record in self.records():

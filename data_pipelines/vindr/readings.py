@@ -68,7 +68,7 @@ def read_boxes(
             boxes[reading.image].append(box)
     return (
         [reading for reading, _ in pairs],
-        {image: tuple(found) for image, found in boxes.items()},
+        {image: tuple(image_boxes) for image, image_boxes in boxes.items()},
         rejects,
     )
 
@@ -81,13 +81,13 @@ def vote(
     readings: Iterable[Reading], labels: Sequence[str]
 ) -> dict[str, tuple[int, Mapping[str, int]]]:
     """(first row, label codes) of every image: positive by more than half of its readers."""
-    said: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    by_image: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     first: dict[str, int] = {}
     for reading in readings:
         first.setdefault(reading.image, reading.row)
-        said[reading.image][reading.reader] |= reading.findings
+        by_image[reading.image][reading.reader] |= reading.findings
     votes: dict[str, tuple[int, Mapping[str, int]]] = {}
-    for image, readers in said.items():
+    for image, readers in by_image.items():
         count = Counter(finding for findings in readers.values() for finding in findings)
         codes = {label: int(2 * count[label] > len(readers)) for label in labels}
         votes[image] = (first[image], codes)

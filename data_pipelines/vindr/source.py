@@ -65,10 +65,10 @@ class VinDr(ListedSource):
             path = need_table(folder, name) if split == "train" else find_table(folder, name)
             if path is None:
                 continue
-            found, refused, labels = readings.read_one_hot(path)
+            parsed, refused, labels = readings.read_one_hot(path)
             vocabulary = vocabulary or labels
             boxes, unplaced = self._boxes(folder, split, vocabulary)
-            votes = readings.vote(found, vocabulary)
+            votes = readings.vote(parsed, vocabulary)
             items += self._items(split, votes, boxes)
             rejects += [Reject(r.row, f"{split} tables: {r.reason}") for r in (*refused, *unplaced)]
         return Listing(items, rejects, vocabulary)
@@ -129,8 +129,8 @@ class VinDrCxr(VinDr):
         path = find_table(self.source_dir, "train.csv")
         if path is None:
             return super().read()
-        found, boxes, rejects = readings.read_boxes(path, KAGGLE_CLASSES)
-        votes = readings.vote(found, KAGGLE_CLASSES)
+        parsed, boxes, rejects = readings.read_boxes(path, KAGGLE_CLASSES)
+        votes = readings.vote(parsed, KAGGLE_CLASSES)
         return Listing(self._items("train", votes, boxes), rejects, KAGGLE_CLASSES)
 
 

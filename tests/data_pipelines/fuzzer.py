@@ -19,9 +19,9 @@ from medst_jax.data_pipelines import image_files
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.chexpert.source import read_table
 from medst_jax.data_pipelines.encode import Encoding, encode_image
-from medst_jax.data_pipelines.listing import report_file
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError
 from medst_jax.data_pipelines.listing.sentences import sentences_of
+from medst_jax.data_pipelines.listing.source import decode_report
 from medst_jax.data_pipelines.mimic_cxr import tables as mimic
 from medst_jax.data_pipelines.nih_chestxray14 import tables as nih
 from medst_jax.data_pipelines.raw import RawImage
@@ -125,7 +125,7 @@ def section_texts(rng: np.random.Generator, folder: Path) -> str:
     del folder
     data = mutate(rng, _REPORT * int(rng.integers(1, 4)), int(rng.integers(1, 20)))
     try:
-        text = report_file.decode(data)
+        text = decode_report(data)
     except CellError as error:
         return str(error)
     for title, body in split_sections(text):

@@ -20,7 +20,7 @@ def _judge(truths: np.ndarray, texts: list[str], patients: np.ndarray) -> dict[s
     train = patients < PATIENTS // 2
     scores = reader.likelihoods(truths.astype(np.float32), reader.word_table(texts), train)
     held = [text for text, used in zip(texts, train, strict=True) if not used]
-    return {k: v.value for k, v in reader.judged(scores, patients[~train], held).items()}
+    return {k: v.value for k, v in reader.measure_reader(scores, patients[~train], held).items()}
 
 
 def test_words_that_follow_from_the_truth_are_told_apart() -> None:

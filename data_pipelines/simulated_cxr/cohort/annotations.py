@@ -47,10 +47,10 @@ def _places(study: Study, row: int, text: str, finding: str) -> Iterator[Phrase]
     boxes = np.asarray(study.truth["truth_boxes"]).reshape(-1, 6)
     drawn = FINDINGS.index(_DRAWN_AS.get(finding, finding))
     for image in range(len(study.images)):
-        found = np.flatnonzero((boxes[:, 0] == image) & (boxes[:, 1] == drawn))
-        if len(found):
-            places = boxes[found, 2:].astype(np.float32)
-            yield Phrase(row, image, text, finding, places, found.astype(np.int32))
+        indices = np.flatnonzero((boxes[:, 0] == image) & (boxes[:, 1] == drawn))
+        if len(indices):
+            places = boxes[indices, 2:].astype(np.float32)
+            yield Phrase(row, image, text, finding, places, indices.astype(np.int32))
 
 
 def image_pairs(studies: Studies, quality: str) -> Iterator[ImagePair]:

@@ -64,9 +64,9 @@ def with_noise(
         elif other < noise.blank:
             code = BLANK
         noisy[name] = code
-    found = any(
+    any_finding = any(
         code in (POSITIVE, UNCERTAIN) and name in LABELS
         for name, code in noisy.items()
         if name != "Support Devices"
     )
-    return {"No Finding": NEGATIVE if found else POSITIVE, **noisy}
+    return {"No Finding": NEGATIVE if any_finding else POSITIVE, **noisy}

@@ -2,15 +2,18 @@
 """A report while it is written, and when it is done."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medst_jax.data_pipelines.raw import RawSentence
-from medst_jax.data_pipelines.simulated_cxr.reporter.mining import mine_labels
+from medst_jax.data_pipelines.simulated_cxr.findings.findings import OPACITIES
+from medst_jax.text.labeler import label_findings
 
 Labels = dict[str, int]
 
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeiouAEIOU])")
+
+PARENT = "Lung Opacity"
 
 
 @dataclass
@@ -55,7 +58,7 @@ class Report:
         """The report as one text with headers."""
         return "\n".join(f"{name}: {text}" for name, text in self.sections)
 
-    def said(self, section: str) -> list[tuple[str, Labels]]:
+    def sentences_of(self, section: str) -> list[tuple[str, Labels]]:
         """The sentences of a section with what they say."""
         names = [name for name, _ in self.sections]
         return [
@@ -78,3 +81,20 @@ def assemble(drafts: Sequence[Draft], progression: Mapping[str, int]) -> Report:
             text += sentence
         sections.append((draft.name, text))
     return Report(tuple(sections), tuple(sentences), mine_labels(sections), dict(progression))
+
+
+def mine_labels(sections: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Labels mined from a report, as real data sets get theirs: finding -> 1, 0, -1.
+
+    Absent when not mentioned.
+
+    An affirmed or doubted opacity of a kind affirms or doubts "Lung Opacity", its parent among
+    the observations, for which reports seldom use a word of its own.
+    """
+    labels = label_findings("\n".join(f"{name}: {text}" for name, text in sections))
+    children = {labels.get(name, 0) for name in (*OPACITIES, "Pneumonia")}
+    if 1 in children:
+        labels[PARENT] = 1
+    elif -1 in children and labels.get(PARENT) != 1:
+        labels[PARENT] = -1
+    return labels

@@ -57,7 +57,7 @@ MENTIONED = {  # chance that the absence of a finding is stated
     "Fracture": 0.25,
 }
 INVENTIBLE = tuple(name for name in MENTIONED if name not in ("Lung Opacity", "Pneumonia"))
-Said = dict[str, tuple[Finding, int]]
+Mentioned = dict[str, tuple[Finding, int]]
 
 
 class Reporter:
@@ -96,13 +96,13 @@ class Reporter:
         citing = self.chance(CITING_ELSEWHERE if prior is None else CITING)
         body = Draft("FINDINGS")
         progression: Labels = {}
-        said: Said = {}
+        mentioned: Mentioned = {}
         for name in self.style.order:
             finding = state.get(name)
             code = self._decide(visibility.get(name, 0.0))
             if finding is None or code == 0:
                 continue
-            said[name] = (finding, code)
+            mentioned[name] = (finding, code)
             old = prior.get(name) if prior is not None and name in seen_before else None
             compared = citing and code == 1 and (old is not None or prior is None)
             if compared and self.chance(0.8 if old else 0.4):
@@ -114,16 +114,16 @@ class Reporter:
         self._mention_extras(body, state, visibility)
         if previous is not None and self.chance(COPIED):
             self._copy(body, previous)
-        said |= self._invent(body, said)
+        mentioned |= self._invent(body, mentioned)
         visible = {name for name, value in visibility.items() if value >= SEEN}
-        if not said and not body.parts and self.chance(self.style.stock):
+        if not mentioned and not body.parts and self.chance(self.style.stock):
             stock = phrases_absent.STOCK
             for text, denied in stock[int(self.rng.integers(len(stock)))]:
                 body.say(text, dict.fromkeys(denied, 0))
         else:
-            self._deny(body, said)
+            self._deny(body, mentioned)
         self._habits(body, visible)
-        impression = self._impress(said, body.affirmed())
+        impression = self._impress(mentioned, body.affirmed())
         return assemble([*self._heading(views, citing), body, impression], progression)
 
     def _decide(self, visibility: float) -> int:
@@ -191,17 +191,17 @@ class Reporter:
         """Carries a sentence forward unless this report has spoken about what it says."""
         sentences = [
             (text, labels)
-            for text, labels in previous.said("FINDINGS")
+            for text, labels in previous.sentences_of("FINDINGS")
             if labels and not any(body.mentions(name) for name in labels)
         ]
         if sentences:
             body.say(*sentences[int(self.rng.integers(len(sentences)))])
 
-    def _invent(self, body: Draft, said: Said) -> Said:
+    def _invent(self, body: Draft, mentioned: Mentioned) -> Mentioned:
         """Sees, at the stated rate, what is not there."""
-        invented: Said = {}
+        invented: Mentioned = {}
         for name in INVENTIBLE:
-            if name in said or body.mentions(name) or not self.chance(INVENTED):
+            if name in mentioned or body.mentions(name) or not self.chance(INVENTED):
                 continue
             key = int(self.rng.integers(2**31))
             place = "lower" if name in (*OPACITIES, "Fracture") else ""
@@ -213,9 +213,9 @@ class Reporter:
             invented[name] = (finding, code)
         return invented
 
-    def _deny(self, body: Draft, said: Said) -> None:
+    def _deny(self, body: Draft, mentioned: Mentioned) -> None:
         """Says what is absent."""
-        opaque = any(name in said for name in OPACITIES) or body.mentions("Lung Opacity")
+        opaque = any(name in mentioned for name in OPACITIES) or body.mentions("Lung Opacity")
         if not opaque and not body.mentions("Consolidation") and self.chance(self.style.clear):
             body.say(self.words.pick(phrases_absent.CLEAR), {"Lung Opacity": 0, "Consolidation": 0})
         absent = [
@@ -246,10 +246,10 @@ class Reporter:
         if self.chance(self.style.modalities):
             body.say(self.words.pick(phrases_frame.OTHER_MODALITY))
 
-    def _impress(self, said: Said, affirmed: Collection[str]) -> Draft:
+    def _impress(self, mentioned: Mentioned, affirmed: Collection[str]) -> Draft:
         """Sums up; it does not call a report normal that has copied a finding."""
         draft = Draft("IMPRESSION", numbered=self.chance(self.style.numbered))
-        topics = [(f, c) for name, (f, c) in said.items() if name != "Support Devices"]
+        topics = [(f, c) for name, (f, c) in mentioned.items() if name != "Support Devices"]
         topics.sort(key=lambda pair: -pair[0].severity)
         for finding, code in topics[:3]:
             text = self.words.state(finding, code)
@@ -258,7 +258,7 @@ class Reporter:
             draft.say(self.words.pick(phrases_change.SAME))
         elif not topics:
             draft.say(self.words.pick(phrases_absent.NORMAL), {"No Finding": 1})
-        urgent = "Pneumothorax" in said and said["Pneumothorax"][1] == 1
+        urgent = "Pneumothorax" in mentioned and mentioned["Pneumothorax"][1] == 1
         if self.chance(self.style.communication + 0.5 * urgent):
             draft.say(self.words.pick(phrases_frame.COMMUNICATION))
         return draft

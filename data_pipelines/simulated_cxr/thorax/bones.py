@@ -177,8 +177,8 @@ def spine(
     """
     grid, z = view.grid(0.0 if view.lateral else -70.0)
     number, loss = wedge
-    turn = 2 * np.pi * z / 22.0 + anatomy.key % 7
-    body = 0.76 + 0.24 * np.clip(2.2 * np.cos(turn) + 0.9, -1, 1)
+    phase = 2 * np.pi * z / 22.0 + anatomy.key % 7
+    body = 0.76 + 0.24 * np.clip(2.2 * np.cos(phase) + 0.9, -1, 1)
     if loss:
         # The body of the vertebra shrinks towards its lower plate; what is left is denser.
         at = (2 * np.pi * number - anatomy.key % 7) * 22.0 / (2 * np.pi)

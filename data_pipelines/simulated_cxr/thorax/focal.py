@@ -55,10 +55,10 @@ def _add_blob(
     lung: LungRays,
     centre: tuple[float, float, float],
     axes: np.ndarray,
-    turn: np.ndarray,
+    orientation: np.ndarray,
 ) -> None:
     """Adds `weight` times the mm of aerated lung inside an ellipsoid to `total` [H, W]."""
-    body, rows, columns = ellipsoid(view, centre, axes, turn)
+    body, rows, columns = ellipsoid(view, centre, axes, orientation)
     near = overlap(columns, lung.columns)
     if near.stop <= near.start or rows.stop <= rows.start:
         return
@@ -83,8 +83,8 @@ def consolidation(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) 
         for _ in range(5):
             centre = np.array(spot) + rng.normal(0, 0.42 * radius, 3)
             axes = radius * rng.uniform(0.5, 1.0, 3)
-            turn = rotation(rng.uniform(-1, 1))
-            _add_blob(total, 1.0, view, lungs[sign][1], tuple(centre), axes, turn)
+            orientation = rotation(rng.uniform(-1, 1))
+            _add_blob(total, 1.0, view, lungs[sign][1], tuple(centre), axes, orientation)
         limit = 34 + 46 * severity
         total = limit * np.tanh(total / limit)
     rng = np.random.default_rng((finding.key, 9))
@@ -104,8 +104,8 @@ def lesion(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.n
             radius = (14 + 24 * severity) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
             radius *= 0.75 if finding.place.startswith("retro") else 1.0
             axes = radius * rng.uniform(0.85, 1.15, 3)
-            turn = rotation(rng.uniform(-1, 1))
-            _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, turn)
+            orientation = rotation(rng.uniform(-1, 1))
+            _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, orientation)
     return soften(total * (1.5 * MU), 1.5 / view.pixel)
 
 
@@ -127,9 +127,9 @@ def cavity(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.n
         rng = np.random.default_rng((finding.key, sign + 1))
         spot = _spot(rng, anatomy, lungs[sign][0], finding.place, 0.55)
         axes = (15 + 18 * severity) * rng.uniform(0.85, 1.15, 3)
-        turn = rotation(rng.uniform(-1, 1))
-        _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, turn)
-        _add_blob(total, -1.25, view, lungs[sign][1], spot, 0.66 * axes, turn)
+        orientation = rotation(rng.uniform(-1, 1))
+        _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, orientation)
+        _add_blob(total, -1.25, view, lungs[sign][1], spot, 0.66 * axes, orientation)
     return soften(total * (1.3 * MU), 1.5 / view.pixel)
 
 
@@ -158,8 +158,8 @@ def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) ->
             x, y, z = _spot(rng, anatomy, shape, finding.place, 0.25)
             z = max(z, shape.peak + 6) if finding.place == "lower" else z
             axes = np.array([34 + 22 * severity, 46.0, 3.2 + 4.5 * severity])
-            turn = rotation(sign * rng.normal(0.3, 0.25))
-            _add_blob(total, 0.68, view, lungs[sign][1], (x, y, z), axes, turn)
+            orientation = rotation(sign * rng.normal(0.3, 0.25))
+            _add_blob(total, 0.68, view, lungs[sign][1], (x, y, z), axes, orientation)
         wedge = (sign * 0.42 * anatomy.chest, -30.0, shape.peak - 6)
         axes = np.array([46.0, 50.0, 12 + 30 * severity])
         _add_blob(total, 0.4 * severity, view, lungs[sign][1], wedge, axes, np.eye(3))

@@ -214,12 +214,12 @@ def _above_fluid(
     ratio = (across - middle_x) / np.maximum(half_x, 0.5)
     free = np.sqrt(np.maximum(radius - ratio * ratio, 0)) * half_y
     above = np.where(free > 0, middle_y - free, EMPTY).astype(np.float32)
-    kept = Interval(above, np.where(free > 0, middle_y + free, -EMPTY).astype(np.float32))
+    interior = Interval(above, np.where(free > 0, middle_y + free, -EMPTY).astype(np.float32))
     if not shape.supine or view.lateral:
-        return kept
+        return interior
     layer = 75 * shape.effusion * np.clip(1.25 - z / shape.height, 0, 1)
     back = (middle_y - half_y + layer).astype(np.float32)
-    return Interval(np.maximum(kept.enter, back), kept.leave)
+    return Interval(np.maximum(interior.enter, back), interior.leave)
 
 
 def _thickness(shape: LungShape, z: np.ndarray) -> np.ndarray:

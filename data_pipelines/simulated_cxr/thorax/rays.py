@@ -64,7 +64,7 @@ class View:
 
 
 def ellipsoid(
-    view: View, centre: tuple[float, float, float], axes: np.ndarray, turn: np.ndarray
+    view: View, centre: tuple[float, float, float], axes: np.ndarray, orientation: np.ndarray
 ) -> tuple[Interval, slice, slice]:
     """Intersects the rays with an ellipsoid.
 
@@ -72,15 +72,15 @@ def ellipsoid(
       view: the rays.
       centre: x, y, z in mm.
       axes: [3] half axes in mm.
-      turn: [3, 3] orthogonal; rows are the directions of the axes.
+      orientation: [3, 3] orthogonal; rows are the directions of the axes.
 
     Returns:
       The interval on the window of rays around the ellipsoid, and that window (rows, columns).
     """
-    form = (turn.T / axes**2) @ turn
+    form = (orientation.T / axes**2) @ orientation
     along, across = (0, 1) if view.lateral else (1, 0)
     grid, height = view.grid(centre[along])
-    reach = np.sqrt(np.square(turn * np.reshape(axes, (3, 1))).sum(axis=0))
+    reach = np.sqrt(np.square(orientation * np.reshape(axes, (3, 1))).sum(axis=0))
     columns = window(np.abs(grid[0] - centre[across]) <= reach[across])
     rows = window(np.abs(height[:, 0] - centre[2]) <= reach[2])
     p = (grid[:, columns] - centre[across]).astype(np.float32)
@@ -121,7 +121,7 @@ def window(inside: np.ndarray) -> slice:
 
 
 def rotation(angle: float) -> np.ndarray:
-    """Returns the turn of the x and z axes by `angle` about y."""
+    """Returns the rotation of the x and z axes by `angle` about y."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.array([[cosine, 0.0, -sine], [0.0, 1.0, 0.0], [sine, 0.0, cosine]])
 

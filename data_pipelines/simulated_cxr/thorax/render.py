@@ -96,7 +96,7 @@ def render(
         deltas[name] = term
     for name in GEOMETRIC:
         if name in state:
-            without = {kept: f for kept, f in state.items() if kept != name}
+            without = {other_name: f for other_name, f in state.items() if other_name != name}
             other = geometry.lungs(without)
             change = chest - (_blood(other, blood) - other.saved)
             deltas[name] = deltas[name] + change if name in deltas else change
@@ -111,8 +111,8 @@ def render(
     coarse += fine
     total *= coarse
     np.maximum(total, 0, out=total)
-    turned = {name: _turn(delta, view.tilt) for name, delta in deltas.items()}
-    total = _turn(total, view.tilt)
+    turned = {name: _rotate(delta, view.tilt) for name, delta in deltas.items()}
+    total = _rotate(total, view.tilt)
     pixels, clarity = expose(rng, total, view.pixel, scanner, view.name == "AP", exposure)
     overlay.annotate(rng, view, pixels)
     return Rendering(pixels=pixels, attenuation=total, deltas=turned, clarity=clarity)
@@ -123,7 +123,7 @@ def _blood(lungs: Lungs, blood: np.ndarray) -> np.ndarray:
     return np.float32(MU * 1.15) * blood * np.clip(lungs.air * np.float32(1 / 50), 0, 1)
 
 
-def _turn(image: np.ndarray, angle: float) -> np.ndarray:
+def _rotate(image: np.ndarray, angle: float) -> np.ndarray:
     size = image.shape[0]
     middle = ((size - 1) / 2, (size - 1) / 2)
     matrix = cv2.getRotationMatrix2D(middle, float(np.degrees(angle)), 1.0)

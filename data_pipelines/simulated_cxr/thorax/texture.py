@@ -38,12 +38,12 @@ def quantiles(values: np.ndarray, *shares: float) -> list[Any]:
     places = [(len(flat) - 1) * share for share in shares]
     below = [int(np.floor(place)) for place in places]
     ranked = np.partition(flat, sorted({k + step for k in below for step in (0, 1)}))
-    found = []
+    interpolated = []
     for place, k in zip(places, below, strict=True):
         rest = place - type(place)(k)
         step = ranked[k + 1] - ranked[k]
         if rest < 0.5:
-            found.append(ranked[k] + step * rest)
+            interpolated.append(ranked[k] + step * rest)
         else:
-            found.append(ranked[k + 1] - step * (1 - rest))
-    return found
+            interpolated.append(ranked[k + 1] - step * (1 - rest))
+    return interpolated

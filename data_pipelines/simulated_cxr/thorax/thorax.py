@@ -74,12 +74,12 @@ def heart(
     It is given on a window of the image, which follows as (rows, columns); outside it is empty.
     """
     size = anatomy.heart * scale
-    turn = rotation(anatomy.heart_tilt)
+    orientation = rotation(anatomy.heart_tilt)
     left = (22 * scale + shift, 30.0, base + 24 * size)
     right = (-14 + shift, 22.0, base + 34 * size)
     trunk_of_artery = (12 + 4 * scale + shift, 18.0, base + 78 * size)
     chambers = [
-        ellipsoid(view, left, np.array([68.0, 48.0, 46.0]) * size, turn),
+        ellipsoid(view, left, np.array([68.0, 48.0, 46.0]) * size, orientation),
         ellipsoid(view, right, np.array([40.0, 40.0, 52.0]) * size, np.eye(3)),
         ellipsoid(view, trunk_of_artery, np.array([31.0, 30.0, 44.0]) * size, rotation(0.35)),
     ]

@@ -6,7 +6,7 @@ import pytest
 from official import RAMP, codes, png, prepare, rejects, studies_of, write
 
 from medst_jax.data_pipelines.cells import CellError
-from medst_jax.data_pipelines.padchest.cells import parse_labels
+from medst_jax.data_pipelines.padchest.source import parse_labels
 
 HEADER = (
     ",ImageID,ImageDir,StudyDate_DICOM,StudyID,PatientID,PatientBirth,PatientSex_DICOM,"

@@ -123,8 +123,10 @@ def test_two_reports_in_five_cite_a_prior_and_some_of_those_are_not_in_the_data(
 def test_some_sentences_are_copied_from_the_report_before():
     copies = []
     for _, _, _, before, after in courses("m"):
-        old = {text for text, labels in before.said("FINDINGS") if labels}
-        copies.append(bool(old & {text for text, labels in after.said("FINDINGS") if labels}))
+        old = {text for text, labels in before.sentences_of("FINDINGS") if labels}
+        copies.append(
+            bool(old & {text for text, labels in after.sentences_of("FINDINGS") if labels})
+        )
     assert np.mean(copies) > rates.COPIED / 2
 
 
@@ -144,7 +146,7 @@ def test_sentences_mean_to_the_labeler_what_they_say(style):
     for course in courses(style):
         for report in course[3:]:
             for section in ("FINDINGS", "IMPRESSION"):
-                for text, labels in report.said(section):
+                for text, labels in report.sentences_of(section):
                     mined = label_sentence(text)
                     assert not set(mined) - {"", *LABELS}
                     for name, code in labels.items():
@@ -172,7 +174,7 @@ def test_a_report_is_normal_or_names_a_finding(style):
 def test_sites_phrase_the_same_state_differently():
     shares = []
     for style in STYLES:
-        texts = Counter(t for c in courses(style) for t, _ in c[3].said("IMPRESSION"))
+        texts = Counter(t for c in courses(style) for t, _ in c[3].sentences_of("IMPRESSION"))
         shares.append({text: count / texts.total() for text, count in texts.items()})
     for first, second in ((0, 1), (0, 2), (1, 2)):
         common = sum(min(share, shares[second].get(t, 0)) for t, share in shares[first].items())

@@ -68,10 +68,10 @@ def section(title: str, *parts: str, note: str = "") -> str:
 
 def tiles(values: Iterable[tuple[str, Any]]) -> str:
     """A row of figures with what they count."""
-    made = (
+    items = (
         f'<div class="tile"><b>{escape(v)}</b><span>{escape(n)}</span></div>' for n, v in values
     )
-    return f'<div class="tiles">{"".join(made)}</div>'
+    return f'<div class="tiles">{"".join(items)}</div>'
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[Any]], bars: Sequence[int] = ()) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judges `label_findings` on real reports against their indexers' tags, beside other labelers.
 
-    python -m medst_jax.benchmarks.label_findings [--shared=../shared] [--half=tuning|held_out]
+    python -m experiments.label_findings [--shared=../shared] [--half=tuning|held_out]
         [--medspacy_python=PYTHON] [--json]
 
 Tags are not a gold standard of the text (indexers leave out what they think trivial), so the
