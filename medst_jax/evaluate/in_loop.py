@@ -8,7 +8,7 @@ import numpy as np
 from etils import epath
 
 from medst_jax.data.images.pixels import Fit
-from medst_jax.evaluate.registry import assign
+from medst_jax.evaluate.registry import parse_protocol
 from medst_jax.evaluate.statistics.measure import available, statistic
 from medst_jax.evaluate.statistics.outcome import Outcome
 from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
@@ -50,7 +50,7 @@ def make_evaluator(
       MissingDataError: at once, not at the first evaluation.
     """
     chosen = {key: value for key, value in options.items() if key != "every"}
-    task = assign(chosen, "config.evaluate")
+    task = parse_protocol(chosen, "config.evaluate")
     evaluation_data = EvaluationData(
         data.data_dir, data.size, data.fit, keep_images=True, progress=False
     )

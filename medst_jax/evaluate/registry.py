@@ -73,7 +73,7 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 
 
-class Assignment(NamedTuple):
+class ConfiguredProtocol(NamedTuple):
     """A protocol with its options: one entry of a suite."""
 
     protocol: str
@@ -89,7 +89,7 @@ class Assignment(NamedTuple):
         return tuple((s.dataset, s.split) for s in sources if hasattr(s, "dataset"))
 
 
-def assign(values: Mapping[str, Any], where: str) -> Assignment:
+def parse_protocol(values: Mapping[str, Any], where: str) -> ConfiguredProtocol:
     """Parse `{"protocol": name, **options}`.
 
     Raises:
@@ -99,4 +99,4 @@ def assign(values: Mapping[str, Any], where: str) -> Assignment:
     name = rest.pop("protocol", None)
     if name not in PROTOCOLS:
         raise OptionError(f"{where}.protocol is {name!r}; it must be one of {list(PROTOCOLS)}")
-    return Assignment(name, parse(PROTOCOLS[name].options, rest, where))
+    return ConfiguredProtocol(name, parse(PROTOCOLS[name].options, rest, where))

@@ -7,10 +7,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from medst_jax.evaluate.registry import Assignment, assign
+from medst_jax.evaluate.registry import ConfiguredProtocol, parse_protocol
 from medst_jax.evaluate.statistics import bootstrap
 from medst_jax.evaluate.statistics.measure import measure
-from medst_jax.evaluate.statistics.outcome import Derived, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.outcome import DerivedMetric, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.statistics.rows import SMALL, Row
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest, cautions
@@ -46,7 +46,7 @@ class SuiteResult:
     skipped: dict[str, str]
 
 
-def parse_suite(values: Mapping[str, Any]) -> tuple[SuiteOptions, dict[str, Assignment]]:
+def parse_suite(values: Mapping[str, Any]) -> tuple[SuiteOptions, dict[str, ConfiguredProtocol]]:
     """Options of a suite and its tasks by name.
 
     Raises:
@@ -54,13 +54,13 @@ def parse_suite(values: Mapping[str, Any]) -> tuple[SuiteOptions, dict[str, Assi
     """
     options = parse(SuiteOptions, values, "suite")
     return options, {
-        name: assign(task, f"suite.tasks.{name}") for name, task in options.tasks.items()
+        name: parse_protocol(task, f"suite.tasks.{name}") for name, task in options.tasks.items()
     }
 
 
 def run_suite(
     options: SuiteOptions,
-    tasks: Mapping[str, Assignment],
+    tasks: Mapping[str, ConfiguredProtocol],
     context: EvaluationContext,
     system: SystemUnderTest,
 ) -> SuiteResult:
@@ -140,20 +140,20 @@ def _grouped(part: Part, outcome: Outcome, context: EvaluationContext) -> Predic
 
 
 @dataclasses.dataclass(frozen=True)
-class _Bounded:
+class _BoundedValue:
     value: float
     low: float | None
     high: float | None
     n: int
 
 
-def _derived(derived: Derived, options: SuiteOptions) -> _Bounded:
+def _derived(derived: DerivedMetric, options: SuiteOptions) -> _BoundedValue:
     replicates = 0 if derived.small else options.draws
     result = bootstrap.clustered_interval(
         derived.statistic, derived.patients, replicates=replicates, seed=options.seed
     )
     low, high = (result.low, result.high) if replicates else (None, None)
-    return _Bounded(result.value, low, high, len(derived.patients))
+    return _BoundedValue(result.value, low, high, len(derived.patients))
 
 
 def _joined(name: str, part: str) -> str:

@@ -150,10 +150,12 @@ def test_heat_maps_show_where_a_class_is_seen() -> None:
     result = run_suite(options, tasks, suite_context, SystemUnderTest("fake"))
     outcome = result.outcomes["names"]
     scores = outcome.parts[0].predictions.scores[0]
-    assert outcome.mapped is not None and outcome.mapped.classes == NAMES
-    np.testing.assert_array_equal(outcome.mapped.rows, outcome.parts[0].rows[scores.argmax(0)])
+    assert outcome.localization is not None and outcome.localization.classes == NAMES
+    np.testing.assert_array_equal(
+        outcome.localization.rows, outcome.parts[0].rows[scores.argmax(0)]
+    )
     # The fake system has one patch, which is the whole image: its map is the score everywhere.
-    np.testing.assert_allclose(outcome.mapped.maps[:, 0, 0], scores.max(0), atol=1e-5)
+    np.testing.assert_allclose(outcome.localization.maps[:, 0, 0], scores.max(0), atol=1e-5)
     page = render(ReportOptions("t"), result, suite_context.data, SystemUnderTest("fake"))
     assert page.count('alt="heat map"') == 2
     assert 'alt="heat map"' not in render(

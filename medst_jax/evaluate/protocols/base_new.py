@@ -15,7 +15,7 @@ from medst_jax.evaluate.protocols.parts.class_prompts import PromptMode
 from medst_jax.evaluate.protocols.zero_shot import Mode, ZeroShotOptions, zero_shot
 from medst_jax.evaluate.statistics import measure, metrics
 from medst_jax.evaluate.statistics.bootstrap import Statistic
-from medst_jax.evaluate.statistics.outcome import Derived, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.outcome import DerivedMetric, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
@@ -63,14 +63,14 @@ def base_new(options: BaseNewOptions, context: EvaluationContext) -> Outcome:
     new = part("new", "text", options.new)
     joint = part("joint", "text", (*options.base, *options.new))
     derived = (
-        Derived(
+        DerivedMetric(
             "base and new",
             "harmonic_mean",
             _harmonic_apart(base.predictions, new.predictions),
             np.concatenate([base.predictions.patients, new.predictions.patients]),
             _small(base.predictions, new.predictions),
         ),
-        Derived(
+        DerivedMetric(
             "joint",
             "harmonic_mean",
             measure.statistic(joint.predictions, f"harmonic_mean/{len(options.base)}"),

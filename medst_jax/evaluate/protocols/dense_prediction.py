@@ -17,7 +17,7 @@ from tqdm import tqdm
 from medst_jax.evaluate.fitting.dense_training import DenseOptions, pixel_probabilities
 from medst_jax.evaluate.fitting.map_heads import HEADS
 from medst_jax.evaluate.protocols.parts.finding_masks import FindingMasks, marked_images
-from medst_jax.evaluate.protocols.parts.marked_pictures import worst_to_best
+from medst_jax.evaluate.protocols.parts.localization_examples import worst_to_best
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.pixel_metrics import best_threshold, dice, pixel_precision
 from medst_jax.evaluate.statistics.predictions import Predictions
@@ -105,7 +105,7 @@ def dense_prediction(options: DensePredictionOptions, context: EvaluationContext
         test.options.dataset,
         test.options.split,
         tuple(parts),
-        mapped=worst_to_best(
+        localization=worst_to_best(
             f"{parts[-2].name}: probabilities and mask",
             f"{test.classes[0]}, Dice",
             test.rows[truth.marked],

@@ -25,7 +25,7 @@ from medst_jax.evaluate.protocols.parts.location_baseline import (
     centre_map,
     place,
 )
-from medst_jax.evaluate.statistics.outcome import Mapped, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.outcome import LocalizationMaps, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext
 
@@ -94,7 +94,7 @@ def phrase_grounding(options: PhraseGroundingOptions, context: EvaluationContext
         options.dataset,
         options.split,
         tuple(parts),
-        mapped=_mapped(
+        localization=_mapped(
             context, options, targets, values["map"][:, maps.METRICS.index("signed_cnr")]
         ),
     )
@@ -105,7 +105,7 @@ def _mapped(
     options: PhraseGroundingOptions,
     targets: list[_Target],
     contrast: np.ndarray,
-) -> Mapped:
+) -> LocalizationMaps:
     """For each finding the phrase of middling contrast: neither the best map nor the worst."""
     chosen = []
     for finding in dict.fromkeys(t.where[0] for t in targets):
@@ -119,7 +119,7 @@ def _mapped(
         np.where(t.inside, maps.smoothed(mine, size), np.nan)
         for t, mine in zip(chosen, scores, strict=True)
     ]
-    return Mapped(
+    return LocalizationMaps(
         "each finding's phrase of middling contrast: its map, and its box",
         rows,
         tuple(t.where[0] for t in chosen),

@@ -19,7 +19,7 @@ import numpy as np
 from medst_jax.data.records.timeline import other_patients, prior_rows
 from medst_jax.evaluate.fitting.logistic_regression import probe_scores
 from medst_jax.evaluate.statistics.measure import statistic
-from medst_jax.evaluate.statistics.outcome import Derived, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.outcome import DerivedMetric, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
@@ -77,7 +77,7 @@ def prior_image(options: PriorImageOptions, context: EvaluationContext) -> Outco
     }
     metric = "balanced_accuracy" if test.options.kind == "single" else "auroc"
     with_prior, without = (statistic(parts[k].predictions, metric) for k in ("multi", "single"))
-    gain = Derived("gain", metric, lambda w: with_prior(w) - without(w), test.patients)
+    gain = DerivedMetric("gain", metric, lambda w: with_prior(w) - without(w), test.patients)
     return Outcome(test.options.dataset, test.options.split, tuple(parts.values()), derived=(gain,))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from medst_jax.data.records.studies import Studies
 from medst_jax.evaluate.protocols.parts.report_texts import report_sentences, same_text
-from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part, Retrieved
+from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part, RetrievedTexts
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext, ImageEmbedder
 
@@ -114,10 +114,12 @@ def _text_vectors(
     return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
 
-def _shown(rows: np.ndarray, scores: np.ndarray, same: np.ndarray, texts: list[str]) -> Retrieved:
+def _shown(
+    rows: np.ndarray, scores: np.ndarray, same: np.ndarray, texts: list[str]
+) -> RetrievedTexts:
     queries = range(min(_SHOWN_QUERIES, len(rows)))
     nearest = [np.argsort(-scores[q], kind="stable")[:_SHOWN_TEXTS] for q in queries]
-    return Retrieved(
+    return RetrievedTexts(
         rows=rows[: len(queries)],
         texts=tuple(
             (texts[q], *(texts[k] for k in near)) for q, near in zip(queries, nearest, strict=True)

@@ -20,8 +20,8 @@ from scipy.ndimage import gaussian_filter
 from medst_jax.data.records.timeline import other_patients
 from medst_jax.evaluate.fitting.short_training import in_blocks
 from medst_jax.evaluate.protocols.parts.finding_masks import FindingMasks, marked_images
+from medst_jax.evaluate.protocols.parts.localization_examples import worst_to_best
 from medst_jax.evaluate.protocols.parts.location_baseline import centre_map
-from medst_jax.evaluate.protocols.parts.marked_pictures import worst_to_best
 from medst_jax.evaluate.protocols.parts.severity_head import HEAD_LABELS
 from medst_jax.evaluate.protocols.parts.similarity_maps import METRICS, map_numbers
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
@@ -102,7 +102,7 @@ def saliency(options: SaliencyOptions, context: EvaluationContext) -> Outcome:
         test.options.dataset,
         test.options.split,
         tuple(parts),
-        mapped=worst_to_best(
+        localization=worst_to_best(
             "saliency and mask",
             f"{test.classes[0]}, contrast",
             test.rows,

@@ -16,7 +16,7 @@ import numpy as np
 from medst_jax.evaluate.fitting.logistic_regression import fit_probe
 from medst_jax.evaluate.protocols.parts.severity_head import HEAD_LABELS, from_cumulative
 from medst_jax.evaluate.protocols.parts.trajectories import trajectories
-from medst_jax.evaluate.statistics.outcome import Derived, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.outcome import DerivedMetric, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext
 
@@ -159,16 +159,16 @@ def _pairwise(probabilities: np.ndarray, grades: np.ndarray, patients: np.ndarra
     )
 
 
-def _error(expected: np.ndarray, grades: np.ndarray, patients: np.ndarray) -> Derived:
+def _error(expected: np.ndarray, grades: np.ndarray, patients: np.ndarray) -> DerivedMetric:
     squared = np.square(expected - grades)
-    return Derived(
+    return DerivedMetric(
         "", "squared_error", lambda weights: weights @ squared / weights.sum(1), patients
     )
 
 
 def _direction(
     expected: np.ndarray, grades: np.ndarray, patients: np.ndarray, order: np.ndarray
-) -> tuple[Derived, ...]:
+) -> tuple[DerivedMetric, ...]:
     """Share of true changes between a patient's consecutive graded studies predicted in sign."""
     place = np.lexsort((order, patients))
     before, after = place[:-1], place[1:]
@@ -184,4 +184,4 @@ def _direction(
         return weights @ right / weights.sum(1)
 
     small = len(before) < _SMALLEST_PAIRS
-    return (Derived("", "change_concordance", share, patients[before], small),)
+    return (DerivedMetric("", "change_concordance", share, patients[before], small),)

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from medst_jax.data.records.timeline import other_patients
 from medst_jax.evaluate.protocols.parts.report_texts import report_sentences
-from medst_jax.evaluate.statistics.outcome import Attributed, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part, WordAttribution
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.text.labeler import label_sentence
@@ -84,10 +84,10 @@ def word_attribution(options: WordAttributionOptions, context: EvaluationContext
         predictions = Predictions.measured(patients, np.array(areas)[:, None], ("word_auroc",))
         parts.append(Part(name, predictions, rows))
     shown = tuple(
-        Attributed(report.row, report.words, values)
+        WordAttribution(report.row, report.words, values)
         for report, values in zip(reports[:_SHOWN], own[:_SHOWN], strict=True)
     )
-    return Outcome(options.dataset, options.split, tuple(parts), attributed=shown)
+    return Outcome(options.dataset, options.split, tuple(parts), attributions=shown)
 
 
 def _reports(options: WordAttributionOptions, context: EvaluationContext) -> list[_Report]:

@@ -23,7 +23,7 @@ from medst_jax.evaluate.protocols.parts.class_prompts import (
     presence_prompts,
 )
 from medst_jax.evaluate.protocols.parts.similarity_maps import similarity_map
-from medst_jax.evaluate.statistics.outcome import Mapped, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.outcome import LocalizationMaps, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext, ImageEmbedder
 from medst_jax.evaluate.subjects.embedder import Embeddings
@@ -72,12 +72,12 @@ def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
     )
     part = Part("", predictions, task.rows)
     mapped = _mapped(options, context, task, scores) if options.heat_maps else None
-    return Outcome(options.task.dataset, options.task.split, (part,), mapped=mapped)
+    return Outcome(options.task.dataset, options.task.split, (part,), localization=mapped)
 
 
 def _mapped(
     options: ZeroShotOptions, context: EvaluationContext, task: Task, scores: np.ndarray
-) -> Mapped | None:
+) -> LocalizationMaps | None:
     if options.mode != "text":
         return None
     rows = task.rows[scores.argmax(0)]
@@ -89,7 +89,7 @@ def _mapped(
     size = context.data.size
     maps = [similarity_map(p, t, size) for p, t in zip(patches, texts, strict=True)]
     title = "where each class is seen in its highest-scoring image: cosine with its prompts"
-    return Mapped(title, rows, task.classes, np.stack(maps))
+    return LocalizationMaps(title, rows, task.classes, np.stack(maps))
 
 
 def class_scores(

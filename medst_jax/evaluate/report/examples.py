@@ -14,7 +14,7 @@ _RED, _BLUE = "214,60,40", "37,99,168"
 _PER_CLASS, _MAX_CLASSES = 6, 6
 
 
-def showable(studies: Studies, include_restricted: bool) -> bool:
+def may_show(studies: Studies, include_restricted: bool) -> bool:
     """Whether pixels and texts of these studies may appear in a report."""
     return include_restricted or bool(studies.info.get("redistributable"))
 
@@ -55,7 +55,7 @@ def retrieved_texts(outcome: Outcome, evaluation_data: EvaluationData) -> str:
 
 def heat_maps(outcome: Outcome, evaluation_data: EvaluationData) -> str:
     """For each class an image, where the class is seen in it, and where it is said to be."""
-    mapped = outcome.mapped
+    mapped = outcome.localization
     if mapped is None:
         return ""
     images = evaluation_data.images(outcome.dataset, outcome.split, mapped.rows)
@@ -72,7 +72,7 @@ def heat_maps(outcome: Outcome, evaluation_data: EvaluationData) -> str:
 def attributed_words(outcome: Outcome, evaluation_data: EvaluationData) -> str:
     """Images beside their reports: red words bear the score, blue ones stand against it."""
     shown = []
-    for one in outcome.attributed:
+    for one in outcome.attributions:
         highest = float(np.abs(one.values).max()) or 1.0
         words = " ".join(
             f'<mark style="background:rgba({_RED if value > 0 else _BLUE},'

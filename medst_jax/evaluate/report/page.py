@@ -17,8 +17,8 @@ from medst_jax.evaluate.report.examples import (
     attributed_words,
     classified_images,
     heat_maps,
+    may_show,
     retrieved_texts,
-    showable,
 )
 from medst_jax.evaluate.report.style import STYLE
 from medst_jax.evaluate.statistics.calibration import are_probabilities
@@ -113,7 +113,7 @@ def _section(
     studies = evaluation_data.image_studies(outcome.dataset, outcome.split)
     if studies is None:
         return "".join(parts)
-    if showable(studies, options.include_restricted):
+    if may_show(studies, options.include_restricted):
         parts.append(classified_images(outcome, evaluation_data))
         parts.append(heat_maps(outcome, evaluation_data))
         if outcome.trajectories:

@@ -31,7 +31,7 @@ class Part:
 
 
 @dataclasses.dataclass(frozen=True)
-class Derived:
+class DerivedMetric:
     """A number made of several parts, such as a harmonic mean.
 
     Attributes:
@@ -49,7 +49,7 @@ class Derived:
 
 
 @dataclasses.dataclass(frozen=True)
-class Retrieved:
+class RetrievedTexts:
     """Texts found for images; the report shows them only where the data may be shown.
 
     Attributes:
@@ -64,7 +64,7 @@ class Retrieved:
 
 
 @dataclasses.dataclass(frozen=True)
-class Mapped:
+class LocalizationMaps:
     """Where in an image something is seen: an image and its map for each of q classes.
 
     Attributes:
@@ -100,7 +100,7 @@ class Trajectory:
 
 
 @dataclasses.dataclass(frozen=True)
-class Attributed:
+class WordAttribution:
     """A report whose words bear the score of its image; shown only where the data may be shown.
 
     Attributes:
@@ -121,8 +121,8 @@ class Outcome:
     dataset: str
     split: str
     parts: tuple[Part, ...]
-    derived: tuple[Derived, ...] = ()
-    retrieved: Retrieved | None = None
-    mapped: Mapped | None = None
+    derived: tuple[DerivedMetric, ...] = ()
+    retrieved: RetrievedTexts | None = None
+    localization: LocalizationMaps | None = None
     trajectories: tuple[Trajectory, ...] = ()
-    attributed: tuple[Attributed, ...] = ()
+    attributions: tuple[WordAttribution, ...] = ()

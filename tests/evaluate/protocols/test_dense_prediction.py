@@ -97,8 +97,8 @@ def test_heads_find_what_the_maps_hold() -> None:
     assert values(parts["unet/all images"])["dice"] > 0.9
     assert values(parts["mean mask"])["dice"] < 0.3
     assert len(parts["unet/all images"].rows) == 2 * len(parts["unet"].rows) == 12
-    assert outcome.mapped is not None and outcome.mapped.boxes is not None
-    assert outcome.mapped.boxes.any((1, 2)).all()
+    assert outcome.localization is not None and outcome.localization.boxes is not None
+    assert outcome.localization.boxes.any((1, 2)).all()
 
 
 def test_only_the_u_net_reads_finer_maps_and_nothing_comes_from_nothing() -> None:

@@ -158,7 +158,7 @@ def test_a_system_that_points_beats_the_baselines():
         part.name: measure_one(part.predictions, "signed_cnr", replicates=0).value
         for part in outcome.parts
     }
-    shown = outcome.mapped
+    shown = outcome.localization
     assert shown is not None and set(shown.classes) == {"Mass", "Edema"}
     for row, name, drawn, box in zip(
         shown.rows, shown.classes, shown.maps, shown.boxes, strict=True

@@ -74,7 +74,7 @@ def test_the_name_of_the_finding_bears_the_score() -> None:
     assert found["own image"] == pytest.approx(0.75)
     assert 0.5 <= found["other_patient"] <= 0.75
     assert found["position"] == 0.0  # findings come last here
-    first = outcome.attributed[0]
+    first = outcome.attributions[0]
     assert first.words[int(np.argmax(first.values))] in ("Edema", "Fracture")
 
 

@@ -8,7 +8,7 @@ from fakes import FakeSystem, ImageOnlySystem, TextOnlyScores, context, pointing
 from medst_jax.evaluate.protocols.base_new import BaseNewOptions, base_new
 from medst_jax.evaluate.protocols.parts.class_prompts import class_prompts
 from medst_jax.evaluate.protocols.zero_shot import ZeroShotOptions, class_scores, zero_shot
-from medst_jax.evaluate.registry import assign
+from medst_jax.evaluate.registry import parse_protocol
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.metrics import harmonic_mean
 from medst_jax.evaluate.statistics.outcome import NotApplicable
@@ -48,9 +48,9 @@ def test_prompts_of_a_class() -> None:
 
 def test_a_suite_names_a_bank() -> None:
     values = {"protocol": "zero_shot", "task": {"dataset": "fake"}, "prompts": "gloria"}
-    assert assign(values, "suite").options.prompts == "gloria"
+    assert parse_protocol(values, "suite").options.prompts == "gloria"
     with pytest.raises(ValueError, match="suite.prompts.*glorria.*biovil"):
-        assign({**values, "prompts": "glorria"}, "suite")
+        parse_protocol({**values, "prompts": "glorria"}, "suite")
 
 
 def test_scores_in_text_mode() -> None:

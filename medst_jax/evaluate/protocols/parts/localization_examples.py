@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from medst_jax.evaluate.statistics.outcome import Mapped
+from medst_jax.evaluate.statistics.outcome import LocalizationMaps
 
 _PICTURES = 4
 
@@ -15,7 +15,7 @@ def worst_to_best(
     maps: np.ndarray,
     masks: np.ndarray,
     values: np.ndarray,
-) -> Mapped:
+) -> LocalizationMaps:
     """Images evenly spread from the lowest value to the highest.
 
     Args:
@@ -28,7 +28,7 @@ def worst_to_best(
     """
     order = np.argsort(np.nan_to_num(values, nan=-np.inf), kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, min(_PICTURES, len(order))).astype(int)]
-    return Mapped(
+    return LocalizationMaps(
         f"{title}, from the worst image to the best",
         rows[chosen],
         tuple(f"{names} {values[k]:.2f}" for k in chosen),
