@@ -67,7 +67,7 @@ class Gcloud:
         else:
             result = Result(done.returncode, done.stdout, done.stderr)
         if check and result.code:
-            raise CallError(f"{spoken(arguments)} failed: {last_words(result)}")
+            raise CallError(f"{command_line(arguments)} failed: {last_words(result)}")
         return result
 
     def attached(self, *arguments: str) -> int:
@@ -80,13 +80,13 @@ class Gcloud:
             return self(*arguments).code  # raises the error that says so
 
 
-def spoken(arguments: Sequence[str]) -> str:
+def command_line(arguments: Sequence[str]) -> str:
     """A call without the scripts it carries."""
-    kept = [a for a in arguments if not a.startswith("--command=")]
-    return shlex.join(("gcloud", *kept))
+    shown = [a for a in arguments if not a.startswith("--command=")]
+    return shlex.join(("gcloud", *shown))
 
 
 def last_words(result: Result, lines: int = 15) -> str:
     """The end of what a failed call said."""
-    said = (result.errors.strip() or result.output.strip()).splitlines()
-    return f"exit code {result.code}\n" + "\n".join(f"  {line}" for line in said[-lines:])
+    printed = (result.errors.strip() or result.output.strip()).splitlines()
+    return f"exit code {result.code}\n" + "\n".join(f"  {line}" for line in printed[-lines:])

@@ -10,7 +10,7 @@ import string
 from collections.abc import Sequence
 
 from medst_jax.commands.pod.slice import PodError
-from medst_jax.commands.pod.watching import AGAIN
+from medst_jax.commands.pod.watching import RESTART_CODES
 
 TEMPLATE = pathlib.Path(__file__).with_name("jobset.yaml")
 # GKE's name of a generation; hosts of a slice hold four chips.
@@ -82,7 +82,7 @@ class Manifest:
             "slices": self.slices,
             "hosts": chips // per_host,
             "chips": per_host,
-            "again": sorted(AGAIN),
+            "again": sorted(RESTART_CODES),
             "grace_seconds": self.grace_seconds,
             "service_account": self.service_account,
             "accelerator": ACCELERATORS[generation],

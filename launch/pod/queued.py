@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable
 
-from medst_jax.commands.pod.gcloud import CallError, Gcloud, Result, last_words, spoken
+from medst_jax.commands.pod.gcloud import CallError, Gcloud, Result, command_line, last_words
 from medst_jax.commands.pod.slice import PodError, Slice
 
 ABSENT, ACTIVE, FAILED, SUSPENDED = "ABSENT", "ACTIVE", "FAILED", "SUSPENDED"
@@ -23,7 +23,7 @@ def read_state(gcloud: Gcloud, wanted: Slice) -> tuple[str, str]:
     if result.code:
         if is_absent(result):
             return ABSENT, ""
-        raise CallError(f"{spoken(wanted.describe())} failed: {last_words(result)}")
+        raise CallError(f"{command_line(wanted.describe())} failed: {last_words(result)}")
     if gcloud.dry_run:
         return ABSENT, ""
     state = json.loads(result.output).get("state", {})
@@ -70,7 +70,7 @@ def delete(gcloud: Gcloud, wanted: Slice, poll: float) -> bool:
     if is_absent(result):
         return False
     if result.code:
-        raise CallError(f"{spoken(wanted.delete())} failed: {last_words(result)}")
+        raise CallError(f"{command_line(wanted.delete())} failed: {last_words(result)}")
     while not gcloud.dry_run and read_state(gcloud, wanted)[0] != ABSENT:
         time.sleep(poll)
     return True

@@ -103,8 +103,8 @@ ls -R {place} > /dev/null"""
 
 def read_status(output: str) -> list[tuple[str, str, int | None]]:
     """(worker, state, exit code or None) of each worker that answered `STATUS`."""
-    found = _STATUS.findall(output)
-    return [(name, state, int(code) if code else None) for name, state, code in found]
+    matches = _STATUS.findall(output)
+    return [(name, state, int(code) if code else None) for name, state, code in matches]
 
 
 def _word(word: str) -> str:

@@ -12,7 +12,7 @@ from medst_jax.commands.pod.slice import PodError, Slice
 
 # Ends after which the same command goes on from the last checkpoint: saved after SIGTERM, killed
 # by SIGTERM before it could, killed by SIGKILL, aborted because another worker had gone.
-AGAIN = (75, 143, 137, 134)
+RESTART_CODES = (75, 143, 137, 134)
 _PATIENCE = 5  # failed calls in a row, before that is an error
 
 
@@ -82,10 +82,10 @@ class Watch:
         if state == queued.ABSENT:
             if self._was_active:
                 self._was_active = False
-                self._begin_again(f"{name} is gone")
+                self._count_restart(f"{name} is gone")
             self._request()
         elif state == queued.SUSPENDED or (state == queued.FAILED and self._was_active):
-            # What a preemption leaves cannot be started: it is deleted and made anew.
+            # What a preemption leaves cannot be started: it is deleted and requested again.
             self._say(f"{name}: {state}, deleting what is left")
             self._was_active = True
             queued.delete(self._gcloud, self._wanted, self._job.poll)
@@ -96,9 +96,11 @@ class Watch:
         return False
 
     def _look_at_workers(self) -> bool:
-        found = workers.statuses(self._gcloud, self._wanted)
-        states, codes = {state for _, state, _ in found}, [code for _, _, code in found]
-        broken = [(name, code) for name, _, code in found if code not in (None, 0, *AGAIN)]
+        statuses = workers.statuses(self._gcloud, self._wanted)
+        states, codes = {state for _, state, _ in statuses}, [code for _, _, code in statuses]
+        broken = [
+            (name, code) for name, _, code in statuses if code not in (None, 0, *RESTART_CODES)
+        ]
         if broken:
             self._fail(*broken[0])
         if "bare" in states:
@@ -109,7 +111,7 @@ class Watch:
             self._say("finished on all workers")
             return True
         elif "running" not in states:
-            self._begin_again(f"the run ended: {_counted(found)}")
+            self._count_restart(f"the run ended: {_count_by_kind(statuses)}")
             self._start()
         return False
 
@@ -132,7 +134,7 @@ class Watch:
         workers.start(self._gcloud, self._wanted, self._job.program, keep=True)
         self._starting = False
 
-    def _begin_again(self, why: str) -> None:
+    def _count_restart(self, why: str) -> None:
         self._restarts += 1
         if self._restarts > self._job.max_restarts:
             raise PodError(f"{why}; that was restart {self._job.max_restarts}, the last allowed")
@@ -147,6 +149,6 @@ class Watch:
         )
 
 
-def _counted(found: Sequence[tuple[str, str, int | None]]) -> str:
-    kinds = [state if code is None else f"exit code {code}" for _, state, code in found]
+def _count_by_kind(statuses: Sequence[tuple[str, str, int | None]]) -> str:
+    kinds = [state if code is None else f"exit code {code}" for _, state, code in statuses]
     return ", ".join(f"{kinds.count(kind)} x {kind}" for kind in sorted(set(kinds)))

@@ -59,10 +59,10 @@ def statuses(gcloud: Gcloud, wanted: Slice) -> list[tuple[str, str, int | None]]
     Raises:
       CallError: a slice did not answer.
     """
-    found = [scripts.read_status(r.output) for r in everywhere(gcloud, wanted, scripts.STATUS)]
-    if not all(found):
+    by_node = [scripts.read_status(r.output) for r in everywhere(gcloud, wanted, scripts.STATUS)]
+    if not all(by_node):
         raise CallError(f"no worker of a slice of {wanted.name} answered")
-    return [one for of_node in found for one in of_node]
+    return [one for of_node in by_node for one in of_node]
 
 
 def tail(gcloud: Gcloud, wanted: Slice, worker: str, lines: int = 30) -> str:
