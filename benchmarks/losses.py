@@ -12,7 +12,6 @@ import dataclasses
 import importlib.util
 import json
 import os
-import pathlib
 import statistics
 import subprocess
 import sys
@@ -24,8 +23,6 @@ import jax.numpy as jnp
 from jax.experimental import topologies
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 from medst_jax import losses
 from medst_jax.parallel.mesh import BATCH_AXES, make_mesh

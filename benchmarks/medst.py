@@ -24,8 +24,6 @@ import numpy as np
 from absl import app, flags
 
 _WORKER = pathlib.Path(__file__).with_name("torch_medst.py")
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
 from medst_jax.benchmarks.other_python import answer
 from medst_jax.benchmarks.train_steps import VOCABULARY, JaxStep
 from medst_jax.configs import medst

@@ -10,23 +10,28 @@ import json
 from typing import Any
 
 from absl import app, flags
-from ml_collections import config_flags
 
-from medst_jax.benchmarks.train_steps import measure, table
+from medst_jax import config_flag
 
-__all__ = ["run", "table"]
-
-_CONFIG = config_flags.DEFINE_config_file("config")
+_CONFIG = config_flag.define("config")
 _STEPS = flags.DEFINE_integer("steps", 10, "Timed steps of a turn.", lower_bound=1)
 _TORCH = flags.DEFINE_string("torch_python", "", "An interpreter that has torch, to compare with.")
 
 
 def run() -> dict[str, Any]:
     """What the flags ask for."""
+    # JAX only now: flags are parsed, and help printed, without it.
+    from medst_jax.benchmarks.train_steps import measure
+
     if _CONFIG.value is None:
         raise ValueError("--config is required, for example --config=configs/clip.py:smoke")
     config = json.loads(json.dumps(_CONFIG.value.to_dict()))
     return measure(config, _STEPS.value, _TORCH.value)
+
+
+def table(row: dict[str, Any]) -> str:
+    """For people."""
+    return "\n".join(f"{key:>26}  {value}" for key, value in row.items())
 
 
 def main(_: list[str]) -> None:

@@ -19,8 +19,6 @@ from typing import Any
 import jax
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
 from medst_jax import systems
 from medst_jax.benchmarks.other_python import answer
 from medst_jax.data.batch import batch_spec, keys_of
@@ -163,8 +161,3 @@ def torch_seconds(python: str, config: Mapping[str, Any], steps: int) -> dict[st
     """
     values = json.dumps({"config": config, "steps": steps, "vocabulary": VOCABULARY})
     return answer(python, pathlib.Path(__file__).with_name("torch_step.py"), values)
-
-
-def table(row: dict[str, Any]) -> str:
-    """For people."""
-    return "\n".join(f"{key:>26}  {value}" for key, value in row.items())

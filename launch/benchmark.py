@@ -23,6 +23,8 @@ from absl import app, flags
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+from medst_jax.commands.parts.parse import parse_flags
+
 _WHAT = flags.DEFINE_enum("what", None, ["input", "step", "losses"], "What to measure.")
 _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 
@@ -57,7 +59,7 @@ def _parse(argv: list[str]) -> list[str]:
         if word.partition("=")[0].lstrip("-") == "what" and name in _MODULES:
             importlib.import_module(_MODULES[name])
     flags.mark_flag_as_required("what")
-    return app.parse_flags_with_usage(argv)
+    return parse_flags(argv)
 
 
 if __name__ == "__main__":

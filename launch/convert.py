@@ -12,16 +12,11 @@ import pathlib
 import sys
 
 from absl import app, flags
-from etils import epath
 
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from medst_jax.export.errors import ExportError
-from medst_jax.export.pickled import read_pickled
-from medst_jax.models.weights import weights_file
-from medst_jax.models.weights.pretrained import from_pretrained
-from medst_jax.models.weights.weights_file import PretrainedError
+from medst_jax.commands.parts.parse import parse_flags
 
 _INPUT = flags.DEFINE_string("input", None, "The pickled checkpoint.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "A .safetensors file to write.", required=True)
@@ -32,6 +27,15 @@ _LAYOUT = flags.DEFINE_string("layout", None, "Read the result back as this layo
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    # JAX only now: flags are parsed, and help printed, without it.
+    from etils import epath
+
+    from medst_jax.export.errors import ExportError
+    from medst_jax.export.pickled import read_pickled
+    from medst_jax.models.weights import weights_file
+    from medst_jax.models.weights.pretrained import from_pretrained
+    from medst_jax.models.weights.weights_file import PretrainedError
+
     target = epath.Path(_OUTPUT.value)
     try:
         if target.suffix != ".safetensors":
@@ -52,4 +56,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -10,48 +10,38 @@ Writes metrics.json (one row per number), predictions.npz (for paired comparison
 report.html into the output folder, and prints the table.
 """
 
-import datetime
 import pathlib
 import sys
 from typing import cast
 
-import jax
 from absl import app, flags
-from etils import epath
-from ml_collections import config_flags
 
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from medst_jax.data.images.pixels import Fit
-from medst_jax.data.images.preprocess import Preprocess
-from medst_jax.data.mixture.data_options import DataOptions
-from medst_jax.evaluate.report.page import HEADLINES, ReportOptions, write_report
-from medst_jax.evaluate.statistics.predictions import write_predictions
-from medst_jax.evaluate.statistics.rows import format_table, write_rows
-from medst_jax.evaluate.subjects.baselines import BASELINES, PixelEmbedder
-from medst_jax.evaluate.subjects.cautions import SystemUnderTest
-from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
-from medst_jax.evaluate.subjects.embedder import Embedder
-from medst_jax.evaluate.subjects.feature_table import feature_table_context
-from medst_jax.evaluate.subjects.imported import import_system
-from medst_jax.evaluate.suite import parse_suite, run_suite
-from medst_jax.models.weights.layout_registry import LAYOUTS
-from medst_jax.options import parse
-from medst_jax.train.checkpoint import CheckpointError, load_system
+from medst_jax import config_flag
+from medst_jax.commands.parts.parse import parse_flags
+from medst_jax.data.images import Fit
+
+# The keys of tables in files that import JAX.
+BASELINES = ("frame_pixels", "all_pixels")
+LAYOUTS = (
+    *("torchvision", "timm", "hf-bert", "hf-swin", "biovil", "biovil-t"),
+    *("mgca", "medst", "gloria", "dlilp", "cxr-clip", "open-clip"),
+)
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir of a training run.")
 _BASELINE = flags.DEFINE_enum(
-    "baseline", None, list(BASELINES), "Pixels as features, in place of a checkpoint."
+    "baseline", None, BASELINES, "Pixels as features, in place of a checkpoint."
 )
-_SUITE = config_flags.DEFINE_config_file("suite", lock_config=True)
+_SUITE = config_flag.define("suite", config_flag.SUITES)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared data; default: that of the training.")
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; default: the newest.")
 _EMA = flags.DEFINE_bool("ema", False, "Evaluate the moving average of the parameters.")
 _BATCH = flags.DEFINE_integer("batch_size", 64, "Images or texts per call.", lower_bound=1)
 _WEIGHTS = flags.DEFINE_string("weights", None, "File or folder of another project's weights.")
-_LAYOUT = flags.DEFINE_enum("layout", None, list(LAYOUTS), "Names in the file of --weights.")
+_LAYOUT = flags.DEFINE_enum("layout", None, LAYOUTS, "Names in the file of --weights.")
 _FEATURES = flags.DEFINE_string("features", None, "An .npz of image_id [N] and features [N, D].")
 _SIZE = flags.DEFINE_integer(
     "size", None, "Image side: of --weights, and of --baseline, 64 if not given.", lower_bound=8
@@ -74,19 +64,42 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     if not _SUITE.value:
         raise app.UsageError("give --suite=FILE")
-    sources = (
-        (_CHECKPOINT, _checkpoint),
-        (_WEIGHTS, _weights),
-        (_FEATURES, _features),
-        (_BASELINE, _baseline),
-    )
-    given = [(flag.value, read) for flag, read in sources if flag.value]
+    sources = (_CHECKPOINT, _WEIGHTS, _FEATURES, _BASELINE)
+    given = [flag.name for flag in sources if flag.value]
     if len(given) != 1:
-        raise app.UsageError(f"give one of {', '.join(f'--{flag.name}' for flag, _ in sources)}")
-    (source, read), *_ = given
+        raise app.UsageError(f"give one of {', '.join(f'--{flag.name}' for flag in sources)}")
+    _check(given[0])
+    # JAX only now: flags are parsed, and help printed, without it.
+    from etils import epath
+
+    from medst_jax.commands.parts.subject import Request, subject_of
+    from medst_jax.evaluate.report.page import HEADLINES, ReportOptions, write_report
+    from medst_jax.evaluate.statistics.predictions import write_predictions
+    from medst_jax.evaluate.statistics.rows import format_table, write_rows
+    from medst_jax.evaluate.suite import parse_suite, run_suite
+    from medst_jax.train.checkpoint import CheckpointError
+
+    request = Request(
+        checkpoint=_CHECKPOINT.value,
+        step=_STEP.value,
+        ema=_EMA.value,
+        weights=_WEIGHTS.value,
+        layout=_LAYOUT.value,
+        channels=_CHANNELS.value,
+        mean=_statistic(_MEAN.value),
+        std=_statistic(_STD.value),
+        text_length=_LENGTH.value,
+        features=_FEATURES.value,
+        baseline=_BASELINE.value,
+        data_dir=_DATA_DIR.value,
+        size=_SIZE.value,
+        fit=cast(Fit, _FIT.value),
+        batch_size=_BATCH.value,
+        name=_NAME.value,
+    )
     try:
         options, tasks = parse_suite(_SUITE.value)
-        context, system, facts = read(source)
+        context, system, facts = subject_of(request)
         result = run_suite(options, tasks, context, system)
     except (CheckpointError, FileNotFoundError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
@@ -104,35 +117,16 @@ def main(argv: list[str]) -> None:
     print(f"report: {output / 'report.html'}")
 
 
-def _checkpoint(workdir: str) -> tuple[EvaluationContext, SystemUnderTest, dict[str, str]]:
-    loaded = load_system(workdir, step=_STEP.value, ema=_EMA.value)
-    data = parse(DataOptions, loaded.config["data"], "config.data")
-    embedder = Embedder(loaded.system, loaded.tokenizer, data.size, data.text_length, _BATCH.value)
-    evaluation_data = EvaluationData(_DATA_DIR.value or data.data_dir, data.size, data.fit)
-    system = SystemUnderTest(
-        name=_NAME.value or loaded.name,
-        seed=int(loaded.config["seed"]),
-        stamp=loaded.stamp,
-        trained={name: options.split for name, options in data.mixture.items()},
-    )
-    facts = {"checkpoint": workdir, "step": str(loaded.step), **_environment()}
-    return EvaluationContext(embedder, evaluation_data), system, facts
-
-
-def _weights(path: str) -> tuple[EvaluationContext, SystemUnderTest, dict[str, str]]:
-    if not _LAYOUT.value:
+def _check(source: str) -> None:
+    """Raise a UsageError for flags that the source of features needs and lacks."""
+    if source == "weights" and not _LAYOUT.value:
         raise app.UsageError(f"--weights needs --layout, one of {', '.join(LAYOUTS)}")
-    if _SIZE.value is None:
+    if source == "weights" and _SIZE.value is None:
         raise app.UsageError(
             "--weights needs --size, the image side that the encoder was trained at"
         )
-    mean, std = (_statistic(flag.value) for flag in (_MEAN, _STD))
-    preprocess = Preprocess(_SIZE.value, cast(Fit, _FIT.value), mean, std, _CHANNELS.value)
-    imported, tokenizer = import_system(path, _LAYOUT.value, preprocess)
-    embedder = Embedder(imported, tokenizer, _SIZE.value, _LENGTH.value, _BATCH.value)
-    context = EvaluationContext(embedder, _evaluation_data())
-    name = _NAME.value or pathlib.Path(path).name
-    return context, SystemUnderTest(name), {"weights": path, **_environment()}
+    if source != "checkpoint" and _DATA_DIR.value is None:
+        raise app.UsageError("without --checkpoint, give --data_dir=FOLDER")
 
 
 def _statistic(values: list[str]) -> float | tuple[float, ...]:
@@ -140,32 +134,5 @@ def _statistic(values: list[str]) -> float | tuple[float, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def _features(path: str) -> tuple[EvaluationContext, SystemUnderTest, dict[str, str]]:
-    context = feature_table_context(path, _evaluation_data())
-    name = _NAME.value or pathlib.Path(path).stem
-    return context, SystemUnderTest(name), {"features": path, **_environment()}
-
-
-def _baseline(name: str) -> tuple[EvaluationContext, SystemUnderTest, dict[str, str]]:
-    context = EvaluationContext(PixelEmbedder(name, _side()), _evaluation_data())
-    return context, SystemUnderTest(_NAME.value or name), {"baseline": name, **_environment()}
-
-
-def _evaluation_data() -> EvaluationData:
-    """For contestants that were not trained here, and so know no data folder."""
-    if _DATA_DIR.value is None:
-        raise app.UsageError("without --checkpoint, give --data_dir=FOLDER")
-    return EvaluationData(_DATA_DIR.value, _side(), cast(Fit, _FIT.value))
-
-
-def _side() -> int:
-    return _SIZE.value or 64
-
-
-def _environment() -> dict[str, str]:
-    today = datetime.date.today().isoformat()
-    return {"date": today, "jax": jax.__version__, "device": jax.devices()[0].device_kind}
-
-
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -13,16 +13,13 @@ import pathlib
 import sys
 
 from absl import app, flags
-from etils import epath
 
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from medst_jax.export.checkpoint import FORMATS, export_checkpoint, read_rows
-from medst_jax.export.errors import ExportError
-from medst_jax.models.weights.weights_file import PretrainedError
-from medst_jax.train.checkpoint import CheckpointError, load_system
-from medst_jax.train.workdir import SUMMARY, WorkdirError, read_json
+from medst_jax.commands.parts.parse import parse_flags
+
+FORMATS = ("safetensors", "stablehlo")
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir of a training run.", required=True)
 _FORMAT = flags.DEFINE_enum("format", "safetensors", FORMATS, "What to write.")
@@ -35,6 +32,15 @@ _EMA = flags.DEFINE_bool("ema", False, "Use the moving average of the parameters
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    # JAX only now: flags are parsed, and help printed, without it.
+    from etils import epath
+
+    from medst_jax.export.checkpoint import export_checkpoint, read_rows
+    from medst_jax.export.errors import ExportError
+    from medst_jax.models.weights.weights_file import PretrainedError
+    from medst_jax.train.checkpoint import CheckpointError, load_system
+    from medst_jax.train.workdir import SUMMARY, WorkdirError, read_json
+
     found = epath.Path(_CHECKPOINT.value) / "metrics.json"
     metrics = _METRICS.value or (found if found.exists() else None)
     try:
@@ -55,4 +61,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -21,6 +21,7 @@ from absl import app, flags, logging
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.data.records import schema
 from medst_jax.data.records.studies import MissingDataError
 from medst_jax.data_pipelines import registry
@@ -182,4 +183,4 @@ def _audit() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

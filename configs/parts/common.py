@@ -11,8 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict, config_dict
 
 from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
-from medst_jax.train.initial_weights import InitOptions
-from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
+from medst_jax.train.options import InitOptions, MeshOptions, OptimizerOptions, TrainOptions
 
 VARIANTS = ("", "smoke", "tiny")
 # Three of four sentences of an impression affirm a finding, of a whole report one of three: a

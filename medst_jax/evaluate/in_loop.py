@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from etils import epath
 
-from medst_jax.data.images.pixels import Fit
+from medst_jax.data.images import Fit
 from medst_jax.evaluate.registry import parse_protocol
 from medst_jax.evaluate.statistics.measure import available, statistic
 from medst_jax.evaluate.statistics.outcome import Outcome

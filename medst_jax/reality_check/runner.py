@@ -12,6 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from medst_jax.command_line import started
+from medst_jax.config_flag import CONFIGS
 from medst_jax.reality_check.cells import Cell
 from medst_jax.reality_check.claim import claim
 from medst_jax.reality_check.record import CellError, check_folder, claim_folder
@@ -24,7 +26,7 @@ class CellRunner:
     """Trains and evaluates the cells of a check.
 
     Attributes:
-      root: of the code: the folder of `launch/` and `configs/`.
+      root: the clone whose `launch/` holds the commands; None for those of this code.
       output: each cell gets a folder here.
       suite: file of the suite, with its variant.
       digest: of what the suite evaluates.
@@ -36,7 +38,7 @@ class CellRunner:
       values: digest of the training config of each cell, by the cell's name, before flags.
     """
 
-    root: pathlib.Path
+    root: pathlib.Path | None
     output: pathlib.Path
     suite: str
     digest: str
@@ -104,7 +106,7 @@ class CellRunner:
         folder = self.folder(cell)
         claim_folder(folder, self.record(cell))
         evaluate = [
-            "launch/evaluate.py",
+            "evaluate",
             f"--suite={self.suite}",
             f"--data_dir={self.data_dir}",
             f"--output={folder / 'evaluation'}",
@@ -113,8 +115,8 @@ class CellRunner:
             self._run_command(folder, [*evaluate, *cell.evaluate, f"--name={cell.name}"])
             return
         train = (
-            "launch/train.py",
-            f"--config={self.root}/configs/{cell.config}.py:{cell.variant_of(self.variant)}",
+            "train",
+            f"--config={CONFIGS / cell.config}.py:{cell.variant_of(self.variant)}",
             f"--workdir={folder}",
             f"--config.seed={cell.seed}",
             f"--config.data.data_dir={self.data_dir}",
@@ -125,18 +127,19 @@ class CellRunner:
         self._run_command(folder, [*evaluate, f"--checkpoint={folder}", f"--name={cell.config}"])
 
     def _run_command(self, folder: pathlib.Path, command: Sequence[str]) -> None:
-        script, *arguments = command
+        name, *arguments = command
+        script = self.root and [sys.executable, str(self.root / "launch" / f"{name}.py")]
         log = folder / "output.txt"
         with log.open("a") as file:
             done = subprocess.run(
-                [sys.executable, str(self.root / script), *arguments],
+                [*(script or started(name)), *arguments],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 check=False,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
         if done.returncode:
-            raise CellError(f"{script} ended with code {done.returncode}; see {log}")
+            raise CellError(f"{name} ended with code {done.returncode}; see {log}")
 
 
 Workshop = CellRunner  # its name in scripts of the first edition

@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Systems by name: the file of this folder that is named after a system defines it."""
+"""Systems by name: the file of this folder that is named after a system defines it.
+
+A system is initialised by one program, compiled for speed of compiling.
+"""
 
 import importlib
 import pkgutil
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
 from medst_jax.options import OptionError, parse
-from medst_jax.systems.parts.initialise import initialise
 from medst_jax.systems.system import System
 
 T = TypeVar("T", bound=type[System])
+M = TypeVar("M", bound=nnx.Module)
 
 _PACKAGE = "medst_jax.systems"
 _NOT_SYSTEMS = ("parts", "registry", "system")
@@ -66,3 +73,17 @@ def build(name: str, **options: Any) -> System:
     cls = system_class(name)
     parsed = parse(cls.Options, options, "config.system")
     return initialise(lambda: cls(parsed))
+
+
+def compiler_options() -> dict[str, int] | None:
+    """Options for a program that runs once: on CPUs, LLVM's optimiser costs more than it saves."""
+    return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+
+
+def initialise(make: Callable[[], M]) -> M:
+    """`make()`, its random draws in one program; under an outer trace they join that program."""
+    if isinstance(jnp.zeros(()), jax.core.Tracer):
+        return make()
+    graphdef = nnx.split(nnx.eval_shape(make))[0]
+    arrays = jax.jit(lambda: nnx.split(make())[1], compiler_options=compiler_options())()
+    return nnx.merge(graphdef, arrays)

@@ -4,7 +4,6 @@
 import dataclasses
 import hashlib
 import logging
-from typing import Literal
 
 import jax
 import numpy as np
@@ -18,34 +17,10 @@ from medst_jax.models.weights import foreign, weights_file
 from medst_jax.models.weights.layout_registry import LAYOUTS, OWN_LAYOUT
 from medst_jax.options import OptionError
 from medst_jax.systems.system import System
+from medst_jax.train.options import InitOptions
 from medst_jax.train.state import TrainState
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class InitOptions:
-    """Where the encoders' first weights come from; an empty path leaves an encoder random.
-
-    Attributes:
-      image: file or folder of safetensors for the image encoder.
-      text: the same for the text encoder.
-      layout: names in both files, a key of `models.LAYOUTS`; by default those of the encoder's
-        own library. A larger checkpoint such as "mgca" may serve for both. An encoder of two
-        views can start from a ViT ("timm", "mgca"), whose MLPs become both experts.
-      text_layout: of the text encoder's file where it differs.
-      input_channels: "sum" lets a one-channel encoder start from a three-channel one.
-      positions: "resize" fits position embeddings of another image size or text length.
-      layers: "first" takes the first layers of a deeper file.
-    """
-
-    image: str = ""
-    text: str = ""
-    layout: str = ""
-    text_layout: str = ""
-    input_channels: Literal["exact", "sum"] = "exact"
-    positions: Literal["exact", "resize"] = "exact"
-    layers: Literal["exact", "first"] = "exact"
 
 
 def load_initial(

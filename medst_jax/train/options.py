@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sections `train`, `optimizer` and `mesh` of a configuration."""
+"""The sections `train`, `optimizer`, `mesh` and `init` of a configuration."""
 
 import dataclasses
 from typing import Literal
@@ -108,3 +108,28 @@ class MeshOptions:
     data: int = -1
     fsdp: int = 1
     tensor: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class InitOptions:
+    """Where the encoders' first weights come from; an empty path leaves an encoder random.
+
+    Attributes:
+      image: file or folder of safetensors for the image encoder.
+      text: the same for the text encoder.
+      layout: names in both files, a key of `models.LAYOUTS`; by default those of the encoder's
+        own library. A larger checkpoint such as "mgca" may serve for both. An encoder of two
+        views can start from a ViT ("timm", "mgca"), whose MLPs become both experts.
+      text_layout: of the text encoder's file where it differs.
+      input_channels: "sum" lets a one-channel encoder start from a three-channel one.
+      positions: "resize" fits position embeddings of another image size or text length.
+      layers: "first" takes the first layers of a deeper file.
+    """
+
+    image: str = ""
+    text: str = ""
+    layout: str = ""
+    text_layout: str = ""
+    input_channels: Literal["exact", "sum"] = "exact"
+    positions: Literal["exact", "resize"] = "exact"
+    layers: Literal["exact", "first"] = "exact"

@@ -21,8 +21,9 @@ from medst_jax.parallel.processes import local_rows, wait_for_all
 from medst_jax.train import workdir as records
 from medst_jax.train.assembly import assemble
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
-from medst_jax.train.initial_weights import InitOptions, load_initial
+from medst_jax.train.initial_weights import load_initial
 from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
+from medst_jax.train.options import InitOptions
 from medst_jax.train.runtime import compiling
 from medst_jax.train.state import init_state, skeleton, split
 from medst_jax.train.step import TrainStep

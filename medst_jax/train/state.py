@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding
 from medst_jax.parallel.rules import Rules
 from medst_jax.parallel.sharding import replicated, variables_by_path
 from medst_jax.parallel.state_sharding import state_shardings
-from medst_jax.systems.parts.initialise import compiler_options
+from medst_jax.systems.registry import compiler_options
 from medst_jax.systems.system import System
 
 Arrays = dict[str, jax.Array]

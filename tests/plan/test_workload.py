@@ -8,7 +8,7 @@ import jax
 import pytest
 
 import medst_jax.train.run as training
-from medst_jax.commands import train
+from medst_jax.commands.parts import training as command
 from medst_jax.configs import siglip_b16
 from medst_jax.data_pipelines.fixture import write_fixture
 from medst_jax.data_pipelines.vocabulary import train_vocabulary
@@ -50,7 +50,7 @@ def test_the_planned_program_is_the_trained_program(config, tmp_path, monkeypatc
 
     monkeypatch.setattr(training, "_compiled", record)
     with pytest.raises(_Stop):
-        train._train(config, str(tmp_path / "run"))
+        command.train(config, str(tmp_path / "run"))
     planned = make_workload(config, _here(), sizes_of(config)).lower().as_text()
     assert planned == lowered[0]
     other = copy.deepcopy(config)

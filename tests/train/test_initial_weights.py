@@ -17,7 +17,8 @@ from medst_jax.models import PretrainedError, ViT, ViTOptions, save_pretrained
 from medst_jax.models.weights.foreign import arrays
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel import make_mesh
-from medst_jax.train.initial_weights import InitOptions, load_initial
+from medst_jax.train.initial_weights import load_initial
+from medst_jax.train.options import InitOptions
 from medst_jax.train.state import abstract_system, init_state
 from tests.models import compiled
 

@@ -2,14 +2,13 @@
 """Stored image bytes to the square grey uint8 images that a batch holds; host side."""
 
 import io
-from typing import Literal
 
 import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image
 
-Fit = Literal["pad", "crop"]
+from medst_jax.data.images import Fit
 
 _JPEG = b"\xff\xd8"
 

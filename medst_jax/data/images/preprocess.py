@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from medst_jax.data.images.pixels import Fit, fit_affine
+from medst_jax.data.images import Fit
 from medst_jax.options import OptionError, parse
 
 Statistic = float | tuple[float, ...]
@@ -77,6 +77,9 @@ class Preprocess:
         Returns:
           float32 [..., 4] in [0, size]; a box cropped away has no area.
         """
+        # Here, because a model is built without the image decoders that this file imports.
+        from medst_jax.data.images.pixels import fit_affine
+
         corners = np.asarray(box, np.float64).reshape(-1, 2)
         if stored_from_source is not None:
             corners = _transform(np.asarray(stored_from_source, np.float64), corners)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medst_jax.data.images.pixels import Fit, decode, decode_jpeg, fit_square, is_jpeg_of
+from medst_jax.data.images import Fit
+from medst_jax.data.images.pixels import decode, decode_jpeg, fit_square, is_jpeg_of
 from medst_jax.data.loader.lazy_study import LazyStudy
 from medst_jax.data.loader.study_cache import EMPTY, UNCACHED, StudyCache
 from medst_jax.data.mixture.mixture import Corpus

@@ -4,13 +4,14 @@
 import dataclasses
 from typing import Literal
 
-from medst_jax.data.images.pixels import Fit
+from medst_jax.data.images import Fit
 from medst_jax.data.mixture.policy import Treatment
-from medst_jax.data.mixture.text_sampling import DESCRIBING
 from medst_jax.options import OptionError
 from medst_jax.text.prompts import BankName
 
 Shuffle = Literal["none", "pairs", "labels", "both", "within_patient", "prior", "windows", "order"]
+# Sections of a report that describe the images.
+DESCRIBING = ("findings", "impression", "findings and impression", "conclusion")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from medst_jax.data.batch import TEXT_NONE, TEXT_PROMPT, TEXT_REPORT
+from medst_jax.data.mixture.data_options import DESCRIBING
 from medst_jax.data.mixture.labels import merge_codes, to_union
 from medst_jax.data.mixture.prompts import OTHER, prompt
 from medst_jax.data.records.schema import BLANK, NEGATIVE, OUTSIDE, POSITIVE, UNCERTAIN
@@ -21,7 +22,6 @@ _POLARITIES: dict[int, Polarity] = {
     UNCERTAIN: "uncertain",
 }
 
-DESCRIBING = ("findings", "impression", "findings and impression", "conclusion")
 # Sections that say why or how the image was made, or who was told; never a description of it.
 CONTEXT = (
     "addendum",

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from etils import epath
 
-from medst_jax.data.images.pixels import Fit
+from medst_jax.data.images import Fit
 from medst_jax.data.mixture.exclusion import read_exclusion
 from medst_jax.data.records.annotations import (
     CONFIGS,

@@ -14,35 +14,50 @@ from medst_jax import models
 from medst_jax.options import OptionError, parse
 from medst_jax.systems.parts.options import ImageOptions, ImageTextOptions
 
-IMAGE_ENCODERS: dict[str, tuple[type, Callable[[], Any]]] = {
-    "resnet50": (models.ResNet, models.ResNetOptions.resnet50),
-    "resnet_small": (models.ResNet, models.ResNetOptions.small),
-    "grid_resnet256": (models.GridResNet, functools.partial(models.grid_resnet_options, 256)),
-    "grid_resnet2048": (models.GridResNet, functools.partial(models.grid_resnet_options, 2048)),
-    "vit_b16": (models.ViT, models.ViTOptions.vit_b16),
-    "vit_small": (models.ViT, models.ViTOptions.small),
-    "view_experts_b16": (models.MixtureOfViewExperts, models.ViTOptions.vit_b16),
-    "view_experts_small": (models.MixtureOfViewExperts, models.ViTOptions.small),
-    "view_experts_hybrid_small": (
+# A module and what makes its default options. Called only for the name that a configuration
+# gives: `models` then reads the one file that defines the encoder.
+Choice = Callable[[], tuple[type, Callable[..., Any]]]
+IMAGE_ENCODERS: dict[str, Choice] = {
+    "resnet50": lambda: (models.ResNet, models.ResNetOptions.resnet50),
+    "resnet_small": lambda: (models.ResNet, models.ResNetOptions.small),
+    "grid_resnet256": lambda: (
+        models.GridResNet,
+        functools.partial(models.grid_resnet_options, 256),
+    ),
+    "grid_resnet2048": lambda: (
+        models.GridResNet,
+        functools.partial(models.grid_resnet_options, 2048),
+    ),
+    "vit_b16": lambda: (models.ViT, models.ViTOptions.vit_b16),
+    "vit_small": lambda: (models.ViT, models.ViTOptions.small),
+    "view_experts_b16": lambda: (models.MixtureOfViewExperts, models.ViTOptions.vit_b16),
+    "view_experts_small": lambda: (models.MixtureOfViewExperts, models.ViTOptions.small),
+    "view_experts_hybrid_small": lambda: (
         models.HybridViewExperts,
         models.HybridViewExpertsOptions.small,
     ),
-    "swin_tiny": (models.Swin, models.SwinOptions.tiny),
-    "swin_small": (models.Swin, models.SwinOptions.small),
-    "hybrid_temporal": (models.HybridTemporalEncoder, models.HybridTemporalOptions.biovil_t),
-    "hybrid_temporal_small": (models.HybridTemporalEncoder, models.HybridTemporalOptions.small),
-    "clip_b32": (models.ClipImage, models.ClipImageOptions.vit_b32),
+    "swin_tiny": lambda: (models.Swin, models.SwinOptions.tiny),
+    "swin_small": lambda: (models.Swin, models.SwinOptions.small),
+    "hybrid_temporal": lambda: (
+        models.HybridTemporalEncoder,
+        models.HybridTemporalOptions.biovil_t,
+    ),
+    "hybrid_temporal_small": lambda: (
+        models.HybridTemporalEncoder,
+        models.HybridTemporalOptions.small,
+    ),
+    "clip_b32": lambda: (models.ClipImage, models.ClipImageOptions.vit_b32),
 }
 _FIXED_SIZE = ("vit", "view_experts", "swin", "clip")  # take images of one size
-AUTOENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
-    "variational": (models.VariationalAutoencoder, models.VariationalOptions),
-    "variational_small": (models.VariationalAutoencoder, models.VariationalOptions.small),
+AUTOENCODERS: dict[str, Choice] = {
+    "variational": lambda: (models.VariationalAutoencoder, models.VariationalOptions),
+    "variational_small": lambda: (models.VariationalAutoencoder, models.VariationalOptions.small),
 }
-TEXT_ENCODERS: dict[str, tuple[type, Callable[..., Any]]] = {
-    "bert_base": (models.Bert, models.BertOptions.bert_base),
-    "bert_small": (models.Bert, models.BertOptions.small),
-    "transformer_b": (models.TextTransformer, models.TextTransformerOptions.base),
-    "transformer_small": (models.TextTransformer, models.TextTransformerOptions.small),
+TEXT_ENCODERS: dict[str, Choice] = {
+    "bert_base": lambda: (models.Bert, models.BertOptions.bert_base),
+    "bert_small": lambda: (models.Bert, models.BertOptions.small),
+    "transformer_b": lambda: (models.TextTransformer, models.TextTransformerOptions.base),
+    "transformer_small": lambda: (models.TextTransformer, models.TextTransformerOptions.small),
 }
 
 
@@ -62,7 +77,7 @@ def autoencoder(options: ImageOptions, *, outputs: int, rngs: nnx.Rngs) -> Any:
 
 def temporal_encoder(
     options: ImageOptions, pooler: Mapping[str, Any], *, rngs: nnx.Rngs
-) -> models.HybridTemporalEncoder:
+) -> "models.HybridTemporalEncoder":
     """The ResNet of `options.image` on an image and its prior, and the pooler that compares them.
 
     `pooler` replaces options of `HybridTemporalOptions` other than the backbone.
@@ -85,24 +100,25 @@ def text_encoder(options: ImageTextOptions, *, rngs: nnx.Rngs) -> Any:
     return _build(TEXT_ENCODERS, options.text, fixed, "config.system.text", rngs)
 
 
-Table = Mapping[str, tuple[type, Callable[..., Any]]]
-
-
 def _build(
-    table: Table, values: Mapping[str, Any], fixed: Mapping[str, Any], where: str, rngs: nnx.Rngs
+    table: Mapping[str, Choice],
+    values: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    where: str,
+    rngs: nnx.Rngs,
 ) -> Any:
     module, options = _options(table, values, fixed, where)
     return module(options, rngs=rngs)
 
 
 def _options(
-    table: Table, values: Mapping[str, Any], fixed: Mapping[str, Any], where: str
+    table: Mapping[str, Choice], values: Mapping[str, Any], fixed: Mapping[str, Any], where: str
 ) -> tuple[type, Any]:
     """The module of a name and its options, defaults replaced by `values`."""
     name = str(values.get("name"))
     if name not in table:
         raise OptionError(f"{where}.name is {name!r}; known encoders: {', '.join(table)}")
-    module, defaults = table[name]
+    module, defaults = table[name]()
     options = defaults(**fixed)
     base = dataclasses.asdict(options)
     overrides = {k: v for k, v in values.items() if k != "name"}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training run from its configuration: input, evaluators, then the run itself."""
+
+from typing import Any
+
+from medst_jax import systems
+from medst_jax.data.loader.input import load_tokenizer, make_input
+from medst_jax.data.mixture.data_options import DataOptions
+from medst_jax.options import parse
+from medst_jax.parallel.processes import all_well
+from medst_jax.train.loop import Evaluators
+from medst_jax.train.options import TrainOptions
+from medst_jax.train.run import USER_ERRORS, RunInput, check_sections, run
+from medst_jax.train.runtime import enable_compilation_cache
+
+
+def train(config: dict[str, Any], workdir: str) -> bool:
+    """Train, or resume the training in `workdir`; whether SIGTERM stopped it before the end."""
+    error: Exception | None = None
+    try:
+        system, source, evaluators = open_run(config)
+    except USER_ERRORS as raised:
+        error = raised
+    # Data missing on one machine ends the run on all, before the others wait for it.
+    all_well(error)
+    try:
+        return run(workdir, config, system, source, evaluators).preempted
+    finally:
+        source.close()
+
+
+def open_run(config: dict[str, Any]) -> tuple[dict[str, Any], RunInput, Evaluators]:
+    """What `run` takes: the system's description, the opened input, the evaluators."""
+    check_sections(config)
+    train = parse(TrainOptions, config["train"], "config.train")
+    enable_compilation_cache(train.compilation_cache)
+    data = parse(DataOptions, config["data"], "config.data")
+    options = dict(config["system"])
+    name = options.pop("name", "")
+    tokenizer = load_tokenizer(data)
+    source = make_input(
+        data,
+        seed=config["seed"],
+        global_batch=train.batch_size,
+        tokenizer=tokenizer,
+        required_keys=systems.system_class(name).required_keys,
+    )
+    options |= {
+        "labels": list(source.labels),
+        "vocabulary_size": tokenizer.size if tokenizer else 0,
+        "seed": options.get("seed", config["seed"]),
+    }
+    evaluators = make_evaluators(config.get("evaluate", {}), tokenizer, data)
+    described = RunInput(source.batches, source.spec, source.stamp(), tokenizer, source.close)
+    return {"name": name, "options": options}, described, evaluators
+
+
+def make_evaluators(entries: dict[str, Any], tokenizer: Any, data: DataOptions) -> Evaluators:
+    """Evaluators of `config.evaluate`, whose libraries take seconds to import."""
+    if not entries:
+        return {}
+    from medst_jax.evaluate.in_loop import make_evaluator
+
+    return {k: (int(e["every"]), make_evaluator(e, tokenizer, data)) for k, e in entries.items()}

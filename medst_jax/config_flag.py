@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flags that name a configuration: a file of the user's, or one that is shipped, by its name.
+
+`--config=dlilp:smoke` is `configs/dlilp.py:smoke` wherever the package lies, and `--suite=smoke`
+is `configs/evaluate/smoke.py`.
+"""
+
+import difflib
+import pathlib
+from typing import Any
+
+from absl import flags
+from ml_collections import config_flags
+
+# Flags that `define` makes are of the module that calls it, in its help.
+flags.disclaim_key_flags()
+
+CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
+SUITES = CONFIGS / "evaluate"
+
+
+def find(argument: str, folder: pathlib.Path = CONFIGS) -> str:
+    """FILE[:VARIANT] of an argument FILE[:VARIANT] or NAME[:VARIANT].
+
+    Args:
+      argument: of a flag. A file that exists is taken as it is.
+      folder: of the shipped configurations.
+
+    Raises:
+      ValueError: there is no such file and no such name; lists those that are near.
+    """
+    name, colon, variant = argument.partition(":")
+    if pathlib.Path(name).is_file():
+        return argument
+    shipped = folder / f"{name}.py"
+    names = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    if name in names:
+        return f"{shipped}{colon}{variant}"
+    if name.endswith(".py"):
+        raise ValueError(f"there is no file {name}{_near(pathlib.Path(name).stem, names)}")
+    raise ValueError(f"no shipped configuration is named {name!r}{_near(name, names)}")
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=3)
+    if near:
+        return f"; by name: {', '.join(near)}"
+    return f"; known by name: {', '.join(names)}"
+
+
+class _Parser(flags.ArgumentParser[Any]):
+    """Another parser of files, that is given the file of a name."""
+
+    def __init__(self, of_files: flags.ArgumentParser[Any], folder: pathlib.Path) -> None:
+        self._of_files, self._folder = of_files, folder
+
+    def parse(self, argument: str) -> Any:
+        return self._of_files.parse(find(argument, self._folder))
+
+    def flag_type(self) -> str:
+        return self._of_files.flag_type()
+
+
+def define(name: str, folder: pathlib.Path = CONFIGS) -> flags.FlagHolder[Any]:
+    """Define `--NAME=CONFIGURATION` and `--NAME.KEY=VALUE`; its value is a locked ConfigDict."""
+    holder = config_flags.DEFINE_config_file(
+        name, lock_config=True, help_string="A file or a shipped name, FILE[:VARIANT]."
+    )
+    flag = flags.FLAGS[name]
+    flag.parser = _Parser(flag.parser, folder)
+    return holder
+
+
+def file_of(holder: flags.FlagHolder[Any], folder: pathlib.Path = CONFIGS) -> str:
+    """FILE[:VARIANT] of a flag that `define` made, the file as an absolute path."""
+    given = config_flags.get_config_filename(flags.FLAGS[holder.name])
+    file, colon, variant = find(given, folder).partition(":")
+    return f"{pathlib.Path(file).resolve()}{colon}{variant}"

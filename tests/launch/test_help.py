@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Help is printed and flags are parsed before JAX is imported; commands know the tables they list."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from medst_jax.evaluate.subjects.baselines import BASELINES
+from medst_jax.export.checkpoint import FORMATS
+from medst_jax.models.weights.layout_registry import LAYOUTS
+from tests.parallel.together import ROOT
+
+SCRIPTS = sorted(path.relative_to(ROOT) for path in ROOT.glob("launch/*.py") if path.stem[0] != "_")
+# Runs a script as `python SCRIPT --help`, then names the heavy modules that it imported.
+RUNNER = """
+import runpy, sys
+sys.argv = [sys.argv[1], "--help"]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    print("code", end.code)
+print("imported", *[name for name in ("jax", "jaxlib", "flax") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=str)
+def test_help_imports_no_jax(script) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    *text, code, imported = done.stdout.splitlines()
+    assert imported == "imported" and code in ("code 0", "code 1")
+    assert any(f"launch/{script.name}" in line for line in text) and "flags:" in text
+
+
+def _choices(command: str, *names: str) -> list[list[str]]:
+    """Constants of a command, which defines flags and so is imported by a process of its own."""
+    code = f"import json; from medst_jax.commands import {command} as c; "
+    code += f"print(json.dumps([{', '.join(f'c.{name}' for name in names)}]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_choices_of_flags_are_those_of_the_code() -> None:
+    assert _choices("evaluate", "BASELINES", "LAYOUTS") == [list(BASELINES), list(LAYOUTS)]
+    assert _choices("export", "FORMATS") == [list(FORMATS)]
