@@ -48,8 +48,8 @@ def main(_: list[str]) -> None:
 def versions() -> dict[str, Any]:
     """What the figures hold for."""
     names = ("jax", "jaxlib", "numpy", "simplejpeg", "opencv-python-headless", "grain")
-    found = {name: importlib.metadata.version(name) for name in names}
-    return found | {"python": platform.python_version(), "cores": os.cpu_count()}
+    installed = {name: importlib.metadata.version(name) for name in names}
+    return installed | {"python": platform.python_version(), "cores": os.cpu_count()}
 
 
 def _parse(argv: list[str]) -> list[str]:

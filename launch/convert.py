@@ -49,8 +49,8 @@ def main(argv: list[str]) -> None:
         print(f"{target}: {len(tensors)} tensors, {size / 2**20:.1f} MiB")
         if _LAYOUT.value:
             module, tokenizer = from_pretrained(target, _LAYOUT.value)
-            found = "its tokenizer" if tokenizer else "no tokenizer files beside it"
-            print(f"read back as {_LAYOUT.value}: {type(module).__name__}, {found}")
+            tokenizer_note = "its tokenizer" if tokenizer else "no tokenizer files beside it"
+            print(f"read back as {_LAYOUT.value}: {type(module).__name__}, {tokenizer_note}")
     except (ExportError, PretrainedError) as error:
         raise SystemExit(f"error: {error}") from None
 

@@ -41,8 +41,8 @@ def main(argv: list[str]) -> None:
     from medst_jax.train.checkpoint import CheckpointError, load_system
     from medst_jax.train.workdir import SUMMARY, WorkdirError, read_json
 
-    found = epath.Path(_CHECKPOINT.value) / "metrics.json"
-    metrics = _METRICS.value or (found if found.exists() else None)
+    beside = epath.Path(_CHECKPOINT.value) / "metrics.json"
+    metrics = _METRICS.value or (beside if beside.exists() else None)
     try:
         rows = read_rows(metrics) if metrics else []
         loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)

@@ -147,8 +147,10 @@ def _report(result: BuildResult) -> None:
             f"  {split}: {count['patients']} patients, {count['studies']} studies, "
             f"{count['images']} images, {count['studies_with_text']} with text"
         )
-    for config, made in result.annotations.items():
-        counts = ", ".join(f"{split} {n['records']}" for split, n in made["splits"].items())
+    for config, annotation_info in result.annotations.items():
+        counts = ", ".join(
+            f"{split} {n['records']}" for split, n in annotation_info["splits"].items()
+        )
         print(f"  {config}: {counts}")
     if "fingerprint" not in info:
         return  # a data set without studies
@@ -172,13 +174,13 @@ def _prepare_vocabulary() -> None:
 
 def _audit() -> None:
     findings = run_audit(FLAGS.data_dir, FLAGS.datasets, allow_leaks=FLAGS.allow_leaks)
-    for found in findings:
+    for finding in findings:
         print(
-            f"{found.first} and {found.second}: {found.patients} patients, {found.files} files, "
-            f"{found.look_alikes} look-alike images shared; {found.excluded} patients excluded"
+            f"{finding.first} and {finding.second}: {finding.patients} patients, {finding.files} files, "
+            f"{finding.look_alikes} look-alike images shared; {finding.excluded} patients excluded"
         )
     print(
-        f"audited {FLAGS.data_dir}: {sum(found.leaks for found in findings)} pairs of splits leak"
+        f"audited {FLAGS.data_dir}: {sum(finding.leaks for finding in findings)} pairs of splits leak"
     )
 
 

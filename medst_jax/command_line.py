@@ -50,8 +50,8 @@ def as_spoken(text: str) -> str:
     Shipped configurations are called by file in a clone and by name elsewhere.
     """
 
-    def command(found: re.Match[str]) -> str:
-        return spoken(found[1].replace("/", " "))
+    def command(match: re.Match[str]) -> str:
+        return spoken(match[1].replace("/", " "))
 
     text = re.sub(r"python launch/((?:pod/)?\w+)\.py", command, text)
     if _console or not clone():

@@ -16,7 +16,7 @@ from medst_jax.evaluate.subjects.embedder import Embedder, Embeddings
 from medst_jax.options import parse
 from medst_jax.train.checkpoint import LoadedSystem
 
-_BLOCK = 512  # images held at once
+_BLOCK = 512  # images in memory at once
 
 
 def embed(
@@ -40,19 +40,19 @@ def embed(
     ids: list[str] = []
     # No image at all still gives arrays of the right widths.
     blocks = [embedder.images(np.zeros((0, data.size, data.size, 1), np.uint8))]
-    held: list[np.ndarray] = []
+    pending: list[np.ndarray] = []
     read = squares(rows, source_dir, data.size, data.fit, intensity)
     for row, image in tqdm(read, total=len(rows), desc="embed", unit="image"):
         if isinstance(image, Reject):
             rejects.append(image)
             continue
         ids.append(row.image_id)
-        held.append(image)
-        if len(held) == _BLOCK:
-            blocks.append(embedder.images(np.stack(held)))
-            held.clear()
-    if held:
-        blocks.append(embedder.images(np.stack(held)))
+        pending.append(image)
+        if len(pending) == _BLOCK:
+            blocks.append(embedder.images(np.stack(pending)))
+            pending.clear()
+    if pending:
+        blocks.append(embedder.images(np.stack(pending)))
     target = epath.Path(output)
     target.parent.mkdir(parents=True, exist_ok=True)
     _write_features(target, ids, Embeddings.concatenate(blocks))

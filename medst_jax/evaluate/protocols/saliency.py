@@ -143,10 +143,10 @@ def _smooth_gradients(static: Any, state: Any, batch: list[jax.Array]) -> jax.Ar
         return jnp.sum(nnx.merge(graph, parameters).class_logits(images) @ weights)
 
     def gradient(number: jax.Array) -> jax.Array:
-        samples = jax.vmap(
+        gaussian = jax.vmap(
             lambda key: jax.random.normal(jax.random.fold_in(key, number), images.shape[1:])
         )(keys)
-        return jax.grad(logit)(images + 255.0 * noise * samples)[..., 0]
+        return jax.grad(logit)(images + 255.0 * noise * gaussian)[..., 0]
 
     return jnp.abs(jax.lax.map(gradient, jnp.arange(samples)).mean(0))
 
