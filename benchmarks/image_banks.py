@@ -23,6 +23,7 @@ import numpy as np
 import simplejpeg
 from absl import app, flags
 
+from medst_jax.data.records.keys import folder_secret
 from medst_jax.data_pipelines.bank import bank_of, write_bank
 from medst_jax.data_pipelines.chexpert.source import CheXpert
 from medst_jax.data_pipelines.encode import JPEG_QUALITY, Encoding
@@ -75,7 +76,7 @@ def bank(folder: str, output: str, unit: str) -> tuple[float, float, float]:
     """Start and end of one unit's bank on the machine's clock, and its processor seconds."""
     cv2.setNumThreads(1)
     source, encoding = CheXpert(folder), Encoding(_STORED)
-    place = bank_of(source, unit, output, encoding)
+    place = bank_of(source, unit, output, encoding, folder_secret(output))
     start, used = time.perf_counter(), time.process_time()
     write_bank(source, place, encoding)
     return start, time.perf_counter(), time.process_time() - used

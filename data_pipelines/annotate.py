@@ -25,7 +25,6 @@ from medst_jax.data.records import schema
 from medst_jax.data.records.annotations import (
     CONFIGS,
     Annotation,
-    annotation_dir,
     annotation_features,
 )
 from medst_jax.data.records.studies import open_studies
@@ -90,7 +89,7 @@ def annotate(
 
 def up_to_date(data_dir: epath.PathLike, request: AnnotationRequest) -> dict[str, Any] | None:
     """`dataset.json` of a complete build from the same input, else None."""
-    directory = annotation_dir(data_dir, request.name, request.config)
+    directory = written_dir(data_dir, request.name, request.config)
     path = directory / "dataset.json"
     if not path.exists():
         return None
@@ -114,7 +113,7 @@ def write_annotations(
     """
     schema.check_name("data set", request.name)
     features = annotation_features(request.config, request.labels)
-    directory = annotation_dir(data_dir, request.name, request.config)
+    directory = written_dir(data_dir, request.name, request.config)
     fresh = directory.parent / f"{directory.name}.incomplete"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)

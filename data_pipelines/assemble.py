@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Second stage: banks -> a TFDS data set with timeline index, in patient and time order.
 
-Records are copied as they are, so this stage is cheap and repeatable. Shards break between
-patients, which keeps every image-report-study sequence inside one file.
+Records are copied as they are and get the number of their patient, so this stage is cheap and
+repeatable. Shards break between patients, which keeps every image-report-study sequence inside
+one file.
 """
 
 from __future__ import annotations
@@ -48,8 +49,10 @@ def join_tables(banks: Sequence[Bank]) -> dict[str, np.ndarray]:
     return joined
 
 
-def make_index(table: Mapping[str, np.ndarray], labels: tuple[str, ...]) -> Index:
-    """The timeline index of all records of the table."""
+def make_index(
+    table: Mapping[str, np.ndarray], labels: tuple[str, ...], secret_id: str = ""
+) -> Index:
+    """The timeline index of all records of the table; `secret_id` is that of its keys."""
     views = table["views"]
     frontal = [schema.VIEWS.index(view) for view in schema.FRONTAL_VIEWS]
     lateral = [schema.VIEWS.index(view) for view in schema.LATERAL_VIEWS]
@@ -64,14 +67,20 @@ def make_index(table: Mapping[str, np.ndarray], labels: tuple[str, ...]) -> Inde
         severity=table["severity"],
         patient_key=table["patient_key"],
         study_key=table["study_key"],
+        secret_id=secret_id,
     )
 
 
 def fingerprint(table: Mapping[str, np.ndarray], labels: tuple[str, ...]) -> str:
-    """SHA-256 over the vocabulary and, split by split, the digests of the decoded records."""
+    """SHA-256 over the vocabulary and, split by split, patients' numbers and records' digests.
+
+    Keys are left out: the same data under two secrets are the same data.
+    """
     state = hashlib.sha256(repr(labels).encode())
     for split in np.unique(table["split"]):
-        state.update(f"\n{split}\n".encode() + table["digest"][table["split"] == split].tobytes())
+        rows = table["split"] == split
+        state.update(f"\n{split}\n".encode() + table["patient"][rows].tobytes())
+        state.update(table["digest"][rows].tobytes())
     return state.hexdigest()
 
 
@@ -83,8 +92,10 @@ def write_shards(
     open_writers: dict[str, tuple[int, Any]] = {}
     splits = [str(split) for split in table["split"]]
     records = (data for bank in banks for data in bank.records())
+    number = schema.patient_feature()
+    rows = zip(records, splits, shard_of.tolist(), table["patient"], strict=True)
     try:
-        for data, split, shard in zip(records, splits, shard_of.tolist(), strict=True):
+        for data, split, shard, patient in rows:
             current = open_writers.get(split)
             if current is None or current[0] != shard:
                 if current is not None:
@@ -92,7 +103,7 @@ def write_shards(
                 path = shard_path(directory, name, split, shard, len(lengths[split]))
                 writer = array_record_module.ArrayRecordWriter(os.fspath(path), WRITER_OPTIONS)
                 current = open_writers[split] = (shard, writer)
-            current[1].write(data)
+            current[1].write(data + number.serialize_example({"patient": patient}))
     finally:
         for _, writer in open_writers.values():
             writer.close()

@@ -9,6 +9,7 @@ again; a complete one whose input hash is unchanged is skipped.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -16,6 +17,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,25 +25,32 @@ from array_record.python import array_record_module
 from etils import epath
 
 from medst_jax.data.records import schema
-from medst_jax.data.records.index import salted_key
+from medst_jax.data.records.keys import PRIVATE, Secret, read_secret, write_private
 from medst_jax.data_pipelines import record
 from medst_jax.data_pipelines.encode import Encoding, encode_image
 from medst_jax.data_pipelines.image_files import UnreadableImage
 from medst_jax.data_pipelines.raw import RawStudy, Reject, Source
 
 # Part of every input hash: raise it when the same input gives other records.
-FORMAT = 3
+FORMAT = 4
 WRITER_OPTIONS = "group_size:1,uncompressed"
 _READ_CHUNK = 256
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Where the bank of one unit lies and what its input hash must be."""
+    """Where the bank of one unit lies and what its input hash must be.
+
+    secret: file of the secret under which keys are made; a worker reads it there, so that no
+    description of a job holds it. ids: file of the patients' ids, one a record, for the owner
+    of the data alone.
+    """
 
     stem: str
     unit: str
     input_hash: str
+    secret: str = ""
+    ids: str = ""
 
     @property
     def marker(self) -> epath.Path:
@@ -57,7 +66,13 @@ class Bank:
             marker["input_hash"] == self.input_hash
             and records.exists()
             and records.stat().length == marker["record_bytes"]
+            and (not self.ids or epath.Path(self.ids).exists())
         )
+
+    def patient_ids(self) -> list[str]:
+        """The patient of each record, as in the source."""
+        ids: list[str] = json.loads(epath.Path(self.ids).read_text())
+        return ids
 
     def counts(self) -> dict[str, int]:
         """studies, images and rejects of a complete bank."""
@@ -84,18 +99,32 @@ class Bank:
         return [json.loads(line) for line in lines]
 
 
-def bank_of(source: Source, unit: str, directory: epath.PathLike, options: Encoding) -> Bank:
-    """The bank of `unit` in `directory`, whether or not it exists yet."""
+def bank_of(
+    source: Source, unit: str, data_dir: epath.PathLike, options: Encoding, secret: epath.PathLike
+) -> Bank:
+    """The bank of `unit`, whether or not it exists yet.
+
+    Args:
+      source: of the unit.
+      unit: one of `source.units()`.
+      data_dir: folder of prepared data, in which banks lie beside their data set.
+      options: of stored images.
+      secret: file of the secret for keys; banks of another secret are built again.
+    """
     identity = [FORMAT, source.name, source.labels, source.unit_hash(unit), asdict(options)]
     truth = {k: [str(np.dtype(d)), s] for k, (d, s) in source.truth_features.items()}
     namespace = source.card.get("namespace", source.name)
-    text = json.dumps([*identity, truth, namespace], sort_keys=True)
+    secret_id = read_secret(secret).id
+    text = json.dumps([*identity, truth, namespace, secret_id], sort_keys=True)
     name = re.sub(r"[^A-Za-z0-9_]+", "-", unit)[:40]
     suffix = hashlib.sha256(unit.encode()).hexdigest()[:8]
+    stem = f"{name}-{suffix}"
     return Bank(
-        stem=os.fspath(epath.Path(directory) / f"{name}-{suffix}"),
+        stem=os.fspath(epath.Path(data_dir) / source.name / "banks" / stem),
         unit=unit,
         input_hash=hashlib.sha256(text.encode()).hexdigest(),
+        secret=os.fspath(secret),
+        ids=os.fspath(epath.Path(data_dir) / PRIVATE / source.name / f"{stem}.json"),
     )
 
 
@@ -105,10 +134,10 @@ def write_bank(
     """Builds the bank of one unit, unless it is complete; `progress` is called after a study."""
     if bank.complete():
         return
-    features = schema.study_features(source.labels, source.truth_features)
+    features = schema.study_features(source.labels, source.truth_features, patient=False)
     namespace = source.card.get("namespace", source.name)
     source_dir = getattr(source, "source_dir", "")
-    table, rejects = _Table(namespace), []
+    table, rejects = _Table(namespace, read_secret(bank.secret)), []
     bank.marker.parent.mkdir(parents=True, exist_ok=True)
     # The process id keeps two attempts at one unit (a retry of a slow worker) apart.
     temporary = f"{bank.stem}.{os.getpid()}.tmp"
@@ -137,6 +166,7 @@ def write_bank(
     os.replace(temporary, bank.stem + ".array_record")
     lines = [json.dumps(asdict(reject)) + "\n" for reject in rejects]
     _replace(bank.stem + ".rejects.jsonl", "".join(lines).encode())
+    write_private(Path(bank.ids), json.dumps(table.patient_ids))
     buffer = io.BytesIO()
     np.savez(buffer, **table.arrays())  # type: ignore[arg-type]
     _replace(bank.stem + ".npz", buffer.getvalue())
@@ -146,6 +176,7 @@ def write_bank(
         "input_hash": bank.input_hash,
         "counts": counts,
         "record_bytes": written,
+        "secret_id": table.secret_id,
     }
     _replace(os.fspath(bank.marker), json.dumps(marker).encode())
 
@@ -159,10 +190,12 @@ def _replace(path: str, data: bytes) -> None:
 class _Table:
     """Rows of the assembly's table, one per record, then as arrays."""
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, secret: Secret) -> None:
         self.rows: list[dict[str, Any]] = []
         self.image_keys: list[int] = []
-        self._namespace = namespace
+        self.patient_ids: list[str] = []
+        self.secret_id = secret.id
+        self._key = functools.partial(secret.key_of, namespace)
 
     @property
     def images(self) -> int:
@@ -179,8 +212,8 @@ class _Table:
         views = [image["view"] for image in images]
         row = {
             "split": study.split,
-            "patient_key": np.uint64(salted_key(self._namespace, study.patient_id)),
-            "study_key": np.uint64(salted_key(self._namespace, study.patient_id, study.study_id)),
+            "patient_key": np.uint64(self._key(study.patient_id)),
+            "study_key": np.uint64(self._key(study.patient_id, study.study_id)),
             "study_index": np.int32(study.study_index),
             "study_days": np.float32(study.study_days),
             "sentence_count": np.int32(len(study.sentences)),
@@ -192,7 +225,8 @@ class _Table:
             "digest": np.frombuffer(digest, np.uint8),
         }
         self.rows.append(row)
-        self.image_keys += [salted_key(self._namespace, str(i["image_id"])) for i in images]
+        self.patient_ids.append(study.patient_id)
+        self.image_keys += [self._key(str(image["image_id"])) for image in images]
 
     def arrays(self) -> dict[str, np.ndarray]:
         names = self.rows[0] if self.rows else ()

@@ -15,7 +15,9 @@ import numpy as np
 from etils import epath
 
 from medst_jax.data.records import schema
-from medst_jax.data.records.studies import check_local, dataset_dir
+from medst_jax.data.records.keys import folder_secret, read_secret
+from medst_jax.data.records.patient_ids import write_patient_ids
+from medst_jax.data.records.studies import check_local, written_dir
 from medst_jax.data_pipelines import annotate, assemble, exclusion
 from medst_jax.data_pipelines.bank import Bank, bank_of
 from medst_jax.data_pipelines.cards import card
@@ -37,6 +39,7 @@ class BuildOptions:
     encoding: size, intensity and bytes of stored images. max_reject_fraction: the build fails
     when more of the images (studies, where they have none) are rejected. include_restricted:
     the card may show pixels of data that is not redistributable. arguments: recorded as given.
+    salt_file: a file with a secret that several folders share; by default the folder has its own.
     """
 
     encoding: Encoding = field(default_factory=Encoding)
@@ -44,6 +47,7 @@ class BuildOptions:
     max_reject_fraction: float = 0.01
     include_restricted: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    salt_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,9 @@ def build_all(
 
 def _plan(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> _Plan:
     schema.check_name("data set", source.name)
-    directory = dataset_dir(data_dir, source.name)
-    bank_dir = epath.Path(data_dir) / source.name / "banks"
-    banks = [bank_of(source, unit, bank_dir, options.encoding) for unit in source.units()]
+    directory = written_dir(data_dir, source.name)
+    secret = folder_secret(data_dir, options.salt_file)
+    banks = [bank_of(source, unit, data_dir, options.encoding, secret) for unit in source.units()]
     build_hash = _build_hash(source, banks)
     existing = _existing(directory, build_hash)
     pending = [] if existing else [bank for bank in banks if not bank.complete()]
@@ -180,7 +184,8 @@ def _check_rejects(
 def _assemble(plan: _Plan, rejects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     source, banks, options, directory = plan.source, plan.banks, plan.options, plan.directory
     table = assemble.join_tables(banks)
-    index = assemble.make_index(table, source.labels)
+    secret_id = read_secret(banks[0].secret).id
+    index = assemble.make_index(table, source.labels, secret_id)
     splits = [schema.check_name("split", str(split)) for split in np.unique(table["split"])]
     # A new folder beside the old one: whatever happens meanwhile, the old data stays readable.
     fresh = directory.parent / f"{directory.name}.incomplete"
@@ -213,7 +218,9 @@ def _assemble(plan: _Plan, rejects: Sequence[Mapping[str, Any]]) -> dict[str, An
         },
         "build": {"hash": plan.build_hash, "arguments": dict(options.arguments)},
     }
-    exclusion.write(fresh / "exclude.json", info, table)
+    exclusion.write(fresh / "exclude.json", info, table, secret_id)
+    ids = [patient for bank in banks for patient in bank.patient_ids()]
+    write_patient_ids(plan.data_dir, source.name, table["patient"], ids)
     (fresh / "dataset.json").write_text(json.dumps(info, indent=1))
     replace_folder(fresh, directory)
     # Last, for it reads the data as others will; without it the data set counts as incomplete.

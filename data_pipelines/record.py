@@ -29,9 +29,8 @@ def codes(values: Mapping[str, int], labels: Sequence[str]) -> np.ndarray:
 def features(
     study: RawStudy, images: Sequence[Mapping[str, object]], labels: Sequence[str]
 ) -> dict[str, Any]:
-    """The record of a study, ready for `schema.study_features(...).serialize_example`."""
+    """The record of a study, ready for `schema.study_features(..., patient=False)`."""
     return dict(
-        patient_id=study.patient_id,
         study_id=study.study_id,
         study_index=study.study_index,
         study_days=study.study_days,

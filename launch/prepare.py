@@ -23,6 +23,7 @@ if not __package__:  # run as a script: the repository need not be installed
 
 from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.data.records import schema
+from medst_jax.data.records.keys import SecretError
 from medst_jax.data.records.studies import MissingDataError
 from medst_jax.data_pipelines import registry
 from medst_jax.data_pipelines.assemble import PatientSplitError
@@ -62,6 +63,9 @@ flags.DEFINE_integer(
 flags.DEFINE_enum("intensity", None, schema.INTENSITIES, "grey values; default by data set")
 flags.DEFINE_enum("encoding", "jpeg", schema.ENCODINGS, "stored bytes: 8-bit JPEG or 16-bit PNG")
 flags.DEFINE_float("max_reject_fraction", 0.01, "fail when more of the input is rejected")
+flags.DEFINE_string(
+    "salt_file", None, "file of a secret for keys of ids that several data folders share"
+)
 flags.DEFINE_bool("redistributable", False, "the licence lets data cards show images")
 flags.DEFINE_bool("include_restricted", False, "show images of other data in the card too")
 flags.DEFINE_string("runner", "DirectRunner", "Beam runner")
@@ -81,6 +85,7 @@ _USER_ERRORS = (
     RejectedInputError,
     MissingDataError,
     LeakError,
+    SecretError,
 )
 
 
@@ -135,6 +140,7 @@ def _options(source: Source) -> BuildOptions:
         max_reject_fraction=FLAGS.max_reject_fraction,
         include_restricted=FLAGS.include_restricted,
         arguments={name: FLAGS[name].value for name in names},
+        salt_file=FLAGS.salt_file,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from medst_jax.data.records.keys import SecretError
 from medst_jax.data_pipelines.audit import perceptual
 from medst_jax.data_pipelines.audit.holdings import Holdings
 
@@ -59,7 +60,16 @@ def _pairs(holdings: Sequence[Holdings]) -> Iterator[tuple[Holdings, Holdings]]:
 
 
 def compare(first: Holdings, second: Holdings) -> Finding:
-    """What the second split shares with the first, which is the training one if either is."""
+    """What the second split shares with the first, which is the training one if either is.
+
+    Raises:
+      SecretError: the keys of their patients cannot be compared.
+    """
+    if first.secret_id != second.secret_id:
+        raise SecretError(
+            f"the keys of {first.dataset!r} and {second.dataset!r} are of different secrets and "
+            "cannot be compared: prepare both again in one folder, or with one --salt_file"
+        )
     excluded = np.zeros(0, np.uint64) if first.dataset == second.dataset else second.excluded
     dropped = np.isin(first.patients, excluded)
     trained = ~np.isin(first.owners, excluded)

@@ -21,7 +21,8 @@ class Holdings:
 
     patients: uint64 [P], salted keys of its patients, each once. files: uint64 [N], a hash of the
     stored bytes of every image. hashes: uint16 [N, WORDS], perceptual. owners: uint64 [N], the
-    patient of every image. excluded: uint64 [E], patients that `exclude.json` names.
+    patient of every image. excluded: uint64 [E], patients that `exclude.json` names. secret_id:
+    names the secret of the patients' keys.
     """
 
     dataset: str
@@ -31,6 +32,7 @@ class Holdings:
     hashes: np.ndarray
     owners: np.ndarray
     excluded: np.ndarray
+    secret_id: str = ""
 
     @property
     def evaluates(self) -> bool:
@@ -64,6 +66,7 @@ def read_holdings(data_dir: epath.PathLike, dataset: str) -> list[Holdings]:
                 hashes=np.array(hashes, np.uint16).reshape(-1, perceptual.WORDS),
                 owners=np.array(owners, np.uint64),
                 excluded=excluded,
+                secret_id=studies.index.secret_id,
             )
         )
     return holdings

@@ -12,6 +12,7 @@ import numpy as np
 from clu.parameter_overview import get_parameter_overview
 from etils import epath
 
+from medst_jax.data.records.keys import SecretError
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.models.weights.weights_file import PretrainedError
 from medst_jax.options import OptionError, parse
@@ -40,6 +41,7 @@ USER_ERRORS = (
     OSError,
     PretrainedError,
     records.WorkdirError,
+    SecretError,
 )
 _SECTIONS = ("seed", "system", "data", "init", "train", "optimizer", "mesh", "rules", "evaluate")
 

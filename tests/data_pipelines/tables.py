@@ -2,11 +2,15 @@
 """Writes image tables for tests."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import simplejpeg
 
+from medst_jax.data.records.keys import read_secret, secret_file
+from medst_jax.data.records.patient_ids import read_patient_ids
+from medst_jax.data.records.study import Study
 from medst_jax.data_pipelines.build import BuildOptions, BuildResult, build
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.image_table.source import ImageTable
@@ -67,3 +71,14 @@ def build_table(
         max_reject_fraction=max_reject_fraction,
     )
     return build(source, data_dir, options)
+
+
+def key_of(data_dir: Path, namespace: str, *parts: str) -> int:
+    """The key of an id under the secret of a data folder."""
+    return read_secret(secret_file(data_dir)).key_of(namespace, *parts)
+
+
+def ids_of(data_dir: Path, name: str, studies: Iterable[Study]) -> list[str]:
+    """The patients of studies, as in the source."""
+    ids = read_patient_ids(data_dir, name)
+    return [ids[study.patient] for study in studies]

@@ -15,7 +15,6 @@ import pytest
 from array_record.python import array_record_module
 
 from medst_jax.data.records import schema
-from medst_jax.data.records.index import salted_key
 from medst_jax.data.records.studies import DamagedDataError, MissingDataError, open_studies
 from medst_jax.data_pipelines import assemble, record
 from medst_jax.data_pipelines.build import BuildOptions, RejectedInputError, build
@@ -51,7 +50,7 @@ def test_records_come_back_in_patient_and_time_order(tmp_path):
             ]
             np.testing.assert_array_equal(read.truth["truth_boxes"], made.truth["truth_boxes"])
             index = studies.index
-            assert index.patient_key[k] == salted_key("fixture", made.patient_id)
+            assert index.patient_key[k] == key_of(tmp_path, "fixture", made.patient_id)
             assert index.study_index[k] == made.study_index
             assert index.has_lateral[k] == (read.lateral() is not None)
             assert index.labels[k].tolist() == read.labels.tolist()

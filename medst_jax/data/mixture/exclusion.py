@@ -4,29 +4,54 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from etils import epath
 
-from medst_jax.data.records.schema import CONFIG
+from medst_jax.data.records.index import Index
+from medst_jax.data.records.keys import SecretError
+from medst_jax.data.records.studies import dataset_dir
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """lists: SHA-256 of each data set's `exclude.json`, by name; patient_keys: uint64, sorted."""
+    """Patients to leave out.
+
+    Attributes:
+      lists: data set to what identifies its list: fingerprint and splits, which are the same on
+        every host (of data of before secrets, the SHA-256 of the file).
+      patient_keys: uint64, sorted.
+      secret_ids: data set to the secret of its keys.
+    """
 
     lists: dict[str, str]
     patient_keys: np.ndarray
+    secret_ids: dict[str, str] = field(default_factory=dict)
 
-    def contains(self, patient_keys: np.ndarray) -> np.ndarray:
-        """Bool [n]: which of the salted keys uint64 [n] are to be left out."""
-        return np.isin(patient_keys, self.patient_keys)
+    def contains(self, index: Index, name: str) -> np.ndarray:
+        """Bool [n]: which studies of an index are to be left out.
+
+        Args:
+          index: of a split.
+          name: of its data set, for the message.
+
+        Raises:
+          SecretError: keys of another secret, which never match.
+        """
+        for listed, secret in self.secret_ids.items():
+            if secret != index.secret_id:
+                raise SecretError(
+                    f"the exclusion list of data set {listed!r} and the index of {name!r} have "
+                    "keys of different secrets and cannot be compared: prepare both again in one "
+                    "folder, or with one --salt_file"
+                )
+        return np.isin(index.patient_key, self.patient_keys)
 
 
 def read_exclusion(data_dir: epath.PathLike, exclude: Literal["all"] | Sequence[str]) -> Exclusion:
-    """Read `<data_dir>/<name>/studies/<version>/exclude.json` of all or of the named data sets.
+    """Read `exclude.json` of all prepared data sets or of the named ones.
 
     Raises:
       FileNotFoundError: a named data set has no such file.
@@ -34,6 +59,7 @@ def read_exclusion(data_dir: epath.PathLike, exclude: Literal["all"] | Sequence[
     files = _exclusion_files(epath.Path(data_dir))
     names = sorted(files) if exclude == "all" else list(exclude)
     lists: dict[str, str] = {}
+    secrets: dict[str, str] = {}
     keys: set[int] = set()
     for name in names:
         if name not in files:
@@ -41,29 +67,23 @@ def read_exclusion(data_dir: epath.PathLike, exclude: Literal["all"] | Sequence[
                 f"config.data.exclude names {name!r}, which has no exclude.json in {data_dir}; "
                 f"there are: {', '.join(sorted(files)) or 'none'}"
             )
-        digest = hashlib.sha256()
-        for path in files[name]:
-            content = path.read_bytes()
-            digest.update(content)
-            keys.update(int(key, 16) for key in json.loads(content)["patient_keys"])
-        lists[name] = digest.hexdigest()
-    return Exclusion(lists, np.array(sorted(keys), np.uint64))
+        content = files[name].read_bytes()
+        values = json.loads(content)
+        keys.update(int(key, 16) for key in values["patient_keys"])
+        secrets[name] = values.get("secret_id", "")
+        lists[name] = _identity(values) if secrets[name] else hashlib.sha256(content).hexdigest()
+    return Exclusion(lists, np.array(sorted(keys), np.uint64), secrets)
 
 
-def _exclusion_files(data_dir: epath.Path) -> dict[str, list[epath.Path]]:
-    files: dict[str, list[epath.Path]] = {}
+def _identity(values: dict[str, Any]) -> str:
+    return f"{values['fingerprint']} {','.join(values['splits'])}"
+
+
+def _exclusion_files(data_dir: epath.Path) -> dict[str, epath.Path]:
     if not data_dir.exists():
-        return files
-    for folder in sorted(data_dir.iterdir()):
-        versions = folder / CONFIG
-        if not versions.is_dir():
-            continue
-        # A build in progress, or one replaced, sits beside the version it belongs to.
-        paths = [
-            version / "exclude.json"
-            for version in sorted(versions.iterdir())
-            if version.suffix not in (".incomplete", ".old")
-        ]
-        if present := [path for path in paths if path.exists()]:
-            files[folder.name] = present
-    return files
+        return {}
+    paths = {
+        folder.name: dataset_dir(data_dir, folder.name) / "exclude.json"
+        for folder in sorted(data_dir.iterdir())
+    }
+    return {name: path for name, path in paths.items() if path.exists()}

@@ -101,7 +101,7 @@ def open_mixture(
         # Entries that share a data set share its ids: a study is no negative of itself.
         studies, first_patient, first_study = opened[source]
         index = studies.index
-        excluded = exclusion.contains(index.patient_key)
+        excluded = exclusion.contains(index, name)
         # A system that reads no image can use studies that have none.
         imageless = ~index.has_frontal & ("frontal" in required)
         rows = np.flatnonzero(~excluded & ~imageless & select_studies(name, chosen, index))

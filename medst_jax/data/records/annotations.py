@@ -23,6 +23,7 @@ from medst_jax.data.records.studies import (
     DamagedDataError,
     MissingDataError,
     check_local,
+    dataset_dir,
     prepare_line,
 )
 
@@ -122,7 +123,7 @@ def annotation_features(config: str, labels: Sequence[str]) -> Any:
 
 def annotation_dir(data_dir: epath.PathLike, name: str, config: str) -> epath.Path:
     """`<data_dir>/<name>/<config>/<version>`."""
-    return epath.Path(data_dir) / name / config / schema.VERSION
+    return dataset_dir(data_dir, name, config)
 
 
 def read_annotation_info(data_dir: epath.PathLike, name: str, config: str) -> dict[str, Any]:

@@ -4,23 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 from dataclasses import dataclass
 
 import numpy as np
 from etils import epath
 
-_SALT = b"medst_jax exclusion keys, version 1"
-
-
-def salted_key(namespace: str, *parts: str) -> int:
-    """64-bit key of an id: equal ids of one namespace match, the id cannot be read back."""
-    digest = hashlib.sha256(_SALT)
-    for part in (namespace, *parts):
-        encoded = part.encode()
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
-    return int.from_bytes(digest.digest()[:8], "big")
+_SECRET = "secret_id"
 
 
 @dataclass(frozen=True)
@@ -34,7 +24,8 @@ class Index:
     sentence_count: int32 [n].
     labels: int8 [n, C], label codes.
     severity: int8 [n], edema severity 0 to 3, -1 unknown.
-    patient_key, study_key: uint64 [n], salted hashes, for exclusion across data sets.
+    patient_key, study_key: uint64 [n], for exclusion across data sets; see `keys`.
+    secret_id: names the secret of the keys; "" in data of before secrets.
     """
 
     patient: np.ndarray
@@ -47,18 +38,21 @@ class Index:
     severity: np.ndarray
     patient_key: np.ndarray
     study_key: np.ndarray
+    secret_id: str = ""
 
     def __len__(self) -> int:
         return len(self.patient)
 
     def take(self, rows: np.ndarray) -> Index:
         """The index of the given rows, in their order."""
-        return Index(**{name: value[rows] for name, value in _fields(self).items()})
+        taken = {name: value[rows] for name, value in _arrays(self).items()}
+        return Index(**taken, secret_id=self.secret_id)
 
     def save(self, path: epath.PathLike) -> None:
         """Writes an `.npz` without pickled objects."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **_fields(self))  # type: ignore[arg-type]
+        secret = {_SECRET: np.array(self.secret_id)}
+        np.savez_compressed(buffer, **_arrays(self), **secret)  # type: ignore[arg-type]
         epath.Path(path).write_bytes(buffer.getvalue())
 
     @classmethod
@@ -68,15 +62,17 @@ class Index:
         Raises:
           ValueError: an array is missing: an earlier version of this project wrote the file.
         """
-        names = [f.name for f in dataclasses.fields(cls)]
+        names = [f.name for f in dataclasses.fields(cls) if f.name != _SECRET]
         with np.load(io.BytesIO(epath.Path(path).read_bytes()), allow_pickle=False) as arrays:
             if missing := [name for name in names if name not in arrays.files]:
                 raise ValueError(
                     f"{path} has no {', '.join(missing)}: it was written by an earlier version; "
                     "prepare the data set again"
                 )
-            return cls(**{name: arrays[name] for name in names})
+            secret = str(arrays[_SECRET]) if _SECRET in arrays.files else ""
+            return cls(**{name: arrays[name] for name in names}, secret_id=secret)
 
 
-def _fields(index: Index) -> dict[str, np.ndarray]:
-    return {f.name: getattr(index, f.name) for f in dataclasses.fields(index)}
+def _arrays(index: Index) -> dict[str, np.ndarray]:
+    names = (f.name for f in dataclasses.fields(index))
+    return {name: getattr(index, name) for name in names if name != _SECRET}

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 CONFIG = "studies"
-VERSION = "1.0.0"
+VERSION = "2.0.0"
+# Newest first. 1.0.0 held patient ids in records, and keys under a salt that everybody knew.
+READABLE = (VERSION, "1.0.0")
 
 POSITIVE, NEGATIVE, UNCERTAIN, BLANK, OUTSIDE = 1, 0, -1, -2, -3
 VIEWS = ("PA", "AP", "LATERAL", "LL", "other")
@@ -44,12 +46,15 @@ def label_width(labels: tuple[str, ...]) -> int:
     return max(1, len(labels))
 
 
-def study_features(labels: tuple[str, ...], truth: TruthFeatures | None = None) -> Any:
+def study_features(
+    labels: tuple[str, ...], truth: TruthFeatures | None = None, *, patient: bool = True
+) -> Any:
     """TFDS `FeaturesDict` of a study record.
 
     Args:
       labels: the data set's vocabulary, C names.
       truth: `truth_*` feature name -> (dtype, shape); None in a shape is a free dimension.
+      patient: with the patient's number, which a record gets when the data set is assembled.
 
     Returns:
       A `tfds.features.FeaturesDict` that serialises and parses tf.Example without TensorFlow.
@@ -64,7 +69,6 @@ def study_features(labels: tuple[str, ...], truth: TruthFeatures | None = None) 
 
     text, codes = tensor((), np.object_), tensor((label_width(labels),), np.int8)
     features = {
-        "patient_id": text,
         "study_id": text,
         "study_index": scalar(np.int32),
         "study_days": scalar(np.float32),
@@ -97,11 +101,24 @@ def study_features(labels: tuple[str, ...], truth: TruthFeatures | None = None) 
         "language": text,
         "source": text,
     }
+    if patient:
+        features["patient"] = scalar(np.int32)
     for name, (dtype, shape) in (truth or {}).items():
         if not name.startswith("truth_"):
             raise ValueError(f"truth feature {name!r}: its name must start with 'truth_'")
         features[name] = _truth_tensor(tfds, dtype, shape)
     return tfds.features.FeaturesDict(features)
+
+
+def patient_feature() -> Any:
+    """TFDS features of the patient's number alone.
+
+    A tf.Example is a protocol buffer message, so that its bytes behind those of another one add
+    its features to it.
+    """
+    import tensorflow_datasets as tfds
+
+    return tfds.features.FeaturesDict({"patient": tfds.features.Scalar(np.int32)})
 
 
 def _truth_tensor(tfds: Any, dtype: Any, shape: tuple[int | None, ...]) -> Any:

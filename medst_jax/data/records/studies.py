@@ -40,9 +40,16 @@ def check_local(data_dir: epath.PathLike) -> None:
         )
 
 
-def dataset_dir(data_dir: epath.PathLike, name: str, version: str = schema.VERSION) -> epath.Path:
-    """`<data_dir>/<name>/studies/<version>`."""
-    return epath.Path(data_dir) / name / schema.CONFIG / version
+def dataset_dir(data_dir: epath.PathLike, name: str, config: str = schema.CONFIG) -> epath.Path:
+    """`<data_dir>/<name>/<config>/<version>`: the newest version there is, else today's."""
+    folder = epath.Path(data_dir) / name / config
+    written = (folder / version for version in schema.READABLE)
+    return next((path for path in written if path.exists()), folder / schema.VERSION)
+
+
+def written_dir(data_dir: epath.PathLike, name: str, config: str = schema.CONFIG) -> epath.Path:
+    """Where this version of the project writes a data set."""
+    return epath.Path(data_dir) / name / config / schema.VERSION
 
 
 def read_info(data_dir: epath.PathLike, name: str) -> dict[str, Any]:

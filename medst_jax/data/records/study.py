@@ -49,9 +49,9 @@ class Study:
         self._record = record
 
     @cached_property
-    def patient_id(self) -> str:
-        """As in the source."""
-        return self._record.strings("patient_id")[0]
+    def patient(self) -> int:
+        """Number of the patient in the data set, as in its index."""
+        return self._record.integers("patient")[0]
 
     @cached_property
     def study_id(self) -> str:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from official import codes, dicoms, jpegs, prepare, rejects, studies_of, write
 
-from medst_jax.data.records.index import salted_key
 from medst_jax.data_pipelines.listing.csv_table import TableError
 
 A, B, C, D = (f"{k}2aa804e-bde0afdd-112c0b34-7bc16630-4e384014" for k in "abcd")
@@ -125,8 +124,8 @@ def test_exclusion_keys_are_those_of_the_collection(tree, tmp_path):
     result = prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.2)
     content = json.loads((result.directory / "exclude.json").read_text())
     assert content["splits"] == ["val"]
-    assert content["patient_keys"] == [f"{salted_key('mimic-cxr', '11000011'):016x}"]
-    assert content["image_keys"] == [f"{salted_key('mimic-cxr', D):016x}"]
+    assert content["patient_keys"] == [f"{key_of(result.directory.parents[2], 'mimic-cxr', '11000011'):016x}"]
+    assert content["image_keys"] == [f"{key_of(result.directory.parents[2], 'mimic-cxr', D):016x}"]
     card = json.loads((result.directory / "data_card.json").read_text())
     assert card["redistributable"] is False
     assert "PhysioNet" in card["licence"]

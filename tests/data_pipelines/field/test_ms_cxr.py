@@ -8,7 +8,6 @@ import pytest
 from official import jpegs, prepare, rejects, studies_of, write
 
 from medst_jax.data.records.annotations import ImagePair, Phrase, open_annotations
-from medst_jax.data.records.index import salted_key
 from medst_jax.data_pipelines.listing.annotated import Place
 
 A, B, C = (f"{k}2aa804e-bde0afdd-112c0b34-7bc16630-4e384014" for k in "abc")
@@ -47,7 +46,7 @@ def test_boxes_of_one_text_are_one_phrase(tree, tmp_path):
     assert studies[phrases[0].row].images[phrases[0].image].image_id == A
     assert studies[phrases[2].row].patient_id == "11000011"
     content = json.loads((result.directory / "exclude.json").read_text())
-    assert f"{salted_key('mimic-cxr', '10000032'):016x}" in content["patient_keys"]
+    assert f"{key_of(result.directory.parents[2], 'mimic-cxr', '10000032'):016x}" in content["patient_keys"]
 
 
 def test_boxes_follow_the_image_to_its_stored_size():
