@@ -27,7 +27,7 @@ from medst_jax.data.records.annotations import (
     Annotation,
     annotation_features,
 )
-from medst_jax.data.records.studies import open_studies
+from medst_jax.data.records.studies import open_studies, written_dir
 from medst_jax.data_pipelines import assemble, record
 from medst_jax.data_pipelines.bank import WRITER_OPTIONS
 from medst_jax.data_pipelines.cards import annotation_card

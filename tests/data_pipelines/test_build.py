@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from array_record.python import array_record_module
+from tables import key_of
 
 from medst_jax.data.records import schema
+from medst_jax.data.records.patient_ids import read_patient_ids
 from medst_jax.data.records.studies import DamagedDataError, MissingDataError, open_studies
 from medst_jax.data_pipelines import assemble, record
 from medst_jax.data_pipelines.build import BuildOptions, RejectedInputError, build
@@ -34,13 +36,15 @@ def source(patients: int = 9, **changes: object) -> FixtureSource:
 def test_records_come_back_in_patient_and_time_order(tmp_path):
     build(source(), tmp_path, OPTIONS)
     raw = [study for unit in source().units() for study in source().studies(unit)]
+    ids = read_patient_ids(tmp_path, "fixture")
     for split in ("train", "test"):
         expected = [study for study in raw if study.split == split]
         studies = open_studies(tmp_path, "fixture", split, truth=True)
         assert studies.labels == LABELS
         assert len(studies) == len(expected)
         for k, (read, made) in enumerate(zip(studies, expected, strict=True)):
-            assert (read.patient_id, read.study_id) == (made.patient_id, made.study_id)
+            assert ids[read.patient] == made.patient_id
+            assert (read.patient, read.study_id) == (studies.index.patient[k], made.study_id)
             assert read.study_days == made.study_days
             assert [image.image_id for image in read.images] == [i.image_id for i in made.images]
             assert read.sections == made.sections
@@ -85,7 +89,7 @@ def test_fast_parser_agrees_with_tfds(tmp_path):
     studies = open_studies(tmp_path, "fixture", "train", truth=True)
     for i, study in enumerate(studies):
         slow = studies.features(i)
-        assert study.patient_id == slow["patient_id"].decode()
+        assert study.patient == slow["patient"]
         assert study.age == slow["age"]
         assert [image.data for image in study.images] == slow["images"]["data"]
         assert [image.width for image in study.images] == slow["images"]["width"]
@@ -128,8 +132,10 @@ def test_fingerprint_can_be_recomputed_from_the_files(tmp_path):
     state = hashlib.sha256(repr(LABELS).encode())
     for split in ("test", "train"):
         studies = open_studies(tmp_path, "fixture", split, truth=True)
-        digests = [record.digest(studies.features(i)) for i in range(len(studies))]
-        state.update(f"\n{split}\n".encode() + b"".join(digests))
+        rows = [studies.features(i) for i in range(len(studies))]
+        numbers = np.array([row.pop("patient") for row in rows], np.int32)
+        digests = [record.digest(row) for row in rows]
+        state.update(f"\n{split}\n".encode() + numbers.tobytes() + b"".join(digests))
     assert studies.fingerprint == state.hexdigest()
 
 

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 import simplejpeg
-from tables import build_table, jpeg, picture, rows, write_table
+from tables import build_table, ids_of, jpeg, picture, rows, write_table
 
 from medst_jax.data.records.studies import open_studies
 from medst_jax.data_pipelines.build import RejectedInputError
@@ -159,7 +159,7 @@ def test_bad_file_is_a_counted_reject_and_nothing_else_is_lost(tmp_path, reason)
     result = build_table(folder, tmp_path, max_reject_fraction=0.5)
     assert rejects(result) == [(4, reason)]
     studies = open_studies(tmp_path, "mine", "train")
-    assert [study.patient_id for study in studies] == ["p0", "p1", "p3"]
+    assert ids_of(tmp_path, "mine", studies) == ["p0", "p1", "p3"]
 
 
 def test_bad_image_of_a_study_with_text_keeps_the_text(tmp_path):
@@ -201,7 +201,7 @@ def test_latin_1_bytes_malformed_rows_and_unclosed_quotes(tmp_path):
     result = build_table(folder, tmp_path, max_reject_fraction=0.9)
     assert rejects(result) == [(3, "not UTF-8"), (4, "malformed row"), (5, "malformed row")]
     studies = open_studies(tmp_path, "mine", "train")
-    assert [study.patient_id for study in studies] == ["p0", "p4", "p5"]
+    assert ids_of(tmp_path, "mine", studies) == ["p0", "p4", "p5"]
     assert studies[1].sections == (("report", "two\nlines"),)
 
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from official import codes, jpegs, prepare, rejects, studies_of, write
+from tables import key_of
 
 from medst_jax.data_pipelines.listing.class_balance import one_class_each
 from medst_jax.data_pipelines.listing.item import Item
@@ -111,7 +112,9 @@ def test_chexpert_5x200_excludes_its_patients(tree, tmp_path):
     studies = studies_of(tmp_path, "chexpert_5x200", "test")
     assert [s.study_id for s in studies] == ["patient00001/study2"]
     content = json.loads((result.directory / "exclude.json").read_text())
-    assert content["patient_keys"] == [f"{key_of(result.directory.parents[2], 'chexpert', 'patient00001'):016x}"]
+    assert content["patient_keys"] == [
+        f"{key_of(result.directory.parents[2], 'chexpert', 'patient00001'):016x}"
+    ]
 
 
 def test_one_class_each_is_balanced_seeded_by_ids_and_one_per_patient():

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from official import codes, jpegs, png, prepare, rejects, studies_of, write
-from tables import picture
+from tables import ids_of, picture
 
 from medst_jax.data_pipelines.listing.csv_table import TableError
 
@@ -61,7 +61,7 @@ def test_covidx_of_three_classes(tmp_path):
     }
     found = everything(tmp_path, "covidx", result)
     assert found["1-s2.0-S0929.jpg"][2] == {"normal": 0, "pneumonia": 0, "COVID-19": 1}
-    assert found["words.png"][1].patient_id == "sirm sub S 01 two"
+    assert ids_of(tmp_path, "covidx", [found["words.png"][1]]) == ["sirm sub S 01 two"]
     assert {name for name, place in found.items() if place[0] == "test"} == {"10.png", "11.png"}
     assert "9.png" not in found
 

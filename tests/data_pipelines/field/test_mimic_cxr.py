@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from official import codes, dicoms, jpegs, prepare, rejects, studies_of, write
+from tables import key_of
 
 from medst_jax.data_pipelines.listing.csv_table import TableError
 
@@ -124,7 +125,9 @@ def test_exclusion_keys_are_those_of_the_collection(tree, tmp_path):
     result = prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.2)
     content = json.loads((result.directory / "exclude.json").read_text())
     assert content["splits"] == ["val"]
-    assert content["patient_keys"] == [f"{key_of(result.directory.parents[2], 'mimic-cxr', '11000011'):016x}"]
+    assert content["patient_keys"] == [
+        f"{key_of(result.directory.parents[2], 'mimic-cxr', '11000011'):016x}"
+    ]
     assert content["image_keys"] == [f"{key_of(result.directory.parents[2], 'mimic-cxr', D):016x}"]
     card = json.loads((result.directory / "data_card.json").read_text())
     assert card["redistributable"] is False

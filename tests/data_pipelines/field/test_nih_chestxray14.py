@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 from official import codes, png, prepare, rejects, studies_of, write
-from tables import picture
+from tables import ids_of, picture
 
 from medst_jax.data_pipelines.nih_chestxray14.long_tail import CLASSES
 
@@ -43,10 +43,11 @@ def test_official_test_set_order_labels_and_spacing(tree, tmp_path):
     result = prepare("nih_chestxray14", tree, tmp_path, limit=0.5)
     assert rejects(result) == {"box table: Finding Label is unknown": 1}
     test = studies_of(tmp_path, "nih_chestxray14", "test")
-    assert [s.patient_id for s in test] == ["3"]
+    assert ids_of(tmp_path, "nih_chestxray14", test) == ["3"]
     held = "train" if "train" in result.info["splits"] else "val"
     studies = studies_of(tmp_path, "nih_chestxray14", held)
-    first = [s for s in studies if s.patient_id == "1"]
+    ids = ids_of(tmp_path, "nih_chestxray14", studies)
+    first = [s for s, patient in zip(studies, ids, strict=True) if patient == "1"]
     assert [s.images[0].image_id for s in first] == [NAMES[1], NAMES[0]]
     assert [s.study_index for s in first] == [0, 1]
     assert first[0].images[0].view == "AP"

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 from official import codes, dicoms, png, prepare, rejects, studies_of, write
-from tables import picture
+from tables import ids_of, picture
 
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.open_i.reports import read_reports
@@ -47,7 +47,7 @@ def find(tmp_path, result, patient):
     for split in result.info["splits"]:
         studies = studies_of(tmp_path, "open_i", split)
         for k, study in enumerate(studies):
-            if study.patient_id == patient:
+            if ids_of(tmp_path, "open_i", [study]) == [patient]:
                 return study, codes(studies, k)
     raise AssertionError(patient)
 

@@ -91,7 +91,7 @@ def test_image_pairs_are_successive_studies_of_a_patient(built):
         studies = open_studies(data_dir, NAME, split)
         for pair in open_annotations(data_dir, NAME, ImagePair, split):
             current, prior = studies[pair.row], studies[pair.prior_row]
-            assert current.patient_id == prior.patient_id
+            assert current.patient == prior.patient
             assert current.study_index == prior.study_index + 1
             assert current.images[pair.image].view in ("PA", "AP")
             assert prior.images[pair.prior_image].view in ("PA", "AP")
