@@ -19,7 +19,7 @@ def prepare(*flags: str) -> subprocess.CompletedProcess[str]:
 
 def write_folder(folder: Path, *columns: str) -> None:
     folder.mkdir()
-    pixels = np.zeros((16, 16, 1), np.uint8)
+    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     (folder / "a.jpg").write_bytes(simplejpeg.encode_jpeg(pixels, colorspace="GRAY"))
     with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, ["a.jpg", "p1", "train"][: len(columns)]])
