@@ -9,11 +9,10 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tqdm import tqdm
 
-import medst_jax
+from medst_jax.command_line import clone
 from medst_jax.data_pipelines.bank import Bank, write_bank
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.raw import Source
@@ -92,9 +91,9 @@ def _shared(source: Source) -> Source:
 
 @contextlib.contextmanager
 def _worker_environment() -> Iterator[None]:
-    """Local workers import this checkout and use one thread each."""
-    root = str(Path(medst_jax.__file__).resolve().parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    """Local workers import this clone, if it is one, and use one thread each."""
+    root = clone()
+    path = os.pathsep.join(filter(None, [str(root) if root else "", os.environ.get("PYTHONPATH")]))
     wanted = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

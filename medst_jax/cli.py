@@ -27,7 +27,7 @@ _FOLDER = pathlib.Path(__file__).parent / "commands"
 def main() -> None:
     """Run the command of `sys.argv`; only its own file is imported."""
     words = sys.argv[1:]
-    command_line.use_console_script()
+    command_line.use_medst()
     if words[:1] == ["--version"]:
         print(__version__)
     elif words[:1] == ["pod"]:

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the user called a command, and how the code of this package calls one.
+"""How the user calls the commands, and how this code calls one of its own.
 
-A clone has its commands as scripts (`python launch/train.py`), an installed package as
-subcommands of `medst`. May be imported by every room; imports none.
+A clone has commands as scripts (`python launch/train.py`), an installed package as subcommands of
+`medst`. Every room may import this file; it imports none.
 """
 
 import pathlib
 import re
+import shlex
 import sys
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
-_console = False
+_through_medst = False
 
 
 def clone() -> pathlib.Path | None:
@@ -19,24 +20,24 @@ def clone() -> pathlib.Path | None:
     return _PACKAGE.parent if (_PACKAGE / "commands").resolve() == scripts else None
 
 
-def use_console_script() -> None:
+def use_medst() -> None:
     """Note that the user called `medst`."""
-    global _console
-    _console = True
+    global _through_medst
+    _through_medst = True
 
 
-def spoken(name: str) -> str:
-    """A command in the words by which the user can call it, as they called the present one.
+def user_command(name: str) -> str:
+    """A command as the user can call it: in the way they called the present one.
 
     Args:
-      name: of the command: "prepare", "pod delete".
+      name: of the command: "prepare", "reality_check", "pod delete".
     """
     script = pathlib.Path(sys.argv[0])
     folder = script.parent.parent if script.parent.name == "pod" else script.parent
-    if _console:
+    if _through_medst:
         return f"medst {name.replace('_', '-')}"
     if folder.name == "launch":
-        return f"python {folder / name.replace(' ', '/')}.py"
+        return f"python {shlex.quote(str(folder))}/{name.replace(' ', '/')}.py"
     if folder.name == "commands":
         return f"python -m medst_jax.commands.{name.replace(' ', '.')}"
     if clone():
@@ -44,23 +45,24 @@ def spoken(name: str) -> str:
     return f"medst {name.replace('_', '-')}"
 
 
-def as_spoken(text: str) -> str:
-    """A text that shows commands as scripts of a clone, in the words of `spoken`.
+def with_user_commands(text: str) -> str:
+    """A text that shows commands as scripts of a clone, with commands as the user calls them.
 
-    Shipped configurations are called by file in a clone and by name elsewhere.
+    Shipped configurations are named by file in a clone and by name elsewhere.
     """
 
     def command(match: re.Match[str]) -> str:
-        return spoken(match[1].replace("/", " "))
+        return user_command(match[1].replace("/", " "))
 
     text = re.sub(r"python launch/((?:pod/)?\w+)\.py", command, text)
-    if _console or not clone():
+    if _through_medst or not clone():
+        text = re.sub(r"\blaunch/((?:pod/)?\w+)\.py", command, text)
         text = re.sub(r"=configs/(?:evaluate/)?(\w+)\.py", r"=\1", text)
     return text
 
 
-def started(name: str) -> list[str]:
-    """The first words of a process that runs a command of this code, and of no other copy of it.
+def child_command(name: str) -> list[str]:
+    """First words of a process that runs a command of this code, and of no other copy of it.
 
     The current folder may hold another clone: `python -m` alone would import that one.
     """

@@ -5,7 +5,7 @@ import sys
 
 from absl import app
 
-from medst_jax.command_line import as_spoken
+from medst_jax.command_line import with_user_commands
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -15,7 +15,7 @@ def parse_flags(argv: list[str]) -> list[str]:
       SystemExit: after `--help`; for a flag that does not exist or has no such value.
     """
     main = sys.modules["__main__"]
-    main.__doc__ = as_spoken(main.__doc__ or "")
+    main.__doc__ = with_user_commands(main.__doc__ or "")
     try:
         return app.parse_flags_with_usage(argv)
     except (AttributeError, KeyError) as error:

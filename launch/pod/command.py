@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from absl import app, flags
 
+from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.commands.pod.gcloud import Gcloud
 from medst_jax.commands.pod.slice import PodError, Slice
 
@@ -46,7 +47,7 @@ def run(action: Callable[[Gcloud, Slice, list[str]], int | None]) -> None:
             raise SystemExit(f"error: {error}") from None
         sys.exit(code or 0)
 
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)
 
 
 def say(line: str) -> None:

@@ -15,6 +15,7 @@ if not __package__:  # run as a script: the repository need not be installed
 
 from absl import app, flags
 
+from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.commands.pod.manifest import Manifest
 from medst_jax.commands.pod.slice import PodError
 
@@ -51,4 +52,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

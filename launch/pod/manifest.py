@@ -9,6 +9,7 @@ import re
 import string
 from collections.abc import Sequence
 
+from medst_jax.commands.pod.program import words_of
 from medst_jax.commands.pod.slice import PodError
 from medst_jax.commands.pod.watching import RESTART_CODES
 
@@ -32,7 +33,7 @@ class Manifest:
       name: of the JobSet.
       image: container image with the repository as its working directory.
       topology: generation and chips of a slice, as the planner writes it: "v5e:4x4".
-      program: words of the program, `launch/train.py` first.
+      program: words of the program, `launch/train.py` or `medst train` first.
       data_from: folder of prepared data in a bucket.
       data_to: where the pods see it.
       slices: how many.
@@ -88,7 +89,7 @@ class Manifest:
             "accelerator": ACCELERATORS[generation],
             "topology": shape,
             "image": self.image,
-            "command": _command(self.program),
+            "command": words_of(self.program, "python", "medst"),
             "data_to": self.data_to,
             "bucket": bucket,
             "mount_options": ",".join(options),
@@ -97,9 +98,3 @@ class Manifest:
         quoted = {key: json.dumps(value) for key, value in values.items()}
         quoted["spot_selector"] = 'cloud.google.com/gke-spot: "true"' if self.spot else ""
         return string.Template(TEMPLATE.read_text()).substitute(quoted)
-
-
-def _command(program: Sequence[str]) -> list[str]:
-    words = ["python", *program] if program[0].endswith(".py") else list(program)
-    distributed = "launch/train.py" in words and "--distributed" not in words
-    return [*words, *(["--distributed"] if distributed else ())]

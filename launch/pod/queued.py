@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 
+from medst_jax.command_line import user_command
 from medst_jax.commands.pod.gcloud import CallError, Gcloud, Result, command_line, last_words
 from medst_jax.commands.pod.slice import PodError, Slice
 
@@ -59,7 +60,7 @@ def failure(wanted: Slice, state: str, reason: str) -> str:
     """What to tell about a request that will not become active."""
     why = f": {reason}" if reason else ""
     return (
-        f"{wanted.name} is {state}{why}; delete it with launch/pod/delete.py, then change the zone, "
+        f"{wanted.name} is {state}{why}; delete it with {user_command('pod delete')}, then change the zone, "
         "the accelerator or the quota"
     )
 

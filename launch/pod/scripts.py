@@ -9,20 +9,12 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from medst_jax.commands.pod.program import words_of
+
 HOME = "~/medst_jax"
-ARCHIVE = "medst_jax.tar.gz"
 _STATUS = re.compile(
     r"^medst-worker (\S+) (bare|idle|running|lost|ended)(?: (\d+))?$", re.MULTILINE
 )
-
-# Python 3.11 is not on every machine image; uv brings it.
-INSTALL = f"""set -e
-mkdir -p {HOME} ~/medst_pod
-tar -xzf ~/{ARCHIVE} -C {HOME}
-cd {HOME}
-python3 -m pip install --quiet --user uv
-[ -x .venv/bin/python ] || ~/.local/bin/uv venv --quiet --python 3.11 .venv
-~/.local/bin/uv pip install --quiet --python .venv/bin/python -c constraints-3.11.txt -e '.[tpu]'"""
 
 # Last, when the data are there as well.
 READY = "touch ~/medst_pod/ready"
@@ -38,16 +30,32 @@ else echo medst-worker $(hostname) lost; fi"""
 STOP = """cd ~/medst_pod 2>/dev/null && [ -f pid ] && [ ! -f exit ] && kill -TERM -- -$(cat pid) || true"""
 
 
+def install(archive: str) -> str:
+    """Install this code from a file in the worker's home, see `archive.pack`."""
+    install = "~/.local/bin/uv pip install --quiet --python .venv/bin/python"
+    if archive.endswith(".whl"):
+        unpack = ":"
+        # The same version may hold other code than the one that is there.
+        install += f' --reinstall-package medst_jax "medst_jax[tpu] @ file://$HOME/{archive}"'
+    else:
+        unpack = f"tar -xzf ~/{archive} -C {HOME}"
+        install += " -c constraints-3.11.txt -e '.[tpu]'"
+    # Python 3.11 is not on every machine image; uv brings it.
+    return f"""set -e
+mkdir -p {HOME} ~/medst_pod
+{unpack}
+cd {HOME}
+python3 -m pip install --quiet --user uv
+[ -x .venv/bin/python ] || ~/.local/bin/uv venv --quiet --python 3.11 .venv
+{install}"""
+
+
 def start(program: Sequence[str], *, keep: bool) -> str:
-    """Start a program of the repository, detached.
+    """Start a program, detached, in the folder of the repository.
 
     keep: where one runs already, let it; otherwise that is an error.
     """
-    words = list(program)
-    if words[0].endswith(".py"):
-        words.insert(0, ".venv/bin/python")
-    if "launch/train.py" in words and "--distributed" not in words:
-        words.append("--distributed")
+    words = words_of(program, ".venv/bin/python", ".venv/bin/medst")
     called = " ".join(_word(word) for word in words)
     # The trap keeps the shell alive through a SIGTERM to its session; the program sees the signal.
     body = (

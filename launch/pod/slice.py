@@ -3,6 +3,8 @@
 
 import dataclasses
 
+from medst_jax.command_line import user_command
+
 # Machine images by generation; the first prefix that matches an accelerator type.
 RUNTIMES = {
     "v6e": "v2-alpha-tpuv6e",
@@ -95,7 +97,7 @@ class Slice:
                 return image
         if self.accelerator.startswith(("tpu7x", "v7")):
             raise PodError(
-                f"{self.accelerator} is offered through GKE alone; use launch/pod/jobset.py"
+                f"{self.accelerator} is offered through GKE alone; use {user_command('pod jobset')}"
             )
         raise PodError(
             f"--accelerator={self.accelerator} is of no known generation "

@@ -2,25 +2,25 @@
 """What a configuration reads, so that workers get this and no more."""
 
 import importlib.util
-import pathlib
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from medst_jax.commands.pod.slice import PodError
+from medst_jax.config_flag import find
 
 
 def load_config(argument: str) -> dict[str, Any]:
-    """The configuration of `--config=FILE[:VARIANT]`.
+    """The configuration of `--config=FILE[:VARIANT]` or of a shipped name.
 
     Raises:
-      PodError: no such file.
+      PodError: no such file and no such name.
     """
-    file, _, variant = argument.partition(":")
-    path = pathlib.Path(file)
-    if not path.is_file():
-        raise PodError(f"--config={argument}: {file} does not exist")
-    spec = importlib.util.spec_from_file_location("staged_config", path)
+    try:
+        file, _, variant = find(argument).partition(":")
+    except ValueError as error:
+        raise PodError(f"--config={argument}: {error}") from None
+    spec = importlib.util.spec_from_file_location("staged_config", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["staged_config"] = module

@@ -7,7 +7,7 @@ from medst_jax.commands.pod import scripts
 from medst_jax.commands.pod.slice import PodError
 from medst_jax.commands.pod.staging import datasets_of, load_config
 
-_CONFIG = flags.DEFINE_string("config", "", "FILE[:VARIANT] whose data are staged.")
+_CONFIG = flags.DEFINE_string("config", "", "Configuration whose data are staged, FILE[:VARIANT].")
 _FROM = flags.DEFINE_string("data_from", "", "Folder of prepared data in a bucket, gs://...")
 _TO = flags.DEFINE_string("data_to", "~/data", "The run's config.data.data_dir on the workers.")
 _HOW = flags.DEFINE_enum("how", "copy", ["copy", "mount"], "Copy to disk, or mount by gcsfuse.")

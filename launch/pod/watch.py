@@ -22,7 +22,8 @@ from absl import flags
 
 from medst_jax.commands.pod import command, staging_flags
 from medst_jax.commands.pod.gcloud import Gcloud
-from medst_jax.commands.pod.slice import PodError, Slice
+from medst_jax.commands.pod.program import check_program
+from medst_jax.commands.pod.slice import Slice
 from medst_jax.commands.pod.watching import Job, Watch
 
 _RESTARTS = flags.DEFINE_integer(
@@ -31,8 +32,7 @@ _RESTARTS = flags.DEFINE_integer(
 
 
 def watch(gcloud: Gcloud, wanted: Slice, program: list[str]) -> None:
-    if not program:
-        raise PodError("no program to run; give it after --, for example -- launch/train.py ...")
+    check_program(program)
     job = Job(program, staging_flags.script(), _RESTARTS.value, command.POLL.value)
     Watch(gcloud, wanted, job, command.say).run()
 

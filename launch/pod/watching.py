@@ -5,6 +5,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
+from medst_jax.command_line import user_command
 from medst_jax.commands.pod import queued, workers
 from medst_jax.commands.pod.gcloud import CallError, Gcloud
 from medst_jax.commands.pod.scripts import STOP
@@ -145,7 +146,7 @@ class Watch:
         workers.everywhere(self._gcloud, self._wanted, STOP, check=False)
         raise PodError(
             f"the program ended with exit code {code} on {worker}; the run is stopped, the slices "
-            f"are kept (launch/pod/delete.py deletes them). End of its log:\n{log}"
+            f"are kept ({user_command('pod delete')} deletes them). End of its log:\n{log}"
         )
 
 

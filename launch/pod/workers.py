@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All workers of all slices: copy the repository, run scripts, read how they are."""
+"""All workers of all slices: copy the code, run scripts, read how they are."""
 
 import pathlib
-import subprocess
 import tempfile
 from collections.abc import Sequence
 
 from medst_jax.commands.pod import scripts
+from medst_jax.commands.pod.archive import archive_name, pack
 from medst_jax.commands.pod.gcloud import CallError, Gcloud, Result
-from medst_jax.commands.pod.slice import PodError, Slice
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from medst_jax.commands.pod.program import check_program
+from medst_jax.commands.pod.slice import Slice
 
 
 def ssh(wanted: Slice, node: str, script: str, worker: str = "all") -> tuple[str, ...]:
@@ -28,16 +27,16 @@ def everywhere(gcloud: Gcloud, wanted: Slice, script: str, check: bool = True) -
 
 
 def install(gcloud: Gcloud, wanted: Slice, staging: str = "") -> None:
-    """Copy the committed repository to every worker and set it up there, then stage its data."""
+    """Copy this code to every worker and install it there, then stage the data."""
     with tempfile.TemporaryDirectory() as folder:
-        archive = pathlib.Path(folder) / scripts.ARCHIVE
+        archive = pathlib.Path(folder) / archive_name()
         if not gcloud.dry_run:
-            _pack(archive)
+            pack(archive)
         for node in wanted.nodes:
             verb = ("compute", "tpus", "tpu-vm", "scp", str(archive))
-            target = f"{node}:{scripts.ARCHIVE}"
+            target = f"{node}:{archive.name}"
             gcloud(*verb, target, "--worker=all", *wanted.place, "--quiet")
-    for script in (scripts.INSTALL, staging, scripts.READY):
+    for script in (scripts.install(archive.name), staging, scripts.READY):
         if script:
             everywhere(gcloud, wanted, script)
 
@@ -46,10 +45,9 @@ def start(gcloud: Gcloud, wanted: Slice, program: Sequence[str], *, keep: bool =
     """Start a program on every worker, detached from the connection; see `scripts.start`.
 
     Raises:
-      PodError: no program is given.
+      PodError: no program is given, or one that workers do not have.
     """
-    if not program:
-        raise PodError("no program to run; give it after --, for example -- launch/train.py ...")
+    check_program(program)
     everywhere(gcloud, wanted, scripts.start(program, keep=keep))
 
 
@@ -70,10 +68,3 @@ def tail(gcloud: Gcloud, wanted: Slice, worker: str, lines: int = 30) -> str:
     script = f'[ "$(hostname)" != {worker} ] || {scripts.log(lines)}'
     results = everywhere(gcloud, wanted, script, check=False)
     return "\n".join(result.output.strip() for result in results if result.output.strip())
-
-
-def _pack(archive: pathlib.Path) -> None:
-    command = ["git", "-C", str(ROOT), "archive", "--format=tar.gz", f"--output={archive}", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PodError(f"the repository cannot be packed: {done.stderr.strip()}")

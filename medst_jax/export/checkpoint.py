@@ -10,6 +10,7 @@ from etils import epath
 from flax import nnx
 
 import medst_jax
+from medst_jax.command_line import user_command
 from medst_jax.export import card, load_exported, stablehlo, weights
 from medst_jax.export.errors import ExportError
 from medst_jax.export.folder import CONFIG, MARK, staged
@@ -143,7 +144,7 @@ def read_rows(file: epath.PathLike) -> list[dict[str, Any]]:
     """
     path = epath.Path(file)
     if not path.exists():
-        raise ExportError(f"{path} does not exist; launch/evaluate.py writes it")
+        raise ExportError(f"{path} does not exist; {user_command('evaluate')} writes it")
     rows = json.loads(path.read_text())
     if isinstance(rows, dict):
         rows = rows.get("rows")

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from medst_jax.command_line import started
+from medst_jax.command_line import child_command
 from medst_jax.config_flag import CONFIGS
 from medst_jax.reality_check.cells import Cell
 from medst_jax.reality_check.claim import claim
@@ -132,7 +132,7 @@ class CellRunner:
         log = folder / "output.txt"
         with log.open("a") as file:
             done = subprocess.run(
-                [*(script or started(name)), *arguments],
+                [*(script or child_command(name)), *arguments],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 check=False,

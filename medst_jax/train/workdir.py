@@ -10,6 +10,8 @@ from typing import Any
 import jax
 from etils import epath
 
+from medst_jax.command_line import user_command
+
 CONFIG, SYSTEM, INPUT = "config.json", "system.json", "input.json"
 TOKENIZER, SUMMARY, LOG = "tokenizer.model", "summary.json", "log.jsonl"
 
@@ -97,7 +99,7 @@ def read_json(path: epath.Path) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise WorkdirError(
-            f"{path} is missing; is {path.parent} a workdir of launch/train.py?"
+            f"{path} is missing; is {path.parent} a workdir of {user_command('train')}?"
         ) from None
     except json.JSONDecodeError as error:
         raise WorkdirError(f"{path} is not JSON ({error}); restore it or use a new workdir") from (

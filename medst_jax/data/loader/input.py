@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from medst_jax.command_line import user_command
 from medst_jax.data.batch import FIELDS, batch_spec, keys_of
 from medst_jax.data.loader.batch_maker import VIEWS, BatchMaker
 from medst_jax.data.loader.epochs import PackedEpochs
@@ -250,7 +251,7 @@ def load_tokenizer(options: DataOptions) -> TextTokenizer | None:
         datasets = ",".join(names)
         raise FileNotFoundError(
             f"vocabulary {options.vocabulary!r} is not in {path.parent}: make it with\n"
-            f"  python launch/prepare.py --vocabulary={options.vocabulary} --datasets={datasets} "
+            f"  {user_command('prepare')} --vocabulary={options.vocabulary} --datasets={datasets} "
             f"--data_dir={options.data_dir}"
         )
     return load_tokenizer_file(path)

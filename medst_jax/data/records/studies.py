@@ -13,6 +13,7 @@ from typing import Any
 
 from etils import epath
 
+from medst_jax.command_line import user_command
 from medst_jax.data.records import schema
 from medst_jax.data.records.index import Index
 from medst_jax.data.records.parse import Record
@@ -70,7 +71,7 @@ def prepare_line(
     data_dir: epath.PathLike, name: str, arguments: Mapping[str, Any] | None = None
 ) -> str:
     """The command that makes a data set; `arguments` are those of an earlier build."""
-    command = "python launch/prepare.py"
+    command = user_command("prepare")
     if arguments:
         flags = {"name": name, **arguments, "data_dir": data_dir}
         if flags.get("dataset") == "simulated_cxr":

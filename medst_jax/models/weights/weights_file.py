@@ -12,6 +12,7 @@ import safetensors
 import safetensors.numpy
 from etils import epath
 
+from medst_jax.command_line import user_command
 from medst_jax.models.weights.kinds import OPEN_CLIP_CONFIG, Kind
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -94,7 +95,7 @@ def read(file: epath.Path) -> dict[str, np.ndarray]:
     except (safetensors.SafetensorError, KeyError) as error:
         raise PretrainedError(
             f"{file} is not a readable safetensors file ({error}); pickled checkpoints are not "
-            "accepted, convert them with launch/convert.py where PyTorch is installed"
+            f"accepted, convert them with {user_command('convert')} where PyTorch is installed"
         ) from error
 
 
