@@ -24,6 +24,7 @@ from medst_jax.data_pipelines.cards import card
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.folders import replace_folder
 from medst_jax.data_pipelines.origin import frame_accuracy
+from medst_jax.data_pipelines.overlaps import known_overlaps
 from medst_jax.data_pipelines.raw import AnnotatedSource, Source
 from medst_jax.data_pipelines.run_banks import Runner, Task, run_banks
 
@@ -213,6 +214,8 @@ def _assemble(plan: _Plan, rejects: Sequence[Mapping[str, Any]]) -> dict[str, An
         "counts": summary["counts"],
         "rejects": summary["rejects"],
         "truth_features": sorted(source.truth_features),
+        "cautions": dict(source.card.get("cautions", {})),
+        "overlaps": known_overlaps(source.name, str(source.card.get("namespace", source.name))),
         "shards": {
             shard.name: shard.stat().length for shard in sorted(fresh.glob("*.array_record-*"))
         },

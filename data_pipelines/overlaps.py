@@ -52,3 +52,17 @@ def overlaps_of(name: str) -> tuple[Overlap, ...]:
     ['nih_chestxray14']
     """
     return tuple(row for row in read_overlaps() if name in (row.part, row.whole))
+
+
+def known_overlaps(name: str, namespace: str) -> list[dict[str, str]]:
+    """The rows of a data set as its build records them.
+
+    Args:
+      name: of the data set.
+      namespace: the collection whose ids the build uses. Where that is the other data set of a
+        row, ids are the same after all: somebody gave the build a mapping.
+    """
+    return [
+        {**row._asdict(), "ids": "same" if row.whole == namespace != name else row.ids}
+        for row in overlaps_of(name)
+    ]

@@ -99,6 +99,9 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "rsna_pneumonia": _listed("rsna_pneumonia.source", "RsnaPneumonia"),
     "siim_pneumothorax": _listed("siim_pneumothorax.source", "SiimPneumothorax"),
     "padchest": _listed("padchest.source", "PadChest"),
+    "padchest_physicians": _listed(
+        "padchest.source", "PadChest", name="padchest_physicians", method="Physician"
+    ),
     "vindr_cxr": _listed("vindr.source", "VinDrCxr"),
     "vindr_pcxr": _listed("vindr.source", "VinDrPcxr"),
     "covid_radiography": _listed("covid.radiography", "CovidRadiography"),

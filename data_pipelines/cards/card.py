@@ -18,7 +18,6 @@ from medst_jax.data.records.study import Study
 from medst_jax.data_pipelines.cards import page, pictures
 from medst_jax.data_pipelines.cards.text_statistics import text_statistics
 from medst_jax.data_pipelines.cards.truth_statistics import truth_statistics
-from medst_jax.data_pipelines.overlaps import overlaps_of
 
 _LOOKED_AT = 2000
 _CODES = {
@@ -92,8 +91,6 @@ def write(
     if names and "truth_visible_in" in info["truth_features"]:
         studies = _some(data_dir, info, truth=True)
         card["label_against_truth"] = truth_statistics(studies, tuple(info["labels"]), names)
-    if overlaps := overlaps_of(info["name"]):
-        card["overlaps"] = [overlap._asdict() for overlap in overlaps]
     _save(data_dir, info["name"], card)
 
 

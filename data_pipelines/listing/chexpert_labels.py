@@ -21,9 +21,18 @@ UNLABELLED: Mapping[str, int] = dict.fromkeys(CHEXPERT, schema.OUTSIDE)
 _CODES = {1.0: schema.POSITIVE, 0.0: schema.NEGATIVE, -1.0: schema.UNCERTAIN}
 
 
+# What some tables call a class: MIMIC-CXR's radiologists and NegBio's lists.
+_OTHER_NAMES = {"Lung Opacity": "Airspace Opacity"}
+
+
 def need_columns(table: CsvTable) -> CsvTable:
     """The table; raises TableError when it lacks one of the 14."""
-    return table.need(*CHEXPERT)
+    return table.need(*(_column(label, table.names) for label in CHEXPERT))
+
+
+def _column(label: str, names: Sequence[str]) -> str:
+    other = _OTHER_NAMES.get(label, label)
+    return other if label not in names and other in names else label
 
 
 def codes(row: TableRow, labels: Sequence[str] = CHEXPERT) -> dict[str, int]:
@@ -34,7 +43,7 @@ def codes(row: TableRow, labels: Sequence[str] = CHEXPERT) -> dict[str, int]:
     """
     by_label = {}
     for label in labels:
-        cell = row.get(label)
+        cell = row.get(label) or row.get(_OTHER_NAMES.get(label, label))
         if not cell:
             continue
         value = cells.number(cell, label)

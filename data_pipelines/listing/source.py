@@ -194,7 +194,7 @@ class ListedSource(abc.ABC):
             )
         )
         shown = [item for item in items if item.path]
-        graded = next((item for item in items if item.severity >= 0), items[0])
+        graded = max(items, key=lambda item: (item.severity >= 0) + _trust(item.severity_source))
         return RawStudy(
             patient_id=patient.patient_id,
             study_id=items[0].study_id,
@@ -221,6 +221,12 @@ class ListedSource(abc.ABC):
     def __getstate__(self) -> dict[str, Any]:
         # Only the fields: a worker reads the tables itself rather than receive a pickled copy.
         return {f.name: self.__dict__[f.name] for f in dataclasses.fields(self)}
+
+
+def _trust(severity_source: str) -> int:
+    """How far a grade is trusted: a consensus before an expert before what was mined."""
+    order = ("mined", "expert", "consensus")
+    return order.index(severity_source) + 1 if severity_source in order else 0
 
 
 def decode_report(data: bytes) -> str:

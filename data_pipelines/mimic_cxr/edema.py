@@ -37,6 +37,8 @@ class MimicEdema(MimicCxrJpg):
                 f"{self.source_dir} has no grades: put regex_report_, expert_report_ or "
                 "consensus_image_edema_severity.csv beside the other tables"
             )
+        # A consensus is about one image: the study's others would be judged by its grade.
+        by_image = {item.study_id for item in graded if item.severity_source == CONSENSUS}
         judged = {item.patient_id for item in graded if item.severity_source == CONSENSUS}
         items = [
             dataclasses.replace(
@@ -44,5 +46,6 @@ class MimicEdema(MimicCxrJpg):
                 split="test" if item.patient_id in judged else splits.hold_out(item.patient_id),
             )
             for item in graded
+            if item.study_id not in by_image or item.severity_source == CONSENSUS
         ]
         return dataclasses.replace(listing, items=items)

@@ -57,15 +57,21 @@ def make_listing(
 ) -> Listing:
     """Joins images with splits, labels, reports and severities."""
     labels, refused, label_table = tables.read_labels(source_dir)
+    read_by_radiologists, unread = tables.read_radiologists(source_dir)
+    labels = {**labels, **read_by_radiologists}
+    radiologists, refused = len(read_by_radiologists), [*refused, *unread]
     grades, ungraded = severity.read_grades(source_dir)
-    report_path = reports.report_paths(source_dir, films)
+    paths = reports.ReportPaths(source_dir)
     sectioned: Mapping[str, tuple[tuple[str, str], ...]] = {}
-    if films and not report_path(films[0]):
+    reported = [paths.of(film) for film in films]
+    if not all(reported):
         sectioned, unread = reports.read_sectioned(source_dir)
         refused = [*refused, *unread]
+        if not sectioned:
+            reports.check_read(source_dir, paths)
     items = []
     missing = [Reject(f.row, "image without a split") for f in films if f.dicom not in split_of]
-    for film in films:
+    for film, report in zip(films, reported, strict=True):
         if film.dicom not in split_of:
             continue
         grade = grades.get((film.study, film.dicom)) or grades.get((film.study, ""))
@@ -79,15 +85,19 @@ def make_listing(
                 view=cells.view(film.view, "unknown"),
                 order=film.day,
                 day=film.day,
-                report_path=report_path(film),
-                sections=sectioned.get(film.study, ()),
+                report_path=report,
+                sections=() if report else sectioned.get(film.study, ()),
                 labels=labels.get(film.study, UNLABELLED),
                 split=split_of[film.dicom],
                 severity=grade.severity if grade else -1,
                 severity_source=grade.source if grade else "",
             )
         )
-    card = {"label_table": label_table}
+    card = {
+        "label_table": label_table,
+        "reports_found": paths.found,
+        "studies_labelled_by_radiologists": radiologists,
+    }
     return Listing(items, [*rejects, *refused, *ungraded, *missing], CHEXPERT, card)
 
 

@@ -9,12 +9,13 @@ MIT-LCP/mimic-cxr repository makes, gives the sections.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import re
 
 from etils import epath
 
 from medst_jax.data_pipelines import cells
-from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
+from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError, TableRow, find_table
 from medst_jax.data_pipelines.mimic_cxr.tables import Film
 from medst_jax.data_pipelines.raw import Reject
 
@@ -27,19 +28,58 @@ _LAYOUTS = (
     "reports/files/{patient}/{study}.txt",
     "{patient}/{study}.txt",
 )
-# One missing file says little about the layout; so many do.
-_TRIED = 200
+_REPORT = re.compile(r"s\d{8}\.txt")
 _SECTIONED = "mimic_cxr_sectioned.csv"
 _SECTIONS = ("comparison", "findings", "impression", "last_paragraph")
 
 
-def report_paths(source_dir: epath.PathLike, films: Sequence[Film]) -> Callable[[Film], str]:
-    """The path of a film's report, or "" for all of them when no layout fits the folder."""
-    root = epath.Path(source_dir)
-    for layout in _LAYOUTS:
-        if any((root / _fill(layout, film)).exists() for film in films[:_TRIED]):
-            return lambda film, layout=layout: _fill(layout, film)  # type: ignore[misc]
-    return lambda film: ""
+class ReportPaths:
+    """Where the report of each study lies; every study is looked for by itself."""
+
+    def __init__(self, source_dir: epath.PathLike) -> None:
+        self._root = os.fspath(source_dir)
+        self._layouts = list(_LAYOUTS)
+        self._path_of: dict[str, str] = {}
+
+    def of(self, film: Film) -> str:
+        """The path of a film's report below the folder, "" where there is none."""
+        if film.study not in self._path_of:
+            self._path_of[film.study] = self._find(film)
+        return self._path_of[film.study]
+
+    @property
+    def found(self) -> int:
+        """Studies with a report among those asked for."""
+        return sum(map(bool, self._path_of.values()))
+
+    def _find(self, film: Film) -> str:
+        for place, layout in enumerate(self._layouts):
+            path = _fill(layout, film)
+            if os.path.exists(os.path.join(self._root, path)):
+                # Most studies lie as the one before: the next look is the only one.
+                self._layouts.insert(0, self._layouts.pop(place))
+                return path
+        return ""
+
+
+def check_read(source_dir: epath.PathLike, paths: ReportPaths) -> None:
+    """Fails when the folder holds reports and none of them was found.
+
+    Raises:
+      TableError: names the layouts that are looked for.
+    """
+    if paths.found:
+        return
+    for folder, _, files in os.walk(source_dir):
+        if any(_REPORT.fullmatch(name) for name in files):
+            depth = len(os.path.relpath(folder, source_dir).split(os.sep))
+            raise TableError(
+                f"{os.fspath(source_dir)} holds report files, {depth} folders deep, and none lies "
+                "where it is looked for: "
+                + ", ".join(
+                    layout.format(patient="pNN/pNNNNNNNN", study="sNNNNNNNN") for layout in _LAYOUTS
+                )
+            )
 
 
 def _fill(layout: str, film: Film) -> str:

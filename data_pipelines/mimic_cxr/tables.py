@@ -6,6 +6,7 @@
 | mimic-cxr-2.0.0-metadata | dicom_id, subject_id, study_id, ViewPosition, StudyDate, StudyTime |
 | mimic-cxr-2.0.0-split | dicom_id, split: train, validate, test |
 | mimic-cxr-2.0.0-chexpert, -negbio | study_id, 14 labels |
+| mimic-cxr-2.1.0-test-set-labeled | study_id, 14 labels by radiologists, in place of the mined ones |
 | cxr-record-list (DICOM release) | dicom_id, subject_id, study_id |
 """
 
@@ -33,6 +34,7 @@ LABEL_TABLES = (
     "mimic-cxr-2.0.0-negbio.csv",
     "mimic-cxr-2.1.0-negbio.csv",
 )
+RADIOLOGISTS = "mimic-cxr-2.1.0-test-set-labeled.csv"
 _SPLITS = ("train", "validate", "test")
 
 
@@ -102,14 +104,24 @@ def read_labels(
     path = find_table(source_dir, *LABEL_TABLES)
     if path is None:
         return {}, [], ""
-    table = chexpert_labels.need_columns(CsvTable(path).need("study_id"))
-
-    def parse(row: TableRow) -> tuple[str, Mapping[str, int]]:
-        study = cells.digits(row.get("study_id").lstrip("s"), "study_id")
-        return study, chexpert_labels.codes(row)
-
-    pairs, rejects = table.parse(parse)
+    pairs, rejects = chexpert_labels.need_columns(CsvTable(path).need("study_id")).parse(_labels)
     return dict(pairs), _of_table(rejects, "label table"), path.name
+
+
+def read_radiologists(
+    source_dir: epath.PathLike,
+) -> tuple[dict[str, Mapping[str, int]], list[Reject]]:
+    """Label codes by study that radiologists gave the official test set; empty without the table."""
+    path = find_table(source_dir, RADIOLOGISTS)
+    if path is None:
+        return {}, []
+    pairs, rejects = chexpert_labels.need_columns(CsvTable(path).need("study_id")).parse(_labels)
+    return dict(pairs), _of_table(rejects, "radiologists' table")
+
+
+def _labels(row: TableRow) -> tuple[str, Mapping[str, int]]:
+    study = cells.digits(row.get("study_id").lstrip("s"), "study_id")
+    return study, chexpert_labels.codes(row)
 
 
 def _of_table(rejects: list[Reject], table: str) -> list[Reject]:

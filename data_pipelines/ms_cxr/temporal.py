@@ -90,7 +90,8 @@ class MsCxrT(ListedSource):
                 Item(
                     row=line,
                     patient_id=film.subject,
-                    study_id=film.study,
+                    # A study of its own: what is judged is this image, not the study's first.
+                    study_id=f"{film.study}/{dicom}",
                     image_id=dicom,
                     path=f"files/{film.study_folder}/{dicom}{suffix}",
                     view=cells.view(film.view, "frontal"),

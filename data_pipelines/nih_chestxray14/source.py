@@ -15,8 +15,6 @@ from medst_jax.data_pipelines.listing.item import Listing
 from medst_jax.data_pipelines.listing.source import BOXES, ListedSource
 from medst_jax.data_pipelines.nih_chestxray14 import tables
 
-NAMESPACE = "nih_chestxray14"
-
 
 @dataclass(frozen=True)
 class NihChestXray14(ListedSource):
@@ -29,7 +27,7 @@ class NihChestXray14(ListedSource):
     about = About(
         licence="no restrictions; credit the NIH Clinical Center",
         redistributable=True,
-        namespace=NAMESPACE,
+        namespace=tables.NAMESPACE,
         description="NIH ChestX-ray14: radiographs of the NIH Clinical Center with labels "
         "mined from reports (Wang et al., CVPR 2017)",
     )

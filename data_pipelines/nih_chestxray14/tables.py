@@ -26,6 +26,7 @@ from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_
 from medst_jax.data_pipelines.listing.item import Box, Item
 from medst_jax.data_pipelines.raw import NAN, Reject
 
+NAMESPACE = "nih_chestxray14"
 FINDINGS = (
     "Atelectasis",
     "Cardiomegaly",
@@ -56,6 +57,17 @@ def read_images(source_dir: epath.PathLike) -> tuple[list[Item], list[Reject]]:
     table.need("Image Index", "Finding Labels", "Follow-up #", "Patient ID")
     items, refused = table.parse(lambda row: _item(row, boxes), unique="Image Index")
     return items, [*refused, *rejects]
+
+
+def patient_of_image(name: str) -> str:
+    """The patient of `00000013_005.png`, as the table of labels writes it: "13".
+
+    Raises:
+      ValueError: not the name of an image of this data set.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a ChestX-ray14 image")
+    return str(int(name[:8]))
 
 
 def _item(row: TableRow, boxes: Mapping[str, tuple[Box, ...]]) -> Item:

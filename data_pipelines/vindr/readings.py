@@ -16,6 +16,8 @@ from medst_jax.data_pipelines.listing.item import Box
 from medst_jax.data_pipelines.raw import Reject
 
 _READER = ("rad_id", "rad_ID")
+# The test table of VinDr-CXR names one column otherwise than the training table.
+_ONE_NAME = {"Other disease": "Other diseases"}
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
 
 
@@ -32,11 +34,13 @@ class Reading:
 def read_one_hot(path: epath.Path) -> tuple[list[Reading], list[Reject], tuple[str, ...]]:
     """Readings of a table with one column per label, the rejects and the labels."""
     table = CsvTable(path).need("image_id")
-    labels = tuple(n for n in table.names if n and n not in ("image_id", *_READER))
+    columns = [n for n in table.names if n and n not in ("image_id", *_READER)]
+    label_of = {column: _ONE_NAME.get(column, column) for column in columns}
+    labels = tuple(label_of.values())
 
     def parse(row: TableRow) -> Reading:
         image = cells.file_stem(row.get("image_id"), "image_id")
-        present = frozenset(label for label in labels if cells.flag(row.get(label), label))
+        present = frozenset(label for c, label in label_of.items() if cells.flag(row.get(c), c))
         return Reading(row.line, image, _reader(row), present)
 
     readings, rejects = table.parse(parse)
@@ -51,6 +55,7 @@ def read_boxes(
     def parse(row: TableRow) -> tuple[Reading, Box | None]:
         image = cells.file_stem(row.get("image_id"), "image_id")
         name = cells.needed(row.get("class_name"), "class_name")
+        name = _ONE_NAME.get(name, name)
         if name not in labels:
             raise CellError("class_name is unknown")
         reading = Reading(row.line, image, _reader(row), frozenset([name]))

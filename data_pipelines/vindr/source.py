@@ -21,7 +21,7 @@ from etils import epath
 
 from medst_jax.data_pipelines.listing import splits
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.csv_table import find_table, need_table
+from medst_jax.data_pipelines.listing.csv_table import TableError, find_table, need_table
 from medst_jax.data_pipelines.listing.dicom_items import from_header
 from medst_jax.data_pipelines.listing.item import Box, Item, Listing
 from medst_jax.data_pipelines.listing.source import BOXES, ListedSource
@@ -66,6 +66,12 @@ class VinDr(ListedSource):
             if path is None:
                 continue
             parsed, refused, labels = readings.read_one_hot(path)
+            if vocabulary and set(vocabulary) != set(labels):
+                odd = ", ".join(sorted(set(vocabulary) ^ set(labels)))
+                raise TableError(
+                    f"image_labels_train.csv and image_labels_test.csv differ in the columns {odd}: "
+                    "a finding that one table lacks would be stored as absent"
+                )
             vocabulary = vocabulary or labels
             boxes, unplaced = self._boxes(folder, split, vocabulary)
             votes = readings.vote(parsed, vocabulary)

@@ -9,6 +9,7 @@ from medst_jax.data.records.studies import Studies
 from medst_jax.evaluate.statistics.rows import CONTAMINATED
 
 TRAINING_SPLIT = "train"  # the only split that no exclusion list holds
+POSSIBLY_CONTAMINATED = "possibly contaminated"
 _DIFFERENT = "intensity differs from training"
 
 
@@ -45,6 +46,13 @@ def cautions(studies: Studies, exclusion: str, system: SystemUnderTest) -> dict[
             f"{name}: the checkpoint's stamp does not say that these patients were left out of "
             "training; its numbers are marked contaminated."
         )
+    elif others := _related(studies, system):
+        notes[POSSIBLY_CONTAMINATED] = (
+            f"{name} has images of {', '.join(others)} under other ids, and the system was trained "
+            "on it: which of these patients it has seen cannot be told."
+        )
+    for short, sentence in studies.info.get("cautions", {}).items():
+        notes[short] = f"{name}: {sentence}."
     own = studies.info.get("intensity")
     others = sorted({str(i) for i in system.stamp.get("intensity", {}).values()} - {str(own)})
     if own is not None and others:
@@ -53,6 +61,16 @@ def cautions(studies: Studies, exclusion: str, system: SystemUnderTest) -> dict[
             f"{', '.join(map(repr, others))}: grey values may not mean the same."
         )
     return notes
+
+
+def _related(studies: Studies, system: SystemUnderTest) -> list[str]:
+    """Data sets of the training that share images with this one under ids that do not match."""
+    shared = {
+        row["part"] if row["whole"] == studies.name else row["whole"]
+        for row in studies.info.get("overlaps", ())
+        if row["ids"] == "new"
+    }
+    return sorted(shared & set(system.trained))
 
 
 def _contaminated(studies: Studies, exclusion: str, system: SystemUnderTest) -> bool:
