@@ -15,7 +15,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from medst_jax.data_pipelines.image_files import UnreadableImage
 from medst_jax.data_pipelines.raw import RawStudy, Reject, Source
 
 # Part of every input hash: raise it when the same input gives other records.
-FORMAT = 4
+FORMAT = 5
 WRITER_OPTIONS = "group_size:1,uncompressed"
 _READ_CHUNK = 256
 
@@ -75,7 +76,11 @@ class Bank:
         return ids
 
     def counts(self) -> dict[str, int]:
-        """studies, images and rejects of a complete bank."""
+        """studies, images and rejects of a complete bank; `inputs` and `rejected_inputs` of them.
+
+        An input is an image, a study that has none, or a row that became neither. One that has
+        two faults is rejected once, and so is one whose study stays for its text.
+        """
         return json.loads(self.marker.read_text())["counts"]
 
     def table(self) -> dict[str, np.ndarray]:
@@ -138,6 +143,7 @@ def write_bank(
     namespace = source.card.get("namespace", source.name)
     source_dir = getattr(source, "source_dir", "")
     table, rejects = _Table(namespace, read_secret(bank.secret)), []
+    inputs = _Inputs()
     bank.marker.parent.mkdir(parents=True, exist_ok=True)
     # The process id keeps two attempts at one unit (a retry of a slow worker) apart.
     temporary = f"{bank.stem}.{os.getpid()}.tmp"
@@ -146,13 +152,17 @@ def write_bank(
         for study in source.studies(bank.unit):
             if isinstance(study, Reject):
                 rejects.append(study)
+                inputs.add_reject(study)
                 continue
             images = []
+            unread = []
             for image in study.images:
                 try:
                     images.append(encode_image(image, source_dir, options))
                 except UnreadableImage as error:
-                    rejects.append(Reject(image.row or study.row, str(error)))
+                    unread.append(Reject(image.row or study.row, str(error)))
+            rejects += unread
+            inputs.add_study(study, unread)
             if not images and not study.sections:
                 continue
             serialised = features.serialize_example(record.features(study, images, source.labels))
@@ -171,6 +181,7 @@ def write_bank(
     np.savez(buffer, **table.arrays())  # type: ignore[arg-type]
     _replace(bank.stem + ".npz", buffer.getvalue())
     counts = {"studies": len(table.rows), "images": table.images, "rejects": len(rejects)}
+    counts |= inputs.counts()
     marker = {
         "unit": bank.unit,
         "input_hash": bank.input_hash,
@@ -185,6 +196,31 @@ def _replace(path: str, data: bytes) -> None:
     temporary = f"{path}.{os.getpid()}.tmp"
     epath.Path(temporary).write_bytes(data)
     os.replace(temporary, path)
+
+
+class _Inputs:
+    """Counts inputs and how many of them were rejected."""
+
+    def __init__(self) -> None:
+        self.inputs = self.rejected = 0
+        # Of a report, for example, which comes before the study that its row is a part of.
+        self._waiting: Counter[int] = Counter()
+
+    def add_reject(self, reject: Reject) -> None:
+        self._waiting[reject.row] += 1
+
+    def add_study(self, study: RawStudy, unread: Sequence[Reject]) -> None:
+        rows = {study.row, *(image.row for image in study.images)} - {0}
+        own = {row for row in rows if self._waiting.pop(row, 0)}
+        bad = own | {reject.row for reject in unread}
+        inputs = max(1, len(study.images))
+        self.inputs += inputs
+        self.rejected += min(inputs, max(len(unread), len(bad)))
+
+    def counts(self) -> dict[str, int]:
+        """Rejects that no study took are inputs of their own."""
+        alone = self._waiting.total()
+        return {"inputs": self.inputs + alone, "rejected_inputs": self.rejected + alone}
 
 
 class _Table:

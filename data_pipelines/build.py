@@ -17,15 +17,16 @@ from etils import epath
 from medst_jax.data.records import schema
 from medst_jax.data.records.keys import folder_secret, read_secret
 from medst_jax.data.records.patient_ids import write_patient_ids
-from medst_jax.data.records.studies import check_local, written_dir
+from medst_jax.data.records.studies import check_local, dataset_dir, written_dir
 from medst_jax.data_pipelines import annotate, assemble, exclusion
 from medst_jax.data_pipelines.bank import Bank, bank_of
 from medst_jax.data_pipelines.cards import card
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.folders import replace_folder
+from medst_jax.data_pipelines.image_files import MISSING_FILE
 from medst_jax.data_pipelines.origin import frame_accuracy
 from medst_jax.data_pipelines.overlaps import known_overlaps
-from medst_jax.data_pipelines.raw import AnnotatedSource, Source
+from medst_jax.data_pipelines.raw import AnnotatedSource, DecidingSource, Source
 from medst_jax.data_pipelines.run_banks import Runner, Task, run_banks
 
 
@@ -111,6 +112,9 @@ def build_all(
 def _plan(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> _Plan:
     schema.check_name("data set", source.name)
     directory = written_dir(data_dir, source.name)
+    earlier = dataset_dir(data_dir, source.name) / "data_card.json"
+    if isinstance(source, DecidingSource) and earlier.exists():
+        source.check_rebuild(json.loads(earlier.read_text()))
     secret = folder_secret(data_dir, options.salt_file)
     banks = [bank_of(source, unit, data_dir, options.encoding, secret) for unit in source.units()]
     build_hash = _build_hash(source, banks)
@@ -168,17 +172,22 @@ def _check_rejects(
     name: str, banks: Sequence[Bank], rejects: Sequence[Mapping[str, Any]], limit: float
 ) -> None:
     counts = [bank.counts() for bank in banks]
-    accepted = sum(max(count["images"], count["studies"]) for count in counts)
-    fraction = len(rejects) / max(1, len(rejects) + accepted)
+    rejected, inputs = (
+        sum(count[key] for count in counts) for key in ("rejected_inputs", "inputs")
+    )
+    fraction = rejected / max(1, inputs)
     if fraction <= limit:
         return
     reasons = Counter(reject["reason"] for reject in rejects)
     listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
-    files = {bank.stem + ".rejects.jsonl" for bank in banks if bank.counts()["rejects"]}
+    folder = epath.Path(banks[0].stem).parent
+    subset = ""
+    if reasons.most_common(1)[0][0] == MISSING_FILE:
+        subset = "; of a part of the download, --only_existing builds what is there"
     raise RejectedInputError(
-        f"data set {name!r}: {len(rejects)} of {len(rejects) + accepted} inputs rejected "
-        f"({fraction:.1%}, limit {limit:.1%}): {listed}. Rows are listed in {', '.join(sorted(files))}; "
-        f"mend the source or raise --max_reject_fraction"
+        f"data set {name!r}: {rejected} of {inputs} inputs rejected "
+        f"({fraction:.1%}, limit {limit:.1%}): {listed}. Rows are listed in {folder}, in the files "
+        f"*.rejects.jsonl; mend the source or raise --max_reject_fraction{subset}"
     )
 
 

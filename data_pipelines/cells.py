@@ -21,12 +21,55 @@ _LATERAL = frozenset(
         "XTABLE_LATERAL",
     ]
 )
-_DIRECTIONS = {"POSTEROANTERIOR": "PA", "ANTEROPOSTERIOR": "AP"}
-_SPELT = {"POSTERO_ANTERIOR": "PA", "ANTERO_POSTERIOR": "AP"}
+_DIRECTIONS = {
+    "POSTEROANTERIOR": "PA",
+    "ANTEROPOSTERIOR": "AP",
+    # A patient who cannot stand is turned to the tube.
+    **dict.fromkeys(("PORTABLE", "SUPINE", "BEDSIDE"), "AP"),
+}
+_SPELT = {
+    **dict.fromkeys(("POSTERO_ANTERIOR", "POSTERIOR_ANTERIOR", "P_A"), "PA"),
+    **dict.fromkeys(("ANTERO_POSTERIOR", "ANTERIOR_POSTERIOR", "A_P"), "AP"),
+}
+_SIDE_PARTS = frozenset(
+    ["LATERAL", "LAT", "LATERALS", "LL", "RL", "LLAT", "RLAT", "SIDE", "PROFILE"]
+)
+_FRONT_PARTS = frozenset(["FRONTAL", "FRONT"])
+# What tables write for a cell without a value, beside nothing.
+_MISSING = frozenset(
+    [
+        "na",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "<na>",
+        "nan",
+        "nat",
+        "none",
+        "null",
+        "(null)",
+        "nil",
+        "unknown",
+        "unk",
+        "missing",
+        "?",
+        ".",
+        "-",
+        "--",
+        "---",
+    ]
+    + ["not available", "not applicable", "not known"]
+)
+_OLDEST = 120
 
 
 class CellError(ValueError):
     """A cell that makes its row unusable; the message is a reason without its content."""
+
+
+def known(cell: str) -> str:
+    """The cell, or "" when it is a word for a missing value: NA, nan, None, null, -, unknown, ..."""
+    return "" if cell.strip().casefold() in _MISSING else cell
 
 
 def view(name: str, kind: str = "") -> str:
@@ -40,19 +83,26 @@ def view(name: str, kind: str = "") -> str:
     word = _SPELT.get(word, word)
     if word in ("LL", "PA", "AP"):
         return word
-    if word in _LATERAL or kind.lower() == "lateral":
+    parts, kinds = word.split("_"), re.findall("[A-Z]+", kind.upper())
+    if word in _LATERAL or _SIDE_PARTS & {*kinds}:
         return "LATERAL"
-    for part in word.split("_"):
-        direction = _DIRECTIONS.get(part, part)
-        if direction in schema.FRONTAL_VIEWS:
-            return direction
+    named = (_DIRECTIONS.get(part, part) for part in parts)
+    direction = next((part for part in named if part in schema.FRONTAL_VIEWS), "")
+    # A decubitus image is taken from the front, of a patient who lies on the side.
+    sideways = _SIDE_PARTS & {*parts} and "DECUBITUS" not in parts
+    if sideways and not (direction and _FRONT_PARTS & {*kinds}):
+        # "PA and lateral" is of an examination: it does not say which of the two the image is.
+        return "other" if direction else "LATERAL"
+    if direction:
+        return direction
     # A frontal image of unknown direction counts as PA, the usual one.
-    return "PA" if kind.lower() == "frontal" or (not word and not kind) else "other"
+    frontal = _FRONT_PARTS & {*parts, *kinds} or (not word and not kind)
+    return "PA" if frontal else "other"
 
 
 def number(cell: str, column: str) -> float:
-    """A finite number, NaN for an empty cell."""
-    if not cell:
+    """A finite number, NaN for a cell without a value."""
+    if not known(cell):
         return math.nan
     try:
         value = float(cell)
@@ -101,8 +151,8 @@ def flag(cell: str, column: str) -> int:
 
 
 def day(cell: str, column: str) -> float:
-    """Days since year 1 of a date YYYYMMDD or YYYY-MM-DD; NaN for an empty cell."""
-    if not cell:
+    """Days since year 1 of a date YYYYMMDD or YYYY-MM-DD; NaN for a cell without a value."""
+    if not known(cell):
         return math.nan
     digits = re.sub(r"\.0*$", "", cell).replace("-", "")
     try:
@@ -115,7 +165,7 @@ def day(cell: str, column: str) -> float:
 
 def time_of_day(cell: str, column: str) -> float:
     """Fraction of a day of a time HHMMSS[.fff] whose leading zeros may be lost."""
-    if not cell:
+    if not known(cell):
         return 0.0
     whole, _, fraction = cell.partition(".")
     digits = whole.zfill(6)
@@ -128,12 +178,24 @@ def time_of_day(cell: str, column: str) -> float:
 
 
 def age(cell: str) -> float:
-    """Years from cells such as 58, 58.0, 58Y, 058Y or 011M; NaN when there is no number."""
+    """Years from cells such as 58, 58.0, 58Y, 058Y or 011M; NaN when nobody has that age."""
     match = re.match(r"(\d+(?:\.\d+)?)\s*([YMWD]?)", cell, re.IGNORECASE)
     if match is None:
         return math.nan
     per_year = {"M": 12, "W": 52.18, "D": 365.25}
-    return float(match[1]) / per_year.get(match[2].upper(), 1)
+    return possible_age(float(match[1]) / per_year.get(match[2].upper(), 1))
+
+
+def possible_age(years: float) -> float:
+    """The age, NaN when nobody has it: tables hold 411 and 999, and births after the image."""
+    return years if 0 <= years <= _OLDEST else math.nan
+
+
+def language(cell: str) -> str:
+    """ISO 639-1 code in lower case: en for en-US, English or nothing."""
+    word = cell.strip().lower()
+    english = word in ("", "english", "eng") or re.match(r"en[-_]", word)
+    return "en" if english else word
 
 
 def sex(cell: str) -> str:

@@ -22,6 +22,8 @@ _UPRIGHT = 1  # of EXIF's eight orientations
 
 __all__ = ["SourceImage", "UnreadableImage", "bit_depth", "decode", "read_bytes", "resolve"]
 
+MISSING_FILE = "missing file"
+
 
 def read_bytes(source_dir: str, path: str) -> bytes:
     """Bytes of `path` inside `source_dir`; raises UnreadableImage if missing or outside."""
@@ -30,21 +32,41 @@ def read_bytes(source_dir: str, path: str) -> bytes:
         with open(full, "rb") as file:
             return file.read()
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise UnreadableImage("missing file") from error
+        raise UnreadableImage(MISSING_FILE) from error
     except OSError as error:
         raise UnreadableImage("file cannot be read") from error
 
 
 def resolve(source_dir: str, path: str) -> str:
-    """The real path, after symbolic links; raises UnreadableImage when it leaves the folder."""
+    """The real path, after symbolic links; raises UnreadableImage when it leaves the folder.
+
+    A folder inside may be a link to another disk, as `files/` of a large download often is: what
+    lies below it is inside. A file that is itself a link to somewhere else is not.
+    """
     root = os.path.realpath(source_dir)
     try:
-        full = os.path.realpath(os.path.join(root, path))
+        lexical = os.path.normpath(os.path.join(root, path))
+        full = os.path.realpath(lexical)
+        roots = [root, *_linked_folders(root, lexical)]
     except ValueError as error:
         raise UnreadableImage("malformed path") from error
-    if os.path.commonpath([root, full]) != root:
+    if os.path.commonpath([root, lexical]) != root:
+        lexical = full  # written through another link to the folder
+    inside = os.path.commonpath([root, lexical]) == root
+    if not inside or all(os.path.commonpath([top, full]) != top for top in roots):
         raise UnreadableImage("path leaves the source folder")
     return full
+
+
+def _linked_folders(root: str, lexical: str) -> list[str]:
+    """The real folders behind those links between the root and a path that are folders."""
+    found = []
+    folder = os.path.dirname(lexical)
+    while len(folder) > len(root):
+        if os.path.islink(folder):
+            found.append(os.path.realpath(folder))
+        folder = os.path.dirname(folder)
+    return found
 
 
 def decode(data: bytes, *, voi_lut: bool = False) -> SourceImage:

@@ -3,7 +3,7 @@
 
 A pipeline implements `Source`; the banks (`data_pipelines/bank.py`) and the TFDS builder
 (`data_pipelines/builder.py`) do the rest. Label codes are those of a stored study: 1 positive,
-0 negative, -1 uncertain, -2 not mentioned, -3 outside the data set's vocabulary.
+0 negative, -1 uncertain, -2 not mentioned in a report that was read, -3 nobody said.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class RawSentence:
 class RawStudy:
     """One study; `study_days` counts from the patient's first study, NaN when unknown.
 
-    `severity` is -1 (unknown) to 3. `progression` maps findings to 1 worse, 0 same, -1 better;
+    `labels` holds the codes of what somebody said of the study: absent = -3, so a reader of reports
+    gives -2 itself. `severity` is -1 (unknown) to 3. `progression` maps findings to 1 worse, 0 same, -1 better;
     absent = -2. `truth` holds `truth_*` features, which only evaluators read. `row` is the
     1-based line of the source's table that the study begins at (0 when there is none).
     """
@@ -112,6 +113,17 @@ class Source(Protocol):
     def unit_hash(self, unit: str) -> str: ...
 
     def studies(self, unit: str) -> Iterator[RawStudy | Reject]: ...
+
+
+@runtime_checkable
+class DecidingSource(Source, Protocol):
+    """A source that decides by all of its input what a part of it means.
+
+    `check_rebuild` gets the card of the data set's earlier build, and raises where building again
+    would decide otherwise than that did.
+    """
+
+    def check_rebuild(self, card: Mapping[str, Any]) -> None: ...
 
 
 @runtime_checkable

@@ -13,9 +13,11 @@ from medst_jax.data.records import schema
 from medst_jax.data_pipelines.raw import RawStudy
 
 
-def codes(values: Mapping[str, int], labels: Sequence[str]) -> np.ndarray:
-    """int8 label codes over the vocabulary (at least one column); absent = not mentioned."""
-    result = np.full(schema.label_width(tuple(labels)), schema.BLANK, np.int8)
+def codes(
+    values: Mapping[str, int], labels: Sequence[str], absent: int = schema.BLANK
+) -> np.ndarray:
+    """int8 label codes over the vocabulary (at least one column); `absent` where none is given."""
+    result = np.full(schema.label_width(tuple(labels)), absent, np.int8)
     if not labels:
         result[:] = schema.OUTSIDE
     position = {label: k for k, label in enumerate(labels)}
@@ -45,7 +47,7 @@ def features(
             }
             for s in study.sentences
         ],
-        labels=codes(study.labels, labels),
+        labels=codes(study.labels, labels, schema.OUTSIDE),
         severity=study.severity,
         severity_source=study.severity_source,
         progression=codes(study.progression, labels),

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from medst_jax.data_pipelines.image_table.options import TableOptions
+from medst_jax.data_pipelines.listing.source import ListedSource
 from medst_jax.data_pipelines.raw import Source
 
 SIMULATED_DEFAULTS = {"patients": 2000, "size": 224, "seed": 0}
@@ -23,6 +25,8 @@ class Request:
     name: of the data set to write. source_dir: folder of the raw files. patients, size, seed,
     confounding, sites: of a simulated cohort. redistributable: whether data cards and exports may show
     pixels. labels_from_reports: vocabulary that labels an image table's reports, "" for none.
+    table: how an image table is to be understood. only_existing: leave out rows whose image is
+    not in the folder.
     """
 
     name: str | None = None
@@ -34,6 +38,8 @@ class Request:
     sites: tuple[str, ...] | None = None
     redistributable: bool = False
     labels_from_reports: str = ""
+    table: TableOptions = field(default_factory=TableOptions)
+    only_existing: bool = False
 
 
 def _image_table(request: Request) -> tuple[Source, ...]:
@@ -47,6 +53,8 @@ def _image_table(request: Request) -> tuple[Source, ...]:
             request.name,
             request.redistributable,
             request.labels_from_reports,
+            request.table,
+            only_existing=request.only_existing,
         ),
     )
 
@@ -72,6 +80,10 @@ def _listed(module: str, source: str, **options: str) -> Callable[[Request], tup
         source_class = getattr(
             importlib.import_module(f"medst_jax.data_pipelines.{module}"), source
         )
+        if request.only_existing:
+            if not issubclass(source_class, ListedSource):
+                raise RequestError("--only_existing is of data sets with images; this has none")
+            return (source_class(request.source_dir, **options, only_existing=True),)
         return (source_class(request.source_dir, **options),)
 
     return make
@@ -128,6 +140,13 @@ def make_sources(dataset: str, request: Request) -> tuple[Source, ...]:
     """
     if dataset not in DATASETS:
         raise RequestError(f"unknown data set {dataset!r}; known: {', '.join(sorted(DATASETS))}")
+    if request.table != TableOptions() and dataset != "image_table":
+        raise RequestError(
+            f"--columns, --label_columns, --blank, --unlisted, --splits, --dates and "
+            f"--table_encoding are of --dataset=image_table; {dataset} has a table of its own"
+        )
+    if request.only_existing and dataset == "simulated_cxr":
+        raise RequestError("--only_existing is of downloads; simulated_cxr has no files to miss")
     if request.labels_from_reports and dataset != "image_table":
         raise RequestError(
             f"--labels_from_reports is of --dataset=image_table; {dataset} has labels of its own"

@@ -3,6 +3,7 @@
 
   python launch/prepare.py --dataset=simulated_cxr --data_dir=data --patients=400
   python launch/prepare.py --dataset=image_table --name=mine --source_dir=FOLDER --data_dir=data
+  python launch/prepare.py --dataset=image_table --name=mine --source_dir=FOLDER --dry_run
   python launch/prepare.py --vocabulary=NAME --datasets=a,b --data_dir=data
   python launch/prepare.py --audit [--datasets=a,b] --data_dir=data
 
@@ -35,7 +36,9 @@ from medst_jax.data_pipelines.build import (
     build_all,
 )
 from medst_jax.data_pipelines.encode import Encoding
+from medst_jax.data_pipelines.image_table.requested import requested
 from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.source import ListedSource
 from medst_jax.data_pipelines.raw import Source
 from medst_jax.data_pipelines.run_banks import Runner
 
@@ -49,6 +52,30 @@ flags.DEFINE_enum(
     ["", "findings", "union"],
     "label an image table's reports: the 14 findings, or the union of 85 classes",
 )
+flags.DEFINE_list(
+    "columns",
+    [],
+    "an image table's own names: view=ViewPosition,age=Patient Age; labels= skips one",
+)
+flags.DEFINE_list("label_columns", [], "columns of an image table that hold 1, 0, -1 of a class")
+flags.DEFINE_enum(
+    "blank", "unknown", ["unknown", "not_mentioned"], "what an empty cell of a label column means"
+)
+flags.DEFINE_enum(
+    "unlisted",
+    "",
+    ["", "negative", "unknown"],
+    "what a label means that an image table's row does not list; by default the table decides",
+)
+flags.DEFINE_list(
+    "splits", [], "further splits of an image table: external=test, or external as is"
+)
+flags.DEFINE_enum(
+    "dates", "", ["", "day_first", "month_first"], "how an image table writes 03/04/2017"
+)
+flags.DEFINE_string("table_encoding", "", "encoding of an image table, such as cp1252; else found")
+flags.DEFINE_bool("only_existing", False, "leave out rows whose image is not in the folder")
+flags.DEFINE_bool("dry_run", False, "print how the tables of source_dir are understood, then stop")
 flags.DEFINE_string("source_dir", None, "folder of the raw files")
 flags.DEFINE_integer("patients", None, "patients of a simulated cohort", lower_bound=1)
 flags.DEFINE_integer("size", None, "image side of a simulated cohort, pixels", lower_bound=16)
@@ -76,6 +103,16 @@ flags.DEFINE_bool("allow_leaks", False, "only report leaks")
 flags.DEFINE_string("vocabulary", None, "train a sentencepiece vocabulary of this name")
 flags.DEFINE_list("datasets", [], "data sets of the vocabulary or the audit")
 flags.DEFINE_integer("vocabulary_size", 4096, "pieces of the vocabulary", lower_bound=16)
+
+_TABLE_FLAGS: tuple[str, ...] = (
+    "labels_from_reports",
+    "columns",
+    "label_columns",
+    "blank",
+    "unlisted",
+    "splits",
+)
+_TABLE_FLAGS += ("dates", "table_encoding", "only_existing")
 
 # What the user can mend: one line, no traceback.
 _USER_ERRORS = (
@@ -117,8 +154,27 @@ def _prepare_dataset() -> None:
         sites=tuple(FLAGS.sites) or None,
         redistributable=FLAGS.redistributable,
         labels_from_reports=FLAGS.labels_from_reports,
+        table=requested(
+            columns=FLAGS.columns,
+            label_columns=FLAGS.label_columns,
+            blank=FLAGS.blank,
+            unlisted=FLAGS.unlisted,
+            splits=FLAGS.splits,
+            dates=FLAGS.dates,
+            encoding=FLAGS.table_encoding,
+        ),
+        only_existing=FLAGS.only_existing,
     )
     sources = registry.make_sources(FLAGS.dataset, request)
+    for source in sources:
+        if isinstance(source, ListedSource):
+            told = FLAGS.dry_run or FLAGS.dataset == "image_table"
+            for line in source.summary() if told else source.notes():
+                print(line, flush=True)
+        elif FLAGS.dry_run:
+            raise registry.RequestError(f"--dry_run is of tables; {FLAGS.dataset} has none to read")
+    if FLAGS.dry_run:
+        return
     requests = [(source, _options(source)) for source in sources]
     for result in build_all(requests, FLAGS.data_dir, requests[0][1].runner):
         _report(result)
@@ -130,6 +186,12 @@ def _options(source: Source) -> BuildOptions:
         stored_size = int(source.card.get("stored_size", 0))
     names: tuple[str, ...] = ("dataset", "source_dir", "patients", "size", "seed", "confounding")
     names += ("max_reject_fraction",)
+    arguments = {name: FLAGS[name].value for name in names}
+    # Those of a table are recorded as they are written, where they are.
+    given = (FLAGS[name] for name in _TABLE_FLAGS if not FLAGS[name].using_default_value)
+    arguments |= {
+        f.name: ",".join(f.value) if isinstance(f.value, list) else f.value for f in given
+    }
     return BuildOptions(
         encoding=Encoding(
             size=stored_size,
@@ -139,7 +201,7 @@ def _options(source: Source) -> BuildOptions:
         runner=Runner(FLAGS.runner, FLAGS.workers, tuple(FLAGS.beam_option)),
         max_reject_fraction=FLAGS.max_reject_fraction,
         include_restricted=FLAGS.include_restricted,
-        arguments={name: FLAGS[name].value for name in names},
+        arguments=arguments,
         salt_file=FLAGS.salt_file,
     )
 

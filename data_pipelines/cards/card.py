@@ -25,6 +25,7 @@ _CODES = {
     "negative": schema.NEGATIVE,
     "uncertain": schema.UNCERTAIN,
     "not mentioned": schema.BLANK,
+    "unknown": schema.OUTSIDE,
 }
 
 

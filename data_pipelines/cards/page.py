@@ -9,7 +9,7 @@ from typing import Any
 from medst_jax.data_pipelines.cards import html_page
 from medst_jax.data_pipelines.cards.text_statistics import SECTIONS, VOCABULARY_AT, reference
 
-_CODES = ("positive", "negative", "uncertain", "not mentioned")
+_CODES = ("positive", "negative", "uncertain", "not mentioned", "unknown")
 
 
 def render(card: Mapping[str, Any], grid: str, strip: str) -> str:
@@ -84,9 +84,11 @@ def _per_patient(card: Mapping[str, Any]) -> str:
 def _prevalence(labels: Mapping[str, Mapping[str, int]]) -> str:
     rows = []
     for label, counts in labels.items():
-        total = max(sum(counts.values()), 1)
-        rows.append((label, *(counts[code] for code in _CODES), counts["positive"] / total))
-    return html_page.table(("label", *_CODES, "positive share"), rows, bars=(5,))
+        # The card of an earlier build has no studies that nobody labelled.
+        shown = [counts.get(code, 0) for code in _CODES]
+        total = max(sum(shown) - shown[-1], 1)
+        rows.append((label, *shown, counts["positive"] / total))
+    return html_page.table(("label", *_CODES, "positive share"), rows, bars=(len(_CODES) + 1,))
 
 
 def _truth(card: Mapping[str, Any]) -> str:

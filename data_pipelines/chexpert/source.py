@@ -61,11 +61,12 @@ class CheXpert(ListedSource):
 
     def read(self) -> Listing:
         root = release_folder(self.source_dir)
-        tables = [(need_table(root, self.train_table), "train")]
-        for split, names in (("val", ("valid.csv",)), ("test", _TEST_TABLES)):
-            path = find_table(root, *names)
-            if path is not None:
-                tables.append((path, split))
+        named = (("train", (self.train_table,)), ("val", ("valid.csv",)), ("test", _TEST_TABLES))
+        found_tables = ((find_table(root, *names), split) for split, names in named)
+        tables = [(path, split) for path, split in found_tables if path is not None]
+        # Some of the tables are a data set too, but not without those labels it is named after.
+        if not tables or self.train_table != "train.csv":
+            need_table(root, self.train_table)
         items: list[Item] = []
         rejects: list[Reject] = []
         for path, split in tables:
@@ -135,4 +136,6 @@ class CheXpert5x200(CheXpert):
     def read(self) -> Listing:
         listing = super().read()
         training = [item for item in listing.items if item.split == "train"]
+        if not training:
+            need_table(release_folder(self.source_dir), self.train_table)
         return Listing(one_class_each(training, FIVE, 200), listing.rejects, FIVE)

@@ -9,8 +9,8 @@ import numpy as np
 
 from medst_jax.data.images import pixels
 from medst_jax.data_pipelines import image_files, intensity
-from medst_jax.data_pipelines.image_table.columns import check_rows
-from medst_jax.data_pipelines.image_table.table import open_table
+from medst_jax.data_pipelines.image_table.columns import read_rows
+from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.listing.item import Item
 from medst_jax.data_pipelines.raw import Reject
 
@@ -21,9 +21,9 @@ def image_rows(source_dir: str) -> tuple[list[Item], list[Reject]]:
     Raises:
       TableError: no metadata.csv, or one without the required columns.
     """
-    rows, rejects, _ = check_rows(open_table(source_dir).rows(), None)
-    without = [Reject(row.row, "no image") for row in rows if not row.path]
-    return [row for row in rows if row.path], [*rejects, *without]
+    rows = read_rows(source_dir, TableOptions())
+    without = [Reject(row.row, "no image") for row in rows.items if not row.path]
+    return [row for row in rows.items if row.path], [*rows.rejects, *without]
 
 
 def read_square(

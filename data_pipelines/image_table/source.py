@@ -4,23 +4,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from etils import epath
 
 from medst_jax.data_pipelines import image_files
-from medst_jax.data_pipelines.image_table import columns, table
+from medst_jax.data_pipelines.image_table import understood
+from medst_jax.data_pipelines.image_table.columns import ReadRows, read_rows
+from medst_jax.data_pipelines.image_table.label_lists import (
+    UnlistedLabels,
+    check_vocabulary,
+    decide_unlisted,
+)
 from medst_jax.data_pipelines.image_table.mined import LABELERS, with_mined
+from medst_jax.data_pipelines.image_table.options import TableOptions
+from medst_jax.data_pipelines.image_table.split_names import known_splits
 from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.sentences import SentenceLabeler
 from medst_jax.data_pipelines.listing.source import ListedSource
 
 # Enough for a PNG header and a DICOM preamble.
 _HEAD_BYTES = 132
+# What a card holds of the choice; a card of before had no choice and took "negative".
+_UNLISTED = "unlisted_labels"
 
 
 @dataclass(frozen=True)
@@ -28,49 +39,93 @@ class ImageTable(ListedSource):
     """A folder with `metadata.csv`; see the package's docstring for the columns.
 
     labels_from_reports: a key of `LABELERS`, which labels studies with a report and no labels.
+    options: how cells are to be understood where the table does not say it.
     """
 
     redistributable: bool = False
     labels_from_reports: str = ""
+    options: TableOptions = field(default_factory=TableOptions)
 
     about = About("any folder with a table of images")
 
     @cached_property
     def facts(self) -> Mapping[str, Any]:
+        unlisted = self._read[1]
         return {
             "redistributable": self.redistributable,
             "intensity": "voi_lut" if self._has_wide_files() else "none",
             "description": f"image table {self.name}",
             "labels_from_reports": self.labels_from_reports or "no",
+            _UNLISTED: unlisted.meaning or "none is unlisted",
+            "blank_label_cells": self.options.blank if self.options.label_columns else "no",
         }
 
     def read(self) -> Listing:
-        fixed = self._fixed_labels()
-        rows = table.open_table(self.source_dir).rows()
-        items, rejects, licences = columns.check_rows(rows, fixed)
-        union = sorted({label for item in items for label in item.labels})
-        labels = tuple(union if fixed is None else fixed)
-        items = [self._with_negatives(item, labels) for item in items]
+        rows, unlisted = self._read
+        labels = self._labels
+        items = known_splits(rows.items, self.options.splits)
+        items = [
+            dataclasses.replace(item, labels=unlisted.complete(dict(item.labels), labels))
+            for item in items
+        ]
         if self.labels_from_reports:
             labeler = LABELERS[self.labels_from_reports]
             labels = tuple(dict.fromkeys((*labeler.classes, *labels)))
             items = with_mined(items, labeler)
-        return Listing(
-            items,
-            rejects,
-            labels,
-            {"licence": "; ".join(licences)},
-        )
+        return Listing(items, rows.rejects, labels, {"licence": "; ".join(rows.licences)})
+
+    def notes(self) -> list[str]:
+        rows, unlisted = self._read
+        return [
+            *understood.table_lines(rows, self.options),
+            *understood.row_lines(rows),
+            *([] if self.options.label_columns else understood.list_lines(rows, unlisted)),
+            *super().notes(),
+        ]
+
+    def check_rebuild(self, card: Mapping[str, Any]) -> None:
+        """Raises TableError when unlisted labels would mean something else than in the build of `card`."""
+        unlisted = self._read[1]
+        earlier = card.get(_UNLISTED, "negative")
+        if self.options.unlisted or not unlisted.meaning or earlier == unlisted.meaning:
+            return
+        if earlier in ("negative", "unknown"):
+            raise TableError(
+                f"data set {self.name!r} was built with --unlisted={earlier}, and its table now says "
+                f"{unlisted.meaning} ({unlisted.why}): say which, --unlisted=negative or "
+                "--unlisted=unknown"
+            )
 
     @property
     def sentence_labeler(self) -> SentenceLabeler:
         labeler = LABELERS.get(self.labels_from_reports)
         return labeler.sentence if labeler else super().sentence_labeler
 
-    def _with_negatives(self, item: Item, labels: tuple[str, ...]) -> Item:
-        codes = columns.complete_labels(dict(item.labels), labels)
-        return dataclasses.replace(item, labels=codes)
+    @property
+    def sentence_classes(self) -> Collection[str]:
+        labeler = LABELERS.get(self.labels_from_reports)
+        return labeler.classes if labeler else super().sentence_classes
 
+    @cached_property
+    def _read(self) -> tuple[ReadRows, UnlistedLabels]:
+        rows = read_rows(self.source_dir, self.options, self._fixed_labels)
+        items: Sequence[Item] = [] if self.options.label_columns else rows.items
+        return rows, decide_unlisted(items, self._vocabulary(rows), self.options.unlisted)
+
+    @property
+    def _labels(self) -> tuple[str, ...]:
+        return self._vocabulary(self._read[0])
+
+    def _vocabulary(self, rows: ReadRows) -> tuple[str, ...]:
+        if self._fixed_labels is not None:
+            return self._fixed_labels
+        if self.options.label_columns:
+            return self.options.label_columns
+        labels = tuple(sorted({label for item in rows.items for label in item.labels}))
+        check_vocabulary(labels)
+        return labels
+
+    @cached_property
     def _fixed_labels(self) -> tuple[str, ...] | None:
         path = epath.Path(self.source_dir) / "labels.txt"
         if not path.exists():

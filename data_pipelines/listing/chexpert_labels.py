@@ -7,6 +7,7 @@ MIMIC-CXR's alphabetical one): columns go by name, and are stored in the labeler
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from medst_jax.data.records import schema
@@ -17,7 +18,6 @@ from medst_jax.text.mentions import FINDINGS as CHEXPERT
 
 # The classes of the 5x200 evaluation sets (GLoRIA, Huang et al. 2021).
 FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
-UNLABELLED: Mapping[str, int] = dict.fromkeys(CHEXPERT, schema.OUTSIDE)
 _CODES = {1.0: schema.POSITIVE, 0.0: schema.NEGATIVE, -1.0: schema.UNCERTAIN}
 
 
@@ -36,7 +36,7 @@ def _column(label: str, names: Sequence[str]) -> str:
 
 
 def codes(row: TableRow, labels: Sequence[str] = CHEXPERT) -> dict[str, int]:
-    """Codes of the row's label cells: 1.0, 0.0, -1.0, blank (left out when blank).
+    """Codes of the row's label cells: 1.0, 0.0, -1.0, blank; somebody read the report of a blank.
 
     Raises:
       CellError: another value.
@@ -44,9 +44,10 @@ def codes(row: TableRow, labels: Sequence[str] = CHEXPERT) -> dict[str, int]:
     by_label = {}
     for label in labels:
         cell = row.get(label) or row.get(_OTHER_NAMES.get(label, label))
-        if not cell:
-            continue
         value = cells.number(cell, label)
+        if math.isnan(value):
+            by_label[label] = schema.BLANK
+            continue
         if value not in _CODES:
             raise CellError(f"{label} is none of 1, 0, -1 and blank")
         by_label[label] = _CODES[value]

@@ -8,14 +8,15 @@ import difflib
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
 from etils import epath
 
 from medst_jax.data_pipelines.cells import CellError
+from medst_jax.data_pipelines.listing import table_text
 from medst_jax.data_pipelines.raw import Reject
 
 # A quoted cell may run over lines; a longer run is taken for a quote that was never closed.
@@ -65,12 +66,18 @@ def need_table(source_dir: epath.PathLike, *names: str) -> epath.Path:
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A comma separated UTF-8 file with a header line, plain or gzipped.
+    """A file of cells with a header line, plain or gzipped; encoding and delimiter are found.
 
     Names and cells lose surrounding blanks. Unnamed columns are not read.
+
+    encoding: as Python names it, empty to find it; see `table_text.decode`, also for `western`.
+    renamed: the table's own name of a column by the name it is read under.
     """
 
     path: epath.Path
+    encoding: str = ""
+    western: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -79,10 +86,12 @@ class CsvTable:
         Raises:
           TableError: no readable header, or a name that occurs twice.
         """
-        header = next(_records(self._lines), (0, None))[1]
+        header = next(self._records(), (0, None))[1]
         if header is None:
             raise TableError(f"{self.path} has no readable header line")
-        names = tuple(name.strip() for name in header)
+        own = tuple(name.strip() for name in header)
+        read_as = {theirs: name for name, theirs in self.renamed.items()}
+        names = tuple(read_as.get(name, name) for name in own)
         repeated = sorted({name for name in names if name and names.count(name) > 1})
         if repeated:
             raise TableError(f"{self.path}: columns occur twice: {', '.join(repeated)}")
@@ -103,7 +112,7 @@ class CsvTable:
     def rows(self) -> Iterator[TableRow | Reject]:
         """The rows; a malformed one, or one that is not UTF-8, comes as a Reject."""
         names = self.names
-        records = _records(self._lines)
+        records = self._records()
         next(records)
         for line, cells in records:
             if cells is None:
@@ -120,8 +129,30 @@ class CsvTable:
         """As `parse_rows`, of all rows."""
         return parse_rows(self.rows(), row_parser, unique)
 
+    @property
+    def delimiter(self) -> str:
+        """The character between cells."""
+        return self._layout[0]
+
+    @property
+    def encoding_found(self) -> str:
+        """The file's encoding in words."""
+        return self._text[1]
+
+    def _records(self) -> Iterator[tuple[int, list[str] | None]]:
+        delimiter, before = self._layout
+        return _records(self._lines, delimiter, before)
+
+    @cached_property
+    def _layout(self) -> tuple[str, int]:
+        return table_text.find_delimiter(self._lines)
+
     @cached_property
     def _lines(self) -> Sequence[str]:
+        return self._text[0].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+    @cached_property
+    def _text(self) -> tuple[str, str]:
         data = self.path.read_bytes()
         if self.path.suffix == ".gz":
             try:
@@ -130,8 +161,12 @@ class CsvTable:
                 raise TableError(
                     f"{self.path} is not a whole gzip file: download it again"
                 ) from error
-        text = data.decode("utf-8-sig", errors="surrogateescape")
-        return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        try:
+            return table_text.decode(data, self.encoding, western=self.western)
+        except table_text.EncodingError as error:
+            raise TableError(
+                f"{self.path}: {error}: save the table as UTF-8, or name its encoding"
+            ) from error
 
 
 def parse_rows(
@@ -160,19 +195,21 @@ def parse_rows(
     return parsed, rejects
 
 
-def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | None]]:
+def _records(
+    lines: Sequence[str], delimiter: str, before: int
+) -> Iterator[tuple[int, list[str] | None]]:
     """(line, cells) of each record, the header first; cells None for a malformed one.
 
     A record that does not come out with the header's number of cells loses its first line only:
     reading goes on at the next, so an unclosed quote does not swallow the rows after it.
     """
     width: int | None = None
-    i = 0
+    i = before
     while i < len(lines):
         if not lines[i].strip():
             i += 1
             continue
-        cells, used = _record(lines, i)
+        cells, used = _record(lines, i, delimiter)
         if width is None:
             # NIH's header of boxes ends in commas that its rows lack.
             while cells and not cells[-1].strip():
@@ -192,17 +229,17 @@ def _fit(cells: list[str], width: int) -> list[str] | None:
     return cells[:width]
 
 
-def _record(lines: Sequence[str], start: int) -> tuple[list[str] | None, int]:
+def _record(lines: Sequence[str], start: int, delimiter: str) -> tuple[list[str] | None, int]:
     text = lines[start]
     if '"' not in text:
-        return text.split(","), 1
+        return text.split(delimiter), 1
     for used in range(1, min(_MAX_LINES, len(lines) - start) + 1):
         if used > 1:
             text += "\n" + lines[start + used - 1]
         if text.count('"') % 2:
             continue
         try:
-            return next(csv.reader([text], strict=True)), used
+            return next(csv.reader([text], delimiter=delimiter, strict=True)), used
         except csv.Error:
             return None, 1
     return None, 1

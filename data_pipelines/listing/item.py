@@ -28,7 +28,7 @@ class Item:
     row: 1-based line of the table. path, report_path: files, relative to the source folder.
     order: sorts a patient's studies; day: days from any origin; NaN unknown. report: free text,
     split into sections later; sections: (name, text) where the source gives them. labels: codes
-    by name; absent = not mentioned. split: empty for a hash of the patient. severity: -1 unknown
+    by name, -2 for what a report that was read does not mention; absent = nobody said. split: empty for a hash of the patient. severity: -1 unknown
     to 3. masks: run-length encodings of findings, whose meaning is the data set's.
     """
 

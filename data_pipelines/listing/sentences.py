@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from medst_jax.data.records import schema
 from medst_jax.text.labeler import label_sentence
-from medst_jax.text.mentions import NO_FINDING
+from medst_jax.text.mentions import FINDINGS, NO_FINDING
 from medst_jax.text.sentences import split_sentences
 from medst_jax.text.words import SILENT_SECTIONS
 
@@ -20,15 +20,20 @@ def sentences_of(
     language: str,
     vocabulary: Sequence[str],
     labeler: SentenceLabeler = label_sentence,
+    known: Collection[str] = FINDINGS,
 ) -> Iterator[tuple[tuple[int, int], dict[str, int]]]:
     """((start, end), label codes) of each sentence.
 
-    Only English is labelled, and only sections that report: indications and techniques are not.
+    Only English is read: of a class that is not among the labeler's `known` ones, and of all classes in another
+    language, nobody said anything. Indications and techniques mention no class.
     "No Finding" holds for a sentence that denies every finding it names.
     """
-    silent = language != "en" or title in SILENT_SECTIONS
+    foreign = language != "en"
+    unknown = {name: schema.OUTSIDE for name in vocabulary if foreign or name not in known}
+    silent = foreign or title in SILENT_SECTIONS
     for start, end in split_sentences(text):
-        yield (start, end), {} if silent else _labels(text[start:end], vocabulary, labeler)
+        said = {} if silent else _labels(text[start:end], vocabulary, labeler)
+        yield (start, end), {**said, **unknown}
 
 
 def _labels(sentence: str, vocabulary: Sequence[str], labeler: SentenceLabeler) -> dict[str, int]:

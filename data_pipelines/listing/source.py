@@ -8,8 +8,8 @@ import dataclasses
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -23,12 +23,15 @@ from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.grouping import Patient
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.sentences import SentenceLabeler, sentences_of
+from medst_jax.data_pipelines.listing.summary import rejected_lines, summary_lines
 from medst_jax.data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
 from medst_jax.text.labeler import label_sentence
+from medst_jax.text.mentions import FINDINGS
 from medst_jax.text.sections import split_sections
 
 _STUDIES_PER_UNIT = 1000
 STORED_SIZE = 512
+_NO_FILE = (-1, -1)
 # [n, 6]: image of the study, column of the vocabulary, x0, y0, x1, y1 in source pixels.
 BOXES: Mapping[str, tuple[Any, tuple[int | None, ...]]] = {"truth_boxes": (np.float32, (None, 6))}
 
@@ -39,6 +42,9 @@ _MAX_REPORT_BYTES = 1 << 20  # the longest real reports have some ten thousand
 class ListedSource(abc.ABC):
     """A data set in `source_dir` whose tables `read` turns into a listing.
 
+    With `only_existing`, rows whose image is not in the folder are left out and counted: part of a
+    download is a data set too.
+
     The tables are read when they are first needed, in every worker process for itself. A
     subclass gives `read` and `about`, and `complete` where only an image's own files tell its
     view, date or mask.
@@ -46,6 +52,7 @@ class ListedSource(abc.ABC):
 
     source_dir: str
     name: str = ""
+    only_existing: bool = field(default=False, kw_only=True)
 
     about: ClassVar[About]
     truth_features: ClassVar[Mapping[str, Any]] = {}
@@ -59,10 +66,23 @@ class ListedSource(abc.ABC):
     def read(self) -> Listing:
         """Reads the tables; raises TableError when they cannot be used."""
 
+    def notes(self) -> list[str]:
+        """What the owner should know of how the folder was read, before the build, in lines."""
+        return [self._left_out] if self._left_out else []
+
+    def summary(self) -> list[str]:
+        """What a build would hold, in lines."""
+        return [*self.notes(), *summary_lines(self._listing)]
+
     @property
     def sentence_labeler(self) -> SentenceLabeler:
         """What a sentence says of the vocabulary's classes."""
         return label_sentence
+
+    @property
+    def sentence_classes(self) -> Collection[str]:
+        """The classes that `sentence_labeler` reads."""
+        return FINDINGS
 
     def complete(self, item: Item) -> Item:
         """The item with what its own files tell; called when its unit is built."""
@@ -124,16 +144,40 @@ class ListedSource(abc.ABC):
                 yield self._study(patient, place, items, report, first_day)
 
     @cached_property
-    def _listing(self) -> Listing:
+    def _whole_listing(self) -> Listing:
         listing = self.read()
         if not listing.items:
-            raise TableError(
-                f"{self.source_dir} has no usable row for {self.name}: "
-                f"{len(listing.rejects)} rejected"
-            )
+            reasons = "; ".join(rejected_lines(listing.rejects)) or "it is empty"
+            raise TableError(f"{self.source_dir} has no usable row for {self.name}: {reasons}")
         return dataclasses.replace(
             listing, rejects=sorted(listing.rejects, key=lambda reject: reject.row)
         )
+
+    @cached_property
+    def _listing(self) -> Listing:
+        listing = self._whole_listing
+        if not self.only_existing:
+            return listing
+        items = [item for item in listing.items if not item.path or self._exists(item.path)]
+        if not items:
+            raise TableError(
+                f"none of the {len(listing.items)} images that the tables of {self.name} name is in "
+                f"{self.source_dir}"
+            )
+        left_out = len(listing.items) - len(items)
+        return dataclasses.replace(
+            listing, items=items, card={**listing.card, "images_not_in_the_folder": left_out}
+        )
+
+    @property
+    def _left_out(self) -> str:
+        if not self.only_existing:
+            return ""
+        there, named = len(self._listing.items), len(self._whole_listing.items)
+        return f"only existing: {there:,} of {named:,} rows have their image, {named - there:,} are left out"
+
+    def _exists(self, path: str) -> bool:
+        return self._stamp(path) != _NO_FILE
 
     @cached_property
     def _units(self) -> list[list[Patient]]:
@@ -155,7 +199,7 @@ class ListedSource(abc.ABC):
         try:
             status = os.stat(image_files.resolve(self.source_dir, path))
         except (OSError, image_files.UnreadableImage):
-            return (-1, -1)
+            return _NO_FILE
         return (status.st_size, status.st_mtime_ns)
 
     def _report(self, items: Sequence[Item]) -> tuple[tuple[tuple[str, str], ...], Reject | None]:
@@ -190,7 +234,12 @@ class ListedSource(abc.ABC):
             RawSentence(k, *span, labels)
             for k, (title, text) in enumerate(sections)
             for span, labels in sentences_of(
-                title, text, language, self.labels, self.sentence_labeler
+                title,
+                text,
+                language,
+                self.labels,
+                self.sentence_labeler,
+                self.sentence_classes,
             )
         )
         shown = [item for item in items if item.path]

@@ -7,14 +7,19 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
-_NAMES = {"training": "train", "valid": "val", "validate": "val", "validation": "val", "dev": "val"}
+SPLITS = ("train", "val", "test")
+_NAMES = {
+    **dict.fromkeys(("training", "trn"), "train"),
+    **dict.fromkeys(("valid", "validate", "validation", "dev", "development"), "val"),
+    **dict.fromkeys(("testing", "tst"), "test"),
+}
 _HASHED_SPLITS = ((80, "train"), (90, "val"), (100, "test"))
 _VALIDATION_PERCENT = 10
 
 
 def split_name(cell: str) -> str:
     """TFDS name of a split: "Validation" -> "val"."""
-    word = re.sub(r"[^a-z0-9]+", "_", cell.lower()).strip("_")
+    word = re.sub(r"[^a-z0-9]+", "_", cell.lower()).strip("_").removesuffix("_set")
     return _NAMES.get(word, word)
 
 

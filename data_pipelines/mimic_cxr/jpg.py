@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE, UNLABELLED
+from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE
 from medst_jax.data_pipelines.listing.class_balance import one_class_each
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.item import Item, Listing
@@ -87,7 +87,7 @@ def make_listing(
                 day=film.day,
                 report_path=report,
                 sections=() if report else sectioned.get(film.study, ()),
-                labels=labels.get(film.study, UNLABELLED),
+                labels=labels.get(film.study, {}),
                 split=split_of[film.dicom],
                 severity=grade.severity if grade else -1,
                 severity_source=grade.source if grade else "",

@@ -22,7 +22,7 @@ from etils import epath
 
 from medst_jax.data_pipelines import cells, dicom, image_files
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, UNLABELLED
+from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.source import ListedSource
@@ -73,7 +73,7 @@ class OpenI(ListedSource):
             study_id=identity,
             image_id=identity,
             sections=report.sections,
-            labels={name: int(name in present) for name in CHEXPERT} if tagged else UNLABELLED,
+            labels={name: int(name in present) for name in CHEXPERT} if tagged else {},
         )
         keys = {image: image_key(image) for image in report.images}
         placed = [(image, self._files[key]) for image, key in keys.items() if key in self._files]

@@ -75,15 +75,16 @@ class PadChest(ListedSource):
         left_out = Counter(filter(None, reasons))
         included = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
         vocabulary = tuple(sorted(set().union(*(row.findings or () for row in included))))
-        unlabelled = dict.fromkeys(vocabulary, schema.OUTSIDE)
+        unmentioned = dict.fromkeys(vocabulary, schema.BLANK)
         path = self._layout(included)
         items = [
             dataclasses.replace(
                 row.item,
                 path=path(row),
-                labels=unlabelled
-                if row.findings is None
-                else dict.fromkeys(sorted(row.findings), 1),
+                # A row with remarks alone says nothing of findings, as one without labels.
+                labels={**unmentioned, **dict.fromkeys(row.findings, schema.POSITIVE)}
+                if row.findings
+                else {},
             )
             for row in included
         ]
@@ -115,7 +116,7 @@ def _parse(row: TableRow) -> _Row:
         order=day,
         day=day,
         report="" if row.get("Report") == "nan" else row.get("Report"),
-        age=year(date) - year(row.get("PatientBirth")),
+        age=cells.possible_age(year(date) - year(row.get("PatientBirth"))),
         sex=cells.sex(row.get("PatientSex_DICOM")),
         language="es",
     )

@@ -65,7 +65,7 @@ class Ward:
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Data sets `reports` (text and labels), `labelled` (no text), `ward` (every label code),
-    `clinic` (a class that is positive or blank) and `histories` (30 patients of 1-3 studies)."""
+    `clinic` (a class that is positive or blank), `unread` (a study that nobody labelled) and `histories` (30 patients of 1-3 studies)."""
     folder = tmp_path_factory.mktemp("data")
     write_fixture(folder, "reports", patients=16, size=24)
     write_fixture(
@@ -73,7 +73,12 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     )
     write_fixture(folder, "histories", patients=30, size=16, splits=("train",), seed=3)
     every_code = ((1, 0), (0, -1), (-1, -2), (-2, 1), (1, 1), (0, 0), (0, -2), (-1, 0))
-    for source in (Ward("ward", every_code), Ward("clinic", ((1, 1), (0, -2), (0, -2), (1, 1)))):
+    wards = (
+        Ward("ward", every_code),
+        Ward("clinic", ((1, 1), (0, -2), (0, -2), (1, 1))),
+        Ward("unread", ((1, 0), (1, 1), (0, 1), (-3, -3), (0, 0), (-2, -2))),
+    )
+    for source in wards:
         build(source, folder, BuildOptions(runner=Runner(workers=1)))
     train_vocabulary(folder, ["reports", "labelled", "ward"], "words", 200)
     return folder

@@ -13,6 +13,7 @@ from medst_jax.data.records.patient_ids import read_patient_ids
 from medst_jax.data.records.study import Study
 from medst_jax.data_pipelines.build import BuildOptions, BuildResult, build
 from medst_jax.data_pipelines.encode import Encoding
+from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.image_table.source import ImageTable
 from medst_jax.data_pipelines.run_banks import Runner
 
@@ -60,10 +61,18 @@ def build_table(
     *,
     max_reject_fraction: float = 0.01,
     labels_from_reports: str = "",
+    options: TableOptions | None = None,
+    only_existing: bool = False,
     **encoding: object,
 ) -> BuildResult:
     """Builds the table in `folder` as data set "mine"."""
-    source = ImageTable(str(folder), name="mine", labels_from_reports=labels_from_reports)
+    source = ImageTable(
+        str(folder),
+        name="mine",
+        labels_from_reports=labels_from_reports,
+        options=options or TableOptions(),
+        only_existing=only_existing,
+    )
     chosen = {"intensity": source.card["intensity"], **encoding}
     options = BuildOptions(
         encoding=Encoding(**chosen),

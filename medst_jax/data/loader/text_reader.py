@@ -25,6 +25,7 @@ from medst_jax.data.mixture.text_sampling import (
     section_sentences,
 )
 from medst_jax.data.randomness import reused_generator, uniforms
+from medst_jax.data.records.schema import OUTSIDE
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.text.prompts import prompt_bank
 
@@ -158,6 +159,8 @@ class TextReader:
         if options.prompts != "names" and self._bank_text(study, 0) is not None:
             return None
         codes = corpus.codes(study.row)
+        if (codes == OUTSIDE).all():  # nobody labelled it: not even "other finding" is known
+            return self._no_text, None
         labels, mask = corpus.policy.apply(codes)
         return self._tokenize(prompts_of(self._union, codes, (labels > 0) & mask)), None
 

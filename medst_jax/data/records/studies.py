@@ -7,6 +7,7 @@ import bisect
 import itertools
 import json
 import os
+import shlex
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -76,7 +77,9 @@ def prepare_line(
         flags = {"name": name, **arguments, "data_dir": data_dir}
         if flags.get("dataset") == "simulated_cxr":
             del flags["name"]
-        given = (f"--{flag}={value}" for flag, value in flags.items() if value is not None)
+        given = (
+            shlex.quote(f"--{flag}={value}") for flag, value in flags.items() if value is not None
+        )
         return " ".join([command, *given])
     if name.startswith("simulated_cxr"):
         return f"{command} --dataset=simulated_cxr --data_dir={data_dir}"

@@ -139,6 +139,16 @@ def test_unreported_studies_fall_back_to_prompts(source):
     assert counts[0] == 0 and counts[1] > 0 and counts[2] > 0
 
 
+def test_a_study_without_text_and_labels_gets_neither(source):
+    batch = joined(take(source({"unread": {}}, batch=10), 1))
+    silent = batch["text_source"] == 0
+    # Of the two studies without findings section one was read, and mentions nothing.
+    assert silent.sum() == 2 and (batch["text_source"] == 2).sum() == 2
+    assert not batch["label_mask"][silent].any() and not batch["text_label_mask"][silent].any()
+    assert not batch["token_mask"][silent].any()
+    assert batch["label_mask"][~silent].all()
+
+
 def test_one_sentence_is_drawn_uniformly_and_brings_its_labels(source, tokenizer):
     batch = joined(take(source({"ward": {}}, batch=70), 12))
     said = batch["text_source"] == 1

@@ -78,7 +78,7 @@ def tree(tmp_path):
 
 
 def test_studies_in_time_order_with_all_views_sections_and_labels(tree, tmp_path):
-    result = prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.2)
+    result = prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.25)
     assert rejects(result) == {"report is not UTF-8": 1}
     studies = studies_of(tmp_path, "mimic_cxr_jpg")
     assert [s.study_id for s in studies] == ["50000001", "50414267"]
@@ -101,7 +101,7 @@ def test_studies_in_time_order_with_all_views_sections_and_labels(tree, tmp_path
 
 
 def test_sentences_are_labelled_but_not_those_of_the_indication(tree, tmp_path):
-    prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.2)
+    prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.25)
     studies = studies_of(tmp_path, "mimic_cxr_jpg")
     said = {
         studies[1].sentence_text(k): dict(zip(studies.labels, s.labels.tolist(), strict=True))
@@ -114,7 +114,7 @@ def test_sentences_are_labelled_but_not_those_of_the_indication(tree, tmp_path):
 
 
 def test_a_study_without_a_label_row_is_outside_the_vocabulary(tree, tmp_path):
-    prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.2)
+    prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.25)
     val = studies_of(tmp_path, "mimic_cxr_jpg", "val")
     assert set(codes(val, 0).values()) == {-3}
     assert val[0].images[0].view == "other"
@@ -122,7 +122,7 @@ def test_a_study_without_a_label_row_is_outside_the_vocabulary(tree, tmp_path):
 
 
 def test_exclusion_keys_are_those_of_the_collection(tree, tmp_path):
-    result = prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.2)
+    result = prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.25)
     content = json.loads((result.directory / "exclude.json").read_text())
     assert content["splits"] == ["val"]
     assert content["patient_keys"] == [

@@ -64,14 +64,33 @@ def test_time_order_views_labels_and_language(tree, tmp_path):
     assert (studies[1].language, studies[1].age, studies[1].sex) == ("es", 84, "F")
     assert studies[1].sections == (("report", REPORT.strip()),)
     assert studies[0].sections == ()
-    # Spanish is not read with rules for English.
-    assert all((s.labels == -2).all() for s in studies[1].sentences)
+    # Spanish is not read with rules for English: nobody said anything of its sentences.
+    assert all((s.labels == -3).all() for s in studies[1].sentences)
 
 
 def test_what_the_authors_exclude_is_left_out_and_counted(tree, tmp_path):
     prepare("padchest", tree, tmp_path)
     card = (tmp_path / "padchest").rglob("data_card.json")
     assert '"EXCLUDE": 1' in next(card).read_text()
+
+
+@pytest.mark.parametrize(
+    "remarks",
+    ["['unchanged']", "['suboptimal study']", "['exclude', ' unchanged']", "[]", "['']", ""],
+)
+def test_a_row_of_remarks_says_nothing_of_findings(tree, tmp_path, remarks):
+    said = row(0, "s2", "20140915", "PA", remarks, REPORT) + ROWS[2]
+    write(tree, {"PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz": HEADER + said})
+    studies = only_split(tmp_path, prepare("padchest", tree, tmp_path))
+    assert studies.labels == ("normal",)
+    assert sorted(studies.index.labels.tolist()) == [[-3], [1]]
+
+
+def test_remarks_beside_findings_change_nothing(tree, tmp_path):
+    said = row(0, "s2", "20140915", "PA", "['unchanged', 'nodule']", REPORT) + ROWS[2]
+    write(tree, {"PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz": HEADER + said})
+    studies = only_split(tmp_path, prepare("padchest", tree, tmp_path))
+    assert studies.index.labels.tolist() == [[-2, 1], [1, -2]]  # in time order
 
 
 def test_a_flat_folder(tree, tmp_path):
@@ -86,7 +105,7 @@ def test_bad_rows(tree, tmp_path):
     bad += row(0, "s7", "20150101", "PA", "['normal']", "") + "1,2,3\n"
     write(tree, {"PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz": HEADER + ROWS[0] + bad})
     (tree / NAMES[0]).write_bytes(png(RAMP)[:100])
-    result = prepare("padchest", tree, tmp_path, limit=0.9)
+    result = prepare("padchest", tree, tmp_path, limit=1.0)
     assert rejects(result) == {
         "StudyDate_DICOM is not a date": 1,
         "Labels is not a list of names": 1,
