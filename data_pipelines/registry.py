@@ -27,6 +27,7 @@ class Request:
     pixels. labels_from_reports: vocabulary that labels an image table's reports, "" for none.
     table: how an image table is to be understood. only_existing: leave out rows whose image is
     not in the folder.
+    rule: by which the images of a 5x200 set are drawn.
     """
 
     name: str | None = None
@@ -40,6 +41,7 @@ class Request:
     labels_from_reports: str = ""
     table: TableOptions = field(default_factory=TableOptions)
     only_existing: bool = False
+    rule: str = "published"
 
 
 def _image_table(request: Request) -> tuple[Source, ...]:
@@ -71,8 +73,10 @@ def _simulated_cxr(request: Request) -> tuple[Source, ...]:
         raise RequestError(f"--dataset=simulated_cxr: {error}") from error
 
 
-def _listed(module: str, source: str, **options: str) -> Callable[[Request], tuple[Source, ...]]:
-    """A data set of `data_pipelines.<module>` whose one need is the folder of its files."""
+def _listed(
+    module: str, source: str, *asked: str, **options: str
+) -> Callable[[Request], tuple[Source, ...]]:
+    """A data set of `data_pipelines.<module>`: the folder of its files, and what else is `asked`."""
 
     def make(request: Request) -> tuple[Source, ...]:
         if not request.source_dir:
@@ -80,11 +84,12 @@ def _listed(module: str, source: str, **options: str) -> Callable[[Request], tup
         source_class = getattr(
             importlib.import_module(f"medst_jax.data_pipelines.{module}"), source
         )
+        wanted = {name: getattr(request, name) for name in asked}
         if request.only_existing:
             if not issubclass(source_class, ListedSource):
                 raise RequestError("--only_existing is of data sets with images; this has none")
-            return (source_class(request.source_dir, **options, only_existing=True),)
-        return (source_class(request.source_dir, **options),)
+            wanted["only_existing"] = True
+        return (source_class(request.source_dir, **options, **wanted),)
 
     return make
 
@@ -94,7 +99,7 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "simulated_cxr": _simulated_cxr,
     "mimic_cxr_jpg": _listed("mimic_cxr.jpg", "MimicCxrJpg"),
     "mimic_cxr": _listed("mimic_cxr.dicom_release", "MimicCxr"),
-    "mimic_5x200": _listed("mimic_cxr.jpg", "Mimic5x200"),
+    "mimic_5x200": _listed("mimic_cxr.jpg", "Mimic5x200", "rule"),
     "mimic_edema": _listed("mimic_cxr.edema", "MimicEdema"),
     "chexpert": _listed("chexpert.source", "CheXpert"),
     "chexpert_visualchexbert": _listed(
@@ -103,7 +108,7 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
         name="chexpert_visualchexbert",
         train_table="train_visualCheXbert.csv",
     ),
-    "chexpert_5x200": _listed("chexpert.source", "CheXpert5x200"),
+    "chexpert_5x200": _listed("chexpert.source", "CheXpert5x200", "rule"),
     "nih_chestxray14": _listed("nih_chestxray14.source", "NihChestXray14"),
     "nih_lt": _listed("nih_chestxray14.long_tail", "NihLongTail"),
     "nih_lt_balanced": _listed("nih_chestxray14.long_tail", "NihLongTailBalanced"),

@@ -47,6 +47,12 @@ flags.DEFINE_enum("dataset", None, sorted(registry.DATASETS), "what to prepare")
 flags.DEFINE_string("data_dir", "data", "folder of prepared data")
 flags.DEFINE_string("name", None, "name of the data set to write (image_table)")
 flags.DEFINE_enum(
+    "rule",
+    "published",
+    ["published", "v1"],
+    "how the images of a 5x200 set are drawn: as its paper, or as this project once did",
+)
+flags.DEFINE_enum(
     "labels_from_reports",
     "",
     ["", "findings", "union"],
@@ -164,6 +170,7 @@ def _prepare_dataset() -> None:
             encoding=FLAGS.table_encoding,
         ),
         only_existing=FLAGS.only_existing,
+        rule=FLAGS.rule,
     )
     sources = registry.make_sources(FLAGS.dataset, request)
     for source in sources:
@@ -186,6 +193,9 @@ def _options(source: Source) -> BuildOptions:
         stored_size = int(source.card.get("stored_size", 0))
     names: tuple[str, ...] = ("dataset", "source_dir", "patients", "size", "seed", "confounding")
     names += ("max_reject_fraction",)
+    # What a later build needs to give the same data.
+    optional = ("stored_size", "intensity", "encoding", "redistributable", "rule")
+    names += tuple(name for name in optional if not FLAGS[name].using_default_value)
     arguments = {name: FLAGS[name].value for name in names}
     # Those of a table are recorded as they are written, where they are.
     given = (FLAGS[name] for name in _TABLE_FLAGS if not FLAGS[name].using_default_value)

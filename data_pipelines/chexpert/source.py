@@ -27,10 +27,10 @@ from etils import epath
 
 from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.cells import CellError
-from medst_jax.data_pipelines.listing import chexpert_labels
+from medst_jax.data_pipelines.listing import chexpert_labels, class_balance
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE
-from medst_jax.data_pipelines.listing.class_balance import one_class_each
+from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT
+from medst_jax.data_pipelines.listing.class_balance import five_by_200
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.source import ListedSource
@@ -125,12 +125,13 @@ class CheXpert5x200(CheXpert):
     """200 images of each of five classes; see `medst_jax.data_pipelines.listing.class_balance`."""
 
     name: str = "chexpert_5x200"
+    rule: str = "published"
 
     about = dataclasses.replace(
         CheXpert.about,
         evaluation_only=True,
-        description="CheXpert-5x200, rebuilt by rule: 200 frontal training images for "
-        "each of five classes with no other of the five",
+        description="CheXpert-5x200: 200 frontal training images for each of five classes "
+        "(Huang et al., GLoRIA, ICCV 2021)",
     )
 
     def read(self) -> Listing:
@@ -138,4 +139,15 @@ class CheXpert5x200(CheXpert):
         training = [item for item in listing.items if item.split == "train"]
         if not training:
             need_table(release_folder(self.source_dir), self.train_table)
-        return Listing(one_class_each(training, FIVE, 200), listing.rejects, FIVE)
+        return five_by_200(
+            dataclasses.replace(listing, items=training),
+            rule=self.rule,
+            published=class_balance.chexpert,
+            released=epath.Path(self.source_dir) / "chexpert_5x200.csv",
+            name_of=_image_id,
+        )
+
+
+def _image_id(path: str) -> str:
+    match = _PATH.search(path)
+    return match[0] if match else ""

@@ -12,10 +12,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from etils import epath
+
 from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines.listing import class_balance
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT, FIVE
-from medst_jax.data_pipelines.listing.class_balance import one_class_each
+from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT
+from medst_jax.data_pipelines.listing.class_balance import five_by_200
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.source import ListedSource
@@ -106,12 +109,13 @@ class Mimic5x200(MimicCxrJpg):
     """200 images of each of five classes; see `medst_jax.data_pipelines.listing.class_balance`."""
 
     name: str = "mimic_5x200"
+    rule: str = "published"
 
     about = dataclasses.replace(
         MimicCxrJpg.about,
         evaluation_only=True,
-        description="MIMIC-5x200, rebuilt by rule: 200 frontal images for each of five "
-        "classes with no other of the five",
+        description="MIMIC-5x200: 200 frontal images for each of five classes (as in "
+        "arXiv:2504.05227)",
     )
 
     def read(self) -> Listing:
@@ -121,4 +125,14 @@ class Mimic5x200(MimicCxrJpg):
                 f"{self.source_dir} has no label table, which {self.name} is drawn by: add "
                 f"{tables.LABEL_TABLES[0]}.gz"
             )
-        return Listing(one_class_each(listing.items, FIVE, 200), listing.rejects, FIVE)
+        return five_by_200(
+            listing,
+            rule=self.rule,
+            published=class_balance.mimic,
+            released=epath.Path(self.source_dir) / "mimic_5x200.csv",
+            name_of=_dicom_of,
+        )
+
+
+def _dicom_of(path: str) -> str:
+    return path.rsplit("/", 1)[-1].removesuffix(".jpg").removesuffix(".dcm")

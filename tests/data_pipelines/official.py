@@ -5,6 +5,7 @@ import gzip
 import io
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -75,9 +76,11 @@ def dicoms(*paths: str, **tags: object) -> dict[str, bytes | str]:
     return {path: dicom(RAMP // (k + 1), **tags) for k, path in enumerate(paths)}
 
 
-def prepare(dataset: str, folder: Path, data_dir: Path, limit: float = 0.0) -> BuildResult:
+def prepare(
+    dataset: str, folder: Path, data_dir: Path, limit: float = 0.0, **asked: Any
+) -> BuildResult:
     """Builds the data set as `prepare.py --dataset=NAME` does, from the tree in `folder`."""
-    (source,) = make_sources(dataset, Request(source_dir=str(folder)))
+    (source,) = make_sources(dataset, Request(source_dir=str(folder), **asked))
     encoding = Encoding(int(source.card.get("stored_size", 0)), source.card["intensity"])
     options = BuildOptions(encoding, Runner(workers=1), max_reject_fraction=limit)
     return build(source, data_dir, options)

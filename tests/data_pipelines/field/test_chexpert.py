@@ -7,7 +7,7 @@ import pytest
 from official import codes, jpegs, prepare, rejects, studies_of, write
 from tables import key_of
 
-from medst_jax.data_pipelines.listing.class_balance import one_class_each
+from medst_jax.data_pipelines.listing import class_balance
 from medst_jax.data_pipelines.listing.item import Item
 
 # CheXpert's own order: Lung Opacity before Lung Lesion.
@@ -117,15 +117,61 @@ def test_chexpert_5x200_excludes_its_patients(tree, tmp_path):
     ]
 
 
-def test_one_class_each_is_balanced_seeded_by_ids_and_one_per_patient():
+def _image(number, view="frontal", **labels):
+    path = f"train/patient{number:05d}/study1/view1_{view}.jpg"
+    named = {name.replace("_", " "): code for name, code in labels.items()}
+    return Item(number, f"patient{number:05d}", f"s{number}", path, view="PA", labels=named)
+
+
+@pytest.mark.parametrize(
+    ("labels", "chosen"),
+    [
+        ({"Edema": 1}, True),
+        ({"Edema": 1, "No_Finding": 1}, True),
+        ({"Edema": 1, "Fracture": 0}, True),
+        ({"Edema": 1, "Fracture": 1}, False),
+        ({"Edema": 1, "Fracture": -1}, False),
+        ({"Edema": 1, "Support_Devices": 1}, False),
+        ({"Edema": 1, "Atelectasis": -1}, False),
+        ({"Edema": -1}, False),
+        ({"Fracture": 1}, False),
+        ({}, False),
+    ],
+)
+def test_the_published_rule_wants_nothing_beside_the_class(labels, chosen):
+    items, candidates = class_balance.chexpert([_image(1, **labels), _image(2, "lateral", Edema=1)])
+    assert [item.row for item in items] == ([1] if chosen else [])
+    assert candidates["Edema"] == int(chosen)
+
+
+def test_the_published_rule_draws_as_pandas_does():
+    # pandas.DataFrame(range(300)).sample(5, random_state=0) gives these rows.
+    items, candidates = class_balance.chexpert(
+        [_image(k, Edema=1) for k in range(300)], per_class=5
+    )
+    assert candidates["Edema"] == 300
+    assert sorted(item.row for item in items) == [12, 188, 208, 221, 239]
+
+
+def test_the_first_rule_is_balanced_seeded_by_ids_and_one_per_patient():
     items = [
         Item(k, f"p{k // 2}", f"s{k}", f"i{k}", view="PA", labels={"a": k % 4 < 3, "b": k % 4 == 3})
         for k in range(400)
     ]
-    chosen = one_class_each(items, ("a", "b"), 50)
-    assert chosen == one_class_each(reversed(items), ("a", "b"), 50)
+    chosen, _ = class_balance.v1(items, ("a", "b"), 50)
+    assert chosen == class_balance.v1(reversed(items), ("a", "b"), 50)[0]
     counts = [sum(i.labels[c] for i in chosen) for c in ("a", "b")]
     assert counts == [50, 50]
     pairs = [(i.patient_id, i.labels["a"]) for i in chosen]
     assert len(set(pairs)) == len(pairs)
-    assert not {i.image_id for i in one_class_each(items[:0], ("a",), 5)}
+
+
+def test_a_released_list_goes_before_the_rule(tree, tmp_path):
+    classes = "Atelectasis,Cardiomegaly,Consolidation,Edema,Pleural Effusion"
+    listed = f"Path,{classes}\nCheXpert-v1.0/{FIRST}/view1_frontal.jpg,0,1,0,0,0\n"
+    listed += "CheXpert-v1.0/train/patient99999/study1/view1_frontal.jpg,1,0,0,0,0\n"
+    write(tree, {"chexpert_5x200.csv": listed})
+    result = prepare("chexpert_5x200", tree, tmp_path, limit=0.9)
+    studies = studies_of(tmp_path, "chexpert_5x200", "test")
+    assert len(studies) == 1 and codes(studies, 0)["Cardiomegaly"] == 1
+    assert rejects(result)["chexpert_5x200.csv: image is not in the tables"] == 1

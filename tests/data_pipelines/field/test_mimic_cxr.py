@@ -235,13 +235,27 @@ def test_edema_grades_and_their_order_of_trust(tree, tmp_path):
     assert studies_of(tmp_path, "mimic_cxr_jpg")[0].severity == 3
 
 
-def test_mimic_5x200_takes_frontal_images_of_one_class(tree, tmp_path):
-    table = CHEXPERT + "11000011,51000001,1.0,,,,,,,,,,,,,\n"
+@pytest.mark.parametrize(
+    ("rule", "edema", "chosen"),
+    [
+        ("v1", "-1.0", [A]),
+        ("published", "0.0", [A]),
+        ("published", "", [A]),
+        ("published", "-1.0", []),
+    ],
+)
+def test_mimic_5x200_takes_frontal_images_of_one_class(tree, tmp_path, rule, edema, chosen):
+    table = CHEXPERT.replace("50414267,,1.0,0.0,-1.0", f"50414267,,1.0,0.0,{edema}")
+    table += "11000011,51000001,1.0,,,,,,,,,,,,,\n"
     write(tree, {"mimic-cxr-2.0.0-chexpert.csv.gz": table})
-    prepare("mimic_5x200", tree, tmp_path, limit=0.5)
+    if not chosen:
+        with pytest.raises(TableError, match="no usable row"):
+            prepare("mimic_5x200", tree, tmp_path, limit=0.5, rule=rule)
+        return
+    result = prepare("mimic_5x200", tree, tmp_path, limit=0.5, rule=rule)
     studies = studies_of(tmp_path, "mimic_5x200", "test")
     # B is lateral, C has none of the five, D is no frontal image.
-    assert [i.image_id for s in studies for i in s.images] == [A]
+    assert [i.image_id for s in studies for i in s.images] == chosen
     assert codes(studies, 0) == {
         "Atelectasis": 0,
         "Cardiomegaly": 1,
@@ -249,6 +263,54 @@ def test_mimic_5x200_takes_frontal_images_of_one_class(tree, tmp_path):
         "Edema": 0,
         "Pleural Effusion": 0,
     }
+    card = json.loads((result.directory / "data_card.json").read_text())
+    assert card["rule"] == rule and card["candidates"]["Cardiomegaly"] == 1
+
+
+def test_a_list_of_mimic_5x200_goes_before_the_rule(tree, tmp_path):
+    classes = "Atelectasis,Cardiomegaly,Consolidation,Edema,Pleural Effusion"
+    path = f"MIMIC-CXR-2/2.0.0/{IMAGES[1]}.jpg"
+    write(tree, {"mimic_5x200.csv": f"Path,{classes}\n{path},0,0,0,1,0\n"})
+    prepare("mimic_5x200", tree, tmp_path, limit=0.5)
+    studies = studies_of(tmp_path, "mimic_5x200", "test")
+    assert [i.image_id for s in studies for i in s.images] == [B]
+    assert codes(studies, 0)["Edema"] == 1
+
+
+@pytest.mark.parametrize(
+    "layout",
+    ["files/{}/{}.txt", "files/{0}/{1}/{1}.txt", "mimic-cxr-reports/files/{}/{}.txt", "{}/{}.txt"],
+)
+def test_every_report_is_looked_for_where_it_may_lie(tree, tmp_path, layout):
+    for name in ("s50414267", "s50000001"):
+        (tree / f"files/p10/p10000032/{name}.txt").unlink()
+    (tree / "files/p11/p11000011/s51000001.txt").unlink()
+    # The last study of the table alone has a report, as in a download of one folder.
+    write(tree, {layout.format("p11/p11000011", "s51000001"): REPORT})
+    result = prepare("mimic_cxr_jpg", tree, tmp_path)
+    assert studies_of(tmp_path, "mimic_cxr_jpg", "val")[0].sections
+    card = json.loads((result.directory / "data_card.json").read_text())
+    assert card["reports_found"] == 1
+
+
+def test_reports_that_lie_elsewhere_are_no_reason_to_build_without(tree, tmp_path):
+    for file in tree.glob("files/*/*/*.txt"):
+        file.unlink()
+    write(tree, {"texts/all/s50414267.txt": REPORT})
+    with pytest.raises(TableError, match=r"holds report files, 2 folders deep") as error:
+        prepare("mimic_cxr_jpg", tree, tmp_path)
+    assert "50414267" not in str(error.value)
+
+
+def test_radiologists_labels_of_the_test_set_replace_mined_ones(tree, tmp_path):
+    names = LABELS.replace("Lung Opacity", "Airspace Opacity")
+    table = f"study_id,{names}\n51000001,0.0,,,,,,,1.0,,,,,,\n"
+    write(tree, {"mimic-cxr-2.1.0-test-set-labeled.csv": table})
+    result = prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.5)
+    labels = codes(studies_of(tmp_path, "mimic_cxr_jpg", "val"), 0)
+    assert (labels["Atelectasis"], labels["Lung Opacity"], labels["Edema"]) == (0, 1, -2)
+    card = json.loads((result.directory / "data_card.json").read_text())
+    assert card["studies_labelled_by_radiologists"] == 1
 
 
 @pytest.mark.parametrize("table", ["metadata.csv", "split.csv.gz"])
