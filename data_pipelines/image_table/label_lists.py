@@ -8,6 +8,7 @@ the lists that leave a class out; a table that has both kinds of them must say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from medst_jax.data_pipelines.image_table.options import Unlisted
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.item import Item
 
+_NUMBER = re.compile(r"\d+(\.\d*)?")
 _PREFIXES = {"-": schema.NEGATIVE, "?": schema.UNCERTAIN}
 
 
@@ -40,7 +42,23 @@ def parse_labels(cell: str) -> dict[str, int]:
 
 
 def check_vocabulary(labels: Sequence[str]) -> None:
-    """Raises TableError for two labels that only letter case or spacing tells apart."""
+    """Raises TableError for names that are no class of their own.
+
+    Those are two that only letter case or spacing tells apart, several in another notation than
+    `a|b`, and numbers.
+    """
+    known = {*labels}
+    for label in labels:
+        parts = [part.strip() for part in re.split("[;,/+]", label)]
+        if label[0] == "[" or ";" in label or (len(parts) > 1 and known & {*parts}):
+            raise TableError(
+                f"the label {label!r} looks like several: names in column 'labels' are separated by '|'"
+            )
+        if _NUMBER.fullmatch(label):
+            raise TableError(
+                f"column 'labels' holds the number {label}, not names: a column of 1, 0 and -1 of one "
+                "class is read with --label_columns=NAME OF THE COLUMN"
+            )
     seen: dict[str, str] = {}
     for label in labels:
         first = seen.setdefault(" ".join(label.casefold().split()), label)

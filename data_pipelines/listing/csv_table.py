@@ -239,7 +239,9 @@ def _record(lines: Sequence[str], start: int, delimiter: str) -> tuple[list[str]
         if text.count('"') % 2:
             continue
         try:
-            return next(csv.reader([text], delimiter=delimiter, strict=True)), used
+            return next(
+                csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=True)
+            ), used
         except csv.Error:
             return None, 1
     return None, 1

@@ -72,7 +72,15 @@ class ListedSource(abc.ABC):
 
     def summary(self) -> list[str]:
         """What a build would hold, in lines."""
-        return [*self.notes(), *summary_lines(self._listing)]
+        lines = [*self.notes(), *summary_lines(self._listing)]
+        named = [item for item in self._listing.items if item.path]
+        missing = [item.row for item in named if not self._exists(item.path)]
+        if missing:
+            lines.append(
+                f"files: {len(missing):,} of {len(named):,} images are not in the folder (line "
+                f"{missing[0]}); --only_existing leaves them out"
+            )
+        return lines
 
     @property
     def sentence_labeler(self) -> SentenceLabeler:

@@ -2,7 +2,7 @@
 """The map from a data set's patient numbers to the ids of its source.
 
 It lies in `<data_dir>/private/<name>.csv`, readable by its owner alone. Nothing of the project
-reads it but this file: records, indices, lists, stamps, exports and pages hold numbers and keys.
+reads it but this file, when a user asks a study for its `patient_id`: records, indices, lists, stamps, exports and pages hold numbers and keys.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from medst_jax.command_line import user_command
 from medst_jax.data.records import schema
 from medst_jax.data.records.index import Index
 from medst_jax.data.records.parse import Record
+from medst_jax.data.records.patient_ids import read_patient_ids
 from medst_jax.data.records.study import Study
 
 # Reader threads make their first reads at once; opening imports and parses once, for all.
@@ -146,6 +147,7 @@ class Studies:
         self.index = Index.load(dataset_dir(data_dir, self.name) / f"index-{split}.npz")
         self._data_dir, self._dir = data_dir, os.fspath(dataset_dir(data_dir, self.name))
         self._truth = truth
+        self._ids: list[str] | None = None
         self._opened: tuple[int, _Records] | None = None
 
     def __len__(self) -> int:
@@ -153,7 +155,13 @@ class Studies:
 
     def __getitem__(self, i: int) -> Study:
         records = self._records()
-        return Study(Record(self.raw(self._row(i)), self.labels, records.truth))
+        record = Record(self.raw(self._row(i)), self.labels, records.truth)
+        return Study(record, self._patient_ids)
+
+    def _patient_ids(self) -> list[str]:
+        if self._ids is None:
+            self._ids = read_patient_ids(self._data_dir, self.name)
+        return self._ids
 
     def raw(self, i: int) -> bytes:
         """The serialised record of study `i`, of [0, n).
@@ -191,7 +199,8 @@ class Studies:
         return opened[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_opened": None}
+        # Neither open files nor ids travel to another process.
+        return {**self.__dict__, "_opened": None, "_ids": None}
 
     def __repr__(self) -> str:
         return f"Studies({self.name}/{self.split}, {len(self)} studies)"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,13 +45,24 @@ class Sentence:
 class Study:
     """One study record, each of whose values is parsed when it is first asked for."""
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
+    def __init__(self, record: Record, ids: Callable[[], Sequence[str]] | None = None) -> None:
+        self._record, self._ids = record, ids
 
     @cached_property
     def patient(self) -> int:
         """Number of the patient in the data set, as in its index."""
         return self._record.integers("patient")[0]
+
+    @property
+    def patient_id(self) -> str:
+        """As in the source. No record holds it: it is looked up in the private map beside the data.
+
+        Raises:
+          FileNotFoundError: the data were prepared elsewhere, and the map stayed there.
+        """
+        if self._ids is None:
+            raise FileNotFoundError("this study was not opened where its data set was prepared")
+        return self._ids()[self.patient]
 
     @cached_property
     def study_id(self) -> str:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import pickle
 import re
+import shutil
 import stat
 
 import numpy as np
@@ -168,6 +169,15 @@ def test_a_job_description_does_not_hold_the_secret(folder):
     secret = read_secret(secret_file(folder))
     described = pickle.dumps(bank)
     assert secret.key not in described and secret.key.hex().encode() not in described
+
+
+def test_a_study_knows_the_id_only_where_the_map_is(folder, tmp_path):
+    studies = open_studies(folder, "ours", "train")
+    assert {s.patient_id for s in studies} < {*read_patient_ids(folder, "ours")}
+    assert studies[0].patient_id.encode() not in pickle.dumps(studies)
+    shutil.copytree(folder / "ours", tmp_path / "ours")
+    with pytest.raises(FileNotFoundError, match="stay where the data set was prepared"):
+        _ = open_studies(tmp_path, "ours", "train")[0].patient_id
 
 
 def test_numbers_of_patients_are_those_of_the_index(folder):

@@ -48,6 +48,7 @@ PLAIN = {
     "Excel's hint": b"sep=;\r\n" + separated(";").encode(),
     "lines of an old Mac": separated(";").replace("\n", "\r").encode(),
     "blank lines first": b"\n\n" + TEXT.encode(),
+    "blanks after commas": TEXT.replace(",", ", ").replace("Heart,  ", "Heart, ").encode(),
     "gzip": gzip.compress(separated(";").encode()),
 }
 

@@ -37,6 +37,12 @@ def test_one_line_of_counts(tmp_path):
     assert source.notes()[-1] == "only existing: 3 of 10 rows have their image, 7 are left out"
 
 
+def test_a_summary_counts_what_is_missing(tmp_path):
+    folder = part_of(tmp_path, 10, 7)
+    (source,) = make_sources("image_table", Request("mine", str(folder)))
+    assert source.summary()[-1].startswith("files: 7 of 10 images are not in the folder (line 2)")
+
+
 def test_nothing_exists(tmp_path):
     folder = part_of(tmp_path / "in", 3, 3)
     with pytest.raises(TableError, match="none of the 3 images"):

@@ -140,6 +140,31 @@ def test_labels_of_another_letter_case_are_an_error(tmp_path):
         table_of(tmp_path, "Edema", "edema|Mass").read()
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        *(["Edema;Mass"], ["['Edema', 'Mass']"], ["Edema, Mass", "Edema"], ["Mass", "Edema/Mass"]),
+        *(["Edema+Mass", "Edema"], ["Edema;", "Mass"]),
+    ],
+)
+def test_several_names_in_another_notation_are_no_class(tmp_path, cells):
+    with pytest.raises(TableError, match=r"looks like several: .* separated by '\|'"):
+        table_of(tmp_path, *cells).read()
+
+
+@pytest.mark.parametrize("cells", [["0", "1"], ["1", "-1"], ["1.0", ""]])
+def test_numbers_are_no_names(tmp_path, cells):
+    with pytest.raises(TableError, match="not names: a column of 1, 0 and -1"):
+        table_of(tmp_path, *cells).read()
+
+
+@pytest.mark.parametrize(
+    "name", ["Mass, right", "Pleural Effusion", "A/P window", "COVID-19", "T4"]
+)
+def test_signs_inside_a_name_stay(tmp_path, name):
+    assert table_of(tmp_path, name, "Edema").labels == tuple(sorted((name, "Edema")))
+
+
 @pytest.mark.parametrize("cell", ["A|-A", "?A|A", "-", "A|-"])
 def test_a_list_that_contradicts_itself(cell):
     if cell in ("-", "A|-"):
