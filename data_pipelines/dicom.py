@@ -64,6 +64,20 @@ def read_header(data: bytes) -> Header:
     )
 
 
+def read_size(data: bytes) -> tuple[int, int]:
+    """(width, height) of a file's image.
+
+    Raises:
+      UnreadableImage: not a DICOM file, or damaged.
+    """
+    try:
+        dataset = _parse(data, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+        return int(dataset.Columns), int(dataset.Rows)
+    # The parser raises whatever the damage leads to; one bad file must not end a build.
+    except Exception as error:
+        raise UnreadableImage("unreadable DICOM header") from error
+
+
 def read_pixels(data: bytes, *, voi_lut: bool) -> SourceImage:
     """The image of a file: uint8 or uint16 as stored; float32 after a VOI LUT or window, and
     where a rescale gives values that 16 bits cannot hold.

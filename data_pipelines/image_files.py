@@ -19,6 +19,7 @@ from medst_jax.data_pipelines import dicom
 from medst_jax.data_pipelines.source_image import SourceImage, UnreadableImage, check_size
 
 _UPRIGHT = 1  # of EXIF's eight orientations
+_LYING = (5, 6, 7, 8)  # those that change width and height
 
 __all__ = ["SourceImage", "UnreadableImage", "bit_depth", "decode", "read_bytes", "resolve"]
 
@@ -92,6 +93,23 @@ def decode(data: bytes, *, voi_lut: bool = False) -> SourceImage:
                 raise UnreadableImage("image of one grey value")
             return image
     raise UnreadableImage("empty file" if not data else "not a JPEG, PNG or DICOM file")
+
+
+def read_size(data: bytes) -> tuple[int, int]:
+    """(width, height) that a file's header gives, its orientation applied.
+
+    Raises:
+      UnreadableImage: no header that can be read.
+    """
+    if data[128:132] == b"DICM":
+        return dicom.read_size(data)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            lying = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) in _LYING
+            return (image.height, image.width) if lying else (image.width, image.height)
+    # Pillow raises whatever the damage leads to; one bad file must not end a build.
+    except Exception as error:
+        raise UnreadableImage("unreadable image header") from error
 
 
 def bit_depth(head: bytes) -> int:

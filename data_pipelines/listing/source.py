@@ -19,6 +19,7 @@ from medst_jax.data_pipelines import image_files
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing import grouping
 from medst_jax.data_pipelines.listing.about import About
+from medst_jax.data_pipelines.listing.boxes import fit_boxes
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.grouping import Patient
 from medst_jax.data_pipelines.listing.item import Item, Listing
@@ -55,6 +56,8 @@ class ListedSource(abc.ABC):
     only_existing: bool = field(default=False, kw_only=True)
 
     about: ClassVar[About]
+    # (width, height) of the images that a table of boxes is about; None where that is the file.
+    box_frame: ClassVar[tuple[int, int] | None] = None
     truth_features: ClassVar[Mapping[str, Any]] = {}
 
     @property
@@ -140,7 +143,11 @@ class ListedSource(abc.ABC):
             completed = []
             for item in patient.items:
                 try:
-                    completed.append(self.complete(item))
+                    fitted, outside = fit_boxes(
+                        self.complete(item), self.source_dir, self.box_frame
+                    )
+                    completed.append(fitted)
+                    yield from outside
                 except image_files.UnreadableImage as error:
                     yield Reject(item.row, str(error))
             studies = grouping.studies_in_order(completed)

@@ -9,6 +9,7 @@ and text are one phrase. Without the split everything is test.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,10 +22,11 @@ from etils import epath
 
 from medst_jax.data.records.annotations import Annotation, Phrase
 from medst_jax.data.records.studies import Studies
-from medst_jax.data_pipelines import cells
+from medst_jax.data_pipelines import cells, image_files
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.annotated import mimic_facts, places
+from medst_jax.data_pipelines.listing.boxes import OUTSIDE, fit_box
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_table
 from medst_jax.data_pipelines.listing.item import Box, Item, Listing
 from medst_jax.data_pipelines.listing.one_split import keep_last_split
@@ -57,6 +59,7 @@ class _Row:
     text: str
     split: str
     box: Box
+    frame: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,28 @@ class MsCxr(ListedSource):
     @cached_property
     def _rows(self) -> tuple[list[_Row], list[Reject]]:
         columns = ("category_name", "label_text", "path", "x", "y", "w", "h")
-        return CsvTable(self._table).need(*columns).parse(_parse)
+        rows, rejects = CsvTable(self._table).need(*columns).parse(_parse)
+        stems = [film_path(row.subject, row.study, row.dicom) for row in rows]
+        suffix = image_suffix(self.source_dir, stems)
+        sizes: dict[str, tuple[int, int] | None] = {}
+        fitted = []
+        for row, stem in zip(rows, stems, strict=True):
+            if row.dicom not in sizes:
+                sizes[row.dicom] = self._size(stem + suffix)
+            size = sizes[row.dicom]
+            box = row.box if size is None else fit_box(row.box, row.frame, size)
+            if box is None:
+                rejects.append(Reject(row.line, OUTSIDE))
+            else:
+                fitted.append(dataclasses.replace(row, box=box))
+        return fitted, rejects
+
+    def _size(self, path: str) -> tuple[int, int] | None:
+        """(width, height) of a file; None where it cannot be read, which its image will say."""
+        try:
+            return image_files.read_size(image_files.read_bytes(self.source_dir, path))
+        except image_files.UnreadableImage:
+            return None
 
 
 def _parse(row: TableRow) -> _Row:
@@ -144,6 +168,7 @@ def _parse(row: TableRow) -> _Row:
     if w <= 0 or h <= 0:
         raise CellError("box without area")
     split = split_name(row.get("split")) or "test"
+    width, height = (cells.number(row.get(c), c) for c in ("image_width", "image_height"))
     return _Row(
         line=row.line,
         subject=match[1],
@@ -152,6 +177,7 @@ def _parse(row: TableRow) -> _Row:
         text=cells.needed(row.get("label_text"), "label_text"),
         split=cells.one_of(split, _SPLITS, "split"),
         box=Box(finding, x, y, x + w, y + h),
+        frame=(int(width), int(height)) if width > 0 and height > 0 else None,
     )
 
 

@@ -23,6 +23,7 @@ class NihChestXray14(ListedSource):
     name: str = "nih_chestxray14"
 
     truth_features = BOXES
+    box_frame = (1024, 1024)
 
     about = About(
         licence="no restrictions; credit the NIH Clinical Center",

@@ -68,6 +68,7 @@ class RsnaPneumonia(ListedSource):
     name: str = "rsna_pneumonia"
 
     truth_features = BOXES
+    box_frame = (1024, 1024)
 
     about = About(
         licence="RSNA challenge terms of use (Kaggle)",
@@ -120,15 +121,17 @@ class RsnaPneumonia(ListedSource):
         path = epath.Path(self.source_dir) / _MAPPING
         if not path.exists():
             return {}
+        unusable = f"{path} is not RSNA's list of img_id and subset_img_id: fetch it again"
         try:
-            return {
+            patients = {
                 str(entry["subset_img_id"]): patient_of_image(str(entry["img_id"]))
                 for entry in json.loads(path.read_bytes())
             }
         except (ValueError, KeyError, TypeError) as error:
-            raise TableError(
-                f"{path} is not RSNA's list of img_id and subset_img_id: fetch it again"
-            ) from error
+            raise TableError(unusable) from error
+        if not patients:
+            raise TableError(unusable)
+        return patients
 
     def _classes(self) -> tuple[dict[str, str], list[Reject]]:
         path = find_table(self.source_dir, "stage_2_detailed_class_info.csv")

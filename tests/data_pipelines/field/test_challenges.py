@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """RSNA pneumonia and SIIM-ACR pneumothorax."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 from official import codes, dicoms, prepare, rejects, studies_of, write
 from sklearn.model_selection import train_test_split
+from tables import ids_of, key_of
 
 from medst_jax.data_pipelines.cells import CellError
+from medst_jax.data_pipelines.listing.boxes import fit_box
+from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.item import Box
 from medst_jax.data_pipelines.listing.splits import seventy_fifteen_fifteen
 from medst_jax.data_pipelines.siim_pneumothorax import run_lengths
 
@@ -53,10 +59,10 @@ def test_rsna_boxes_classes_headers_and_split(rsna, tmp_path):
         "No Lung Opacity / Not Normal": 0,
         "Lung Opacity": 1,
     }
-    assert study.truth["truth_boxes"].tolist() == [
-        [0, 0, 264, 152, 477, 531],
-        [0, 0, 562, 152, 818, 605],
-    ]
+    # The table is about images of 1024 x 1024; these have 24 rows and 16 columns.
+    corners = np.array([[264, 152, 477, 531], [562, 152, 818, 605]]) * [16, 24, 16, 24] / 1024
+    np.testing.assert_allclose(study.truth["truth_boxes"][:, 2:], corners, rtol=1e-6)
+    assert (study.truth["truth_boxes"][:, :2] == 0).all()
     assert (study.images[0].view, study.sex, study.age) == ("AP", "F", 51)
     assert found[IDS[1]][2]["Normal"] == 1
     assert found[IDS[1]][1].truth["truth_boxes"].shape == (0, 6)
@@ -65,6 +71,63 @@ def test_rsna_boxes_classes_headers_and_split(rsna, tmp_path):
         **dict.fromkeys(("Normal", "No Lung Opacity / Not Normal", "Lung Opacity"), -3),
     }
     assert {name: place[0] for name, place in found.items()} == seventy_fifteen_fifteen(IDS)
+
+
+def test_the_mapping_to_nih_gives_patients(rsna, tmp_path):
+    result = prepare("rsna_pneumonia", rsna, tmp_path / "without")
+    assert "mappings_2018.json" in result.info["cautions"]["patients unknown"]
+    assert {row["ids"] for row in result.info["overlaps"] if row["whole"] == "nih_chestxray14"} == {
+        "new"
+    }
+    # Two images a patient, and one that the list lacks.
+    entries = [
+        {"subset_img_id": name, "img_id": f"{k // 2 + 1:08d}_{k % 2:03d}.png"}
+        for k, name in enumerate(IDS[:7])
+    ]
+    write(rsna, {"pneumonia-challenge-dataset-mappings_2018.json": json.dumps(entries)})
+    result = prepare("rsna_pneumonia", rsna, tmp_path / "with", limit=0.2)
+    assert rejects(result) == {"image is not in the mapping": 1}
+    assert not result.info["cautions"]
+    assert {row["ids"] for row in result.info["overlaps"] if row["whole"] == "nih_chestxray14"} == {
+        "same"
+    }
+    split_of = {}
+    for split in result.info["splits"]:
+        studies = studies_of(tmp_path / "with", "rsna_pneumonia", split)
+        for patient in ids_of(tmp_path / "with", "rsna_pneumonia", studies):
+            split_of.setdefault(patient, set()).add(split)
+    assert set(split_of) == {"1", "2", "3", "4"}
+    assert {len(splits) for splits in split_of.values()} == {1}
+    # The keys are those of NIH's patients, so that training on NIH can leave them out.
+    listed = json.loads((result.directory / "exclude.json").read_text())["patient_keys"]
+    keys = {f"{key_of(tmp_path / 'with', 'nih_chestxray14', p):016x}" for p in split_of}
+    assert listed and set(listed) <= keys
+
+
+@pytest.mark.parametrize(
+    "content", ["[", "{}", '[{"img_id": 3}]', '[{"subset_img_id": "a", "img_id": "x"}]']
+)
+def test_another_mapping_is_refused(rsna, tmp_path, content):
+    write(rsna, {"pneumonia-challenge-dataset-mappings_2018.json": content})
+    with pytest.raises(TableError, match="is not RSNA's list"):
+        prepare("rsna_pneumonia", rsna, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("corners", "frame", "size", "fitted"),
+    [
+        ((1, 2, 3, 4), None, (10, 10), (1, 2, 3, 4)),
+        ((100, 200, 300, 400), (1000, 1000), (10, 20), (1, 4, 3, 8)),
+        ((-1, 0, 11, 10), None, (10, 10), (0, 0, 10, 10)),
+        ((0, 0, 30, 5), None, (10, 10), None),
+        ((-9, 0, 5, 5), None, (10, 10), None),
+        ((0, 0, 5, 15), None, (10, 10), None),
+        ((0, 0, 900, 900), (1000, 1000), (10, 10), (0, 0, 9, 9)),
+    ],
+)
+def test_boxes_fit_the_file_or_are_outside(corners, frame, size, fitted):
+    box = fit_box(Box("Mass", *corners), frame, size)
+    assert (None if box is None else (box.x0, box.y0, box.x1, box.y1)) == fitted
 
 
 def test_the_published_split_recipe():

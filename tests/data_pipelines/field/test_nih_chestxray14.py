@@ -61,8 +61,9 @@ def test_boxes_are_truth_in_pixels_of_the_released_image(tree, tmp_path):
     prepare("nih_chestxray14", tree, tmp_path, limit=0.5)
     test = studies_of(tmp_path, "nih_chestxray14", "test")
     place = test.labels.index("Infiltration")
-    expected = [[0, place, 225.1, 547.0, 311.9, 626.2]]
-    np.testing.assert_allclose(test[0].truth["truth_boxes"], expected, rtol=1e-6)
+    # The table is about images of 1024 x 1024; these have 24 rows and 16 columns.
+    corners = np.array([225.1, 547.0, 311.9, 626.2]) * [16, 24, 16, 24] / 1024
+    np.testing.assert_allclose(test[0].truth["truth_boxes"], [[0, place, *corners]], rtol=1e-6)
 
 
 def test_bad_rows(tree, tmp_path):

@@ -59,7 +59,9 @@ def test_physionet_release(tmp_path):
 def test_kaggle_release(tmp_path):
     table = "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n"
     table += "".join(f"a1,No finding,14,R{k},,,,\n" for k in (1, 2, 3))
-    table += "b2,Cardiomegaly,3,R8,691,1375,1653,1831\nb2,Cardiomegaly,3,R9,698,1374,1650,1830\n"
+    table += (
+        "b2,Cardiomegaly,3,R8,6.91,13.75,10.53,18.31\nb2,Cardiomegaly,3,R9,6.98,13.74,10.50,18.30\n"
+    )
     table += "b2,No finding,14,R10,,,,\n"
     folder = write(tmp_path / "in", {**images("train/a1.dcm", "train/b2.dcm"), "train.csv": table})
     result = prepare("vindr_cxr", folder, tmp_path)
