@@ -11,7 +11,7 @@ from fakes import ImageOnlySystem, context, pointing, studies
 
 from medst_jax.evaluate.report.page import ReportOptions, render
 from medst_jax.evaluate.statistics.rows import format_table, read_rows, write_rows
-from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.evaluate.subjects.cautions import POSSIBLY_CONTAMINATED, SystemUnderTest, cautions
 from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.options import OptionError
 
@@ -107,6 +107,28 @@ def test_contamination(exclude: dict, trained: dict, marked: bool) -> None:
     assert all(("contaminated" in row.note) == marked for row in result.rows)
     page = render(ReportOptions("t"), result, suite_context.data, system)
     assert ("marked contaminated" in page) == marked
+
+
+@pytest.mark.parametrize(
+    ("row", "trained", "noted"),
+    [
+        (("fake", "other", "new"), {"other": "train"}, True),
+        (("other", "fake", "new"), {"other": "train"}, True),
+        (("fake", "other", "same"), {"other": "train"}, False),
+        (("fake", "other", "new"), {"third": "train"}, False),
+    ],
+)
+def test_images_under_other_ids_are_possibly_contaminated(
+    row: tuple, trained: dict, noted: bool
+) -> None:
+    context = _bench()
+    studies = context.data.studies("fake", "test")
+    studies.info["overlaps"] = [dict(zip(("part", "whole", "ids"), row, strict=True))]
+    studies.info["cautions"] = {"patients unknown": "nobody published them"}
+    stamp = {"exclude": {"fake": "digest"}, "intensity": {"other": "minmax"}}
+    notes = cautions(studies, "digest", SystemUnderTest("s", stamp=stamp, trained=trained))
+    assert (POSSIBLY_CONTAMINATED in notes) == noted
+    assert "nobody published them" in notes["patients unknown"]
 
 
 def test_intensity_is_compared() -> None:

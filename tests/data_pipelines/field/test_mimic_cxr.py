@@ -235,6 +235,25 @@ def test_edema_grades_and_their_order_of_trust(tree, tmp_path):
     assert studies_of(tmp_path, "mimic_cxr_jpg")[0].severity == 3
 
 
+def test_the_best_grade_of_a_study_is_taken_whatever_its_image(tree, tmp_path):
+    # The consensus is about the study's second image; the first has the report's grade alone.
+    table = f"subject_id,study_id,dicom_id,edema_severity\n10000032,50414267,{B},2\n"
+    mined = "subject_id,study_id,edema_severity\n10000032,50414267,0\n"
+    write(
+        tree,
+        {
+            "consensus_image_edema_severity.csv": table,
+            "regex_report_edema_severity.csv": mined,
+        },
+    )
+    prepare("mimic_cxr_jpg", tree, tmp_path, limit=0.5)
+    study = studies_of(tmp_path, "mimic_cxr_jpg")[1]
+    assert (study.severity, study.severity_source) == (2, "consensus")
+    prepare("mimic_edema", tree, tmp_path, limit=0.5)
+    (judged,) = studies_of(tmp_path, "mimic_edema", "test")
+    assert [image.image_id for image in judged.images] == [B]
+
+
 @pytest.mark.parametrize(
     ("rule", "edema", "chosen"),
     [

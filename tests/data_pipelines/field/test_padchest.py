@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """PadChest: the table as published, Spanish text, 16-bit images."""
 
+import json
+
 import numpy as np
 import pytest
 from official import RAMP, codes, png, prepare, rejects, studies_of, write
@@ -141,3 +143,15 @@ def test_hostile_label_lists_end_soon():
         parse_labels("[" + "'a'," * 20000 + "!")
     assert parse_labels("[" + "'a'," * 20000 + "]") == {"a"}
     assert np.isfinite(len(parse_labels("['" + " " * 100000 + "']")))
+
+
+def test_physicians_labels_alone(tree, tmp_path):
+    by_network = ROWS[2].replace("Physician", "RNN_model")
+    table = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"
+    write(tree, {table: HEADER + "".join((*ROWS[:2], by_network, *ROWS[3:]))})
+    result = prepare("padchest_physicians", tree, tmp_path, limit=1.0)
+    (split,) = result.info["splits"]
+    studies = studies_of(tmp_path, "padchest_physicians", split)
+    assert [study.study_id for study in studies] == ["s2", "s3"]
+    card = json.loads((result.directory / "data_card.json").read_text())
+    assert card["left_out"] == {"labelled by RNN_model": 1, "EXCLUDE": 1}

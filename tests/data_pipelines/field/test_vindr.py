@@ -4,6 +4,7 @@
 import pytest
 from official import RAMP, codes, dicom, dicoms, prepare, rejects, studies_of, write
 
+from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.vindr.readings import Reading, vote
 
 LABELS = "Aortic enlargement,Atelectasis,No finding"
@@ -92,3 +93,34 @@ def test_votes(yes, no, code):
     readings = [Reading(k, "i", f"y{k}", frozenset("a")) for k in range(yes)]
     readings += [Reading(9, "i", f"n{k}", frozenset()) for k in range(no)]
     assert vote(readings, ("a",))["i"][1] == {"a": code}
+
+
+def _labels(columns: str, image: str, values: str) -> str:
+    return f"image_id,rad_id,{columns}\n{image},R1,{values}\n"
+
+
+def test_the_test_tables_other_name_is_one_column(tmp_path):
+    folder = write(
+        tmp_path / "in",
+        {
+            **images("train/a1.dicom", "test/b2.dicom"),
+            "annotations/image_labels_train.csv": _labels("COPD,Other diseases", "a1", "1,0"),
+            "annotations/image_labels_test.csv": _labels("COPD,Other disease", "b2", "0,1"),
+        },
+    )
+    result = prepare("vindr_cxr", folder, tmp_path)
+    studies = found(tmp_path, "vindr_cxr", result)
+    assert studies["b2"][2] == {"COPD": 0, "Other diseases": 1}
+
+
+def test_a_column_that_one_table_lacks_is_an_error(tmp_path):
+    folder = write(
+        tmp_path / "in",
+        {
+            **images("train/a1.dicom", "test/b2.dicom"),
+            "annotations/image_labels_train.csv": _labels("COPD,Edema", "a1", "1,0"),
+            "annotations/image_labels_test.csv": _labels("COPD,Lung cavity", "b2", "0,1"),
+        },
+    )
+    with pytest.raises(TableError, match="differ in the columns Edema, Lung cavity"):
+        prepare("vindr_cxr", folder, tmp_path)
