@@ -31,7 +31,9 @@ def run() -> dict[str, Any]:
 
 def table(row: dict[str, Any]) -> str:
     """For people."""
-    return "\n".join(f"{key:>26}  {value}" for key, value in row.items())
+    from medst_jax.benchmarks import train_steps
+
+    return train_steps.table(row)
 
 
 def main(_: list[str]) -> None:

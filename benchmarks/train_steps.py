@@ -161,3 +161,8 @@ def torch_seconds(python: str, config: Mapping[str, Any], steps: int) -> dict[st
     """
     values = json.dumps({"config": config, "steps": steps, "vocabulary": VOCABULARY})
     return answer(python, pathlib.Path(__file__).with_name("torch_step.py"), values)
+
+
+def table(row: dict[str, Any]) -> str:
+    """For people."""
+    return "\n".join(f"{key:>26}  {value}" for key, value in row.items())

@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 from etils import epath
-from official import RAMP, dicom, png
-from tables import jpeg, picture
 
 from medst_jax.data_pipelines import dicom as dicom_reader
 from medst_jax.data_pipelines import image_files
@@ -32,6 +30,8 @@ from medst_jax.data_pipelines.vindr.readings import read_one_hot
 from medst_jax.text import edema_severity, label_findings, label_union, split_sections
 from medst_jax.text.mentions import FINDINGS
 from medst_jax.text.union import UNION
+from tests.data_pipelines.official import RAMP, dicom, png
+from tests.data_pipelines.tables import jpeg, picture
 
 SECRET = "Zebulon-Quill"
 ACCEPTED = "accepted"

@@ -12,13 +12,13 @@ import pydicom
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-from tables import jpeg, picture
 
 from medst_jax.data.records.studies import Studies, open_studies
 from medst_jax.data_pipelines.build import BuildOptions, BuildResult, build
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.registry import Request, make_sources
 from medst_jax.data_pipelines.run_banks import Runner
+from tests.data_pipelines.tables import jpeg, picture
 
 RAMP = np.linspace(100, 4000, 24 * 16).reshape(24, 16).astype(np.uint16)
 

@@ -6,13 +6,13 @@ import json
 import cv2
 import numpy as np
 import pytest
-from tables import build_table, write_table
 
 from medst_jax.data.records.studies import MissingDataError
 from medst_jax.data_pipelines.audit import perceptual
 from medst_jax.data_pipelines.audit.compare import audit, compare
 from medst_jax.data_pipelines.audit.holdings import Holdings, read_holdings
 from medst_jax.data_pipelines.audit.run import LeakError, run_audit
+from tests.data_pipelines.tables import build_table, write_table
 
 
 def film(seed: int, side: int = 128) -> np.ndarray:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from array_record.python import array_record_module
-from tables import key_of
 
 from medst_jax.data.records import schema
 from medst_jax.data.records.patient_ids import read_patient_ids
@@ -23,6 +22,7 @@ from medst_jax.data_pipelines.build import BuildOptions, RejectedInputError, bui
 from medst_jax.data_pipelines.fixture import FixtureSource, write_fixture
 from medst_jax.data_pipelines.raw import Reject
 from medst_jax.data_pipelines.run_banks import Runner
+from tests.data_pipelines.tables import key_of
 
 LABELS = ("Edema", "Effusion")
 OPTIONS = BuildOptions(runner=Runner(workers=1))

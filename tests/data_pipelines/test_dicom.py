@@ -7,14 +7,14 @@ import numpy as np
 import pydicom
 import pytest
 import simplejpeg
-from official import RAMP, dicom
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1
-from tables import picture
 
 from medst_jax.data_pipelines import dicom as reader
 from medst_jax.data_pipelines.source_image import UnreadableImage
+from tests.data_pipelines.official import RAMP, dicom
+from tests.data_pipelines.tables import picture
 
 
 def read(data: bytes, *, voi_lut: bool = False) -> np.ndarray:

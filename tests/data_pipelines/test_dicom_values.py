@@ -4,10 +4,10 @@
 import numpy as np
 import pydicom
 import pytest
-from official import RAMP, dicom
 
 from medst_jax.data_pipelines import image_files, intensity
 from medst_jax.data_pipelines.source_image import UnreadableImage
+from tests.data_pipelines.official import RAMP, dicom
 
 SLOPES = ["0.0001", "0.000244140625", "0.01", "0.1", "0.5", "1.5", "3", "16", "64", "4096", "1e6"]
 

@@ -8,7 +8,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from fuzzer import ACCEPTED, KINDS, SECRET
+
+from tests.data_pipelines.fuzzer import ACCEPTED, KINDS, SECRET
 
 SECONDS = 10  # for one input, however loaded the machine is
 _REASON = re.compile(r"\w[\w ,.:=/'#+()\-]{3,120}")

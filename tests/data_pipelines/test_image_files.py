@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 import pytest
 import simplejpeg
-from official import RAMP, dicom, png
 from PIL import ExifTags, Image, ImageOps
-from tables import build_table, jpeg, picture, rows, write_table
 
 from medst_jax.data.records.studies import open_studies
 from medst_jax.data_pipelines import image_files
 from medst_jax.data_pipelines.encode import Encoding, encode_image
 from medst_jax.data_pipelines.raw import RawImage
+from tests.data_pipelines.official import RAMP, dicom, png
+from tests.data_pipelines.tables import build_table, jpeg, picture, rows, write_table
 
 
 def test_png_of_both_depths_and_colour():

@@ -7,7 +7,6 @@ import os
 import numpy as np
 import pytest
 import simplejpeg
-from tables import build_table, ids_of, jpeg, picture, rows, write_table
 
 from medst_jax.data.records.studies import open_studies
 from medst_jax.data_pipelines.build import RejectedInputError
@@ -15,6 +14,7 @@ from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.image_table.source import ImageTable
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.registry import Request, RequestError, make_sources
+from tests.data_pipelines.tables import build_table, ids_of, jpeg, picture, rows, write_table
 
 
 def rejects(result):

@@ -2,9 +2,9 @@
 """The small real data sets build completely."""
 
 import pytest
-from tables import build_table
 
 from medst_jax.data.records.studies import open_studies
+from tests.data_pipelines.tables import build_table
 
 # name: patients, studies, images, laterals, studies with text, labels
 EXPECTED = {

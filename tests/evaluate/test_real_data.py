@@ -5,7 +5,6 @@ import pathlib
 
 import numpy as np
 import pytest
-from fakes import LENGTH, FakeSystem, FakeTokenizer
 from PIL import Image
 
 from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
@@ -18,6 +17,7 @@ from medst_jax.evaluate.protocols.retrieval import RetrievalOptions, retrieval
 from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
 from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.options import OptionError
+from tests.evaluate.fakes import LENGTH, FakeSystem, FakeTokenizer
 
 SIZE = 16
 

@@ -7,13 +7,13 @@ import pathlib
 
 import numpy as np
 import pytest
-from fakes import ImageOnlySystem, context, pointing, studies
 
 from medst_jax.evaluate.report.page import ReportOptions, render
 from medst_jax.evaluate.statistics.rows import format_table, read_rows, write_rows
 from medst_jax.evaluate.subjects.cautions import POSSIBLY_CONTAMINATED, SystemUnderTest, cautions
 from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.options import OptionError
+from tests.evaluate.fakes import ImageOnlySystem, context, pointing, studies
 
 NAMES = ("East", "North")
 SUITE = {

@@ -12,18 +12,12 @@ the first ones, in one process.
 import hashlib
 import json
 import os
-import pathlib
 import sys
 
 import jax
 import numpy as np
 import optax
 from jax.experimental import multihost_utils
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "train"))
-
-import toy
 
 from medst_jax import systems
 from medst_jax.parallel import (
@@ -38,6 +32,7 @@ from medst_jax.train.checkpoint import Checkpoints
 from medst_jax.train.state import abstract_system, init_state, split
 from medst_jax.train.step import make_train_step
 from medst_jax.train.summary import state_checksum
+from tests.train import toy
 
 # The toy's first kernel counts as large: it is kept in parts on all devices.
 state_sharding.SMALLEST = 16 * 16

@@ -4,10 +4,10 @@
 import time
 
 import pytest
-from finding_cases import CASES
 
 from medst_jax.text import label_findings, label_sentence
 from medst_jax.text.mentions import FINDINGS
+from tests.text.finding_cases import CASES
 
 
 @pytest.mark.parametrize(("report", "expected"), CASES, ids=[case[0][:50] for case in CASES])

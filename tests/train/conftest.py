@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The toy system, as a module and as a command run in a process of its own."""
 
-import importlib.util
+import importlib
 import os
 import pathlib
 import subprocess
@@ -19,13 +19,7 @@ ROOT = HERE.parent.parent
 @pytest.fixture(scope="session")
 def toy() -> ModuleType:
     """tests/train/toy.py; registers the system "toy"."""
-    if "toy" in sys.modules:
-        return sys.modules["toy"]
-    spec = importlib.util.spec_from_file_location("toy", HERE / "toy.py")
-    assert spec is not None and spec.loader is not None
-    module = sys.modules["toy"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("tests.train.toy")
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from medst_jax.train.scalars import read_log
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM = """
 import sys
-import medst_jax.commands.train  # all that a training imports
-import toy
+import medst_jax.commands.parts.training  # all that a training imports
+from tests.train import toy
 from medst_jax.train.run import run
 
 for steps in (10, 20):
@@ -35,7 +35,7 @@ def trained(tmp_path_factory):
     found.parent.mkdir(parents=True)
     # Whoever imports it fails, and not with an ImportError, which some take for its absence.
     found.write_text("raise RuntimeError('TensorFlow is imported')\n")
-    path = os.pathsep.join([str(folder / "installed"), str(HERE), str(HERE.parents[1])])
+    path = os.pathsep.join([str(folder / "installed"), str(HERE.parents[1])])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(folder / "workdir")],
         env={**os.environ, "PYTHONPATH": path},

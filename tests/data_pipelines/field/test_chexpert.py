@@ -4,11 +4,11 @@
 import json
 
 import pytest
-from official import codes, jpegs, prepare, rejects, studies_of, write
-from tables import key_of
 
 from medst_jax.data_pipelines.listing import class_balance
 from medst_jax.data_pipelines.listing.item import Item
+from tests.data_pipelines.official import codes, jpegs, prepare, rejects, studies_of, write
+from tests.data_pipelines.tables import key_of
 
 # CheXpert's own order: Lung Opacity before Lung Lesion.
 HEADER = (

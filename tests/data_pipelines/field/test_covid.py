@@ -4,10 +4,10 @@
 import json
 
 import pytest
-from official import codes, jpegs, png, prepare, rejects, studies_of, write
-from tables import ids_of, picture
 
 from medst_jax.data_pipelines.listing.csv_table import TableError
+from tests.data_pipelines.official import codes, jpegs, png, prepare, rejects, studies_of, write
+from tests.data_pipelines.tables import ids_of, picture
 
 
 def everything(tmp_path, name, result):

@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from official import codes, dicoms, jpegs, prepare, rejects, studies_of, write
-from tables import key_of
 
 from medst_jax.data_pipelines.listing.csv_table import TableError
+from tests.data_pipelines.official import codes, dicoms, jpegs, prepare, rejects, studies_of, write
+from tests.data_pipelines.tables import key_of
 
 A, B, C, D = (f"{k}2aa804e-bde0afdd-112c0b34-7bc16630-4e384014" for k in "abcd")
 # The tables of MIMIC-CXR-JPG order the 14 labels by the alphabet.

@@ -5,11 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from official import jpegs, prepare, rejects, studies_of, write
-from tables import ids_of, key_of
 
 from medst_jax.data.records.annotations import ImagePair, Phrase, open_annotations
 from medst_jax.data_pipelines.listing.annotated import Place
+from tests.data_pipelines.official import jpegs, prepare, rejects, studies_of, write
+from tests.data_pipelines.tables import ids_of, key_of
 
 A, B, C = (f"{k}2aa804e-bde0afdd-112c0b34-7bc16630-4e384014" for k in "abc")
 FIRST, SECOND = "files/p10/p10000032/s50414267", "files/p10/p10000032/s50414999"

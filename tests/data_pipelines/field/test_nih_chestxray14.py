@@ -3,10 +3,10 @@
 
 import numpy as np
 import pytest
-from official import codes, png, prepare, rejects, studies_of, write
-from tables import ids_of, picture
 
 from medst_jax.data_pipelines.nih_chestxray14.long_tail import CLASSES
+from tests.data_pipelines.official import codes, png, prepare, rejects, studies_of, write
+from tests.data_pipelines.tables import ids_of, picture
 
 # As released: the last two names hold commas, so the header has 11 cells.
 ENTRIES = """Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,\

@@ -5,11 +5,11 @@ import io
 import tarfile
 
 import pytest
-from official import codes, dicoms, png, prepare, rejects, studies_of, write
-from tables import ids_of, picture
 
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.open_i.reports import read_reports
+from tests.data_pipelines.official import codes, dicoms, png, prepare, rejects, studies_of, write
+from tests.data_pipelines.tables import ids_of, picture
 
 IDS = ("CXR1_1_IM-0001-3001", "CXR1_1_IM-0001-4001")
 

@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from official import RAMP, codes, png, prepare, rejects, studies_of, write
 
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.padchest.source import parse_labels
+from tests.data_pipelines.official import RAMP, codes, png, prepare, rejects, studies_of, write
 
 HEADER = (
     ",ImageID,ImageDir,StudyDate_DICOM,StudyID,PatientID,PatientBirth,PatientSex_DICOM,"

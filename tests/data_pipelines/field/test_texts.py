@@ -6,7 +6,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from official import codes, jpegs, prepare, rejects, studies_of, write
 
 from medst_jax.data.records.annotations import SentencePair, Text, open_annotations
 from medst_jax.data.records.studies import MissingDataError
@@ -17,6 +16,7 @@ from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationDat
 from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.evaluate.subjects.features_only import FeaturesOnly
 from medst_jax.evaluate.suite import parse_suite, run_suite
+from tests.data_pipelines.official import codes, jpegs, prepare, rejects, studies_of, write
 
 
 def pair(relation: str, first: str = "No edema.", second: str = "There is no edema.") -> str:

@@ -2,10 +2,19 @@
 """VinDr-CXR in both releases and VinDr-PCXR: readers vote, boxes are kept."""
 
 import pytest
-from official import RAMP, codes, dicom, dicoms, prepare, rejects, studies_of, write
 
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.vindr.readings import Reading, vote
+from tests.data_pipelines.official import (
+    RAMP,
+    codes,
+    dicom,
+    dicoms,
+    prepare,
+    rejects,
+    studies_of,
+    write,
+)
 
 LABELS = "Aortic enlargement,Atelectasis,No finding"
 

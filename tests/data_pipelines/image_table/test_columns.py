@@ -4,7 +4,6 @@
 import os
 
 import pytest
-from tables import build_table, jpeg, picture, rows, write_table
 
 from medst_jax.data.records.studies import open_studies
 from medst_jax.data_pipelines.image_table.column_names import suggestions
@@ -12,6 +11,7 @@ from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.image_table.requested import requested
 from medst_jax.data_pipelines.image_table.source import ImageTable
 from medst_jax.data_pipelines.listing.csv_table import TableError
+from tests.data_pipelines.tables import build_table, jpeg, picture, rows, write_table
 
 
 def source_of(folder, table, **options):

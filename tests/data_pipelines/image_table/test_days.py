@@ -4,11 +4,11 @@
 import math
 
 import pytest
-from tables import rows, write_table
 
 from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.image_table.source import ImageTable
 from medst_jax.data_pipelines.listing.csv_table import TableError
+from tests.data_pipelines.tables import rows, write_table
 
 
 def listing_of(folder, *cells, dates=""):

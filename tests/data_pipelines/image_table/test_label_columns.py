@@ -2,12 +2,12 @@
 """Labels in columns of their own: 1, 0, -1 and what an empty cell means."""
 
 import pytest
-from tables import build_table, rows, write_table
 
 from medst_jax.data.records.studies import open_studies
 from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.image_table.source import ImageTable
 from medst_jax.data_pipelines.listing.csv_table import TableError
+from tests.data_pipelines.tables import build_table, rows, write_table
 
 CELLS = [("1", "0"), ("1.0", "-1.0"), ("", "1"), ("", ""), ("nan", "NA"), ("True", "FALSE")]
 

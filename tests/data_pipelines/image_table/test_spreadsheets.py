@@ -5,12 +5,12 @@ import codecs
 import gzip
 
 import pytest
-from tables import jpeg, picture
 
 from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.image_table.source import ImageTable
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError
 from medst_jax.data_pipelines.listing.table_text import decode, find_delimiter
+from tests.data_pipelines.tables import jpeg, picture
 
 TEXT = """image_path,patient_id,labels,report,age
 a.jpg,p0,Edema|Mass,"Heart, lungs; all normal.",58

@@ -4,14 +4,14 @@
 import os
 
 import pytest
-from official import jpegs, prepare, write
-from tables import build_table, jpeg, picture, rows, write_table
 
 from medst_jax.data_pipelines import image_files
 from medst_jax.data_pipelines.build import RejectedInputError
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.registry import Request, RequestError, make_sources
 from medst_jax.data_pipelines.source_image import UnreadableImage
+from tests.data_pipelines.official import jpegs, prepare, write
+from tests.data_pipelines.tables import build_table, jpeg, picture, rows, write_table
 
 
 def part_of(folder, count, missing, **cells):

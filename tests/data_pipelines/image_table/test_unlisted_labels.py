@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from tables import build_table, rows, write_table
 
 from medst_jax.data.mixture.policy import PRESETS, policy_table
 from medst_jax.data.records.studies import open_studies
@@ -15,6 +14,7 @@ from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.image_table.source import ImageTable
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.evaluate.subjects.tasks import TaskOptions, select
+from tests.data_pipelines.tables import build_table, rows, write_table
 
 
 def table_of(folder, *cells, **options):

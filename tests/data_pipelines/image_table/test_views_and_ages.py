@@ -4,10 +4,10 @@
 import math
 
 import pytest
-from tables import rows, write_table
 
 from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.image_table.source import ImageTable
+from tests.data_pipelines.tables import rows, write_table
 
 VIEWS = {
     "PA": (

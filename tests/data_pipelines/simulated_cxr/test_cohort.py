@@ -5,7 +5,6 @@ import pickle
 
 import numpy as np
 import pytest
-from cohorts import EVALUATION, SITES, cohort, column, site, visible
 
 from medst_jax.data_pipelines.raw import RawStudy
 from medst_jax.data_pipelines.registry import Request, RequestError, make_sources
@@ -19,6 +18,14 @@ from medst_jax.data_pipelines.simulated_cxr.findings.findings import (
 )
 from medst_jax.data_pipelines.simulated_cxr.source import sources
 from medst_jax.data_pipelines.simulated_cxr.thorax.masks import unpack
+from tests.data_pipelines.simulated_cxr.cohorts import (
+    EVALUATION,
+    SITES,
+    cohort,
+    column,
+    site,
+    visible,
+)
 
 
 def same(first: RawStudy, second: RawStudy) -> bool:

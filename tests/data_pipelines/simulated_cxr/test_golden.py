@@ -4,25 +4,20 @@
 `golden.json` holds, per version and site, a hash of everything stored of a few patients: pixels,
 texts, labels, truth. Grey values are rounded renderings in floating point, so the hash belongs to
 a platform (`PLATFORM`); elsewhere the test compares everything but the pixels. After a change of the
-generator raise `seeds.VERSION` and run this file as a script, which adds the new version.
+generator raise `seeds.VERSION` and run this file with `python -m`, which adds the new version.
 """
 
 import hashlib
 import json
 import platform
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from cohorts import EVALUATION, SITES, cohort
-
 from medst_jax.data_pipelines.raw import RawStudy
 from medst_jax.data_pipelines.simulated_cxr.seeds import VERSION
+from tests.data_pipelines.simulated_cxr.cohorts import EVALUATION, SITES, cohort
 
 FILE = Path(__file__).with_name("golden.json")
 PLATFORM = f"{platform.system()} {platform.machine()}"

@@ -2,10 +2,10 @@
 """Reports against the state of the patient."""
 
 import pytest
-from cohorts import cohort
 
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import FINDINGS
 from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import INVENTED, INVENTIBLE
+from tests.data_pipelines.simulated_cxr.cohorts import cohort
 
 
 @pytest.mark.parametrize("site", ["simulated_cxr_m", "simulated_cxr_e1", "simulated_cxr_e2"])

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import FakeRecords, ImageOnlySystem, TextOnlyScores, context, pointing, studies
 from flax import nnx
 
 from medst_jax.data.records.annotations import SentencePair
@@ -25,6 +24,14 @@ from medst_jax.evaluate.subjects.baselines import PixelEmbedder
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from medst_jax.evaluate.suite import parse_suite, run_suite
+from tests.evaluate.fakes import (
+    FakeRecords,
+    ImageOnlySystem,
+    TextOnlyScores,
+    context,
+    pointing,
+    studies,
+)
 
 QUICK = TuningOptions(steps=120, batch_size=16, learning_rate=3e-2, head_learning_rate=3e-2)
 

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import SIZE, FakeStudies, ImageOnlySystem, context, studies
 from flax import nnx
 from sklearn.metrics import f1_score
 
@@ -31,6 +30,7 @@ from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from medst_jax.evaluate.suite import parse_suite, run_suite
+from tests.evaluate.fakes import SIZE, FakeStudies, ImageOnlySystem, context, studies
 
 OPTIONS = DensePredictionOptions(
     TaskOptions("fake", classes=("Spot",), kind="multi"),

@@ -5,7 +5,6 @@ import random
 
 import numpy as np
 import pytest
-from fakes import context, pointing, studies
 
 from medst_jax.evaluate.fitting.logistic_regression import fit_probe
 from medst_jax.evaluate.protocols.linear_probe import (
@@ -15,6 +14,7 @@ from medst_jax.evaluate.protocols.linear_probe import (
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.subjects.shots import split_patients, take_fraction, take_shots
 from medst_jax.evaluate.subjects.tasks import TaskOptions
+from tests.evaluate.fakes import context, pointing, studies
 
 NAMES = ("East", "North")
 

@@ -3,7 +3,6 @@
 
 import numpy as np
 import pytest
-from fakes import ImageOnlySystem, context, pointing, studies
 
 from medst_jax.evaluate.protocols.patient_retrieval import (
     METRICS,
@@ -13,6 +12,7 @@ from medst_jax.evaluate.protocols.patient_retrieval import (
 )
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.outcome import NotApplicable
+from tests.evaluate.fakes import ImageOnlySystem, context, pointing, studies
 
 
 def _ward(reports: tuple[str, ...], patients: tuple[int, ...]):

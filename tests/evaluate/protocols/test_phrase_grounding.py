@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import simplejpeg
-from fakes import SIZE, FakeRecords, FakeStudies, FakeSystem, context, studies, unit_norm
 from scipy.ndimage import gaussian_filter
 
 from medst_jax.data.records.annotations import Phrase
@@ -28,6 +27,15 @@ from medst_jax.evaluate.protocols.phrase_grounding import (
 from medst_jax.evaluate.report import figures
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.systems.system import Embedding
+from tests.evaluate.fakes import (
+    SIZE,
+    FakeRecords,
+    FakeStudies,
+    FakeSystem,
+    context,
+    studies,
+    unit_norm,
+)
 
 
 def test_contrast_is_signed_and_ignores_what_is_outside_the_image():

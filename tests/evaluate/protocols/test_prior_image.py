@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import FakeSystem, TextOnlyScores, context, pointing, studies
 
 from medst_jax.evaluate.protocols.prior_image import PriorImageOptions, prior_image
 from medst_jax.evaluate.statistics.measure import measure_one
@@ -17,6 +16,7 @@ from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.systems.system import Embedding
+from tests.evaluate.fakes import FakeSystem, TextOnlyScores, context, pointing, studies
 
 CHANGE = PriorImageOptions(
     TaskOptions("fake", classes=("Brighter",), kind="multi"), test_fraction=0.5

@@ -3,7 +3,6 @@
 
 import numpy as np
 import pytest
-from fakes import ImageOnlySystem, context, pointing, studies
 
 from medst_jax.evaluate.protocols.retrieval import (
     RetrievalOptions,
@@ -13,6 +12,7 @@ from medst_jax.evaluate.protocols.retrieval import (
 )
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.outcome import NotApplicable
+from tests.evaluate.fakes import ImageOnlySystem, context, pointing, studies
 
 
 def test_ties_count_against_and_duplicates_are_hits() -> None:

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import SIZE, FakeStudies, FakeSystem, context, studies
 
 from medst_jax.evaluate.protocols.parts.severity_head import HEAD_LABELS
 from medst_jax.evaluate.protocols.saliency import SaliencyOptions, saliency, saliency_maps
@@ -19,6 +18,7 @@ from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from medst_jax.evaluate.suite import parse_suite, run_suite
+from tests.evaluate.fakes import SIZE, FakeStudies, FakeSystem, context, studies
 
 OPTIONS = SaliencyOptions(TaskOptions("fake", classes=("Spot",), kind="multi"), samples=4)
 

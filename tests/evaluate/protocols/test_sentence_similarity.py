@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from fakes import FakeRecords, ImageOnlySystem, TextOnlyScores, context, pointing, studies
 
 from medst_jax.data.records.annotations import SentencePair
 from medst_jax.evaluate.protocols.sentence_similarity import (
@@ -13,6 +12,14 @@ from medst_jax.evaluate.protocols.sentence_similarity import (
 )
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.outcome import NotApplicable
+from tests.evaluate.fakes import (
+    FakeRecords,
+    ImageOnlySystem,
+    TextOnlyScores,
+    context,
+    pointing,
+    studies,
+)
 
 OPTIONS = SentenceSimilarityOptions("fake", folds=4)
 

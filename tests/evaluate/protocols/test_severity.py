@@ -3,7 +3,6 @@
 
 import numpy as np
 import pytest
-from fakes import FakeSystem, ImageOnlySystem, context, pointing, studies
 from sklearn.metrics import roc_auc_score
 
 from medst_jax.evaluate.protocols.parts.severity_head import HEAD_LABELS, from_cumulative
@@ -15,6 +14,7 @@ from medst_jax.evaluate.protocols.severity import (
 )
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.outcome import NotApplicable
+from tests.evaluate.fakes import FakeSystem, ImageOnlySystem, context, pointing, studies
 
 
 class Grader(FakeSystem):

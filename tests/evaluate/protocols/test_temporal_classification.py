@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import FakeRecords, FakeSystem, context, pointing, studies, unit_norm
 
 from medst_jax.data.records.annotations import ImagePair
 from medst_jax.evaluate.protocols.temporal_classification import (
@@ -17,6 +16,7 @@ from medst_jax.evaluate.protocols.temporal_classification import (
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.outcome import NotApplicable
 from medst_jax.systems.system import Embedding
+from tests.evaluate.fakes import FakeRecords, FakeSystem, context, pointing, studies, unit_norm
 
 EAST, NORTH = (200, 0, 0), (0, 200, 0)
 OPTIONS = TemporalClassificationOptions("fake", findings=("Edema",), folds=3, seeds=(0, 1))

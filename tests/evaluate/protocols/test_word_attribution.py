@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fakes import FakeSystem, FakeTokenizer, ImageOnlySystem, context, pointing, studies
 
 from medst_jax.evaluate.protocols.word_attribution import (
     WordAttributionOptions,
@@ -19,6 +18,14 @@ from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.evaluate.suite import parse_suite, run_suite
+from tests.evaluate.fakes import (
+    FakeSystem,
+    FakeTokenizer,
+    ImageOnlySystem,
+    context,
+    pointing,
+    studies,
+)
 
 VOCABULARY = ("pad", "edema", "fracture", "heart", "normal", "present.", "size.")
 OPTIONS = WordAttributionOptions("fake")

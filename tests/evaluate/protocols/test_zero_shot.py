@@ -3,7 +3,6 @@
 
 import numpy as np
 import pytest
-from fakes import FakeSystem, ImageOnlySystem, TextOnlyScores, context, pointing, studies
 
 from medst_jax.evaluate.protocols.base_new import BaseNewOptions, base_new
 from medst_jax.evaluate.protocols.parts.class_prompts import class_prompts
@@ -14,6 +13,14 @@ from medst_jax.evaluate.statistics.metrics import harmonic_mean
 from medst_jax.evaluate.statistics.outcome import NotApplicable
 from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.evaluate.subjects.tasks import TaskOptions
+from tests.evaluate.fakes import (
+    FakeSystem,
+    ImageOnlySystem,
+    TextOnlyScores,
+    context,
+    pointing,
+    studies,
+)
 
 NAMES = ("East", "North", "Up")
 TASK = TaskOptions("fake", classes=NAMES)

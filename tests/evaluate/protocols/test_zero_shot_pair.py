@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from fakes import ImageOnlySystem, context, pointing, studies
 
 from medst_jax.evaluate.protocols.zero_shot_pair import ZeroShotPairOptions, zero_shot_pair
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.outcome import NotApplicable
 from medst_jax.evaluate.subjects.tasks import TaskOptions
+from tests.evaluate.fakes import ImageOnlySystem, context, pointing, studies
 
 TASK = TaskOptions("fake", classes=("Pneumonia",), kind="multi")
 OPTIONS = ZeroShotPairOptions(TASK, positive=("east",), negative=("north", "north north"))

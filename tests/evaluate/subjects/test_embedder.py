@@ -4,10 +4,10 @@
 import jax
 import numpy as np
 import pytest
-from fakes import LENGTH, SIZE, FakeSystem, FakeTokenizer, ImageOnlySystem, pointing
 from jax.sharding import AxisType
 
 from medst_jax.evaluate.subjects.embedder import Embedder
+from tests.evaluate.fakes import LENGTH, SIZE, FakeSystem, FakeTokenizer, ImageOnlySystem, pointing
 
 
 def _embedder(batch_size: int = 4) -> Embedder:

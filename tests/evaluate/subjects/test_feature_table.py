@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from fakes import FakeEvaluationData, pointing, studies
 
 from medst_jax.evaluate.protocols.linear_probe import LinearProbeOptions, linear_probe
 from medst_jax.evaluate.protocols.phrase_grounding import (
@@ -17,6 +16,7 @@ from medst_jax.evaluate.protocols.zero_shot import ZeroShotOptions, zero_shot
 from medst_jax.evaluate.statistics.outcome import NotApplicable
 from medst_jax.evaluate.subjects.feature_table import feature_table_context
 from medst_jax.evaluate.subjects.tasks import TaskOptions
+from tests.evaluate.fakes import FakeEvaluationData, pointing, studies
 
 COUNT = 40
 TASK = TaskOptions("fake", classes=("East", "North"))

@@ -2,11 +2,11 @@
 """Groups of evaluation images, and that a suite writes them beside the predictions."""
 
 import numpy as np
-from fakes import context, pointing, studies
 
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.subjects.groups import image_groups
 from medst_jax.evaluate.suite import parse_suite, run_suite
+from tests.evaluate.fakes import context, pointing, studies
 
 
 def _studies():

@@ -3,9 +3,9 @@
 
 import numpy as np
 import pytest
-from fakes import pointing, studies
 
 from medst_jax.evaluate.subjects.tasks import TaskOptions, select
+from tests.evaluate.fakes import pointing, studies
 
 CODES = np.array([[1, 0, -2], [1, 1, 0], [0, 1, -1], [-3, 0, 1], [0, 0, 0]])
 

@@ -3,7 +3,6 @@
 
 import numpy as np
 import pytest
-from cohorts import cohort, column
 
 from medst_jax.data_pipelines.raw import RawStudy
 from medst_jax.data_pipelines.registry import Request, RequestError, make_sources
@@ -15,6 +14,7 @@ from medst_jax.data_pipelines.simulated_cxr.findings.confounding import (
 )
 from medst_jax.data_pipelines.simulated_cxr.seeds import stream
 from medst_jax.data_pipelines.simulated_cxr.sites import SITES
+from tests.data_pipelines.simulated_cxr.cohorts import cohort, column
 
 
 def correlation(studies: list[RawStudy] | tuple[RawStudy, ...]) -> dict[str, float]:

@@ -5,12 +5,12 @@ import itertools
 
 import numpy as np
 import pytest
-from cohorts import cohort
 
 from medst_jax.data_pipelines.simulated_cxr.findings.progression import CHANGE, TARGETS, pair
 from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import STEP
 from medst_jax.data_pipelines.simulated_cxr.seeds import stream
 from medst_jax.data_pipelines.simulated_cxr.sites import SITES
+from tests.data_pipelines.simulated_cxr.cohorts import cohort
 
 FINDINGS = ("Consolidation", "Edema", "Pleural Effusion", "Pneumonia", "Pneumothorax")
 

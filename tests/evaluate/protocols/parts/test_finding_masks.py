@@ -6,10 +6,10 @@ import types
 import cv2
 import numpy as np
 import pytest
-from fakes import FakeStudies, studies
 
 from medst_jax.evaluate.protocols.parts.finding_masks import finding_masks
 from medst_jax.evaluate.statistics.outcome import NotApplicable
+from tests.evaluate.fakes import FakeStudies, studies
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]], np.float32)
 HALF = IDENTITY / 2

@@ -2,7 +2,6 @@
 """Which pairs of studies are compared, and what counts as better, unchanged and worse."""
 
 import numpy as np
-from fakes import FakeRecords, context, pointing, studies
 
 from medst_jax.data.records import schema
 from medst_jax.data.records.annotations import ImagePair
@@ -10,6 +9,7 @@ from medst_jax.evaluate.protocols.parts.progression_pairs import (
     annotated_pairs,
     labelled_pairs,
 )
+from tests.evaluate.fakes import FakeRecords, context, pointing, studies
 
 LABELS = ("Edema", "Fracture")
 
