@@ -109,6 +109,7 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
         train_table="train_visualCheXbert.csv",
     ),
     "chexpert_5x200": _listed("chexpert.source", "CheXpert5x200", "rule"),
+    "chexpert_plus": _listed("chexpert_plus.source", "CheXpertPlus"),
     "nih_chestxray14": _listed("nih_chestxray14.source", "NihChestXray14"),
     "nih_lt": _listed("nih_chestxray14.long_tail", "NihLongTail"),
     "nih_lt_balanced": _listed("nih_chestxray14.long_tail", "NihLongTailBalanced"),

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads JSON files as tables: one object a line, or one value a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from etils import epath
+
+from medst_jax.data_pipelines.listing.csv_table import TableError, TableRow
+from medst_jax.data_pipelines.raw import Reject
+from medst_jax.data_pipelines.texts.stream import open_bytes
+
+_NAMES = {dict: "object", list: "list"}
+
+
+def read_json(path: epath.Path, kind: type) -> Any:
+    """The value of a file.
+
+    Raises:
+      TableError: not JSON, or not of the type `kind`.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{path} is not a whole JSON file: fetch it again") from error
+    if not isinstance(value, kind):
+        raise TableError(f"{path} does not hold a JSON {_NAMES[kind]}")
+    return value
+
+
+def json_rows(path: epath.Path) -> Iterator[TableRow | Reject]:
+    """The objects of a file of JSON lines as rows of a table; null becomes an empty cell."""
+    with open_bytes(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                values = json.loads(line)
+            except (ValueError, RecursionError):
+                values = None
+            if isinstance(values, dict):
+                yield TableRow(number, {name: cell_of(value) for name, value in values.items()})
+            else:
+                yield Reject(number, "line is not a JSON object")
+
+
+def cell_of(value: Any) -> str:
+    """The text of a JSON value, "" for null: what a table would hold in its place."""
+    return "" if value is None else str(value).strip()
