@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from etils import epath
@@ -13,7 +13,7 @@ from medst_jax.data_pipelines.listing.csv_table import TableError, TableRow
 from medst_jax.data_pipelines.raw import Reject
 from medst_jax.data_pipelines.texts.stream import open_bytes
 
-_NAMES = {dict: "object", list: "list"}
+_NAMES: Mapping[Any, str] = {dict: "object", list: "list"}
 
 
 def read_json(path: epath.Path, kind: type) -> Any:
