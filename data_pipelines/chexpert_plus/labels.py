@@ -15,13 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from etils import epath
+
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing import chexpert_labels
-from medst_jax.data_pipelines.listing.csv_table import TableRow, find_table, parse_rows
+from medst_jax.data_pipelines.listing.csv_table import TableRow, parse_rows
 from medst_jax.data_pipelines.listing.json_file import json_rows
 from medst_jax.data_pipelines.raw import Reject
 
-_FOLDERS = ("chexbert_labels/", "", "labels/", "labels/chexbert_labels/")
+_FOLDERS = ("chexbert_labels", "", "labels", "labels/chexbert_labels")
 # File: the section it labels, "" for the whole report.
 _FILES = {
     "impression_fixed.json": "IMPRESSION",
@@ -44,7 +46,8 @@ def read_labels(
     rejects: list[Reject] = []
     names = []
     for name, section in _FILES.items():
-        path = find_table(source_dir, *(folder + name for folder in _FOLDERS))
+        places = [epath.Path(source_dir) / folder / name for folder in _FOLDERS]
+        path = next((place for place in places if place.exists()), None)
         if path is None:
             continue
         names.append(name)

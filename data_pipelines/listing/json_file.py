@@ -11,7 +11,6 @@ from etils import epath
 
 from medst_jax.data_pipelines.listing.csv_table import TableError, TableRow
 from medst_jax.data_pipelines.raw import Reject
-from medst_jax.data_pipelines.texts.stream import open_bytes
 
 _NAMES: Mapping[Any, str] = {dict: "object", list: "list"}
 
@@ -33,7 +32,7 @@ def read_json(path: epath.Path, kind: type) -> Any:
 
 def json_rows(path: epath.Path) -> Iterator[TableRow | Reject]:
     """The objects of a file of JSON lines as rows of a table; null becomes an empty cell."""
-    with open_bytes(path) as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
