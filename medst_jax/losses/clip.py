@@ -1,35 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contrastive image-text loss with the matched pair as the only positive (CLIP)."""
 
-from typing import Any
-
 import jax
-from jax.typing import ArrayLike
+import jax.numpy as jnp
+from jaxtyping import Float, ScalarLike
 
-from medst_jax.losses.forms.contrastive import Contrastive
-from medst_jax.losses.forms.pairs import (
-    Block,
-    PairLoss,
-    Pairs,
-    PairTask,
-    Side,
-    matched,
-    side,
-    taking_part,
-)
-from medst_jax.losses.pairwise import Pairwise, operand
-from medst_jax.losses.shapes import check_pairs, real, similarities, valid_rows, zero_invalid
+from medst_jax.array_types import Array, Mask
+from medst_jax.losses.cross_entropy import candidate_pairs, cross_entropy
+from medst_jax.losses.pairwise import Pairwise, as_matrix
+from medst_jax.losses.shapes import masked_mean, real, similarities, valid_pairs
 
 
-@PairLoss
 def clip_loss(
-    image: jax.Array,
-    text: jax.Array,
-    scale: ArrayLike,
+    image: Float[Array, "B E"],
+    text: Float[Array, "B E"],
+    scale: ScalarLike,
     *,
-    mask: jax.Array | None = None,
-    negative_mask: jax.Array | Pairwise | None = None,
-) -> PairTask:
+    mask: Mask[Array, " B"] | None = None,
+    negative_mask: Mask[Array, "B B"] | Pairwise | None = None,
+) -> Float[jax.Array, ""]:
     """Half the sum of image-to-text and text-to-image cross-entropy, means over valid rows.
 
     Args:
@@ -54,20 +43,11 @@ def clip_loss(
     >>> round(float(clip_loss(jnp.eye(2), jnp.eye(2), 1.0)), 4)
     0.3133
     """
-    check_pairs(image, text, mask, negative_mask)
-    valid, negatives = valid_rows(image.shape[0], mask), operand(negative_mask)
-
-    def block(shared: Any, rows: Side, columns: Side, pairs: Pairs) -> Block:
-        pair = matched(rows, columns)
-        allowed = negatives.read(rows.facts, columns.facts, pairs.facts)
-        logits = shared * similarities(rows.values, columns.values)
-        return Block(logits, taking_part(rows, columns, pair, allowed), pair)
-
-    return PairTask(
-        Contrastive(0.5),
-        block,
-        real(scale),
-        side(zero_invalid(image, valid), negatives.rows, valid),
-        side(zero_invalid(text, valid), negatives.columns, valid),
-        Pairs(None, negatives.pairs),
-    )
+    image, text, valid = valid_pairs(image, text, mask, negative_mask)
+    logits_per_image = real(scale) * similarities(image, text)
+    logits_per_text = logits_per_image.T
+    matched = jnp.eye(len(valid), dtype=bool)
+    candidates = candidate_pairs(matched, valid, valid, as_matrix(negative_mask))
+    image_to_text = cross_entropy(logits_per_image, matched, candidates)
+    text_to_image = cross_entropy(logits_per_text, matched.T, candidates.T)
+    return 0.5 * (masked_mean(image_to_text, valid) + masked_mean(text_to_image, valid))

@@ -1,36 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Word-region contrastive loss: each word looks at the image through its own attention (GLoRIA)."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, ScalarLike
 
-from medst_jax.losses.forms.contrastive import Contrastive
-from medst_jax.losses.forms.pairs import (
-    Block,
-    PairLoss,
-    Pairs,
-    PairTask,
-    Side,
-    matched,
-    side,
-    taking_part,
-)
-from medst_jax.losses.shapes import norm, product, real, zero_invalid
+from medst_jax.array_types import Array, Mask
+from medst_jax.losses.cross_entropy import candidate_pairs, cross_entropy
+from medst_jax.losses.shapes import masked_mean, norm, product, real, zero_invalid
 
 
-@PairLoss
 def gloria_local_loss(
-    words: jax.Array,
-    patches: jax.Array,
-    word_mask: jax.Array,
+    words: Float[Array, "B W D"],
+    patches: Float[Array, "B P D"],
+    word_mask: Mask[Array, "B W"],
     *,
-    word_temperature: ArrayLike = 4.0,
-    pool_temperature: ArrayLike = 5.0,
-    scale: ArrayLike = 10.0,
-) -> PairTask:
+    word_temperature: ScalarLike = 4.0,
+    pool_temperature: ScalarLike = 5.0,
+    scale: ScalarLike = 10.0,
+) -> Float[jax.Array, ""]:
     """Cross-entropy over images plus that over texts of attention-pooled word-region cosines.
 
     For text i and image j the inner products of words and regions pass a softmax over the
@@ -58,27 +46,60 @@ def gloria_local_loss(
     Reference: Huang et al., "GLoRIA: A Multimodal Global-Local Representation Learning
     Framework", ICCV 2021, equations 2-6; the softmax over words comes from the release.
     """
+    words, patches, word_mask, valid = valid_tokens(words, patches, word_mask)
+    temperatures = real(word_temperature), real(pool_temperature)
+    logits_per_image = real(scale) * word_region_similarity(
+        words, patches, word_mask, *temperatures
+    )
+    logits_per_text = logits_per_image.T
+    matched = jnp.eye(len(valid), dtype=bool)
+    candidates = candidate_pairs(matched, valid, valid, None)
+    image_to_text = cross_entropy(logits_per_image, matched, candidates)
+    text_to_image = cross_entropy(logits_per_text, matched.T, candidates.T)
+    return masked_mean(image_to_text, valid) + masked_mean(text_to_image, valid)
+
+
+def word_region_similarity(
+    words: Float[Array, "c W D"],
+    patches: Float[Array, "r P D"],
+    word_mask: Bool[Array, "c W"],
+    word_temperature: Float[jax.Array, ""],
+    pool_temperature: Float[jax.Array, ""],
+) -> Float[jax.Array, "r c"]:
+    """Similarity of image r and text c, as `gloria_local_loss` describes it; finite where masked."""
+    words, patches = real(words), real(patches)
+    # A text without words keeps them all, zero vectors: a softmax over nothing is NaN.
+    mask = word_mask | ~jnp.any(word_mask, axis=1, keepdims=True)
+    scores = product("cwd,rpd->rcwp", words, patches)
+    over_words = jax.nn.softmax(scores, axis=2, where=mask[None, :, :, None])
+    attention = jax.nn.softmax(word_temperature * over_words, axis=3)
+    context = product("rcwp,rpd->rcwd", attention, patches)
+    inner = product("rcwd,cwd->rcw", context, words)
+    norms = norm(words)[..., 0][None] * norm(context)[..., 0]
+    cosines = inner / jnp.maximum(norms, 1e-8)
+    return jax.nn.logsumexp(pool_temperature * cosines, axis=2, where=mask[None])
+
+
+def valid_tokens(
+    words: Float[Array, "B W D"], patches: Float[Array, "B P D"], word_mask: Mask[Array, "B W"]
+) -> tuple[
+    Float[jax.Array, "B W D"],
+    Float[jax.Array, "B P D"],
+    Bool[jax.Array, "B W"],
+    Bool[jax.Array, " B"],
+]:
+    """Words and patches with zeros where they do not count, the mask, and bool [B] of rows with a word.
+
+    Raises:
+      ValueError: shapes disagree.
+    """
     check_local(words, patches, word_mask)
     word_mask = jnp.asarray(word_mask).astype(bool)
     valid = jnp.any(word_mask, axis=1)
-
-    def block(shared: Any, rows: Side, columns: Side, pairs: Pairs) -> Block:
-        *temperatures, scale = shared
-        pair = matched(rows, columns)
-        logits = scale * _similarity(columns.values, rows.values, columns.facts, *temperatures)
-        return Block(logits, taking_part(rows, columns, pair, None), pair)
-
-    return PairTask(
-        Contrastive(1.0),
-        block,
-        (real(word_temperature), real(pool_temperature), real(scale)),
-        side(zero_invalid(patches, valid), None, valid),
-        side(zero_invalid(words, word_mask), word_mask, valid),
-        Pairs(None, None),
-    )
+    return zero_invalid(words, word_mask), zero_invalid(patches, valid), word_mask, valid
 
 
-def check_local(words: jax.Array, patches: jax.Array, word_mask: jax.Array) -> None:
+def check_local(words: Array, patches: Array, word_mask: Array) -> None:
     """Raise a ValueError unless shapes are [B, W, D], [B, P, D] and [B, W]."""
     if not (
         words.ndim == patches.ndim == 3
@@ -89,24 +110,3 @@ def check_local(words: jax.Array, patches: jax.Array, word_mask: jax.Array) -> N
             f"words {words.shape}, patches {patches.shape} and word_mask {word_mask.shape} must "
             "be [B, W, D], [B, P, D] and [B, W] with one B and one D"
         )
-
-
-def _similarity(
-    words: jax.Array,
-    patches: jax.Array,
-    mask: jax.Array,
-    word_temperature: jax.Array,
-    pool_temperature: jax.Array,
-) -> jax.Array:
-    """[r, c] of patches [r, P, D] and words [c, W, D] with mask [c, W]."""
-    words, patches = real(words), real(patches)
-    # A text without words keeps them all, zero vectors: a softmax over nothing is NaN.
-    mask = mask | ~jnp.any(mask, axis=1, keepdims=True)
-    scores = product("cwd,rpd->rcwp", words, patches)
-    over_words = jax.nn.softmax(scores, axis=2, where=mask[None, :, :, None])
-    attention = jax.nn.softmax(word_temperature * over_words, axis=3)
-    context = product("rcwp,rpd->rcwd", attention, patches)
-    inner = product("rcwd,cwd->rcw", context, words)
-    norms = norm(words)[..., 0][None] * norm(context)[..., 0]
-    cosines = inner / jnp.maximum(norms, 1e-8)
-    return jax.nn.logsumexp(pool_temperature * cosines, axis=2, where=mask[None])

@@ -3,9 +3,11 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, overload
 
 import jax
+
+from medst_jax.array_types import Array
 
 
 @jax.tree_util.register_dataclass
@@ -45,26 +47,10 @@ class Pairwise:
         return self.function(self.rows, self.columns)
 
 
-class Operand(NamedTuple):
-    """A matrix taken apart into what goes with rows, with columns and with pairs.
-
-    `read(rows, columns, pairs)` gives the block of the slices it is handed, None for no matrix.
-    """
-
-    rows: Any
-    columns: Any
-    pairs: Any
-    read: Callable[[Any, Any, Any], jax.Array | None]
-
-
-def operand(matrix: jax.Array | Pairwise | None) -> Operand:
-    """Take apart an array [B, B], a `Pairwise` or None."""
-    if isinstance(matrix, Pairwise):
-        function = matrix.function
-        return Operand(matrix.rows, matrix.columns, None, lambda r, c, p: function(r, c))
-    return Operand(None, None, matrix, lambda r, c, p: p)
-
-
-def as_matrix(matrix: jax.Array | Pairwise | None) -> jax.Array | None:
+@overload
+def as_matrix(matrix: None) -> None: ...
+@overload
+def as_matrix(matrix: Array | Pairwise) -> Array: ...
+def as_matrix(matrix: Array | Pairwise | None) -> Array | None:
     """The array itself, or a `Pairwise` written out."""
     return matrix.matrix() if isinstance(matrix, Pairwise) else matrix

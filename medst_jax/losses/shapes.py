@@ -6,15 +6,33 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
+from jaxtyping import Bool, Float
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.losses.pairwise import Pairwise
 
 
+def valid_pairs(
+    image: Float[Array, "B E"],
+    text: Float[Array, "B E"],
+    mask: Mask[Array, " B"] | None,
+    negative_mask: Mask[Array, "B B"] | Pairwise | None = None,
+) -> tuple[Float[jax.Array, "B E"], Float[jax.Array, "B E"], Bool[jax.Array, " B"]]:
+    """Images and texts with zeros in rows that do not count, and bool [B] of those that do.
+
+    Raises:
+      ValueError: shapes disagree, of the masks too.
+    """
+    check_pairs(image, text, mask, negative_mask)
+    valid = valid_rows(image.shape[0], mask)
+    return zero_invalid(image, valid), zero_invalid(text, valid), valid
+
+
 def check_pairs(
-    image: jax.Array,
-    text: jax.Array,
-    mask: jax.Array | None,
-    negative_mask: jax.Array | Pairwise | None,
+    image: Array,
+    text: Array,
+    mask: Array | None,
+    negative_mask: Array | Pairwise | None,
 ) -> None:
     """Raise a ValueError naming the argument unless all agree on [B, E], [B] and [B, B]."""
     if image.ndim != 2 or image.shape != text.shape:
@@ -26,13 +44,13 @@ def check_pairs(
     check_matrix("negative_mask", negative_mask, image.shape[0])
 
 
-def check_rows(rows: int, mask: jax.Array | None) -> None:
+def check_rows(rows: int, mask: Array | None) -> None:
     """Raise a ValueError unless `mask` is None or [B]."""
     if mask is not None and mask.shape != (rows,):
         raise ValueError(f"mask {mask.shape} must be [B] = ({rows},)")
 
 
-def check_matrix(name: str, matrix: jax.Array | Pairwise | None, rows: int) -> None:
+def check_matrix(name: str, matrix: Array | Pairwise | None, rows: int) -> None:
     """Raise a ValueError unless `matrix` is None or has one row and column per row of the batch."""
     if matrix is not None and matrix.shape != (rows, rows):
         raise ValueError(f"{name} {matrix.shape} must be [B, B] = ({rows}, {rows})")
@@ -44,7 +62,7 @@ def real(x: ArrayLike) -> jax.Array:
     return x if x.dtype == jnp.float64 else x.astype(jnp.float32)
 
 
-def valid_rows(rows: int, mask: jax.Array | None) -> jax.Array:
+def valid_rows(rows: int, mask: Array | None) -> jax.Array:
     """The row mask as bool [B]; all rows when there is none."""
     return jnp.ones((rows,), bool) if mask is None else jnp.asarray(mask).astype(bool)
 
@@ -55,7 +73,7 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
     return total / jnp.maximum(jnp.sum(mask), 1).astype(values.dtype)
 
 
-def zero_invalid(values: jax.Array, valid: jax.Array) -> jax.Array:
+def zero_invalid(values: Array, valid: Array) -> jax.Array:
     """Zero what does not count, so that not even a NaN in it reaches a gradient.
 
     Args:
@@ -72,7 +90,7 @@ def product(subscripts: str, *operands: Any) -> jax.Array:
     return jnp.einsum(subscripts, *map(real, operands), precision=jax.lax.Precision.HIGHEST)
 
 
-def similarities(rows: jax.Array, columns: jax.Array) -> jax.Array:
+def similarities(rows: Array, columns: Array) -> jax.Array:
     """Inner products [B, B'] of [B, E] and [B', E]."""
     return product("ie,je->ij", rows, columns)
 

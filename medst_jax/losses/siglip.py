@@ -1,43 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sigmoid loss: every pair of the batch is a binary classification of its own."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, ScalarLike
 
-from medst_jax.losses.forms.pairs import (
-    Block,
-    PairLoss,
-    Pairs,
-    PairTask,
-    Side,
-    matched,
-    side,
-    taking_part,
-)
-from medst_jax.losses.pairwise import Pairwise, operand
-from medst_jax.losses.shapes import (
-    check_pairs,
-    masked_mean,
-    real,
-    similarities,
-    valid_rows,
-    zero_invalid,
-)
+from medst_jax.array_types import Array, Mask
+from medst_jax.losses.cross_entropy import candidate_pairs
+from medst_jax.losses.pairwise import Pairwise, as_matrix
+from medst_jax.losses.shapes import masked_mean, real, similarities, valid_pairs
 
 
-@PairLoss
 def siglip_loss(
-    image: jax.Array,
-    text: jax.Array,
-    scale: ArrayLike,
-    bias: ArrayLike,
+    image: Float[Array, "B E"],
+    text: Float[Array, "B E"],
+    scale: ScalarLike,
+    bias: ScalarLike,
     *,
-    mask: jax.Array | None = None,
-    negative_mask: jax.Array | Pairwise | None = None,
-) -> PairTask:
+    mask: Mask[Array, " B"] | None = None,
+    negative_mask: Mask[Array, "B B"] | Pairwise | None = None,
+) -> Float[jax.Array, ""]:
     """Sum over pairs of the logistic loss of scale * similarity + bias, over the valid rows.
 
     Args:
@@ -61,47 +43,22 @@ def siglip_loss(
     >>> round(float(siglip_loss(jnp.eye(2), jnp.eye(2), 1.0, 0.0)), 4)
     1.0064
     """
-    check_pairs(image, text, mask, negative_mask)
-    valid, negatives = valid_rows(image.shape[0], mask), operand(negative_mask)
-
-    def block(shared: Any, rows: Side, columns: Side, pairs: Pairs) -> Block:
-        scale, bias = shared
-        pair = matched(rows, columns)
-        allowed = negatives.read(rows.facts, columns.facts, pairs.facts)
-        logits = scale * similarities(rows.values, columns.values) + bias
-        return Block(logits, taking_part(rows, columns, pair, allowed), pair)
-
-    return PairTask(
-        Logistic(),
-        block,
-        (real(scale), real(bias)),
-        side(zero_invalid(image, valid), negatives.rows, valid),
-        side(zero_invalid(text, valid), negatives.columns, valid),
-        Pairs(None, negatives.pairs),
-    )
+    image, text, valid = valid_pairs(image, text, mask, negative_mask)
+    logits = real(scale) * similarities(image, text) + real(bias)
+    matched = jnp.eye(len(valid), dtype=bool)
+    candidates = candidate_pairs(matched, valid, valid, as_matrix(negative_mask))
+    return masked_mean(jnp.sum(logistic_losses(logits, matched, candidates), axis=1), valid)
 
 
-class Logistic:
-    """Logistic loss of every pair, summed and divided by the valid rows; rows keep their sums."""
+def logistic_losses(
+    logits: Float[Array, "r c"], positives: Bool[Array, "r c"], candidates: Bool[Array, "r c"]
+) -> Float[jax.Array, "r c"]:
+    """Minus the log-probability that a pair is what it is, positive or negative.
 
-    def dense(self, block: Block, rows: jax.Array, columns: jax.Array) -> jax.Array:
-        return masked_mean(self.measure(block)[0], rows)
-
-    def empty(self, size: int, dtype: Any) -> jax.Array:
-        return jnp.zeros(size, dtype)
-
-    def measure(self, block: Block) -> tuple[jax.Array, jax.Array]:
-        each = jax.nn.softplus(jnp.where(block.positives, -block.logits, block.logits))
-        each = jnp.where(block.taking_part, each, 0.0)
-        return jnp.sum(each, 1), jnp.zeros_like(each[0])
-
-    def merge(self, first: jax.Array, second: jax.Array) -> jax.Array:
-        return first + second
-
-    def value(self, row_stats: jax.Array, column_stats: jax.Array, valid: jax.Array) -> jax.Array:
-        return masked_mean(row_stats, valid)
-
-    def slope(
-        self, block: Block, row_stats: jax.Array, column_stats: jax.Array, rows: Side, columns: Side
-    ) -> jax.Array:
-        return jnp.sum(jnp.where(rows.valid, self.measure(block)[0], 0.0))
+    Args:
+      logits: [r, c], of a pair being positive.
+      positives: bool [r, c].
+      candidates: bool [r, c]; every other pair is 0.
+    """
+    losses = jax.nn.softplus(jnp.where(positives, -logits, logits))
+    return jnp.where(candidates, losses, 0.0)

@@ -1,43 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contrastive loss towards soft targets made from a similarity of labels (MedCLIP)."""
 
-from typing import Any
+import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, ScalarLike
 
-from medst_jax.losses.forms.contrastive import Contrastive
-from medst_jax.losses.forms.pairs import (
-    Block,
-    PairLoss,
-    Pairs,
-    PairTask,
-    Side,
-    matched,
-    side,
-    taking_part,
-)
-from medst_jax.losses.pairwise import Pairwise, operand
+from medst_jax.array_types import Array, Mask
+from medst_jax.losses.cross_entropy import candidate_pairs, cross_entropy
+from medst_jax.losses.pairwise import Pairwise, as_matrix
 from medst_jax.losses.shapes import (
     check_matrix,
-    check_pairs,
+    masked_mean,
     real,
     similarities,
-    valid_rows,
+    valid_pairs,
     zero_invalid,
 )
 
 
-@PairLoss
 def soft_target_clip_loss(
-    image: jax.Array,
-    text: jax.Array,
-    scale: ArrayLike,
-    similarity: jax.Array | Pairwise,
+    image: Float[Array, "B E"],
+    text: Float[Array, "B E"],
+    scale: ScalarLike,
+    similarity: Float[Array, "B B"] | Pairwise,
     *,
-    mask: jax.Array | None = None,
-) -> PairTask:
+    mask: Mask[Array, " B"] | None = None,
+) -> Float[jax.Array, ""]:
     """Bidirectional cross-entropy to softmax targets, half the sum, means over valid rows.
 
     Args:
@@ -59,28 +49,26 @@ def soft_target_clip_loss(
     Reference: Wang et al., "MedCLIP: Contrastive Learning from Unpaired Medical Images and
     Text", arXiv:2210.10163, equations 3-6.
     """
-    check_pairs(image, text, mask, None)
-    check_matrix("similarity", similarity, image.shape[0])
-    valid = valid_rows(image.shape[0], mask)
+    image, text, valid = valid_pairs(image, text, mask)
+    check_matrix("similarity", similarity, len(valid))
+    logits_per_image = real(scale) * similarities(image, text)
+    logits_per_text = logits_per_image.T
+    alike = real(as_matrix(zero_invalid_pairs(similarity, valid)))
+    candidates = candidate_pairs(jnp.eye(len(valid), dtype=bool), valid, valid, None)
+    image_targets = jax.nn.softmax(alike, axis=1, where=candidates)
+    text_targets = jax.nn.softmax(alike.T, axis=1, where=candidates.T)
+    image_to_text = cross_entropy(logits_per_image, image_targets, candidates)
+    text_to_image = cross_entropy(logits_per_text, text_targets, candidates.T)
+    return 0.5 * (masked_mean(image_to_text, valid) + masked_mean(text_to_image, valid))
+
+
+def zero_invalid_pairs(
+    similarity: Float[Array, "B B"] | Pairwise, valid: Bool[Array, " B"]
+) -> Float[jax.Array, "B B"] | Pairwise:
+    """The similarity with zeros where it is not of two valid rows; of a `Pairwise`, in its rows."""
     if not isinstance(similarity, Pairwise):
-        similarity = jnp.where(valid[:, None] & valid[None, :], similarity, 0.0)
-    preferences = operand(similarity)
-
-    def block(shared: Any, rows: Side, columns: Side, pairs: Pairs) -> Block:
-        (image, row_part), (text, column_part) = rows.values, columns.values
-        preference = preferences.read(row_part, column_part, pairs.values)
-        assert preference is not None
-        everything = taking_part(rows, columns, matched(rows, columns), None)
-        return Block(shared * similarities(image, text), everything, everything, real(preference))
-
-    def clean(part: Any) -> Any:
-        return jax.tree.map(lambda x: zero_invalid(x, valid), part)
-
-    return PairTask(
-        Contrastive(0.5),
-        block,
-        real(scale),
-        side((zero_invalid(image, valid), clean(preferences.rows)), None, valid),
-        side((zero_invalid(text, valid), clean(preferences.columns)), None, valid),
-        Pairs(preferences.pairs, None),
+        return jnp.where(valid[:, None] & valid[None, :], similarity, 0.0)
+    rows, columns = jax.tree.map(
+        lambda x: zero_invalid(x, valid), (similarity.rows, similarity.columns)
     )
+    return dataclasses.replace(similarity, rows=rows, columns=columns)

@@ -3,24 +3,26 @@
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, ScalarLike
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.losses.gloria import check_local
 from medst_jax.losses.shapes import masked_mean, product, real, unit, zero_invalid
 
-Alignment = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
+# Words, patches, both masks and both weights, in the order of `token_alignment_loss`.
+TokenArrays = tuple[Array, Array, Array, Array, Array, Array]
 
 
 def token_alignment_loss(
-    words: jax.Array,
-    patches: jax.Array,
-    word_mask: jax.Array,
-    patch_mask: jax.Array,
-    word_weights: jax.Array,
-    patch_weights: jax.Array,
+    words: Float[Array, "B W E"],
+    patches: Float[Array, "B P E"],
+    word_mask: Mask[Array, "B W"],
+    patch_mask: Mask[Array, "B P"],
+    word_weights: Float[Array, "B W"],
+    patch_weights: Float[Array, "B P"],
     *,
-    temperature: ArrayLike = 0.1,
-) -> tuple[jax.Array, jax.Array]:
+    temperature: ScalarLike = 0.1,
+) -> tuple[Float[jax.Array, ""], Float[jax.Array, ""]]:
     """Word and patch terms: a token must find its own attended vector among its text's (image's).
 
     Each word attends to the patches; the attended vector, of unit norm, is its positive, those
@@ -51,52 +53,54 @@ def token_alignment_loss(
     arXiv:2405.19654, learns the weights.
     """
     arrays = (words, patches, word_mask, patch_mask, word_weights, patch_weights)
-    check_alignment(arrays)
-    return mean_terms(alignment_terms(arrays, real(temperature)), word_mask, patch_mask)
+    check_alignment(*arrays)
+    word_terms, patch_terms = alignment_terms(*arrays, temperature=real(temperature))
+    return mean_terms(word_terms, patch_terms, word_mask, patch_mask)
 
 
-def mean_terms(
-    terms: tuple[jax.Array, jax.Array], word_mask: jax.Array, patch_mask: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Means of both terms [B] over the rows that have a word and a patch."""
-    valid = jnp.any(word_mask, axis=1) & jnp.any(patch_mask, axis=1)
-    return masked_mean(terms[0], valid), masked_mean(terms[1], valid)
-
-
-def check_alignment(arrays: Alignment) -> None:
-    """Raise a ValueError naming the arrays whose shapes disagree."""
-    words, patches, word_mask, patch_mask, word_weights, patch_weights = arrays
-    check_local(words, patches, word_mask)
-    if word_weights.shape != word_mask.shape:
-        raise ValueError(
-            f"word_weights {word_weights.shape} must be [B, W] = {word_mask.shape} as word_mask"
-        )
-    if not patch_weights.shape == patch_mask.shape == patches.shape[:2]:
-        raise ValueError(
-            f"patch_mask {patch_mask.shape} and patch_weights {patch_weights.shape} must be "
-            f"[B, P] = {patches.shape[:2]}"
-        )
-
-
-def alignment_terms(arrays: Alignment, temperature: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Both terms of every row, [B] each, of the arrays of `token_alignment_loss`."""
-    words, patches, word_mask, patch_mask, word_weights, patch_weights = arrays
+def alignment_terms(
+    words: Float[Array, "B W E"],
+    patches: Float[Array, "B P E"],
+    word_mask: Mask[Array, "B W"],
+    patch_mask: Mask[Array, "B P"],
+    word_weights: Float[Array, "B W"],
+    patch_weights: Float[Array, "B P"],
+    *,
+    temperature: Float[jax.Array, ""],
+) -> tuple[Float[jax.Array, " B"], Float[jax.Array, " B"]]:
+    """Both terms of every row, [B] each; arguments as of `token_alignment_loss`."""
     word_mask, patch_mask = (jnp.asarray(m).astype(bool) for m in (word_mask, patch_mask))
-    words = real(zero_invalid(words, word_mask))
-    patches = real(zero_invalid(patches, patch_mask))
-    word_weights = real(zero_invalid(word_weights, word_mask))
-    patch_weights = real(zero_invalid(patch_weights, patch_mask))
-    found_patches = unit(attended(words, patches, patch_mask, temperature))
-    found_words = attended(patches, words, word_mask, temperature)
+    words, word_weights = (real(zero_invalid(x, word_mask)) for x in (words, word_weights))
+    patches, patch_weights = (real(zero_invalid(x, patch_mask)) for x in (patches, patch_weights))
+    patches_of_words = unit(attended(words, patches, patch_mask, temperature))
+    words_of_patches = attended(patches, words, word_mask, temperature)
     return (
-        _own_among_all(words, found_patches, word_mask, word_weights, temperature),
-        _own_among_all(patches, found_words, patch_mask, patch_weights, temperature),
+        _weighted_cross_entropy(words, patches_of_words, word_mask, word_weights, temperature),
+        _weighted_cross_entropy(patches, words_of_patches, patch_mask, patch_weights, temperature),
     )
 
 
-def attended(
-    queries: jax.Array, keys: jax.Array, mask: jax.Array, temperature: jax.Array
+def _weighted_cross_entropy(
+    tokens: jax.Array,
+    attended: jax.Array,
+    mask: jax.Array,
+    weights: jax.Array,
+    temperature: jax.Array,
 ) -> jax.Array:
+    """Weighted cross-entropy [B] of tokens to their attended vectors, mean of both directions."""
+    logits = product("bte,bue->btu", tokens, attended) / temperature
+    own = jnp.eye(mask.shape[1], dtype=bool)
+    candidates = (mask[:, :, None] & mask[:, None, :]) | own
+    both = sum(jax.nn.logsumexp(logits, axis, where=candidates) for axis in (2, 1))
+    return jnp.sum(weights * (0.5 * both - jnp.diagonal(logits, axis1=1, axis2=2)), axis=1)
+
+
+def attended(
+    queries: Float[Array, "B Q E"],
+    keys: Float[Array, "B K E"],
+    mask: Bool[Array, "B K"],
+    temperature: ScalarLike,
+) -> Float[jax.Array, "B Q E"]:
     """Softmax-weighted means [B, Q, E] of keys [B, K, E] for queries [B, Q, E].
 
     Args:
@@ -111,16 +115,33 @@ def attended(
     return product("bqk,bke->bqe", jax.nn.softmax(scores, where=mask[:, None, :]), keys)
 
 
-def _own_among_all(
-    tokens: jax.Array,
-    attended: jax.Array,
-    mask: jax.Array,
-    weights: jax.Array,
-    temperature: jax.Array,
-) -> jax.Array:
-    """Weighted cross-entropy [B] of tokens to their attended vectors, mean of both directions."""
-    logits = product("bte,bue->btu", tokens, attended) / temperature
-    own = jnp.eye(mask.shape[1], dtype=bool)
-    where = (mask[:, :, None] & mask[:, None, :]) | own
-    both = sum(jax.nn.logsumexp(logits, axis, where=where) for axis in (2, 1))
-    return jnp.sum(weights * (0.5 * both - jnp.diagonal(logits, axis1=1, axis2=2)), axis=1)
+def mean_terms(
+    word_terms: Float[jax.Array, " B"],
+    patch_terms: Float[jax.Array, " B"],
+    word_mask: Mask[Array, "B W"],
+    patch_mask: Mask[Array, "B P"],
+) -> tuple[Float[jax.Array, ""], Float[jax.Array, ""]]:
+    """Means of both terms over the rows that have a word and a patch."""
+    valid = jnp.any(word_mask, axis=1) & jnp.any(patch_mask, axis=1)
+    return masked_mean(word_terms, valid), masked_mean(patch_terms, valid)
+
+
+def check_alignment(
+    words: Array,
+    patches: Array,
+    word_mask: Array,
+    patch_mask: Array,
+    word_weights: Array,
+    patch_weights: Array,
+) -> None:
+    """Raise a ValueError naming the arrays whose shapes disagree."""
+    check_local(words, patches, word_mask)
+    if word_weights.shape != word_mask.shape:
+        raise ValueError(
+            f"word_weights {word_weights.shape} must be [B, W] = {word_mask.shape} as word_mask"
+        )
+    if not patch_weights.shape == patch_mask.shape == patches.shape[:2]:
+        raise ValueError(
+            f"patch_mask {patch_mask.shape} and patch_weights {patch_weights.shape} must be "
+            f"[B, P] = {patches.shape[:2]}"
+        )

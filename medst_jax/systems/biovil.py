@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
+from medst_jax.losses.clip import clip_loss
+from medst_jax.losses.selection import in_form
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.models.heads.masked_language import MaskedLanguageHead
 from medst_jax.models.heads.projection_heads import ClassTokenHead, PatchProjector
@@ -25,7 +27,7 @@ from medst_jax.systems.parts.masked_words import (
     predicted_slots,
 )
 from medst_jax.systems.parts.options import ContrastiveOptions, check_no_flip
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
 from medst_jax.systems.registry import register
@@ -66,6 +68,7 @@ class Biovil(ContrastiveTowers):
         self.language_head = MaskedLanguageHead(self.text_encoder.options, rngs=rngs)
         self.temperature, self.mask = options.temperature, options.mask
         self.language_weight = options.language_weight
+        self.pair_loss = in_form(clip_loss, options.loss_form, options.loss_chunk)
 
     def training_patches(self, batch: Batch, keys: jax.Array | None) -> jax.Array:
         """Encoded patches [B, P, D] of the training forward pass."""
@@ -103,13 +106,13 @@ class Biovil(ContrastiveTowers):
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image = unit_norm(jnp.mean(encoded["patches"].astype(jnp.float32), axis=1))
         text = unit_norm(encoded["text"][:, 0])
-        mask = paired(batch)
+        mask, negatives = paired(batch), negative_pairs(batch)
         scale = 1 / self.temperature
-        contrastive, found = self.contrast("clip", image, text, scale, mask=mask, batch=batch)
+        contrastive = self.pair_loss(image, text, scale, mask=mask, negative_mask=negatives)
         language, metrics = language_loss(
             self.language_head, self.text_encoder.word_embeddings, encoded
         )
-        metrics |= {"global_loss": (contrastive, 1.0), **found}
+        metrics |= {"global_loss": (contrastive, 1.0), **self.pair_metrics(image, text, mask)}
         return contrastive + self.language_weight * language, metrics
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:

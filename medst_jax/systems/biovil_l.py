@@ -11,7 +11,8 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses.selection import select
+from medst_jax.losses.gloria import gloria_local_loss
+from medst_jax.losses.selection import in_form
 from medst_jax.systems.biovil import Biovil, BiovilOptions
 from medst_jax.systems.parts.options import check_chunk
 from medst_jax.systems.parts.pairs import paired
@@ -52,12 +53,12 @@ class BiovilL(Biovil):
         self.word_temperature = options.word_temperature
         self.pool_temperature = options.pool_temperature
         self.local_temperature = options.local_temperature
-        self.local_chunk = options.local_chunk
+        self.local_loss = in_form(gloria_local_loss, options.loss_form, options.local_chunk)
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         total, metrics = super().objective(encoded, batch)
         words = (batch["word_index"] >= 0) & paired(batch)[:, None]
-        local = select("gloria_local", self.loss_form, chunk=self.local_chunk)(
+        local = self.local_loss(
             encoded["text"].astype(jnp.float32),
             encoded["patches"].astype(jnp.float32),
             words,

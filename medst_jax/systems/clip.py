@@ -11,9 +11,11 @@ import jax
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
+from medst_jax.losses.clip import clip_loss
+from medst_jax.losses.selection import in_form
 from medst_jax.models.heads.contrastive import Projection, Temperature
 from medst_jax.systems.parts.options import ContrastiveOptions
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
 from medst_jax.systems.parts.towers import image_features, text_features
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
@@ -34,6 +36,7 @@ class Clip(ContrastiveTowers):
         self.image_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
         self.text_projection = Projection(self.text_encoder.features, options.joint, rngs=rngs)
         self.scale = Temperature(1 / options.temperature)
+        self.pair_loss = in_form(clip_loss, options.loss_form, options.loss_chunk)
 
     def training_features(self, batch: Batch, rngs: Rngs) -> tuple[jax.Array, jax.Array]:
         """Image features [B, D] and text features [B, D'] of the training forward pass."""
@@ -52,11 +55,10 @@ class Clip(ContrastiveTowers):
         return {"image": self.image_projection(image), "text": self.text_projection(text)}
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        image, text = encoded["image"], encoded["text"]
-        loss, metrics = self.contrast(
-            "clip", image, text, self.scale(), mask=paired(batch), batch=batch
-        )
-        return loss, {**metrics, "scale": (self.scale(), 1.0)}
+        image, text, mask = encoded["image"], encoded["text"], paired(batch)
+        negatives = negative_pairs(batch)
+        loss = self.pair_loss(image, text, self.scale(), mask=mask, negative_mask=negatives)
+        return loss, {**self.pair_metrics(image, text, mask), "scale": (self.scale(), 1.0)}
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         features, local = image_features(self.image_encoder, self.preprocess(images), train=False)

@@ -19,11 +19,13 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
+from medst_jax.losses.clip import clip_loss
+from medst_jax.losses.selection import in_form
 from medst_jax.models.encoders.towers import last_token
 from medst_jax.models.heads.contrastive import Temperature, unit_norm
 from medst_jax.models.heads.projection_heads import LinearHead
 from medst_jax.systems.parts.options import ContrastiveOptions, check_no_flip
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
 from medst_jax.systems.parts.towers import image_features
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
@@ -65,6 +67,7 @@ class CxrClip(ContrastiveTowers):
         self.image_head = LinearHead(self.image_encoder.features, options.joint, rngs=rngs)
         self.text_head = LinearHead(self.text_encoder.features, options.joint, rngs=rngs)
         self.scale = Temperature(1 / options.temperature, highest=math.inf)
+        self.pair_loss = in_form(clip_loss, options.loss_form, options.loss_chunk)
 
     def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
         keys = example_keys(rngs, batch["example"])
@@ -89,22 +92,22 @@ class CxrClip(ContrastiveTowers):
         return {"images": jnp.stack(images, axis=1), "texts": jnp.stack(texts, axis=1)}
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        mask, scale = paired(batch), self.scale()
+        mask, scale, negatives = paired(batch), self.scale(), negative_pairs(batch)
         images, texts = (jnp.unstack(encoded[side], axis=1) for side in ("images", "texts"))
 
-        def agree(one: jax.Array, other: jax.Array) -> tuple[jax.Array, Metrics]:
-            return self.contrast("clip", one, other, scale, mask=mask, batch=batch)
+        def contrast(one: jax.Array, other: jax.Array) -> jax.Array:
+            return self.pair_loss(one, other, scale, mask=mask, negative_mask=negatives)
 
-        crossed = [agree(image, text) for image in images for text in texts]
-        across = sum((loss for loss, _ in crossed), jnp.float32(0)) / len(crossed)
-        between_images, between_texts = agree(*images)[0], agree(*texts)[0]
+        crossed = [contrast(image, text) for image in images for text in texts]
+        across = sum(crossed, jnp.float32(0)) / len(crossed)
+        between_images, between_texts = contrast(*images), contrast(*texts)
         total = across + self.image_weight * between_images + self.text_weight * between_texts
         return total, {
             "pair_loss": (across, 1.0),
             "image_loss": (between_images, 1.0),
             "text_loss": (between_texts, 1.0),
             "scale": (scale, 1.0),
-            **crossed[0][1],
+            **self.pair_metrics(images[0], texts[0], mask),
         }
 
     def _text(

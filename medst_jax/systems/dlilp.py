@@ -21,6 +21,7 @@ from medst_jax.systems.clip import Clip
 from medst_jax.systems.parts.label_head import LabelHead
 from medst_jax.systems.parts.label_metrics import label_metrics
 from medst_jax.systems.parts.options import ContrastiveOptions
+from medst_jax.systems.parts.pairs import negative_pairs
 from medst_jax.systems.parts.towers import image_features
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs
@@ -68,16 +69,15 @@ class Dlilp(Clip):
         known = batch["label_mask"] & batch["has_frontal"][:, None]
         supervised = masked_bce_loss(logits, batch["labels"], known)
         reported = batch["has_frontal"] & (batch["text_source"] == TEXT_REPORT)
-        contrastive, pair_metrics = self.contrast(
-            "clip", image, text, self.scale(), mask=reported, batch=batch
-        )
+        scale, negatives = self.scale(), negative_pairs(batch)
+        contrastive = self.pair_loss(image, text, scale, mask=reported, negative_mask=negatives)
         metrics = {
             "label_loss": (supervised, 1.0),
             "text_loss": (contrastive, 1.0),
-            "scale": (self.scale(), 1.0),
+            "scale": (scale, 1.0),
             "label_scale": (self.label_head.scale(), 1.0),
             **label_metrics(logits, batch["labels"], known),
-            **pair_metrics,
+            **self.pair_metrics(image, text, reported),
         }
         return supervised + self.contrastive_weight * contrastive, metrics
 

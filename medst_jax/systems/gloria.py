@@ -17,13 +17,15 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses.selection import select
+from medst_jax.losses.clip import clip_loss
+from medst_jax.losses.gloria import gloria_local_loss
+from medst_jax.losses.selection import in_form
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.models.heads.projection_heads import LinearHead
 from medst_jax.models.layers.word_pieces import aggregate_words
 from medst_jax.options import OptionError
 from medst_jax.systems.parts.options import ContrastiveOptions, check_chunk, check_no_flip
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
 from medst_jax.systems.parts.towers import region_width, regions
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
@@ -72,7 +74,9 @@ class Gloria(ContrastiveTowers):
     def __init__(self, options: GloriaOptions):
         rngs = nnx.Rngs(options.seed)
         super().__init__(options, rngs)
-        self.local_chunk, self.stage = options.local_chunk, options.stage
+        self.pair_loss = in_form(clip_loss, options.loss_form, options.loss_chunk)
+        self.local_loss = in_form(gloria_local_loss, options.loss_form, options.local_chunk)
+        self.stage = options.stage
         self.temperature, self.local_scale = options.temperature, options.local_scale
         self.word_temperature = options.word_temperature
         self.pool_temperature = options.pool_temperature
@@ -104,8 +108,9 @@ class Gloria(ContrastiveTowers):
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         mask, scale = paired(batch), 1 / self.temperature
         image, text = encoded["image"], encoded["text"]
-        mean, found = self.contrast("clip", image, text, scale, mask=mask, batch=batch)
-        local = select("gloria_local", self.loss_form, chunk=self.local_chunk)(
+        negatives = negative_pairs(batch)
+        mean = self.pair_loss(image, text, scale, mask=mask, negative_mask=negatives)
+        local = self.local_loss(
             encoded["words"],
             encoded["regions"].astype(jnp.float32),
             encoded["word_mask"] & mask[:, None],
@@ -115,7 +120,8 @@ class Gloria(ContrastiveTowers):
         )
         # Both terms are sums over the two directions, where CLIP takes their mean.
         total = self.global_weight * 2 * mean + self.local_weight * local
-        return total, {"global_loss": (2 * mean, 1.0), "local_loss": (local, 1.0), **found}
+        metrics = self.pair_metrics(image, text, mask)
+        return total, {"global_loss": (2 * mean, 1.0), "local_loss": (local, 1.0), **metrics}
 
     def _states(
         self, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from medst_jax.losses.pairwise import Pairwise
-from medst_jax.losses.selection import select
+from medst_jax.losses.selection import in_form
+from medst_jax.losses.soft_target import soft_target_clip_loss
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.parts.options import ContrastiveOptions
@@ -45,6 +46,7 @@ class Medclip(Clip):
     def __init__(self, options: MedclipOptions):
         super().__init__(options)
         self.similarity = options.similarity
+        self.pair_loss = in_form(soft_target_clip_loss, options.loss_form, options.loss_chunk)
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         sides = (
@@ -54,7 +56,7 @@ class Medclip(Clip):
         # Without any known label a target would be uniform, which says that nothing fits anything.
         known = [jnp.any(mask, axis=1) for _, mask in sides]
         rows, columns = (self._directions(jnp.where(mask, x, 0.0)) for x, mask in sides)
-        loss = select("soft_target_clip", self.loss_form, chunk=self.loss_chunk)(
+        loss = self.pair_loss(
             encoded["image"],
             encoded["text"],
             self.scale(),

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
+from medst_jax.losses.clip import clip_loss
+from medst_jax.losses.selection import in_form
 from medst_jax.losses.temporal import cycle_consistency_loss
 from medst_jax.losses.token_alignment import attended, token_alignment_loss
 from medst_jax.models.heads.contrastive import unit_norm
@@ -27,7 +29,7 @@ from medst_jax.models.heads.token_weights import TokenWeights
 from medst_jax.models.layers.word_pieces import aggregate_words
 from medst_jax.systems.parts.aligned_tokens import aligned_tokens
 from medst_jax.systems.parts.options import ContrastiveOptions, check_image, check_no_flip
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
 from medst_jax.systems.parts.sequences import gather_sequences, study_mask
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
@@ -84,6 +86,7 @@ class Medst(ContrastiveTowers):
     def __init__(self, options: MedstOptions):
         rngs = nnx.Rngs(options.seed)
         super().__init__(options, rngs)
+        self.pair_loss = in_form(clip_loss, options.loss_form, options.loss_chunk)
         self.temperature = options.temperature
         self.local_temperature = options.local_temperature
         self.temporal_temperature = options.temporal_temperature
@@ -127,8 +130,8 @@ class Medst(ContrastiveTowers):
         pairs = paired(batch)
         image = unit_norm(self.image_head(encoded["image"], train=True, mask=pairs))
         text = unit_norm(self.text_head(encoded["text"], train=True, mask=pairs))
-        scale = 1 / self.temperature
-        mean, found = self.contrast("clip", image, text, scale, mask=pairs, batch=batch)
+        scale, negatives = 1 / self.temperature, negative_pairs(batch)
+        mean = self.pair_loss(image, text, scale, mask=pairs, negative_mask=negatives)
         alignment = 2 * mean  # the paper sums both directions where CLIP takes their mean
         word_term, patch_term = self._local(encoded, batch, pairs)
         usable = study_mask(batch, pairs)
@@ -151,7 +154,7 @@ class Medst(ContrastiveTowers):
             "patch_loss": (patch_term, 1.0),
             "temporal_loss": (temporal, 1.0),
             "studies_in_sequences": (jnp.sum(usable & several[:, None]), jnp.sum(pairs)),
-            **found,
+            **self.pair_metrics(image, text, pairs),
         }
 
     def _local(

@@ -14,7 +14,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.data.batch import example_keys
+from medst_jax.losses.clip import clip_loss
 from medst_jax.losses.prototype import prototype_loss
+from medst_jax.losses.selection import in_form
 from medst_jax.losses.token_alignment import token_alignment_loss
 from medst_jax.models.heads.contrastive import Prototypes, unit_norm
 from medst_jax.models.heads.projection_heads import (
@@ -27,7 +29,7 @@ from medst_jax.models.heads.token_weights import clipped_shares
 from medst_jax.models.layers.word_pieces import aggregate_words
 from medst_jax.systems.parts.aligned_tokens import aligned_tokens
 from medst_jax.systems.parts.options import ContrastiveOptions, check_image, check_no_flip
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
 from medst_jax.systems.parts.towers import region_width, regions
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
@@ -80,6 +82,7 @@ class Mgca(ContrastiveTowers):
     def __init__(self, options: MgcaOptions):
         rngs = nnx.Rngs(options.seed)
         super().__init__(options, rngs)
+        self.pair_loss = in_form(clip_loss, options.loss_form, options.loss_chunk)
         self.temperature = options.temperature
         self.local_temperature = options.local_temperature
         self.prototype_temperature = options.prototype_temperature
@@ -122,7 +125,8 @@ class Mgca(ContrastiveTowers):
         mask, scale = paired(batch), 1 / self.temperature
         image = unit_norm(self.image_head(encoded["image"], train=True, mask=mask))
         text = unit_norm(self.text_head(encoded["text"], train=True, mask=mask))
-        mean, found = self.contrast("clip", image, text, scale, mask=mask, batch=batch)
+        negatives = negative_pairs(batch)
+        mean = self.pair_loss(image, text, scale, mask=mask, negative_mask=negatives)
         alignment = 2 * mean  # the paper sums both directions where CLIP takes their mean
         word_mask = encoded["word_mask"] & mask[:, None]
         region_mask = jnp.broadcast_to(mask[:, None], encoded["patches"].shape[:2])
@@ -157,7 +161,7 @@ class Mgca(ContrastiveTowers):
             "word_loss": (word_term, 1.0),
             "patch_loss": (patch_term, 1.0),
             "prototype_loss": (clusters, 1.0),
-            **found,
+            **self.pair_metrics(image, text, mask),
         }
 
     def _prototypes(self) -> jax.Array:

@@ -14,10 +14,12 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from medst_jax.losses.selection import in_form
+from medst_jax.losses.siglip import siglip_loss
 from medst_jax.models.heads.contrastive import Temperature
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.parts.options import ContrastiveOptions
-from medst_jax.systems.parts.pairs import paired
+from medst_jax.systems.parts.pairs import negative_pairs, paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -41,10 +43,11 @@ class Siglip(Clip):
         super().__init__(options)
         self.scale = Temperature(1 / options.temperature, highest=math.inf)
         self.bias = nnx.Param(jnp.float32(options.bias), axes=())
+        self.pair_loss = in_form(siglip_loss, options.loss_form, options.loss_chunk)
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        image, text = encoded["image"], encoded["text"]
-        mask = paired(batch)
-        scale, bias = self.scale(), self.bias[...]
-        loss, metrics = self.contrast("siglip", image, text, scale, bias, mask=mask, batch=batch)
+        image, text, mask = encoded["image"], encoded["text"], paired(batch)
+        scale, bias, negatives = self.scale(), self.bias[...], negative_pairs(batch)
+        loss = self.pair_loss(image, text, scale, bias, mask=mask, negative_mask=negatives)
+        metrics = self.pair_metrics(image, text, mask)
         return loss, {**metrics, "scale": (scale, 1.0), "bias": (bias, 1.0)}

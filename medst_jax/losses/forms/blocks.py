@@ -9,30 +9,30 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses.forms.pairs import Pairs, PairTask, Side
+from medst_jax.losses.forms.blockwise import BlockwiseLoss, Pairs, Side
 from medst_jax.losses.shapes import real
 
 T = TypeVar("T")
 
 
 class Arrays(NamedTuple):
-    """The arrays of a task, or of a part of its matrix."""
+    """The arrays of a blockwise loss, or of a part of its matrix."""
 
-    shared: Any
+    scalars: Any
     rows: Side
     columns: Side
     pairs: Pairs
 
     @property
     def values(self) -> tuple[Any, Any, Any, Any]:
-        """What is differentiable: (shared, rows, columns, pairs)."""
-        return self.shared, self.rows.values, self.columns.values, self.pairs.values
+        """What is differentiable: (scalars, rows, columns, pairs)."""
+        return self.scalars, self.rows.values, self.columns.values, self.pairs.values
 
     def with_values(self, values: tuple[Any, Any, Any, Any]) -> "Arrays":
-        """The same facts with other values."""
-        shared, rows, columns, pairs = values
+        """The same constants with other values."""
+        scalars, rows, columns, pairs = values
         return Arrays(
-            shared,
+            scalars,
             self.rows._replace(values=rows),
             self.columns._replace(values=columns),
             self.pairs._replace(values=pairs),
@@ -40,7 +40,7 @@ class Arrays(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Cut:
+class Chunks:
     """`count` chunks of `size` rows; the last may be filled up with rows that do not count."""
 
     count: int
@@ -51,16 +51,16 @@ class Cut:
         return self.count * self.size
 
 
-def cut(rows: int, chunk: int) -> Cut:
-    """As few chunks as a size of at most `chunk` allows, all alike."""
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}; it must be at least 1")
-    count = math.ceil(rows / chunk)
-    return Cut(count, math.ceil(rows / count))
+def split_evenly(rows: int, largest: int) -> Chunks:
+    """As few chunks as a size of at most `largest` allows, all alike."""
+    if largest < 1:
+        raise ValueError(f"chunk is {largest}; it must be at least 1")
+    count = math.ceil(rows / largest)
+    return Chunks(count, math.ceil(rows / count))
 
 
-def filled(side: Side, rows: int, position: int) -> Side:
-    """The side with rows appended that do not count, `rows` in all."""
+def pad_side(side: Side, rows: int, position: int) -> Side:
+    """The side with rows appended that do not count, `rows` in all, of that `position`."""
     missing = rows - len(side.valid)
     if missing == 0:
         return side
@@ -72,92 +72,101 @@ def filled(side: Side, rows: int, position: int) -> Side:
     return padded._replace(position=jnp.pad(side.position, (0, missing), constant_values=position))
 
 
-def measure(task: PairTask, arrays: Arrays, stats: tuple[T, T], cuts: Cut) -> tuple[T, T]:
-    """Merge the statistics of all blocks into those of the rows and of the columns."""
+def add_statistics(
+    loss: BlockwiseLoss, arrays: Arrays, statistics: tuple[T, T], chunks: Chunks
+) -> tuple[T, T]:
+    """Add all blocks to the statistics of the rows and of the columns."""
 
-    def add(part: Arrays, at: tuple[Any, Any], stats: tuple[T, T]) -> tuple[T, T]:
-        block = task.block(part.shared, part.rows, part.columns, part.pairs)
-        merged = (
-            task.family.merge(_take(old, start, cuts.size), new)
-            for old, new, start in zip(stats, task.family.measure(block), at, strict=True)
+    def add(part: Arrays, start: tuple[Any, Any], statistics: tuple[T, T]) -> tuple[T, T]:
+        block = loss.block(part.scalars, part.rows, part.columns, part.pairs)
+        combined = (
+            loss.reduction.combine(_slice_rows(old, at, chunks.size), new)
+            for old, new, at in zip(
+                statistics, loss.reduction.block_statistics(block), start, strict=True
+            )
         )
-        row_stats, column_stats = (
-            _put(old, new, (start,)) for old, new, start in zip(stats, merged, at, strict=True)
+        of_rows, of_columns = (
+            _write(old, new, (at,))
+            for old, new, at in zip(statistics, combined, start, strict=True)
         )
-        return row_stats, column_stats
+        return of_rows, of_columns
 
-    return _each_block(add, arrays, stats, cuts)
+    return _fold_blocks(add, arrays, statistics, chunks)
 
 
-def slope(
-    task: PairTask,
+def add_gradients(
+    loss: BlockwiseLoss,
     arrays: Arrays,
-    stats: tuple[Any, Any],
-    count: jax.Array,
+    statistics: tuple[Any, Any],
+    valid_count: jax.Array,
     gradients: tuple[Any, Any, Any, Any],
-    cuts: Cut,
+    chunks: Chunks,
 ) -> tuple[Any, Any, Any, Any]:
     """Add the gradients of all blocks to `gradients`, in the precision of those.
 
     Args:
-      task: the loss.
-      arrays: rows and columns, filled up to `cuts`.
-      stats: of the whole matrix, for these rows and these columns.
-      count: valid rows of the whole batch.
+      loss: what to differentiate.
+      arrays: rows and columns, filled up to `chunks`.
+      statistics: of the whole matrix, for these rows and these columns.
+      valid_count: valid rows of the whole batch.
       gradients: of `arrays.values`.
-      cuts: of rows and columns.
+      chunks: of rows and columns.
     """
 
-    def add(part: Arrays, at: tuple[Any, Any], gradients: Any) -> Any:
-        own = [_take(s, start, cuts.size) for s, start in zip(stats, at, strict=True)]
+    def add(part: Arrays, start: tuple[Any, Any], gradients: Any) -> Any:
+        of_rows, of_columns = (
+            _slice_rows(whole, at, chunks.size) for whole, at in zip(statistics, start, strict=True)
+        )
 
         def scalar(values: Any) -> jax.Array:
             moved = part.with_values(values)
-            block = task.block(moved.shared, moved.rows, moved.columns, moved.pairs)
-            return task.family.slope(block, own[0], own[1], part.rows, part.columns) / count
+            block = loss.block(moved.scalars, moved.rows, moved.columns, moved.pairs)
+            total = loss.reduction.surrogate(block, of_rows, of_columns, part.rows, part.columns)
+            return total / valid_count
 
-        shared, rows, columns, pairs = jax.grad(scalar)(jax.tree.map(real, part.values))
+        scalars, rows, columns, pairs = jax.grad(scalar)(jax.tree.map(real, part.values))
         return (
-            jax.tree.map(jnp.add, gradients[0], shared),
-            _add(gradients[1], rows, at[:1], cuts.size),
-            _add(gradients[2], columns, at[1:], cuts.size),
-            _put(gradients[3], pairs, at),
+            jax.tree.map(jnp.add, gradients[0], scalars),
+            _add_rows(gradients[1], rows, start[0], chunks.size),
+            _add_rows(gradients[2], columns, start[1], chunks.size),
+            _write(gradients[3], pairs, start),
         )
 
-    return _each_block(add, arrays, gradients, cuts)
+    return _fold_blocks(add, arrays, gradients, chunks)
 
 
-def _each_block(
-    add: Callable[[Arrays, tuple[Any, Any], Any], Any], arrays: Arrays, carry: Any, cuts: Cut
+def _fold_blocks(
+    add: Callable[[Arrays, tuple[Any, Any], Any], Any], arrays: Arrays, carry: Any, chunks: Chunks
 ) -> Any:
+    """`carry` after `add(arrays of a block, its first row and column, carry)` of every block."""
+
     def body(number: Any, carry: Any) -> Any:
-        at = (number // cuts.count) * cuts.size, (number % cuts.count) * cuts.size
+        start = (number // chunks.count) * chunks.size, (number % chunks.count) * chunks.size
+        square = (chunks.size, chunks.size)
         part = Arrays(
-            arrays.shared,
-            _take(arrays.rows, at[0], cuts.size),
-            _take(arrays.columns, at[1], cuts.size),
-            jax.tree.map(
-                lambda leaf: jax.lax.dynamic_slice(leaf, at, (cuts.size, cuts.size)), arrays.pairs
-            ),
+            arrays.scalars,
+            _slice_rows(arrays.rows, start[0], chunks.size),
+            _slice_rows(arrays.columns, start[1], chunks.size),
+            jax.tree.map(lambda leaf: jax.lax.dynamic_slice(leaf, start, square), arrays.pairs),
         )
-        return add(part, at, carry)
+        return add(part, start, carry)
 
-    if cuts.count == 1:
+    if chunks.count == 1:
         return body(0, carry)
-    return jax.lax.fori_loop(0, cuts.count**2, body, carry)
+    return jax.lax.fori_loop(0, chunks.count**2, body, carry)
 
 
-def _take(tree: T, start: Any, size: int) -> T:
+def _slice_rows(tree: T, start: Any, size: int) -> T:
     return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), tree)
 
 
-def _put(tree: T, part: Any, at: tuple[Any, ...]) -> T:
-    def one(leaf: jax.Array, piece: jax.Array) -> jax.Array:
-        start = (*at, *[0] * (leaf.ndim - len(at)))
-        return jax.lax.dynamic_update_slice(leaf, piece.astype(leaf.dtype), start)
+def _write(tree: T, part: Any, start: tuple[Any, ...]) -> T:
+    def write(leaf: jax.Array, piece: jax.Array) -> jax.Array:
+        everywhere = (*start, *[0] * (leaf.ndim - len(start)))
+        return jax.lax.dynamic_update_slice(leaf, piece.astype(leaf.dtype), everywhere)
 
-    return jax.tree.map(one, tree, part)
+    return jax.tree.map(write, tree, part)
 
 
-def _add(tree: T, part: Any, at: tuple[Any, ...], size: int) -> T:
-    return _put(tree, jax.tree.map(jnp.add, _take(tree, at[0], size), part), at)
+def _add_rows(tree: T, part: Any, start: Any, size: int) -> T:
+    return _write(tree, jax.tree.map(jnp.add, _slice_rows(tree, start, size), part), (start,))

@@ -8,10 +8,11 @@ from typing import Any
 import jax
 from jax.typing import ArrayLike
 
-from medst_jax.losses.forms.pairs import PairLoss, PairTask
+from medst_jax.array_types import Array
+from medst_jax.losses.forms.blockwise import BlockwiseLoss
 from medst_jax.losses.shapes import real
 from medst_jax.losses.token_alignment import (
-    Alignment,
+    TokenArrays,
     check_alignment,
     mean_terms,
     token_alignment_loss,
@@ -25,37 +26,40 @@ Terms = tuple[jax.Array, jax.Array]
 
 
 def in_chunks(
-    loss: PairLoss[Any], evaluate: Callable[[PairTask, int], jax.Array], default: int = CHUNK
+    dense: Callable[..., jax.Array],
+    describe: Callable[..., BlockwiseLoss],
+    evaluate: Callable[[BlockwiseLoss, int], jax.Array],
+    default: int = CHUNK,
 ) -> Callable[..., jax.Array]:
-    """`loss` as `evaluate(task, chunk)` computes it."""
+    """The loss `dense`, whose blocks `describe` gives, as `evaluate(blocks, chunk)` computes it."""
 
-    @functools.wraps(loss.task)
+    @functools.wraps(dense)
     def chunked(*args: Any, chunk: int | None = None, **kwargs: Any) -> jax.Array:
-        return evaluate(loss.task(*args, **kwargs), default if chunk is None else chunk)
+        return evaluate(describe(*args, **kwargs), default if chunk is None else chunk)
 
     return chunked
 
 
 def alignment_in_chunks(
-    evaluate: Callable[[Alignment, jax.Array, int], Terms],
+    evaluate: Callable[[TokenArrays, jax.Array, int], Terms],
 ) -> Callable[..., Terms]:
     """`token_alignment_loss` from terms [B] that `evaluate(arrays, temperature, chunk)` gives."""
 
     @functools.wraps(token_alignment_loss)
     def chunked(
-        words: jax.Array,
-        patches: jax.Array,
-        word_mask: jax.Array,
-        patch_mask: jax.Array,
-        word_weights: jax.Array,
-        patch_weights: jax.Array,
+        words: Array,
+        patches: Array,
+        word_mask: Array,
+        patch_mask: Array,
+        word_weights: Array,
+        patch_weights: Array,
         *,
         temperature: ArrayLike = 0.1,
         chunk: int | None = None,
     ) -> Terms:
         arrays = (words, patches, word_mask, patch_mask, word_weights, patch_weights)
-        check_alignment(arrays)
+        check_alignment(*arrays)
         terms = evaluate(arrays, real(temperature), TOKEN_CHUNK if chunk is None else chunk)
-        return mean_terms(terms, word_mask, patch_mask)
+        return mean_terms(*terms, word_mask, patch_mask)
 
     return chunked

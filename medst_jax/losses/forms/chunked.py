@@ -9,44 +9,44 @@ from typing import Any
 
 import jax
 
-from medst_jax.losses import clip, gloria, siglip, soft_target, token_alignment, unicl
-from medst_jax.losses.forms import stream
+from medst_jax.losses import clip, gloria, siglip, soft_target, unicl
+from medst_jax.losses.forms import descriptions
+from medst_jax.losses.forms.blockwise import BlockwiseLoss
 from medst_jax.losses.forms.chunk_signatures import (
     TOKEN_CHUNK,
     Terms,
     alignment_in_chunks,
     in_chunks,
 )
-from medst_jax.losses.forms.fused import fused_loss
-from medst_jax.losses.forms.pairs import PairTask
-from medst_jax.losses.token_alignment import Alignment
+from medst_jax.losses.forms.custom_gradient import loss_with_gradient
+from medst_jax.losses.forms.passes import Ring, TwoPasses
+from medst_jax.losses.token_alignment import TokenArrays, alignment_terms
 
 
-def evaluate(task: PairTask, chunk: int) -> jax.Array:
-    """The loss of `task` in blocks of at most `chunk` rows and columns."""
-    here, dtype = stream.Ring(), stream.precision(task)
-    return fused_loss(
-        task,
-        lambda arrays: stream.measure(task, arrays, chunk, here, dtype),
-        lambda arrays, stats, count: stream.slope(task, arrays, stats, count, chunk, here, dtype),
-    )
+def evaluate(loss: BlockwiseLoss, chunk: int) -> jax.Array:
+    """The value of `loss` in blocks of at most `chunk` rows and columns."""
+    passes = TwoPasses(loss, chunk, Ring())
+    return loss_with_gradient(loss, passes.statistics, passes.gradients)
 
 
-def evaluate_terms(arrays: Alignment, temperature: jax.Array, chunk: int) -> Terms:
-    """Alignment terms [B] of `chunk` rows at a time, computed anew in the backward pass."""
+def evaluate_terms(arrays: TokenArrays, temperature: jax.Array, chunk: int) -> Terms:
+    """Alignment terms [B] of `chunk` rows at a time, computed again in the backward pass."""
 
     @jax.checkpoint
-    def one(row: Alignment) -> Any:
+    def one(row: TokenArrays) -> Any:
         single: Any = jax.tree.map(lambda x: x[None], row)
-        terms = token_alignment.alignment_terms(single, temperature)
-        return jax.tree.map(lambda term: term[0], terms)
+        return jax.tree.map(lambda term: term[0], alignment_terms(*single, temperature=temperature))
 
     return jax.lax.map(one, arrays, batch_size=min(chunk, len(arrays[0])))
 
 
-clip_loss = in_chunks(clip.clip_loss, evaluate)
-siglip_loss = in_chunks(siglip.siglip_loss, evaluate)
-unicl_loss = in_chunks(unicl.unicl_loss, evaluate)
-soft_target_clip_loss = in_chunks(soft_target.soft_target_clip_loss, evaluate)
-gloria_local_loss = in_chunks(gloria.gloria_local_loss, evaluate, TOKEN_CHUNK)
+clip_loss = in_chunks(clip.clip_loss, descriptions.clip, evaluate)
+siglip_loss = in_chunks(siglip.siglip_loss, descriptions.siglip, evaluate)
+unicl_loss = in_chunks(unicl.unicl_loss, descriptions.unicl, evaluate)
+soft_target_clip_loss = in_chunks(
+    soft_target.soft_target_clip_loss, descriptions.soft_target_clip, evaluate
+)
+gloria_local_loss = in_chunks(
+    gloria.gloria_local_loss, descriptions.gloria_local, evaluate, TOKEN_CHUNK
+)
 token_alignment_loss = alignment_in_chunks(evaluate_terms)

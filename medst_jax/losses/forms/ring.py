@@ -14,22 +14,23 @@ import jax
 from jax.sharding import PartitionSpec as P
 
 from medst_jax.losses import clip, gloria, siglip, soft_target, unicl
-from medst_jax.losses.forms import chunked, stream
+from medst_jax.losses.forms import chunked, descriptions
 from medst_jax.losses.forms.blocks import Arrays
+from medst_jax.losses.forms.blockwise import BlockwiseLoss
 from medst_jax.losses.forms.chunk_signatures import (
     TOKEN_CHUNK,
     Terms,
     alignment_in_chunks,
     in_chunks,
 )
-from medst_jax.losses.forms.fused import fused_loss
-from medst_jax.losses.forms.pairs import PairTask
-from medst_jax.losses.token_alignment import Alignment
+from medst_jax.losses.forms.custom_gradient import loss_with_gradient
+from medst_jax.losses.forms.passes import Ring, TwoPasses
+from medst_jax.losses.token_alignment import TokenArrays
 
 BATCH_AXES = ("data", "fsdp")
 
 
-def ambient(rows: int) -> stream.Ring:
+def ambient(rows: int) -> Ring:
     """The ring of the ambient mesh for a batch of `rows`.
 
     Raises:
@@ -44,34 +45,31 @@ def ambient(rows: int) -> stream.Ring:
             f"of the mesh ({' x '.join(f'{axis}={sizes[axis]}' for axis in axes)}); change the "
             "batch size or the mesh"
         )
-    return stream.Ring(axes, shards)
+    return Ring(axes, shards)
 
 
-def evaluate(task: PairTask, chunk: int) -> jax.Array:
-    """The loss of `task` around the ambient mesh, in blocks of at most `chunk` inside a hop."""
-    ring, dtype = ambient(len(task.rows.valid)), stream.precision(task)
+def evaluate(loss: BlockwiseLoss, chunk: int) -> jax.Array:
+    """The value of `loss` around the ambient mesh, in blocks of at most `chunk` inside a hop."""
+    ring = ambient(len(loss.rows.valid))
     if ring.size == 1:
-        return chunked.evaluate(task, chunk)
-    cut, whole = P(ring.axes), P()
+        return chunked.evaluate(loss, chunk)
+    passes, cut, whole = TwoPasses(loss, chunk, ring), P(ring.axes), P()
     spec: Any = cut
     arrays = Arrays(whole, spec, spec, spec)
     # Neither pass is ever differentiated, so replication need not be tracked for it.
-    measure = jax.shard_map(
-        lambda arrays: stream.measure(task, arrays, chunk, ring, dtype),
-        in_specs=(arrays,),
-        out_specs=(cut, cut),
-        check_vma=False,
+    statistics_pass = jax.shard_map(
+        passes.statistics, in_specs=(arrays,), out_specs=(cut, cut), check_vma=False
     )
-    slope = jax.shard_map(
-        lambda arrays, stats, count: stream.slope(task, arrays, stats, count, chunk, ring, dtype),
+    gradient_pass = jax.shard_map(
+        passes.gradients,
         in_specs=(arrays, (cut, cut), whole),
         out_specs=(whole, cut, cut, cut),
         check_vma=False,
     )
-    return fused_loss(task, measure, slope)
+    return loss_with_gradient(loss, statistics_pass, gradient_pass)
 
 
-def evaluate_terms(arrays: Alignment, temperature: jax.Array, chunk: int) -> Terms:
+def evaluate_terms(arrays: TokenArrays, temperature: jax.Array, chunk: int) -> Terms:
     """Alignment terms [B], each device's rows in chunks; nothing has to travel."""
     ring = ambient(len(arrays[0]))
     if ring.size == 1:
@@ -84,9 +82,13 @@ def evaluate_terms(arrays: Alignment, temperature: jax.Array, chunk: int) -> Ter
     )(arrays, temperature)
 
 
-clip_loss = in_chunks(clip.clip_loss, evaluate)
-siglip_loss = in_chunks(siglip.siglip_loss, evaluate)
-unicl_loss = in_chunks(unicl.unicl_loss, evaluate)
-soft_target_clip_loss = in_chunks(soft_target.soft_target_clip_loss, evaluate)
-gloria_local_loss = in_chunks(gloria.gloria_local_loss, evaluate, TOKEN_CHUNK)
+clip_loss = in_chunks(clip.clip_loss, descriptions.clip, evaluate)
+siglip_loss = in_chunks(siglip.siglip_loss, descriptions.siglip, evaluate)
+unicl_loss = in_chunks(unicl.unicl_loss, descriptions.unicl, evaluate)
+soft_target_clip_loss = in_chunks(
+    soft_target.soft_target_clip_loss, descriptions.soft_target_clip, evaluate
+)
+gloria_local_loss = in_chunks(
+    gloria.gloria_local_loss, descriptions.gloria_local, evaluate, TOKEN_CHUNK
+)
 token_alignment_loss = alignment_in_chunks(evaluate_terms)

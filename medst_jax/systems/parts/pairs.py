@@ -5,8 +5,6 @@ import jax
 import jax.numpy as jnp
 
 from medst_jax.losses.pairwise import Pairwise
-from medst_jax.losses.selection import select
-from medst_jax.systems.parts.options import LossForm
 from medst_jax.systems.system import Batch, Metrics
 
 # What the forward pass of an image and its text reads, and what tells pairs apart.
@@ -37,33 +35,6 @@ def negative_mask(batch: Batch) -> jax.Array:
 def _differ(rows: tuple[jax.Array, jax.Array], columns: tuple[jax.Array, jax.Array]) -> jax.Array:
     (study, text), (other_study, other_text) = rows, columns
     return (study[:, None] != other_study[None, :]) & (text[:, None] != other_text[None, :])
-
-
-def contrast(
-    name: str,
-    form: LossForm,
-    chunk: int | None,
-    image: jax.Array,
-    text: jax.Array,
-    *arguments: jax.Array | float,
-    mask: jax.Array,
-    batch: Batch,
-) -> tuple[jax.Array, Metrics]:
-    """The loss `name` over all pairs in one of its forms, and its metrics.
-
-    The dense form has the whole matrix, and reports from it how often an image finds its text.
-
-    Args:
-      name, form, chunk: see `losses.select`.
-      image: [B, E] unit norm.
-      text: [B, E] unit norm.
-      *arguments: of the loss, such as its scale.
-      mask: bool [B], the rows that take part.
-      batch: tells which pairs may serve as negatives.
-    """
-    loss = select(name, form, chunk=chunk)
-    value = loss(image, text, *arguments, mask=mask, negative_mask=negative_pairs(batch))
-    return value, pair_metrics(image, text, mask) if form == "dense" else {}
 
 
 def pair_metrics(image: jax.Array, text: jax.Array, mask: jax.Array) -> Metrics:

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What systems of an image and a text encoder begin with, and how they compare all pairs."""
+"""What systems of an image and a text encoder begin with."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 from flax import nnx
 
 from medst_jax.systems.parts.options import ContrastiveOptions, ImageTextOptions
-from medst_jax.systems.parts.pairs import contrast
+from medst_jax.systems.parts.pairs import pair_metrics
 from medst_jax.systems.parts.towers import image_encoder, text_encoder
-from medst_jax.systems.system import Batch, Metrics, System
+from medst_jax.systems.system import Metrics, System
 
 
 class TwoTowers(System):
@@ -28,21 +29,18 @@ class TwoTowers(System):
 
 
 class ContrastiveTowers(TwoTowers):
-    """Two towers under a loss over all pairs, in the form of the options."""
+    """Two towers under a loss over all pairs of the batch.
+
+    Attributes:
+      pair_loss: that loss, which the subclass sets, in the form that the options ask for.
+    """
+
+    pair_loss: Callable[..., jax.Array]
 
     def __init__(self, options: ContrastiveOptions, rngs: nnx.Rngs) -> None:
         super().__init__(options, rngs)
-        self.loss_form, self.loss_chunk = options.loss_form, options.loss_chunk
+        self.loss_form = options.loss_form
 
-    def contrast(
-        self,
-        name: str,
-        image: jax.Array,
-        text: jax.Array,
-        *arguments: jax.Array | float,
-        mask: jax.Array,
-        batch: Batch,
-    ) -> tuple[jax.Array, Metrics]:
-        """The loss `name` over all pairs in the form of the options; see `pairs.contrast`."""
-        form, chunk = self.loss_form, self.loss_chunk
-        return contrast(name, form, chunk, image, text, *arguments, mask=mask, batch=batch)
+    def pair_metrics(self, image: jax.Array, text: jax.Array, mask: jax.Array) -> Metrics:
+        """How often an image finds its text; nothing where no device has the whole matrix."""
+        return pair_metrics(image, text, mask) if self.loss_form == "dense" else {}
