@@ -120,6 +120,10 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "padchest_physicians": _listed(
         "padchest.source", "PadChest", name="padchest_physicians", method="Physician"
     ),
+    "padchest_gr": _listed("padchest_gr.source", "PadChestGr"),
+    "padchest_gr_es": _listed(
+        "padchest_gr.source", "PadChestGr", name="padchest_gr_es", language="es"
+    ),
     "vindr_cxr": _listed("vindr.source", "VinDrCxr"),
     "vindr_pcxr": _listed("vindr.source", "VinDrPcxr"),
     "covid_radiography": _listed("covid.radiography", "CovidRadiography"),

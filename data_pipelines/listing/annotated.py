@@ -19,19 +19,26 @@ from medst_jax.data_pipelines.listing.item import Item
 class Place:
     """Where a stored image is: its split, the row of its study, its number in the study.
 
-    affine: float32 [2, 3], stored from source pixels.
+    affine: float32 [2, 3], stored from source pixels. height, width: of the source, in pixels.
     """
 
     split: str
     row: int
     image: int
     affine: np.ndarray
+    height: int
+    width: int
 
     def boxes(self, corners: np.ndarray) -> np.ndarray:
         """float32 [K, 4] in stored pixels, of corners [K, 4] (x0, y0, x1, y1) in source pixels."""
         points = np.asarray(corners, np.float64).reshape(-1, 2, 2)
         moved = points @ self.affine[:, :2].T + self.affine[:, 2]
         return moved.reshape(-1, 4).astype(np.float32)
+
+    def boxes_of_fractions(self, corners: np.ndarray) -> np.ndarray:
+        """As `boxes`, of corners in 0 to 1 of the image's width and height."""
+        sides = (self.width, self.height, self.width, self.height)
+        return self.boxes(np.asarray(corners, np.float64) * sides)
 
 
 def places(splits: Sequence[str], open_split: Callable[[str], Studies]) -> dict[str, Place]:
@@ -41,7 +48,9 @@ def places(splits: Sequence[str], open_split: Callable[[str], Studies]) -> dict[
         studies = open_split(split)
         for row in range(len(studies)):
             for number, image in enumerate(studies[row].images):
-                by_image[image.image_id] = Place(split, row, number, image.affine)
+                by_image[image.image_id] = Place(
+                    split, row, number, image.affine, image.height, image.width
+                )
     return by_image
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from etils import epath
 
@@ -41,17 +41,26 @@ def folders_with(source_dir: epath.PathLike, names: Sequence[str], depth: int) -
 
     Paths are relative, "" for the source folder itself; the folders named are not looked into.
     """
-    found: list[str] = []
+    tree = _walk(source_dir, names, depth)
+    return [folder for folder, inside in tree if set(names) & set(inside)]
+
+
+def all_folders(source_dir: epath.PathLike, depth: int) -> list[str]:
+    """The source folder, "", and those at most `depth` below it, the nearest first."""
+    return [folder for folder, _ in _walk(source_dir, (), depth)]
+
+
+def _walk(
+    source_dir: epath.PathLike, closed: Sequence[str], depth: int
+) -> Iterator[tuple[str, list[str]]]:
     level = [""]
     for _ in range(depth + 1):
         below: list[str] = []
         for folder in level:
             inside = _subfolders(os.path.join(os.fspath(source_dir), folder))
-            if set(names) & set(inside):
-                found.append(folder)
-            below += [f"{folder}/{name}".lstrip("/") for name in inside if name not in names]
+            yield folder, inside
+            below += [f"{folder}/{name}".lstrip("/") for name in inside if name not in closed]
         level = below
-    return found
 
 
 def _subfolders(folder: str) -> list[str]:

@@ -26,6 +26,7 @@ from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, need_
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.source import ListedSource
 
+NAMESPACE = "padchest"
 TABLE = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv"
 _NEEDED = ("ImageID", "ImageDir", "StudyDate_DICOM", "StudyID", "PatientID", "Projection", "Labels")
 _EXCLUDED = "EXCLUDE"
@@ -62,6 +63,7 @@ class PadChest(ListedSource):
     about = About(
         licence="PadChest Dataset Research Use Agreement",
         intensity="mimic_jpg",
+        namespace=NAMESPACE,
         description="PadChest: radiographs and Spanish reports of the San Juan hospital, "
         "Alicante (Bustos et al., arXiv:1901.07441)",
     )

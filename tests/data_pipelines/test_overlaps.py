@@ -28,7 +28,11 @@ def test_known_containments():
         "covid_radiography",
     }
     assert {row.whole for row in overlaps_of("covid_radiography")} >= {"mhh_covid"}
-    assert {row.part for row in overlaps_of("padchest")} == {"padchest_physicians"}
+    assert {row.part for row in overlaps_of("padchest")} == {
+        "padchest_physicians",
+        "padchest_gr",
+        "padchest_gr_es",
+    }
 
 
 def test_names_are_those_of_the_builders():

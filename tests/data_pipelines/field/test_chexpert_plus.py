@@ -4,12 +4,21 @@
 import json
 
 import pytest
-from official import codes, dicoms, jpegs, png, prepare, rejects, studies_of, write
-from tables import ids_of, picture
 
 from medst_jax.data.mixture.exclusion import read_exclusion
 from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT
 from medst_jax.data_pipelines.listing.csv_table import TableError
+from tests.data_pipelines.official import (
+    codes,
+    dicoms,
+    jpegs,
+    png,
+    prepare,
+    rejects,
+    studies_of,
+    write,
+)
+from tests.data_pipelines.tables import ids_of, picture
 
 TABLE = "df_chexpert_plus_240401.csv"
 HEADER = (

@@ -54,8 +54,9 @@ def test_boxes_of_one_text_are_one_phrase(tree, tmp_path):
 
 
 def test_boxes_follow_the_image_to_its_stored_size():
-    place = Place("test", 0, 0, np.array([[0.5, 0, 0], [0, 0.25, 1]], np.float32))
+    place = Place("test", 0, 0, np.array([[0.5, 0, 0], [0, 0.25, 1]], np.float32), 16, 10)
     assert place.boxes(np.array([[2, 4, 6, 8]])).tolist() == [[1, 2, 3, 3]]
+    assert place.boxes_of_fractions(np.array([[0.2, 0.25, 0.6, 0.5]])).tolist() == [[1, 2, 3, 3]]
 
 
 def test_later_release_names_splits_and_a_corrected_table_is_written_again(tree, tmp_path):

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PadChest-GR: reports of PadChest as sentences with boxes and progression."""
