@@ -22,7 +22,18 @@ from ml_collections import ConfigDict
 def get_config(arg=None):
     suite = ConfigDict(dict(draws=20, seed=0))
     task = dict(dataset="simulated_cxr_e1", split="enriched", classes=("Edema", "Cardiomegaly"))
-    suite.tasks = {"prototypes": dict(protocol="zero_shot", task=task, mode="prototypes")}
+    train = dict(dataset="simulated_cxr_e2", split="enriched")
+    suite.tasks = {"probe": dict(protocol="linear_probe", task=task, train=train, shots=(1,))}
+    suite.cells = dict(
+        systems=("dlilp",),
+        mixtures={"M": ("simulated_cxr_m",)},
+        seeds=(0,),
+        variant="tiny",
+        columns={"probe/1 shots": "balanced_accuracy"},
+        controls={"random": dict(system="dlilp", mixture="M", flags=("--config.train.steps=1",))},
+        reference="random",
+        baselines=("all_pixels",),
+    )
     return suite
 """
 
@@ -124,8 +135,7 @@ def test_prepare_train_evaluate(installed) -> None:
 
 
 def test_a_reality_check_runs_its_cells_by_the_installed_commands(installed) -> None:
-    check = ("reality-check", "--suite=reality_check:quick", "--data_dir=data", "--output=check")
-    cells = installed.medst(*check, "--list").splitlines()
-    (cell,) = [name for name in cells if name == "baseline-frame_pixels"]
-    installed.medst(*check, f"--cell={cell}")
+    cell = "baseline-all_pixels"
+    check = ("reality-check", "--suite=suite.py", "--data_dir=data", f"--cell={cell}")
+    assert "report: " in installed.medst(*check, "--output=check")
     assert (installed.work / "check" / "cells" / cell / "evaluation" / "metrics.json").exists()
