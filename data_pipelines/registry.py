@@ -124,6 +124,7 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "padchest_gr_es": _listed(
         "padchest_gr.source", "PadChestGr", name="padchest_gr_es", language="es"
     ),
+    "rexgradient": _listed("rexgradient.source", "RexGradient"),
     "vindr_cxr": _listed("vindr.source", "VinDrCxr"),
     "vindr_pcxr": _listed("vindr.source", "VinDrPcxr"),
     "covid_radiography": _listed("covid.radiography", "CovidRadiography"),

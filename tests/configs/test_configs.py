@@ -17,7 +17,10 @@ FOLDER = pathlib.Path(__file__).resolve().parents[2] / "configs"
 NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if "def get_config" in p.read_text())
 # Those by the recipe of "A Reality Check of Vision-Language Pre-training in Radiology".
 REALITY_CHECK = ("clip", "dlilp", "unicl", "unimodal")
-VARIANTS = {"dlilp_open": (None, "without_kermany", "supervised", "tiny")}
+VARIANTS = {
+    "dlilp_open": (None, "without_kermany", "supervised", "tiny"),
+    "paired": (None, "with_prompts", "smoke", "tiny"),
+}
 CASES = [(n, v) for n in NAMES for v in VARIANTS.get(n, (None, "smoke", "tiny"))]
 
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CheXpert classes from the entities of a report."""
+
+from __future__ import annotations
+
+from medst_jax.data.records import schema
+from medst_jax.data_pipelines.radgraph.reader import Entity, EntityReport
+from medst_jax.text.labeler import label_sentence
+
+# A class that is present somewhere is present; a doubt weighs more than a denial.
+_WEIGHT = {schema.POSITIVE: 2, schema.UNCERTAIN: 1, schema.NEGATIVE: 0}
+
+
+def finding_codes(report: EntityReport) -> dict[str, int]:
+    """Codes 1, 0 and -1 of the classes that the report's observations name; others are absent.
+
+    An observation is read with the words that modify it and the anatomy it is located at, by the
+    project's labeler; whether it is there is what RadGraph says.
+    """
+    codes: dict[str, int] = {}
+    for name, entity in report.entities.items():
+        if entity.kind != "observation" or any(kind == "modify" for kind, _ in entity.relations):
+            continue
+        # "" is an abnormality outside the classes.
+        for label in filter(None, label_sentence(_phrase(report, name, entity))):
+            code = codes.get(label, entity.certainty)
+            codes[label] = max(code, entity.certainty, key=_WEIGHT.__getitem__)
+    return codes
+
+
+def _phrase(report: EntityReport, name: str, entity: Entity) -> str:
+    """The words of an observation, of what modifies it and of its place, in the report's order."""
+    parts = [entity]
+    for kind, other in entity.relations:
+        if kind == "located_at":
+            parts.append(report.entities[other])
+    parts += [e for e in report.entities.values() if ("modify", name) in e.relations]
+    return " ".join(part.words for part in sorted(parts, key=lambda part: part.start))
