@@ -6,11 +6,10 @@
     python launch/train.py --config=configs/paired.py --workdir=runs/paired
     python launch/plan.py --config=configs/paired.py --topology=v5e:4x4
 
-A set that you do not have is left out with `--config.data.mixture.NAME` taken from a copy of this
-file. Weights are the training studies of each release. The variant `with_prompts` adds three sets that
+Sets that you do not have are left out of `REPORTS` in a copy of this file. Weights are the training studies of each release. The variant `with_prompts` adds three sets that
 have labels alone, as prompts. CheXpert comes as CheXpert Plus, the same images with reports; RSNA, SIIM and
-the COVID collections made of other sets stay out of training, so that they can be judged on.
-It was not run here: docs/datasets.md says what was.
+the COVID collections made of other sets stay out of training, so that they can be judged on. It was planned,
+not run. The variant `smoke` is CLIP's on the simulated cohort, for two CPU cores.
 """
 
 from ml_collections import ConfigDict
