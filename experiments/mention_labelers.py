@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from medst_jax.benchmarks.other_python import answer
-from medst_jax.text.mentions import MENTIONS, NO_FINDING, OTHERS, WEAK_MENTIONS
+from medst_jax.text.headings import is_silent
+from medst_jax.text.mentions import MENTIONS, OTHERS, WEAK_MENTIONS
+from medst_jax.text.no_finding import NO_FINDING
 from medst_jax.text.sections import split_sections
 from medst_jax.text.sentences import split_sentences
-from medst_jax.text.words import SILENT_SECTIONS
 
 WORKER = pathlib.Path(__file__).with_name("medspacy_worker.py")
 NEGATIONS = re.compile(
@@ -48,7 +49,7 @@ _KEYWORDS[""] = _expression(OTHERS)
 def sentences_of(report: str) -> Iterator[Sentence]:
     """The sentences that report, with their mentions; "" is an abnormality of another name."""
     for section, text in split_sections(report.lower()):
-        if section not in SILENT_SECTIONS:
+        if not is_silent(section):
             for start, end in split_sentences(text):
                 sentence = text[start:end]
                 mentions = (

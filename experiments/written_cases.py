@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from medst_jax.text.labeler import label_findings
-from medst_jax.text.mentions import FINDINGS, NO_FINDING
+from medst_jax.text.mentions import FINDINGS
+from medst_jax.text.no_finding import NO_FINDING
 
 CASES = Path(__file__).resolve().parents[1] / "tests/text/finding_cases.tsv"
 ASIDE = CASES.with_name("finding_cases_aside.tsv")

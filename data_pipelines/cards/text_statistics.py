@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from medst_jax.text.headings import is_silent
 from medst_jax.text.labeler import label_sentence
 from medst_jax.text.sentences import split_sentences
-from medst_jax.text.words import SILENT_SECTIONS
 
 REFERENCE = Path(__file__).with_name("open_i_text.json")
 SECTIONS = ("INDICATION", "COMPARISON", "FINDINGS", "IMPRESSION")
@@ -43,7 +43,7 @@ def text_statistics(reports: Iterable[Report]) -> dict[str, Any]:
     sentences, codes = [], Counter[int]()
     for report in ordered:
         for name, text in report:
-            if name in SILENT_SECTIONS:
+            if is_silent(name):
                 continue
             for start, end in split_sentences(text):
                 sentence = text[start:end]

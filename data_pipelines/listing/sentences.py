@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from medst_jax.data.records import schema
+from medst_jax.text.headings import is_silent
 from medst_jax.text.labeler import label_sentence
-from medst_jax.text.mentions import FINDINGS, NO_FINDING
+from medst_jax.text.language import is_foreign
+from medst_jax.text.mentions import FINDINGS
+from medst_jax.text.no_finding import NO_FINDING, says_no_finding
 from medst_jax.text.sentences import split_sentences
-from medst_jax.text.words import SILENT_SECTIONS
 
 SentenceLabeler = Callable[[str], Mapping[str, int]]
 
@@ -25,12 +27,12 @@ def sentences_of(
     """((start, end), label codes) of each sentence.
 
     Only English is read: of a class that is not among the labeler's `known` ones, and of all classes in another
-    language, nobody said anything. Indications and techniques mention no class.
-    "No Finding" holds for a sentence that denies every finding it names.
+    language, nobody said anything. Sections that ask, compare, plan or inform mention no class.
+    "No Finding" is that of the sentence alone, by the rule of `medst_jax.text.no_finding`.
     """
-    foreign = language != "en"
+    foreign = language != "en" or is_foreign(text)
     unknown = {name: schema.OUTSIDE for name in vocabulary if foreign or name not in known}
-    silent = foreign or title in SILENT_SECTIONS
+    silent = foreign or is_silent(title)
     for start, end in split_sentences(text):
         said = {} if silent else _labels(text[start:end], vocabulary, labeler)
         yield (start, end), {**said, **unknown}
@@ -38,7 +40,7 @@ def sentences_of(
 
 def _labels(sentence: str, vocabulary: Sequence[str], labeler: SentenceLabeler) -> dict[str, int]:
     codes = dict(labeler(sentence))
-    if codes and all(code == schema.NEGATIVE for code in codes.values()):
+    if says_no_finding(codes):
         # The union vocabulary has it in lower case.
         codes |= dict.fromkeys((NO_FINDING, NO_FINDING.lower()), schema.POSITIVE)
     return {label: codes[label] for label in vocabulary if label in codes}

@@ -12,7 +12,24 @@ _SEEN = (
     *("demonstrated", "appreciated", "observed", "visible", "apparent", "found", "suggested"),
 )
 _SHOW = ("show", "demonstrate", "reveal")
-_HOW = ("entirely", "completely", "confidently", "definitively", "reliably", "fully", "totally")
+_HOW = (
+    *("entirely", "completely", "confidently", "definitively", "reliably", "fully", "totally"),
+    *("definitely", "absolutely", "safely", "readily", "adequately"),
+)
+_EXCLUDE = ("exclude", "rule out")
+# "cannot completely exclude", and the same with the adverb behind or without one.
+_NOT_EXCLUDE = tuple(
+    f"{no} {how}{exclude}"
+    for no in ("cannot", "can not", "could not", "does not", "do not", "did not", "not", "unable to")
+    for how in ("", *(f"{how} " for how in _HOW))
+    for exclude in _EXCLUDE
+)
+_HARD_TO_EXCLUDE = tuple(
+    f"{hard} to {how}{exclude}"
+    for hard in ("hard", "difficult", "impossible", "not possible", "challenging")
+    for how in ("", *(f"{how} " for how in _HOW))
+    for exclude in _EXCLUDE
+)
 _CANNOT = ("cannot", "can not")
 _OUT = ("excluded", "ruled out")
 _HARD = ("hard", "difficult")
@@ -26,20 +43,21 @@ _AMOUNTS = ("interval", "significant", "significant interval", "substantial", "a
 
 CUES: Mapping[str, tuple[str, ...]] = {
     "negative forward": (
-        *("no", "not", "without", "absent", "absence of", "negative for", "free of", "clear of"),
+        *("no", "not", "without", "absence of", "negative for", "free of", "clear of"),
         *("no evidence of", "no evidence for", "without evidence of", "free from", "nor"),
         *("neither", "rather than", "removal of", "clearing of", "resolution of", "never"),
         *("rule out", "rules out", "denies", "history of", "lack of", "lacks", "excludes"),
         *("disappearance of", "interval removal of", "complete resolution of"),
         *("interval resolution of", "interval clearing of", "nothing", "devoid of", "instead of"),
         *(f"{fail} to {show}" for fail in ("fail", "fails", "failed") for show in _SHOW),
-        *("no longer any", "no evidence of :", "no evidence for :", "negative for :"),
+        *("no longer any", "no evidence of :", "no evidence for :", "negative for :", "no :"),
+        *("without :", "negative :", "none :", "absent :", "no signs of :"),
     ),
     "negative backward": (
         *("no longer", "has resolved", "have resolved", "has cleared"),
         *("have cleared", "has completely resolved", "have completely resolved", "is absent"),
         *("are absent", "has been removed", "have been removed", "was removed"),
-        *("were removed", "been removed", "ruled out", "is excluded", "are excluded", "unlikely"),
+        *("were removed", "been removed", "ruled out", "is excluded", "are excluded", "answeredno"),
         *("has been excluded", "is unlikely", "are unlikely", "no longer seen"),
         *("is no longer seen", "are no longer seen", "is no longer visualized"),
         *("is no longer visible", "are no longer visible", "is no longer present"),
@@ -60,14 +78,15 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("concern for", "concerning for", "worrisome for", "suggestion of", "suggesting"),
         *("suggest", "suggests", "suggestive of", "favor", "favored", "favors", "likely"),
         *("consider", "potentially", "potential", "equivocal"),
-        *("cannot exclude", "can not exclude", "can't exclude", "cannot rule out"),
-        *("could not exclude", "does not exclude", "do not exclude", "not exclude"),
+        *_NOT_EXCLUDE,
         *("no new", "less likely", "more likely", "most likely", "differential"),
-        *("difficult to exclude", "can not rule out", "cannot completely exclude"),
-        *("cannot entirely exclude", "to exclude", "to rule out", "evaluate for", "assess for"),
+        *("to exclude", "to rule out", "evaluate for", "assess for", "doubt", "doubtful", "query"),
+        *("possibility of", "concern of", "low suspicion for", "low probability of", "dubious"),
+        *("low likelihood of", "indeterminate for", "suspicious", "presumptive", "conceivable"),
+        *("cannot be distinguished from", "raises the possibility of"),
         *("evaluation for", "assessment for", "evaluation of possible"),
         *("correlate for", "correlation for", "maybe", "raises concern for", "conceivably"),
-        *("does not rule out", "do not rule out", "not rule out", "mimicking", "simulating"),
+        *("mimicking", "simulating"),
         *(
             f"{be}{un} {if_}{there}"
             for be in ("", "is ", "remains ")
@@ -85,9 +104,10 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("may not be demonstrated", "may not be visible", "may not be seen"),
         *("is possible", "are possible", "is suspected", "are suspected", "is questioned"),
         *("are questioned", "is likely", "are likely", "not well evaluated"),
-        *("is difficult to exclude", "are difficult to exclude", "should be considered"),
+        *("should be considered", "is doubtful", "are doubtful", "is doubted", "in doubt"),
+        *("answeredmaybe", "is indeterminate", "are indeterminate", "is dubious", "not unlikely"),
         *("is less likely", "are less likely", "is favored"),
-        *("would be difficult to exclude", "may be present", "could be present", "might be"),
+        *("may be present", "could be present", "might be"),
         *("may be considered", "is a possibility", "is a consideration"),
         *("is questionable", "are questionable"),
         *("poorly evaluated", "incompletely evaluated", "not well visualized", "obscured"),
@@ -97,9 +117,9 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *(f"{hard} to {judge}" for hard in _HARD for judge in ("judge", "assess", "evaluate")),
     ),
     # On what precedes in the clause if it holds a mention, else on what follows.
-    "negative nearest": ("resolved", "cleared", "removed"),
+    "negative nearest": ("resolved", "cleared", "removed", "absent", "unlikely", "negative"),
     "uncertain nearest": (
-        *("suspected", "hard to exclude", "hard to rule out", "difficult to rule out", "?"),
+        *("suspected", "doubted", "?", *_HARD_TO_EXCLUDE),
     ),
     "uncertain around": (
         *("vs", "versus", "and or", "favored over", "is favored over", "more likely than"),
@@ -148,6 +168,7 @@ SIZES: Mapping[str, tuple[str, ...]] = {
         *("at the upper limits of normal", "at upper limits of normal", "normal size"),
         *("normal limits", "grossly normal", "within limits of normal", "nonenlarged"),
         *("not significantly enlarged", "not dilated", "high normal", "not prominent"),
+        *("non enlarged", "unenlarged", "not grossly enlarged", "not increased", "not large"),
     ),
     "stable": ("stable", "unchanged", "similar"),
     "enlarged": (

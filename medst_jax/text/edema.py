@@ -11,10 +11,9 @@ from collections.abc import Mapping
 
 from medst_jax.text import cues
 from medst_jax.text.lexicon import Lexicon
-from medst_jax.text.polarity import reach
-from medst_jax.text.sections import split_sections
-from medst_jax.text.sentences import split_sentences
-from medst_jax.text.words import SILENT_SECTIONS, split_words
+from medst_jax.text.reach import reach
+from medst_jax.text.reading import describing_sentences
+from medst_jax.text.words import split_words
 
 UNKNOWN, NONE, VASCULAR, INTERSTITIAL, ALVEOLAR = -1, 0, 1, 2, 3
 
@@ -68,29 +67,28 @@ _LEXICON = Lexicon(
 def edema_severity(report: str) -> int:
     """The worst grade a report affirms: 1 vascular, 2 interstitial, 3 alveolar; 0 none, -1 unsaid.
 
-    Sections that ask or describe the study are not read.
+    Sections that ask or describe the study are not read; the final report outweighs a wet read.
 
     >>> edema_severity("FINDINGS: Interstitial pulmonary edema has worsened. No effusion.")
     2
     >>> edema_severity("There is no pulmonary edema.")
     0
     """
-    worst = UNKNOWN
-    for name, text in split_sections(report):
-        if name not in SILENT_SECTIONS:
-            for start, end in split_sentences(text):
-                worst = max(worst, _sentence_severity(text[start:end]))
-    return worst
+    grades: dict[int, int] = {}
+    for reading, sentence in describing_sentences(report):
+        grades[reading] = max(grades.get(reading, UNKNOWN), _sentence_severity(sentence))
+    stated = [grades[reading] for reading in sorted(grades) if grades[reading] != UNKNOWN]
+    return stated[-1] if stated else UNKNOWN
 
 
 def _sentence_severity(sentence: str) -> int:
     words = split_words(sentence)
-    found = _LEXICON.find(words)
-    if not any(match.kind != "cue" for match in found):
+    matches = _LEXICON.find(words)
+    if not any(match.kind != "cue" for match in matches):
         return UNKNOWN
-    denied, _ = reach(words, found)
+    denied, _ = reach(words, matches)
     worst = UNKNOWN
-    for match in found:
+    for match in matches:
         if match.kind == "mention" and not denied[match.end - 1]:
             worst = max(worst, int(match.value))
         elif match.kind == "absent" and denied[match.end - 1]:

@@ -8,25 +8,16 @@ are aggregated as the CheXpert labeler does (Irvin et al., AAAI 2019, arXiv:1901
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from medst_jax.text import cues, mentions
-from medst_jax.text.lexicon import Lexicon, Match
+from medst_jax.text import mentions
+from medst_jax.text.finding_lexicon import LEXICON
+from medst_jax.text.lexicon import Match
+from medst_jax.text.no_finding import NO_FINDING, OTHER, says_no_finding
+from medst_jax.text.normal import KINDS, says_normal
 from medst_jax.text.polarity import NEGATIVE, POSITIVE, UNCERTAIN, polarities
-from medst_jax.text.sections import split_sections
-from medst_jax.text.sentences import split_sentences
-from medst_jax.text.words import SILENT_SECTIONS, split_words
+from medst_jax.text.reach import reach
+from medst_jax.text.reading import merge_code, read_report
+from medst_jax.text.words import split_words
 
-OTHER = ""  # an abnormal word outside the observations
-
-_LEXICON = Lexicon(
-    {
-        "mention": {**mentions.MENTIONS, OTHER: mentions.OTHERS},
-        "weak": mentions.WEAK_MENTIONS,
-        "anatomy": mentions.ANATOMY,
-        "ignored": {"": mentions.IGNORED},
-        "size": cues.SIZES,
-        "cue": cues.CUES,
-    }
-)
 _ORDER = {name: rank for rank, name in enumerate(mentions.FINDINGS)}
 _FAILURE = ("heart failure", "chf", "cardiac failure")
 
@@ -34,67 +25,59 @@ _FAILURE = ("heart failure", "chf", "cardiac failure")
 def label_sentence(sentence: str) -> dict[str, int]:
     """What one sentence says: finding -> 1 affirmed, 0 denied, -1 doubted.
 
-    "" stands for an abnormality outside the 14 observations.
+    "" stands for an abnormality outside the 14 observations; a normal statement denies it.
 
     >>> label_sentence("No effusion or pneumothorax, but there is mild edema.")
     {'Pleural Effusion': 0, 'Pneumothorax': 0, 'Edema': 1}
+    >>> label_sentence("No acute cardiopulmonary process.")
+    {'': 0}
     """
     return label_words(split_words(sentence))
 
 
 def label_words(words: Sequence[str]) -> dict[str, int]:
     """`label_sentence` of a sentence that `split_words` has split."""
-    found = _LEXICON.find(words)
+    every = LEXICON.find(words)
+    if not every:
+        return {}
+    matches = [match for match in every if match.kind not in KINDS]
+    denied, doubted = reach(words, matches)
     codes: dict[str, int] = {}
-    for name, code in polarities(words, found):
-        _merge(codes, name, code)
-    if codes.get("Edema", 0) != 0 and _failing(words, found):
-        _merge(codes, "Cardiomegaly", UNCERTAIN)
+    for name, code in polarities(words, matches, denied, doubted):
+        merge_code(codes, name, code)
+    if codes.get("Edema", NEGATIVE) != NEGATIVE and _failing(words, matches):
+        merge_code(codes, "Cardiomegaly", UNCERTAIN)
+    if OTHER not in codes and says_normal(words, every, denied, doubted):
+        codes[OTHER] = NEGATIVE
     return codes
 
 
 def label_findings(report: str) -> dict[str, int]:
     """The findings of a report: name -> 1 positive, 0 negative, -1 uncertain; absent = unmentioned.
 
-    Names are those of `mentions.FINDINGS`. Sections that ask (indication, history) or describe
-    the study (technique, comparison) are not read; a report without headers is read wholly.
-    Over sentences 1 outweighs -1, and -1 outweighs 0. "No Finding" is 1 when nothing but,
-    possibly, support devices is positive or uncertain, and absent otherwise.
+    Names are those of `mentions.FINDINGS`. Sections that ask (indication, history), plan, inform
+    or describe the study (technique, comparison) are not read; a report without headings is read
+    wholly, one in another language not at all. Over sentences 1 outweighs -1, and -1 outweighs 0;
+    the final report outweighs a wet read, and an addendum both. For "No Finding" see `no_finding`.
 
     >>> label_findings("FINDINGS: Small left effusion. No pneumothorax.")
     {'Pneumothorax': 0, 'Pleural Effusion': 1}
     """
-    codes: dict[str, int] = {}
-    for name, text in split_sections(report):
-        if name not in SILENT_SECTIONS:
-            for start, end in split_sentences(text):
-                merge_labels(codes, label_sentence(text[start:end]))
-    return with_no_finding(codes) if report.strip() else {}
-
-
-def merge_labels(codes: dict[str, int], more: Mapping[str, int]) -> None:
-    """Adds the labels of another sentence to `codes`, in place."""
-    for name, code in more.items():
-        _merge(codes, name, code)
+    return with_no_finding(read_report(report, label_sentence))
 
 
 def with_no_finding(codes: Mapping[str, int]) -> dict[str, int]:
-    """Labels of a report, in the order of `mentions.FINDINGS`, with "No Finding" where it holds."""
-    abnormal = any(code != NEGATIVE for name, code in codes.items() if name != "Support Devices")
-    labels = {} if abnormal else {mentions.NO_FINDING: POSITIVE}
+    """Labels of a text, in the order of `mentions.FINDINGS`, with "No Finding" where it holds.
+
+    Args:
+      codes: all that the text says, as `label_sentence` gives it.
+    """
+    labels = {NO_FINDING: POSITIVE} if says_no_finding(codes) else {}
     for name in sorted(codes.keys() - {OTHER}, key=_ORDER.__getitem__):
         labels[name] = codes[name]
     return labels
 
 
-def _merge(codes: dict[str, int], name: str, code: int) -> None:
-    old = codes.get(name, NEGATIVE)
-    if POSITIVE in (old, code):
-        codes[name] = POSITIVE
-    else:
-        codes[name] = UNCERTAIN if UNCERTAIN in (old, code) else NEGATIVE
-
-
-def _failing(words: Sequence[str], found: Iterable[Match]) -> bool:
+def _failing(words: Sequence[str], matches: Iterable[Match]) -> bool:
     """Whether heart failure is mentioned, which by the labeler's rule hints at a large heart."""
-    return any(" ".join(words[m.start : m.end]) in _FAILURE for m in found if m.value == "Edema")
+    return any(" ".join(words[m.start : m.end]) in _FAILURE for m in matches if m.value == "Edema")

@@ -9,7 +9,8 @@ mediastinum count only beside a word about their size; sternotomy wires are devi
 
 from collections.abc import Mapping
 
-NO_FINDING = "No Finding"
+from medst_jax.text.no_finding import NO_FINDING
+
 FINDINGS: tuple[str, ...] = (
     NO_FINDING,
     "Enlarged Cardiomediastinum",
@@ -28,7 +29,7 @@ FINDINGS: tuple[str, ...] = (
 )
 
 MENTIONS: Mapping[str, tuple[str, ...]] = {
-    "Cardiomegaly": ("cardiomegaly", "megalocardia", "cardiac enlargement"),
+    "Cardiomegaly": ("cardiomegaly", "megalocardia", "cardiac enlargement", "cardiomegally"),
     "Enlarged Cardiomediastinum": (
         "mediastinal widening",
         "widening of the mediastinum",
@@ -52,6 +53,7 @@ MENTIONS: Mapping[str, tuple[str, ...]] = {
         "tumor*",
         "malignan*",
         "metasta*",
+        *("tumour*", "mets", "spn", "nsclc", "sclc", "lung ca", "coin lesion*"),
     ),
     "Lung Opacity": (
         "opacit*",
@@ -78,6 +80,8 @@ MENTIONS: Mapping[str, tuple[str, ...]] = {
         "scar",
         "scars",
         "scarring",
+        *("ggo", "ggos", "ground glass", "whiteout", "white out", "white lung", "opaque hemithorax"),
+        *("ild", "haziness", "airspace shadowing", "air space shadowing", "shadowing"),
     ),
     "Edema": (
         "edema",
@@ -88,6 +92,7 @@ MENTIONS: Mapping[str, tuple[str, ...]] = {
         "chf",
         "fluid overload",
         "volume overload",
+        *("adhf", "hydrostatic edema"),
     ),
     "Consolidation": ("consolidat*",),
     "Pneumonia": (
@@ -96,6 +101,7 @@ MENTIONS: Mapping[str, tuple[str, ...]] = {
         "infection*",
         "infectious process*",
         "infectious",
+        *("pna", "pnas", "bronchopna", "vap"),
     ),
     "Atelectasis": (
         "atelecta*",
@@ -106,13 +112,14 @@ MENTIONS: Mapping[str, tuple[str, ...]] = {
         "collapsed",
         "subsegmental atelecta*",
     ),
-    "Pneumothorax": ("pneumothora*", "hydropneumothora*", "ptx"),
+    "Pneumothorax": ("pneumothora*", "hydropneumothora*", "ptx", "hydroptx", "pnx"),
     "Pleural Effusion": (
         "effusion*",
         "pleural fluid",
         "pleural or pericardial effusion*",
         "hydrothora*",
         "hemothora*",
+        *("haemothora*", "pleff"),
     ),
     "Pleural Other": (
         "pleural thickening",
@@ -169,6 +176,13 @@ MENTIONS: Mapping[str, tuple[str, ...]] = {
         "generator*",
         "stimulator*",
         "internal fixation",
+        *("ett", "ngt", "ogt", "dht", "dobbhoff", "dobhoff", "dubhoff", "swan ganz", "swan", "iabp"),
+        *("balloon pump", "tracheostomy", "trach", "tracheotomy", "ecmo", "cvc", "cvl", "picc*"),
+        *("lvad", "rvad", "vad", "impella", "ppm", "pigtail*", "permacath*", "vascath*", "peg"),
+        *("hickman", "broviac", "groshong", "chemoport*", "vp shunt", "shunt", "tavr", "tavi"),
+        *("mitraclip", "loop recorder*", "neurostimulator*", "electrode*", "annuloplasty", "rods"),
+        *("ivc filter", "introducer", "cordis", "guidewire*", "epicardial wire*", "pacer wire*"),
+        *("portacath", "mediports", "crtd", "crt d", "bipolar pacer", "perm cath", "vas cath"),
     ),
 }
 
@@ -185,7 +199,7 @@ WEAK_MENTIONS: Mapping[str, tuple[str, ...]] = {
         "vascular engorgement",
         "vascular indistinctness",
         "indistinctness of the vessels",
-        "cephalization",
+        *("cephalization", "cephalisation", "vascular redistribution", "upper lobe diversion"),
     ),
 }
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import re
 
+from medst_jax.text.line_ends import sentence_ends
+from medst_jax.text.shorthand import QUESTION_ANSWERED
+
 # An abbreviation, or an initial: the sentence goes on.
 _ABBREVIATION = re.compile(
     r"dr|pt|mr|mrs|ms|prof|st|vs|approx|ca|cf|e\.g|i\.e|eg|ie|fig|nr|resp|incl|ant|post|lat"
-    r"|sup|inf|al|[a-z]"
+    r"|sup|inf|al|poss|prob|susp|quest|equiv|mod|bilat|pulm|[a-z]"
 )
 # Units and "etc." end a sentence unless it visibly goes on in lower case.
 _TIME = re.compile(r"[ap]\.m")
-_UNIT = re.compile(r"etc|cm|mm|ml|mg|kg|hr|hrs|min|yr|yrs|no")
+_UNIT = re.compile(r"etc|cm|mm|ml|mg|kg|hr|hrs|min|yr|yrs|neg|pos|sig|unch|incr|decr")
 
 _STOP = re.compile(r"[.!?]+[\"')\]]*")
-_BREAK = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:\d{1,2}[.)]|[-*\u2022])[ \t])")
+_BREAK = re.compile(
+    r"\r?\n[ \t]*\r?\n|\r[ \t]*\r(?!\n)|[\r\n](?=[ \t]*(?:\d{1,2}[.)]|[-*\u2022])[ \t])"
+)
 _LIST_MARK = re.compile(r"\s*(?:(?:\d{1,2}[.)]|[-*\u2022])\s+)?")
 
 
@@ -23,7 +28,8 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     """Character spans [start, end) of the sentences, without surrounding white space.
 
     Abbreviations, initials and decimals do not end a sentence; list numbers and bullets begin a
-    new one and are left out of it; an empty line or a list item ends one without a full stop.
+    new one and are left out of it; an empty line or a list item ends one without a full stop,
+    and so does a line of its own for each finding, but not a line that was wrapped.
 
     >>> text = "Heart 2.5 cm wider vs. prior. 1. No effusion."
     >>> [text[a:b] for a, b in split_sentences(text)]
@@ -31,7 +37,8 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     """
     spans = []
     start = 0
-    for block_end in [*(match.start() for match in _BREAK.finditer(text)), len(text)]:
+    ends = {*(match.start() for match in _BREAK.finditer(text)), *sentence_ends(text), len(text)}
+    for block_end in sorted(ends):
         for stop in _STOP.finditer(text, start, block_end):
             if _ends_sentence(text, start, stop):
                 spans.append((start, stop.end()))
@@ -44,6 +51,10 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
 
 def _ends_sentence(text: str, start: int, stop: re.Match[str]) -> bool:
     before, after = text[start : stop.start()], text[stop.end() : stop.end() + 2]
+    if stop[0] == "?" and QUESTION_ANSWERED.match(text, stop.end()):
+        return False
+    if stop[0] == "?" and after and not after[0].isspace() and not before[-1:].isalnum():
+        return False  # "?Pneumonia"
     if stop[0] != ".":
         return not after or after[0].isspace() or after[0].isupper()
     if after and not after[0].isspace():
@@ -55,6 +66,8 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str]) -> bool:
         return False
     if word.isdigit() and len(words) == 1:
         return False
+    if word == "no":  # "Pneumothorax: No." ends one, "Film no. 5" does not
+        return not text[stop.end() :].lstrip()[:1].isdigit()
     if not (_TIME.fullmatch(word) or _UNIT.fullmatch(word)):
         return True
     following = text[stop.end() :].lstrip()[:1]

@@ -13,20 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from medst_jax.text import cues, mentions
-from medst_jax.text.labeler import OTHER, label_words, merge_labels, with_no_finding
+from medst_jax.text.labeler import label_words
 from medst_jax.text.lexicon import Lexicon
-from medst_jax.text.polarity import NEGATIVE, polarities
-from medst_jax.text.sections import split_sections
-from medst_jax.text.sentences import split_sentences
-from medst_jax.text.words import SILENT_SECTIONS, split_words
+from medst_jax.text.no_finding import NO_FINDING, OTHER, says_no_finding
+from medst_jax.text.polarity import NEGATIVE, POSITIVE, polarities
+from medst_jax.text.reach import reach
+from medst_jax.text.reading import merge_labels, read_report
+from medst_jax.text.words import split_words
 
 _FILE = Path(__file__).with_name("lexicons") / "union.json"
 _CONTENT: Mapping[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
 _PHRASES = {name: tuple(entry["phrases"]) for name, entry in _CONTENT["classes"].items()}
 _IMPLIES = {name: tuple(entry.get("implies", ())) for name, entry in _CONTENT["classes"].items()}
 _SAME: Mapping[str, str] = _CONTENT["same"]
-_HARMLESS = frozenset(_CONTENT["harmless"])
-_NO_FINDING = mentions.NO_FINDING.lower()
 
 UNION: tuple[str, ...] = tuple(
     sorted({*(name.lower() for name in mentions.FINDINGS), *_PHRASES, *_SAME})
@@ -59,25 +58,24 @@ def label_union(report: str) -> dict[str, int]:
     """The classes of a report: name -> 1 positive, 0 negative, -1 uncertain; absent = unmentioned.
 
     Names are those of `UNION`, in its order. Sections and sentences count as in `label_findings`.
-    "no finding" is 1 when nothing but devices, remnants of surgery and remarks on the study is
-    positive or uncertain.
+    For "no finding" devices, remnants of surgery and remarks on the study count as harmless.
 
     >>> label_union("FINDINGS: Tortuous aorta. No laminar atelectasis or scoliosis.")
     {'aortic elongation': 1, 'atelectasis': 0, 'laminar atelectasis': 0, 'scoliosis': 0}
     """
-    named: dict[str, int] = {}
-    more: dict[str, int] = {}
-    for title, text in split_sections(report):
-        if title not in SILENT_SECTIONS:
-            for start, end in split_sentences(text):
-                words = split_words(text[start:end])
-                merge_labels(named, label_words(words))
-                merge_labels(more, _more(words))
-    codes = {name.lower(): code for name, code in with_no_finding(named).items()}
-    merge_labels(codes, more)
-    if any(code != NEGATIVE and name not in _HARMLESS for name, code in more.items()):
-        codes.pop(_NO_FINDING, None)
-    return _in_order(codes) if report.strip() else {}
+    return with_no_finding(read_report(report, _label))
+
+
+def with_no_finding(codes: Mapping[str, int]) -> dict[str, int]:
+    """Labels of a text under every name that a class has, with "no finding" where it holds.
+
+    Args:
+      codes: all that the text says; "" is an abnormality that no class names.
+    """
+    labels = {name: code for name, code in codes.items() if name != OTHER}
+    if says_no_finding(codes):
+        labels[NO_FINDING.lower()] = POSITIVE
+    return _in_order(labels)
 
 
 def label_union_sentence(sentence: str) -> dict[str, int]:
@@ -86,10 +84,15 @@ def label_union_sentence(sentence: str) -> dict[str, int]:
     >>> label_union_sentence("No scoliosis, but possible laminar atelectasis.")
     {'atelectasis': -1, 'laminar atelectasis': -1, 'scoliosis': 0}
     """
+    codes = _label(sentence)
+    return {**_in_order(codes), **({OTHER: codes[OTHER]} if OTHER in codes else {})}
+
+
+def _label(sentence: str) -> dict[str, int]:
     words = split_words(sentence)
     codes = {name.lower(): code for name, code in label_words(words).items()}
     merge_labels(codes, _more(words))
-    return _in_order(codes)
+    return codes
 
 
 def _in_order(codes: Mapping[str, int]) -> dict[str, int]:
@@ -100,11 +103,11 @@ def _in_order(codes: Mapping[str, int]) -> dict[str, int]:
 
 def _more(words: Sequence[str]) -> dict[str, int]:
     """Codes of the classes beyond the 14, and of those that they imply."""
-    found = _LEXICON.find(words)
+    matches = _LEXICON.find(words)
     codes: dict[str, int] = {}
-    if not any(match.value in _PHRASES for match in found):
+    if not any(match.value in _PHRASES for match in matches):
         return codes  # as in most sentences: what the rest means is of no matter here
-    for name, code in polarities(words, found):
+    for name, code in polarities(words, matches, *reach(words, matches)):
         if name in _PHRASES:
             merge_labels(codes, {name: code})
             if code != NEGATIVE:

@@ -6,7 +6,8 @@ import typing
 import pytest
 
 from medst_jax.text import label_findings
-from medst_jax.text.mentions import FINDINGS, NO_FINDING
+from medst_jax.text.mentions import FINDINGS
+from medst_jax.text.no_finding import NO_FINDING
 from medst_jax.text.prompts import FOLDER, BankName, parse_bank, prompt_bank
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
