@@ -20,7 +20,16 @@ _EXCLUDE = ("exclude", "rule out")
 # "cannot completely exclude", and the same with the adverb behind or without one.
 _NOT_EXCLUDE = tuple(
     f"{no} {how}{exclude}"
-    for no in ("cannot", "can not", "could not", "does not", "do not", "did not", "not", "unable to")
+    for no in (
+        "cannot",
+        "can not",
+        "could not",
+        "does not",
+        "do not",
+        "did not",
+        "not",
+        "unable to",
+    )
     for how in ("", *(f"{how} " for how in _HOW))
     for exclude in _EXCLUDE
 )
@@ -33,6 +42,8 @@ _HARD_TO_EXCLUDE = tuple(
 _CANNOT = ("cannot", "can not")
 _OUT = ("excluded", "ruled out")
 _HARD = ("hard", "difficult")
+_SURE = ("be sure", "be certain", "say", "be said", "tell", "be confident")
+_THERE = ("there is", "there are")
 _BE = ("is", "are", "was", "were")
 # What may fail to happen to a finding that is there all the same: "no interval clearing".
 _COURSES = (
@@ -46,7 +57,7 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("no", "not", "without", "absence of", "negative for", "free of", "clear of"),
         *("no evidence of", "no evidence for", "without evidence of", "free from", "nor"),
         *("neither", "rather than", "removal of", "clearing of", "resolution of", "never"),
-        *("rule out", "rules out", "denies", "history of", "lack of", "lacks", "excludes"),
+        *("rule out", "rules out", "denies", "lack of", "lacks", "excludes"),
         *("disappearance of", "interval removal of", "complete resolution of"),
         *("interval resolution of", "interval clearing of", "nothing", "devoid of", "instead of"),
         *(f"{fail} to {show}" for fail in ("fail", "fails", "failed") for show in _SHOW),
@@ -68,8 +79,18 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *(f"not {seen}" for seen in _SEEN),
         *(f"{no} be {seen}" for no in _CANNOT for seen in ("found", "seen", "identified")),
         *("is gone", "are gone", "nowhere to be seen", "can be excluded", "can be ruled out"),
-        *("not confirmed", "been taken out", ": none", ": absent", ": negative"),
+        *("not confirmed", "been taken out", "been pulled", "been discontinued", "been explanted"),
+        *("is out", "are out", "taken out", "extubated", ": none", ": absent", ": negative"),
         *(f": not {seen}" for seen in _SEEN),
+    ),
+    # On what precedes, where the sentence or its part ends with it: "effusion none".
+    "negative last": ("none", "nil"),
+    # Of the patient before this image.
+    "history forward": (
+        *("history of", "history for", "year old", "years old", "presented with", "presents with"),
+        *("presenting with", "admitted with", "admitted for", "admitted because of", "yo"),
+        *("diagnosed with", "treated for", "known case of", "hospitalized for", "hospitalised for"),
+        *("diagnosis of", "status post treatment of", "treatment of", "treatment for"),
     ),
     "uncertain forward": (
         *("may", "might", "could", "possible", "possibly", "probable", "probably", "perhaps"),
@@ -86,7 +107,8 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("cannot be distinguished from", "raises the possibility of"),
         *("evaluation for", "assessment for", "evaluation of possible"),
         *("correlate for", "correlation for", "maybe", "raises concern for", "conceivably"),
-        *("mimicking", "simulating"),
+        *("mimicking", "simulating", "to identify", "to detect", "detecting", "detection of"),
+        *("sensitive for", "to screen for", "screening for", "to look for", "surveillance for"),
         *(
             f"{be}{un} {if_}{there}"
             for be in ("", "is ", "remains ")
@@ -94,7 +116,21 @@ CUES: Mapping[str, tuple[str, ...]] = {
             for if_ in ("if", "whether")
             for there in ("", " there is", " there are")
         ),
-        *("either a", "either an"),
+        *("either a", "either an", "uncertain"),
+        *(
+            f"{no} {sure} {that}{there} no"
+            for no in (*_CANNOT, "not")
+            for sure in _SURE
+            for that in ("", "that ")
+            for there in _THERE
+        ),
+        *(
+            f"{be}{doubt} {that} {there}"
+            for be in ("", "is ")
+            for doubt in ("doubtful", "doubt", "possible", "likely", "probable", "conceivable")
+            for that in ("that", "if", "whether")
+            for there in _THERE
+        ),
     ),
     "uncertain backward": (
         *("cannot be excluded", "can not be excluded", "not excluded", "is not excluded"),
@@ -118,9 +154,7 @@ CUES: Mapping[str, tuple[str, ...]] = {
     ),
     # On what precedes in the clause if it holds a mention, else on what follows.
     "negative nearest": ("resolved", "cleared", "removed", "absent", "unlikely", "negative"),
-    "uncertain nearest": (
-        *("suspected", "doubted", "?", *_HARD_TO_EXCLUDE),
-    ),
+    "uncertain nearest": (*("suspected", "doubted", "?", *_HARD_TO_EXCLUDE),),
     "uncertain around": (
         *("vs", "versus", "and or", "favored over", "is favored over", "more likely than"),
         *("less likely than", "indistinguishable from", "not distinguishable from"),
@@ -153,7 +187,7 @@ CUES: Mapping[str, tuple[str, ...]] = {
         *("but", "however", "although", "though", "except", "besides", "aside from", "yet"),
         *("apart from", "other than", "nevertheless", "while", "whereas", "there is"),
         *("there are", "there has", "there have", "there was", "otherwise", "with the exception"),
-        *("despite", "beyond", "save for", "instead", ", only"),
+        *("despite", "beyond", "save for", "instead", ", only", "now with", ", now", "now has"),
         ";",
         ":",
     ),

@@ -86,7 +86,7 @@ def _sentence_severity(sentence: str) -> int:
     matches = _LEXICON.find(words)
     if not any(match.kind != "cue" for match in matches):
         return UNKNOWN
-    denied, _ = reach(words, matches)
+    denied = reach(words, matches).denied
     worst = UNKNOWN
     for match in matches:
         if match.kind == "mention" and not denied[match.end - 1]:

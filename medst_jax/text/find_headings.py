@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from medst_jax.text.headings import (
+    BARE,
     LINKS,
     READING,
+    STRONG,
     VOCABULARY,
-    is_strong,
     like_heading,
     names_organ,
     normal_name,
@@ -49,6 +51,14 @@ _BEFORE_TEXT = re.compile(
 )
 
 
+# What the last of these would find, without a colon.
+_FOLLOWED = re.compile(
+    r"\b(?:"
+    + "|".join(sorted(name for word in BARE for name in (word, word.title())))
+    + r")(?=[ \t.])"
+)
+
+
 class Heading(NamedTuple):
     """Characters [start, end) of a heading with its colon, and its name in capitals."""
 
@@ -70,6 +80,9 @@ def find_headings(text: str) -> list[Heading]:
 
 def _reading_titles(text: str) -> Iterator[Heading]:
     """WET READ, FINAL REPORT, ADDENDUM: with a colon, in capitals, or alone on a line."""
+    small = text.lower()
+    if not any(part in small for part in ("addend", "wet", "prelim", "final")):
+        return
     for match in _READING_TITLE.finditer(text):
         title = match["title"]
         alone = text[match.end() : match.end() + 1] in ("", "\n")
@@ -102,6 +115,7 @@ def _before_colons(text: str, titles: list[Heading]) -> Iterator[Heading]:
         last = colon.end()
 
 
+@lru_cache(maxsize=4096)
 def _heading_in(run: str, at_start: bool, at_line: bool) -> tuple[int, str] | None:
     """Where in the words before a colon the heading begins, and its name."""
     name = run.strip(_MARKUP)
@@ -128,7 +142,7 @@ def _heading_inside(run: str) -> tuple[int, str] | None:
         return None
     if not tokens[first][0][0].isupper():
         first = len(tokens) - 1
-        if not is_strong(tokens[first][0]):
+        if tokens[first][0].upper() not in STRONG:
             return None
     start = tokens[first].start()
     name = run[start:].strip(_MARKUP)
@@ -151,9 +165,11 @@ def _without_colon(text: str) -> Iterator[Heading]:
         for match in _DASHED.finditer(text):
             if like_heading(match[1], bare=True):
                 yield Heading(match.start(), match.end(), normal_name(match[1]))
+    if _FOLLOWED.search(text) is None:
+        return
     for match in _BEFORE_TEXT.finditer(text):
         if match["title"]:
-            if is_strong(match["title"]):
+            if match["title"].upper() in STRONG:
                 yield Heading(match.start(), match.end(), normal_name(match["title"]))
             continue
         words = match["capitals"].split()

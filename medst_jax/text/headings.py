@@ -72,14 +72,14 @@ _COMPANIONS = LINKS | frozenset(
 )
 VOCABULARY = _KEYS | _COMPANIONS
 # Recognised without a colon as well, and inside a sentence.
-_STRONG = frozenset(
+STRONG = frozenset(
     (
         *("FINDINGS", "IMPRESSION", "IMPRESSIONS", "CONCLUSION", "CONCLUSIONS", "INDICATION"),
         *("INDICATIONS", "COMPARISON", "COMPARISONS", "TECHNIQUE", "RECOMMENDATION", "HISTORY"),
         *("RECOMMENDATIONS", "INTERPRETATION", "REASON", "COMPLAINT", "SYMPTOMS", "OPINION"),
     )
 )
-_BARE = _STRONG | {"EXAM", "EXAMINATION", "STUDY", "NOTIFICATION", "REPORT", "FINDING"}
+BARE = STRONG | {"EXAM", "EXAMINATION", "STUDY", "NOTIFICATION", "REPORT", "FINDING"}
 
 _NUMBER = r"(?:[ \t]*(?:VERSION|NUMBER|NO\.?)?[ \t]*\#?[ \t]*\d{1,2}(?!\d|:\d))?"
 # The title of a reading, as an expression for any case.
@@ -103,6 +103,7 @@ _ORGAN = re.compile(
 _WORD = re.compile(r"[A-Za-z']+")
 
 
+@lru_cache(maxsize=4096)
 def normal_name(heading: str) -> str:
     """A heading in capitals, with single spaces and under its usual name.
 
@@ -113,6 +114,7 @@ def normal_name(heading: str) -> str:
     return _ALIASES.get(name, name)
 
 
+@lru_cache(maxsize=4096)
 def like_heading(text: str, *, bare: bool = False) -> bool:
     """Whether all words of a text are those of headings and it names a section.
 
@@ -125,13 +127,8 @@ def like_heading(text: str, *, bare: bool = False) -> bool:
         return True
     if not words or len(words) > 7 or words[0] in LINKS or words[-1] in LINKS - {"S"}:
         return False
-    keys = _BARE if bare else _KEYS
+    keys = BARE if bare else _KEYS
     return all(word in VOCABULARY for word in words) and any(word in keys for word in words)
-
-
-def is_strong(word: str) -> bool:
-    """Whether one word alone is a usual heading."""
-    return word.upper() in _STRONG
 
 
 def names_organ(heading: str) -> bool:

@@ -7,6 +7,7 @@ are aggregated as the CheXpert labeler does (Irvin et al., AAAI 2019, arXiv:1901
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from medst_jax.text import mentions
 from medst_jax.text.finding_lexicon import LEXICON
@@ -32,6 +33,12 @@ def label_sentence(sentence: str) -> dict[str, int]:
     >>> label_sentence("No acute cardiopulmonary process.")
     {'': 0}
     """
+    return dict(_remembered(sentence))
+
+
+@lru_cache(maxsize=1 << 14)
+def _remembered(sentence: str) -> Mapping[str, int]:
+    """Codes of a sentence: reports repeat themselves."""
     return label_words(split_words(sentence))
 
 
@@ -41,13 +48,13 @@ def label_words(words: Sequence[str]) -> dict[str, int]:
     if not every:
         return {}
     matches = [match for match in every if match.kind not in KINDS]
-    denied, doubted = reach(words, matches)
+    reached = reach(words, matches)
     codes: dict[str, int] = {}
-    for name, code in polarities(words, matches, denied, doubted):
+    for name, code in polarities(words, matches, reached):
         merge_code(codes, name, code)
     if codes.get("Edema", NEGATIVE) != NEGATIVE and _failing(words, matches):
         merge_code(codes, "Cardiomegaly", UNCERTAIN)
-    if OTHER not in codes and says_normal(words, every, denied, doubted):
+    if OTHER not in codes and says_normal(words, every, reached):
         codes[OTHER] = NEGATIVE
     return codes
 

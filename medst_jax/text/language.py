@@ -61,13 +61,12 @@ def is_foreign(text: str) -> bool:
     >>> is_foreign("No effusion. Heart size normal.")
     False
     """
-    foreign = english = 0
-    for word in _WORD.findall(text[:_SAMPLE].lower()):
-        if word in _ENGLISH:
-            english += 1
-        elif word in _LINKING:
-            foreign += 1
-        else:
-            plain = word if word.isascii() else word.translate(_PLAIN_LETTERS).replace("ß", "ss")
-            foreign += 2 * (plain in _MEDICAL) or plain != word
+    words = set(_WORD.findall(text[:_SAMPLE].lower()))
+    english = len(words & _ENGLISH)
+    foreign = len(words & _LINKING) + 2 * len(words & _MEDICAL)
+    if not text.isascii():
+        for word in words - _MEDICAL:
+            plain = word.translate(_PLAIN_LETTERS).replace("ß", "ss")
+            if plain != word:
+                foreign += 2 if plain in _MEDICAL else 1
     return foreign > english and foreign >= 2

@@ -39,7 +39,9 @@ _UNFINISHED = (
 )
 # And a line that begins so continues the one before.
 _CONTINUING = (
-    _LINKS - {"there", "this", "these"} | VERBS | frozenset(("seen", "noted", "identified", "present"))
+    _LINKS - {"there", "this", "these"}
+    | VERBS
+    | frozenset(("seen", "noted", "identified", "present"))
 )
 
 
@@ -66,7 +68,11 @@ def _finished(line: str) -> bool:
 
 def _begins(line: str, more: str, opening: str) -> bool:
     """Whether the next line begins a sentence: by a capital, or as both lines name a finding."""
-    if opening.lower().strip(",.;:()") in _CONTINUING or not opening[0].isalnum() and opening[0] not in "([?+-_":
+    if (
+        opening.lower().strip(",.;:()") in _CONTINUING
+        or not opening[0].isalnum()
+        and opening[0] not in "([?+-_"
+    ):
         return False
     if opening[0].isupper() and not line.isupper():
         return True

@@ -4,6 +4,7 @@
 from collections.abc import Mapping, Sequence
 
 from medst_jax.text.lexicon import Match
+from medst_jax.text.reach import NAMING, Reach
 
 # Denied, they deny every finding: "no acute cardiopulmonary process".
 GENERAL: tuple[str, ...] = (
@@ -25,7 +26,12 @@ STRUCTURES: tuple[str, ...] = (
 WELL: tuple[str, ...] = (
     *("clear", "clear and well expanded", "sharp", "patent", "well expanded", "well aerated"),
     *("negative chest", "negative exam*", "negative study", "negative radiograph*", "aerated"),
-    *("negative chest radiograph*", "negative chest exam*", "negative chest x ray*", "well inflated"),
+    *(
+        "negative chest radiograph*",
+        "negative chest exam*",
+        "negative chest x ray*",
+        "well inflated",
+    ),
     *("negative x ray*", "symmetric", "midline", "fully expanded", "normally expanded", "expanded"),
 )
 KINDS = frozenset(("structure", "well"))
@@ -38,13 +44,9 @@ LEXICON_KINDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def says_normal(
-    words: Sequence[str],
-    matches: Sequence[Match],
-    denied: Sequence[bool],
-    doubted: Sequence[bool],
-) -> bool:
+def says_normal(words: Sequence[str], matches: Sequence[Match], reached: Reach) -> bool:
     """Whether a sentence calls something that it names normal or clear."""
+    alone = len(words) <= _ALONE and not any(match.kind in NAMING for match in matches)
     pending_structure = pending_well = False
     for match in matches:
         if match.value == "break":
@@ -53,9 +55,9 @@ def says_normal(
             pending_structure = True
         elif match.kind == "well" or (match.kind == "size" and match.value == "normal"):
             at = match.end - 1
-            pending_well |= not (denied[at] or doubted[at])
+            pending_well |= not (reached.denied[at] or reached.doubted[at] or reached.past[at])
             named = match.end - match.start > 1 and words[match.start] == "negative"
-            pending_structure |= named or len(words) <= _ALONE
+            pending_structure |= named or alone
         if pending_structure and pending_well:
             return True
     return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far the cues of a sentence reach: which of its words are denied and which are doubted.
+"""How far the cues of a sentence reach: which of its words are denied, doubted, or of the past.
 
 The time grows with the length of the sentence and no faster, whatever the sentence holds.
 """
@@ -7,6 +7,7 @@ The time grows with the length of the sentence and no faster, whatever the sente
 import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from medst_jax.text.cues import ALTERNATIVES, DEGREES, EXPLANATIONS, OPENINGS, SEPARATORS, VERBS
 from medst_jax.text.lexicon import Match
@@ -14,26 +15,35 @@ from medst_jax.text.lexicon import Match
 # Kinds of matches that name what a list may hold.
 NAMING = frozenset(("mention", "weak", "anatomy", "general"))
 _FINDINGS = frozenset(("mention", "weak"))
+_MARKS = {"negative": 0, "uncertain": 1, "history": 2}
 _ENDS = frozenset((",", ";", ":"))
 
 
-def reach(words: Sequence[str], matches: Sequence[Match]) -> tuple[list[bool], list[bool]]:
-    """Returns for each word whether it is denied and whether it is doubted."""
+class Reach(NamedTuple):
+    """Of each word whether it is denied, doubted, or part of the patient's history."""
+
+    denied: list[bool]
+    doubted: list[bool]
+    past: list[bool]
+
+
+def reach(words: Sequence[str], matches: Sequence[Match]) -> Reach:
+    """What the cues among `matches` do to the words of a sentence."""
     count = len(words)
-    denied, doubted = [False] * count, [False] * count
+    reached = Reach([False] * count, [False] * count, [False] * count)
     if not any(match.kind == "cue" for match in matches):
-        return denied, doubted
+        return reached
     sentence = _Sentence(words, matches)
     for number, match in enumerate(matches):
         if match.kind != "cue":
             continue
         polarity, _, direction = match.value.partition(" ")
-        if polarity not in ("negative", "uncertain"):
+        if polarity not in _MARKS:
             continue
-        marks = denied if polarity == "negative" else doubted
+        marks = reached[_MARKS[polarity]]
         if direction == "nearest":
             direction = "backward" if sentence.follows_mention(number) else "forward"
-        elif direction == "forward" and polarity == "uncertain" and sentence.at_end(number):
+        elif direction in ("forward", "last") and sentence.at_end(number):
             first = sentence.segment_start(number)  # "atelectasis most likely"
             marks[first : match.start] = [True] * (match.start - first)
             continue
@@ -44,7 +54,7 @@ def reach(words: Sequence[str], matches: Sequence[Match]) -> tuple[list[bool], l
             end = sentence.forward_end(number)
             if end > match.end:
                 marks[match.end : end] = [True] * (end - match.end)
-    return denied, doubted
+    return reached
 
 
 class _Sentence:
@@ -71,7 +81,9 @@ class _Sentence:
                 self._alternatives.append(position)
             elif word in EXPLANATIONS:
                 self._explanations.append(position)
-        self._before = list(itertools.accumulate(range(len(matches)), self._last_finding, initial=-1))
+        self._before = list(
+            itertools.accumulate(range(len(matches)), self._last_finding, initial=-1)
+        )
         self._next = self._following()
         self._next_separator: dict[int, int] = {}
 

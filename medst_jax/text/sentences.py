@@ -6,16 +6,22 @@ from __future__ import annotations
 import re
 
 from medst_jax.text.line_ends import sentence_ends
-from medst_jax.text.shorthand import QUESTION_ANSWERED
+from medst_jax.text.shorthand import ANSWERED
 
 # An abbreviation, or an initial: the sentence goes on.
 _ABBREVIATION = re.compile(
     r"dr|pt|mr|mrs|ms|prof|st|vs|approx|ca|cf|e\.g|i\.e|eg|ie|fig|nr|resp|incl|ant|post|lat"
-    r"|sup|inf|al|poss|prob|susp|quest|equiv|mod|bilat|pulm|[a-z]"
+    r"|sup|inf|al|poss|prob|susp|quest|equiv|mod|bilat|pulm|evid|mediast|vasc|[a-z]"
 )
 # Units and "etc." end a sentence unless it visibly goes on in lower case.
 _TIME = re.compile(r"[ap]\.m")
-_UNIT = re.compile(r"etc|cm|mm|ml|mg|kg|hr|hrs|min|yr|yrs|neg|pos|sig|unch|incr|decr")
+_UNIT = re.compile(
+    r"etc|cm|mm|ml|mg|kg|hr|hrs|min|yr|yrs|neg|pos|sig|unch|incr|decr"
+    r"|eff|effs|consol|opac|infilt|atel|fx"
+)
+
+_LONGEST_ABBREVIATION = 6
+_LOOK_BACK = 40  # characters in which the word before a full stop lies
 
 _STOP = re.compile(r"[.!?]+[\"')\]]*")
 _BREAK = re.compile(
@@ -50,21 +56,24 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
 
 
 def _ends_sentence(text: str, start: int, stop: re.Match[str]) -> bool:
-    before, after = text[start : stop.start()], text[stop.end() : stop.end() + 2]
-    if stop[0] == "?" and QUESTION_ANSWERED.match(text, stop.end()):
+    before = text[max(start, stop.start() - _LOOK_BACK) : stop.start()]
+    after = text[stop.end() : stop.end() + 2]
+    if stop[0][:2] in ("?", "..") and ANSWERED.match(text, stop.end()):
         return False
-    if stop[0] == "?" and after and not after[0].isspace() and not before[-1:].isalnum():
-        return False  # "?Pneumonia"
+    if stop[0] == "?" and after and (not before.strip() or before[-1].isspace()):
+        return False  # "?Pneumonia", "? effusion"
     if stop[0] != ".":
         return not after or after[0].isspace() or after[0].isupper()
     if after and not after[0].isspace():
         # "clear.No effusion" lacks a space; "2.5" and "e.g." are inside a word.
         return before[-2:].isalpha() and before[-1:].islower() and after[0].isupper()
-    words = before.rsplit(None, 1)
-    word = words[-1].lstrip("(").lower() if words else ""
+    blank = max(before.rfind(" "), before.rfind("\n"), before.rfind("\t"))
+    word = before[blank + 1 :].lstrip("(").lower()
+    if len(word) > _LONGEST_ABBREVIATION:
+        return True
     if _ABBREVIATION.fullmatch(word):
         return False
-    if word.isdigit() and len(words) == 1:
+    if word.isdigit() and not before[: blank + 1].strip():
         return False
     if word == "no":  # "Pneumothorax: No." ends one, "Film no. 5" does not
         return not text[stop.end() :].lstrip()[:1].isdigit()

@@ -5,10 +5,16 @@ Works on one sentence in small letters and leaves what it does not know as it is
 """
 
 import re
+from collections.abc import Sequence
 
 _ANSWERED_NO, _ANSWERED_MAYBE = " answeredno ;", " answeredmaybe ;"
 
-_CONTRACTIONS = (("can't", "can not"), ("won't", "will not"), ("n't", " not"), ("there's", "there is"))
+_CONTRACTIONS = (
+    ("can't", "can not"),
+    ("won't", "will not"),
+    ("n't", " not"),
+    ("there's", "there is"),
+)
 _SLASHED = {
     **{"w/o": "without", "w/out": "without", "c/w": "consistent with", "s/p": "status post"},
     **{"r/o": "rule out", "r/i": "rule in", "h/o": "history of", "e/o": "evidence of"},
@@ -21,20 +27,37 @@ _SLASH = re.compile(
     r"|w/)"
 )
 # Shortened words with their full stop, if any.
-_SHORTENED = {
+SHORTENED = {
     **{"poss": "possible", "prob": "probable", "susp": "suspected", "quest": "questionable"},
     **{"neg": "negative", "pos": "positive", "equiv": "equivocal", "ddx": "differential"},
     **{"mod": "moderate", "sm": "small", "lg": "large", "bilat": "bilateral", "sig": "significant"},
     **{"unch": "unchanged", "incr": "increased", "decr": "decreased", "pulm": "pulmonary"},
-    **{"nl": "normal", "wnl": "within normal limits", "abnl": "abnormal", "unremark": "unremarkable"},
+    **{
+        "nl": "normal",
+        "wnl": "within normal limits",
+        "abnl": "abnormal",
+        "unremark": "unremarkable",
+    },
     **{"cardiomeg": "cardiomegaly", "cmeg": "cardiomegaly", "eff": "effusion", "effs": "effusions"},
     **{"effus": "effusion", "consol": "consolidation", "opac": "opacity", "infilt": "infiltrate"},
     **{"atx": "atelectasis", "atel": "atelectasis", "atelect": "atelectasis", "fx": "fracture"},
     **{"fxs": "fractures", "ptxs": "pneumothoraces", "hx": "history", "evid": "evidence"},
-    **{"mediast": "mediastinum", "congest": "congestion", "nil": "no", "w": "with", "wo": "without"},
-    **{"hf": "heart failure", "unrem": "unremarkable", "wout": "without", "cxr": "chest radiograph"},
+    **{
+        "mediast": "mediastinum",
+        "congest": "congestion",
+        "nil": "no",
+        "w": "with",
+        "wo": "without",
+    },
+    **{"infx": "infection", "infil": "infiltrate", "opacs": "opacities", "vasc": "vascular"},
+    **{"dz": "disease", "cardiopulm": "cardiopulmonary", "abn": "abnormal", "nod": "nodule"},
+    **{
+        "hf": "heart failure",
+        "unrem": "unremarkable",
+        "wout": "without",
+        "cxr": "chest radiograph",
+    },
 }
-_SHORT = re.compile(r"\b(?:" + "|".join(sorted(_SHORTENED, key=len, reverse=True)) + r")\b\.?")
 _NO = (
     r"(?:no|none|nil|neg|negative|absent|nope|n|not (?:seen|present|identified|visualized|detected"
     r"|evident|demonstrated|visible|noted|found|apparent|appreciated)|none (?:seen|identified|noted"
@@ -49,21 +72,37 @@ _MAYBE = (
 )
 _YES = r"(?:yes|present|positive|pos|seen|true|y|noted|identified|\+ve|definite)"
 _ANSWER = re.compile(
-    r"\s*(?::|=|\?|->|\u2192|(?<=\s)[-\u2013\u2014]+(?=\s))\s*(?:(?P<no>"
-    + _NO + r")|(?P<maybe>" + _MAYBE + r")|(?P<yes>" + _YES + r"))\s*(?=$|[.,;)\n])"
+    r"\s*(?::|=|\?|->|\u2192|\.{2,}|(?<=\s)[-\u2013\u2014]+(?=\s))\s*(?:(?P<no>"
+    + _NO
+    + r")|(?P<maybe>"
+    + _MAYBE
+    + r")|(?P<yes>"
+    + _YES
+    + r"))"
+    r"(?=\s*(?:$|[.,;)\n])|\s{2,}|\s+[a-z][a-z /]{2,30}[:=])"
 )
-QUESTION_ANSWERED = re.compile(rf"\s*(?:{_NO}|{_MAYBE}|{_YES})\s*(?:$|[.;,\r\n])", re.IGNORECASE)
-_SIGN_AFTER = re.compile(r"(?<=[a-z])\s*(?:\((?P<sign>[-+\u2013?])\)|\[(?P<square>[-+?])\])(?=\s*(?:$|[.,;:)\n]))")
-_SIGN_BEFORE = re.compile(r"\((?P<sign>[-+\u2013?])\)\s*(?=[a-z])|(?<![\w])(?P<ve>[-+])ve\b")
-_HANGING = re.compile(r"(?<=[a-z])\s+(?P<sign>[-+\u2013])(?=\s*(?:$|[.,;\n]))")
-_MEANING = {"-": " no ", "\u2013": " no ", "+": " ", "?": " possible "}
+# An answer behind a question mark or dots, which do not end the sentence then.
+ANSWERED = re.compile(
+    rf"\s*(?:{_NO}|{_MAYBE}|{_YES})\s*(?:$|[.;,\r\n])",
+    re.IGNORECASE,
+)
+_BRACKETED = re.compile(
+    rf"(?<=[a-z])\s*[(\[]\s*(?:(?P<no>-|\u2013|{_NO})|(?P<maybe>\?|{_MAYBE})|(?P<yes>\+|{_YES}))\s*[)\]]"
+)
+_SIGN_BEFORE = re.compile(r"\((?P<sign>[-+\u2013?])\)\s*(?=[a-z])|(?<!\w)(?P<ve>[-+])ve\b")
+_SIGN_LAST = re.compile(
+    r"(?<=[a-z])(?:\s*[:=]\s*|\s+)(?:(?P<no>[-\u2013])|(?P<maybe>\?)|(?P<yes>\+))(?=\s*(?:$|[.,;\n]))"
+)
+_MEANING = {"-": " no ", "\u2013": " no ", "+": " ; ", "?": " possible "}
+_ANSWERING = re.compile(r"[:=?]|- |->|\.\.|[\u2013\u2014\u2192]")
+_SIGNED = re.compile(r"[-+\u2013?]\s*(?:$|[.,;\n])")
 
 
 def write_out(sentence: str) -> str:
     """The sentence with its shorthand written out; `sentence` is in small letters.
 
-    >>> write_out("neg. for ptx w/o edema")
-    'negative for ptx without edema'
+    >>> write_out("ptx w/o edema")
+    'ptx without edema'
     >>> write_out("it isn't seen")
     'it is not seen'
     """
@@ -72,38 +111,34 @@ def write_out(sentence: str) -> str:
     if "'" in sentence:
         for contraction, words in _CONTRACTIONS:
             sentence = sentence.replace(contraction, words)
+        sentence = sentence.replace("'s", "")
     if "/" in sentence:
         sentence = _SLASH.sub(_slashed, sentence)
     if "\u00f8" in sentence or "\u2205" in sentence:
         sentence = sentence.replace("\u00f8", " no ").replace("\u2205", " no ")
     if "(" in sentence or "[" in sentence or "ve " in sentence:
-        sentence = _SIGN_AFTER.sub(_sign_answer, sentence)
         sentence = _SIGN_BEFORE.sub(_sign_before, sentence)
-    if ":" in sentence or "=" in sentence or "?" in sentence or "- " in sentence or "\u2013" in sentence or "\u2014" in sentence or "->" in sentence:
+        sentence = _BRACKETED.sub(_answer, sentence)
+    if _ANSWERING.search(sentence):
         sentence = _ANSWER.sub(_answer, sentence)
-    if sentence.endswith(("-", "+", "-.", "+.")) or " -," in sentence or " +," in sentence or " -;" in sentence or " +;" in sentence:
-        sentence = _HANGING.sub(_sign_answer, sentence)
-    return _SHORT.sub(_shortened, sentence)
+    if _SIGNED.search(sentence):
+        sentence = _SIGN_LAST.sub(_answer, sentence)
+    return sentence
 
 
 def _slashed(match: re.Match[str]) -> str:
     return _SLASHED.get(match[0], "with ")
 
 
-def _shortened(match: re.Match[str]) -> str:
-    word = match[0].rstrip(".")
-    return _SHORTENED[word]
+def lengthened(words: Sequence[str]) -> list[str]:
+    """The words with those that are shortened written out."""
+    return [long for word in words for long in SHORTENED.get(word, word).split()]
 
 
 def _answer(match: re.Match[str]) -> str:
     if match["no"]:
         return _ANSWERED_NO
     return _ANSWERED_MAYBE if match["maybe"] else " ;"
-
-
-def _sign_answer(match: re.Match[str]) -> str:
-    sign = match["sign"] or (match["square"] if "square" in match.groupdict() else "")
-    return {"-": _ANSWERED_NO, "\u2013": _ANSWERED_NO, "?": _ANSWERED_MAYBE}.get(sign, " ;")
 
 
 def _sign_before(match: re.Match[str]) -> str:

@@ -107,7 +107,7 @@ def _more(words: Sequence[str]) -> dict[str, int]:
     codes: dict[str, int] = {}
     if not any(match.value in _PHRASES for match in matches):
         return codes  # as in most sentences: what the rest means is of no matter here
-    for name, code in polarities(words, matches, *reach(words, matches)):
+    for name, code in polarities(words, matches, reach(words, matches)):
         if name in _PHRASES:
             merge_labels(codes, {name: code})
             if code != NEGATIVE:

@@ -3,7 +3,7 @@
 
 import re
 
-from medst_jax.text.shorthand import write_out
+from medst_jax.text.shorthand import SHORTENED, lengthened, write_out
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[,;:?]")
 
@@ -17,4 +17,5 @@ def split_words(sentence: str) -> list[str]:
     ['effusion', 'or', 'edema', ',', '2.5', 'cm', ';', 'well', 'defined']
     """
     text = write_out(sentence.lower())
-    return _WORD.findall(text.replace("/", " or ") if "/" in text else text)
+    words = _WORD.findall(text.replace("/", " or ") if "/" in text else text)
+    return words if SHORTENED.keys().isdisjoint(words) else lengthened(words)

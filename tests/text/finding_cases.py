@@ -118,7 +118,7 @@ ORGANS = [
         {NO: 1, "Enlarged Cardiomediastinum": 0, "Cardiomegaly": 0},
     ),
     ("The heart is obscured by the effusion.", {"Pleural Effusion": 1}),
-    ("Stable cardiac silhouette.", {NO: 1, "Cardiomegaly": 0}),
+    ("Stable cardiac silhouette.", {"Cardiomegaly": -1}),
     ("Heart failure is worse.", {"Cardiomegaly": -1, "Edema": 1}),
 ]
 
@@ -126,7 +126,7 @@ SHADOWED = [
     ("Calcified nodule in the left lung.", {}),
     ("Pericardial effusion.", {}),
     ("Massive effusion.", {"Pleural Effusion": 1}),
-    ("Visible pleural line.", {NO: 1}),
+    ("Visible pleural line.", {}),
     ("Subcutaneous emphysema.", {}),
     ("Pulmonary fibrosis.", {}),
     ("Hiatal hernia.", {}),
