@@ -91,7 +91,9 @@ READING = (
 _READING = re.compile(READING, re.IGNORECASE)
 _ALIASES = {
     **{f"{name}S": name for name in ("INDICATION", "COMPARISON", "RECOMMENDATION", "IMPRESSION")},
-    **{"CONCLUSIONS": "CONCLUSION", "FINDING": "FINDINGS", "EXAM": "EXAMINATION"},
+    "CONCLUSIONS": "CONCLUSION",
+    "FINDING": "FINDINGS",
+    "EXAM": "EXAMINATION",
 }
 # Titles inside findings, not headings of sections.
 _ORGAN = re.compile(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which line ends of a report end a sentence: one finding a line, or a line that was wrapped."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -51,7 +52,7 @@ def sentence_ends(text: str) -> Iterator[int]:
         return
     lines = [(m.start(), m.end()) for m in _LINE.finditer(text) if not m[0].isspace()]
     width = max((len(text[a:b].rstrip()) for a, b in lines), default=0)
-    for (start, end), (following, following_end) in zip(lines, lines[1:], strict=False):
+    for (start, end), (following, following_end) in itertools.pairwise(lines):
         line, more = text[start:end].rstrip(), text[following:following_end].strip()
         opening = more.split(maxsplit=1)[0]
         if width >= _WRAPPED_FROM and len(line) + 1 + len(opening) > width:

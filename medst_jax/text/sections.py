@@ -82,7 +82,7 @@ def _in_readings(parts: Sequence[tuple[str, str]]) -> list[Section]:
     after it; what follows the title of an addendum, then too, or when findings came before.
     """
     readings = [reading_of(name) for name, _ in parts]
-    titles = [k for k, reading in enumerate(readings) if reading == FINAL]
+    last_final = max((k for k, reading in enumerate(readings) if reading == FINAL), default=0)
     sections: list[Section] = []
     current, addenda, described = FINAL, 0, False
     for number, ((name, text), reading) in enumerate(zip(parts, readings, strict=True)):
@@ -92,9 +92,8 @@ def _in_readings(parts: Sequence[tuple[str, str]]) -> list[Section]:
                 told = _NUMBER.search(name)
                 addenda = int(told[1]) if told else addenda + 1
                 current = ADDENDUM + addenda - 1
-        elif current != FINAL and not (titles and number < titles[-1]):
-            if current == PRELIMINARY or not described:
-                current = FINAL
+        elif number >= last_final and (current == PRELIMINARY or not described):
+            current = FINAL
         rest = without_reading(name)
         if current == FINAL:
             described = described or is_describing(name)

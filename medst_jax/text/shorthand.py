@@ -15,49 +15,41 @@ _CONTRACTIONS = (
     ("n't", " not"),
     ("there's", "there is"),
 )
-_SLASHED = {
-    **{"w/o": "without", "w/out": "without", "c/w": "consistent with", "s/p": "status post"},
-    **{"r/o": "rule out", "r/i": "rule in", "h/o": "history of", "e/o": "evidence of"},
-    **{"s/o": "suggestive of", "c/f": "concerning for", "d/t": "due to", "f/u": "follow up"},
-    **{"b/l": "bilateral", "n/a": " ", "a/w": "associated with", "w/u": "work up", "+/-": " or "},
-    **{"and/or": "and or", "l/r": "left right", "u/l": "unilateral", "?/": "? "},
-}
+_SLASHED = dict(
+    entry.split(" = ")
+    for entry in (
+        *("w/o = without", "w/out = without", "c/w = consistent with", "s/p = status post"),
+        *("r/o = rule out", "r/i = rule in", "h/o = history of", "e/o = evidence of"),
+        *("s/o = suggestive of", "c/f = concerning for", "d/t = due to", "f/u = follow up"),
+        *("b/l = bilateral", "n/a = ,", "a/w = associated with", "w/u = work up", "+/- = or"),
+        *("and/or = and or", "l/r = left right", "u/l = unilateral"),
+    )
+)
 _SLASH = re.compile(
     rf"(?<![a-z])(?:(?:{'|'.join(map(re.escape, sorted(_SLASHED, key=len, reverse=True)))})(?![a-z])"
     r"|w/)"
 )
 # Shortened words with their full stop, if any.
-SHORTENED = {
-    **{"poss": "possible", "prob": "probable", "susp": "suspected", "quest": "questionable"},
-    **{"neg": "negative", "pos": "positive", "equiv": "equivocal", "ddx": "differential"},
-    **{"mod": "moderate", "sm": "small", "lg": "large", "bilat": "bilateral", "sig": "significant"},
-    **{"unch": "unchanged", "incr": "increased", "decr": "decreased", "pulm": "pulmonary"},
-    **{
-        "nl": "normal",
-        "wnl": "within normal limits",
-        "abnl": "abnormal",
-        "unremark": "unremarkable",
-    },
-    **{"cardiomeg": "cardiomegaly", "cmeg": "cardiomegaly", "eff": "effusion", "effs": "effusions"},
-    **{"effus": "effusion", "consol": "consolidation", "opac": "opacity", "infilt": "infiltrate"},
-    **{"atx": "atelectasis", "atel": "atelectasis", "atelect": "atelectasis", "fx": "fracture"},
-    **{"fxs": "fractures", "ptxs": "pneumothoraces", "hx": "history", "evid": "evidence"},
-    **{
-        "mediast": "mediastinum",
-        "congest": "congestion",
-        "nil": "no",
-        "w": "with",
-        "wo": "without",
-    },
-    **{"infx": "infection", "infil": "infiltrate", "opacs": "opacities", "vasc": "vascular"},
-    **{"dz": "disease", "cardiopulm": "cardiopulmonary", "abn": "abnormal", "nod": "nodule"},
-    **{
-        "hf": "heart failure",
-        "unrem": "unremarkable",
-        "wout": "without",
-        "cxr": "chest radiograph",
-    },
-}
+SHORTENED = dict(
+    entry.split(" = ")
+    for entry in (
+        *("poss = possible", "prob = probable", "susp = suspected", "quest = questionable"),
+        *("neg = negative", "pos = positive", "equiv = equivocal", "ddx = differential"),
+        *("mod = moderate", "sm = small", "lg = large", "bilat = bilateral"),
+        *("sig = significant", "unch = unchanged", "incr = increased", "decr = decreased"),
+        *("pulm = pulmonary", "nl = normal", "wnl = within normal limits", "abnl = abnormal"),
+        *("unremark = unremarkable", "cardiomeg = cardiomegaly", "cmeg = cardiomegaly"),
+        *("eff = effusion", "effs = effusions", "effus = effusion", "consol = consolidation"),
+        *("opac = opacity", "infilt = infiltrate", "atx = atelectasis", "atel = atelectasis"),
+        *("atelect = atelectasis", "fx = fracture", "fxs = fractures", "ptxs = pneumothoraces"),
+        *("hx = history", "evid = evidence", "mediast = mediastinum", "congest = congestion"),
+        *("nil = no", "w = with", "wo = without", "infx = infection", "infil = infiltrate"),
+        *("opacs = opacities", "vasc = vascular", "dz = disease"),
+        *("cardiopulm = cardiopulmonary", "abn = abnormal", "nod = nodule"),
+        *("hf = heart failure", "unrem = unremarkable", "wout = without"),
+        *("cxr = chest radiograph",),
+    )
+)
 _NO = (
     r"(?:no|none|nil|neg|negative|absent|nope|n|not (?:seen|present|identified|visualized|detected"
     r"|evident|demonstrated|visible|noted|found|apparent|appreciated)|none (?:seen|identified|noted"

@@ -17,6 +17,7 @@ from medst_jax.data.loader.sampled_rows import Rows, SampledRows
 from medst_jax.data.loader.text_reader import TextReader
 from medst_jax.data.loader.tokenized_texts import TokenizedTexts, concatenate_texts, pad_texts
 from medst_jax.data.mixture.mixture import Corpus
+from medst_jax.data.mixture.no_finding import without_marks
 from medst_jax.data.randomness import uniforms
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 
@@ -182,7 +183,7 @@ class BatchMaker:
         tokens, mask, sentence_index = pad_texts(texts, self.tokenizer, self.length)
         if name:
             return {f"{name}_tokens": tokens, f"{name}_mask": mask}
-        labels, known = corpus.policy.apply(texts.codes)
+        labels, known = corpus.policy.apply(without_marks(texts.codes))
         return {
             "tokens": tokens,
             "token_mask": mask,

@@ -149,7 +149,9 @@ class TextReader:
             if sentences:
                 whole = options.sentences == "all" or (self._section and options.sentences == "one")
                 choices = [sentences] if whole else [[k] for k in sentences]
-                texts = self._tokenize(report_texts(study.parsed, corpus.columns, choices))
+                texts = self._tokenize(
+                    report_texts(study.parsed, corpus.columns, choices, self._union)
+                )
                 if options.sentences != "shuffled":
                     return texts, None
                 return texts, np.array([study.parsed.spans[k][0] for k in sentences])

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from medst_jax.data.records.schema import BLANK, NEGATIVE, OUTSIDE, POSITIVE, UNCERTAIN
+from medst_jax.data.records.schema import (
+    BLANK,
+    CONTRADICTED,
+    NEGATIVE,
+    OUTSIDE,
+    POSITIVE,
+    UNCERTAIN,
+)
 
 
 def label_key(name: str) -> str:
@@ -55,9 +62,9 @@ def to_union(codes: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return np.where(columns < 0, np.int8(OUTSIDE), codes.take(columns, axis=-1, mode="clip"))
 
 
-# By code + 3: what a mention outweighs; and the codes in that order.
-_RANK = np.array([0, 1, 3, 2, 4], np.int8)
-_RANKED = np.array([OUTSIDE, BLANK, NEGATIVE, UNCERTAIN, POSITIVE], np.int8)
+# By code + 4: what a mention outweighs; and the codes in that order.
+_RANK = np.array([5, 0, 1, 3, 2, 4], np.int8)
+_RANKED = np.array([OUTSIDE, BLANK, NEGATIVE, UNCERTAIN, POSITIVE, CONTRADICTED], np.int8)
 
 
 def merge_codes(codes: np.ndarray) -> np.ndarray:
@@ -70,4 +77,4 @@ def merge_codes(codes: np.ndarray) -> np.ndarray:
 
 def merge_runs(codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """`merge_codes` of each run of sentences that begins at one of `starts` [B], int8 [B, C]."""
-    return _RANKED.take(np.maximum.reduceat(_RANK.take(codes + 3), starts, axis=0))
+    return _RANKED.take(np.maximum.reduceat(_RANK.take(codes + 4), starts, axis=0))

@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 
 from medst_jax.data.batch import TEXT_NONE, TEXT_PROMPT, TEXT_REPORT
-from medst_jax.data.mixture.data_options import DESCRIBING
 from medst_jax.data.mixture.labels import merge_codes, to_union
+from medst_jax.data.mixture.no_finding import mark_contradictions
 from medst_jax.data.mixture.prompts import OTHER, prompt
 from medst_jax.data.records.schema import BLANK, NEGATIVE, OUTSIDE, POSITIVE, UNCERTAIN
 from medst_jax.data.records.study import Study
+from medst_jax.text.headings import is_describing, is_silent, reading_of
 from medst_jax.text.prompts import Polarity, PromptBank
 
 Order = Literal["one", "all", "shuffled"]
@@ -21,21 +22,6 @@ _POLARITIES: dict[int, Polarity] = {
     NEGATIVE: "negative",
     UNCERTAIN: "uncertain",
 }
-
-# Sections that say why or how the image was made, or who was told; never a description of it.
-CONTEXT = (
-    "addendum",
-    "clinical history",
-    "clinical information",
-    "comparison",
-    "examination",
-    "history",
-    "indication",
-    "notification",
-    "reason for exam",
-    "study",
-    "technique",
-)
 
 
 @dataclass(frozen=True)
@@ -60,13 +46,14 @@ def report_sentences(study: Study) -> list[int]:
     """Numbers of the sentences that describe the image.
 
     Those of FINDINGS and IMPRESSION (or what stands for them); where a report has neither
-    section, those of all sections but the ones that give context. Sentences without a letter
-    are left out.
+    section, those of all sections but the ones that ask, compare, plan or inform, of the final
+    report rather than of a wet read or an addendum. Sentences without a letter are left out.
     """
-    names = [name.casefold().strip() for name in study.section_names]
-    usable = {i for i, name in enumerate(names) if name in DESCRIBING}
+    names = [name.strip() for name in study.section_names]
+    usable = {i for i, name in enumerate(names) if is_describing(name)}
     if not usable:
-        usable = {i for i, name in enumerate(names) if name not in CONTEXT}
+        usable = {i for i, name in enumerate(names) if not is_silent(name)}
+        usable = {i for i in usable if reading_of(names[i]) is None} or usable
     return [
         k
         for k, (section, _, _) in enumerate(study.spans)
@@ -101,7 +88,7 @@ def candidate_sentences(study: Study, sections: Sequence[str] = ()) -> list[int]
 
 
 def report_texts(
-    study: Study, columns: np.ndarray, texts: Sequence[list[int]]
+    study: Study, columns: np.ndarray, texts: Sequence[list[int]], union: Sequence[str] = ()
 ) -> list[SampledText]:
     """Sentences of a report as texts.
 
@@ -109,8 +96,14 @@ def report_texts(
       study: whose report.
       columns: of each class of the union in the data set's labels, -1 for none.
       texts: numbers of the sentences of each, in their order there; at least one.
+      union: its classes, among which "No Finding" is told of whole texts; none for a text of
+        one sentence.
     """
     codes = to_union(study.all_sentence_codes, columns)
+    used = sorted({k for chosen in texts for k in chosen})
+    codes[used] = mark_contradictions(
+        codes[used], union, [study.sentence_text(k) for k in used] if len(used) > 1 else ()
+    )
     return [SampledText(text_of(study, chosen), codes[chosen], TEXT_REPORT) for chosen in texts]
 
 

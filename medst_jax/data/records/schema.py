@@ -20,6 +20,7 @@ VERSION = "2.0.0"
 READABLE = (VERSION, "1.0.0")
 
 POSITIVE, NEGATIVE, UNCERTAIN, BLANK, OUTSIDE = 1, 0, -1, -2, -3
+CONTRADICTED = -4  # never stored: see `medst_jax.data.mixture.no_finding`
 VIEWS = ("PA", "AP", "LATERAL", "LL", "other")
 FRONTAL_VIEWS = ("PA", "AP")
 LATERAL_VIEWS = ("LATERAL", "LL")
