@@ -32,8 +32,8 @@ def mark_contradictions(
     column, findings = _columns(tuple(classes))
     if column is None or len(codes) < 2 or not (codes[:, column] == POSITIVE).any():
         return codes
-    named = np.isin(codes[:, findings], (POSITIVE, UNCERTAIN)).any(axis=1)
-    for k in np.flatnonzero(~named & (codes[:, column] != POSITIVE)):
+    named = np.asarray(np.isin(codes[:, findings], (POSITIVE, UNCERTAIN)).any(axis=1))
+    for k in np.flatnonzero(~named & (codes[:, column] != POSITIVE)).tolist():
         named[k] = label_sentence(sentences[k]).get(OTHER, 0) != 0
     marked = codes.copy()
     marked[named, column] = CONTRADICTED
