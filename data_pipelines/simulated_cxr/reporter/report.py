@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from medst_jax.data_pipelines.raw import RawSentence
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import OPACITIES
-from medst_jax.text.labeler import label_findings
+from medst_jax.text.headings import is_silent
+from medst_jax.text.labeler import label_findings, label_sentence
+from medst_jax.text.no_finding import NO_FINDING, OTHER, says_no_finding
 
 Labels = dict[str, int]
 
@@ -77,10 +79,19 @@ def assemble(drafts: Sequence[Draft], progression: Mapping[str, int]) -> Report:
         for number, (sentence, labels) in enumerate(draft.parts, start=1):
             text += ("\n" if listed else " ") if text else ""
             text += f"{number}. " if listed else ""
+            if not is_silent(draft.name):
+                labels = with_no_finding(sentence, labels)
             sentences.append(RawSentence(index, len(text), len(text) + len(sentence), labels))
             text += sentence
         sections.append((draft.name, text))
     return Report(tuple(sections), tuple(sentences), mine_labels(sections), dict(progression))
+
+
+def with_no_finding(sentence: str, labels: Labels) -> Labels:
+    """What a sentence says, with "No Finding" by the rule that real text is labelled by."""
+    codes = {name: code for name, code in labels.items() if name != NO_FINDING}
+    outside = {name: code for name, code in label_sentence(sentence).items() if name == OTHER}
+    return {NO_FINDING: 1, **codes} if says_no_finding({**codes, **outside}) else codes
 
 
 def mine_labels(sections: Iterable[tuple[str, str]]) -> dict[str, int]:

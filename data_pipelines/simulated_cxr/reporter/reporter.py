@@ -190,9 +190,10 @@ class Reporter:
     def _copy(self, body: Draft, previous: Report) -> None:
         """Carries a sentence forward unless this report has spoken about what it says."""
         sentences = [
-            (text, labels)
+            (text, named)
             for text, labels in previous.sentences_of("FINDINGS")
-            if labels and not any(body.mentions(name) for name in labels)
+            if (named := {name: code for name, code in labels.items() if name != "No Finding"})
+            and not any(body.mentions(name) for name in named)
         ]
         if sentences:
             body.say(*sentences[int(self.rng.integers(len(sentences)))])

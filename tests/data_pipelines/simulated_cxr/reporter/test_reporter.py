@@ -18,7 +18,7 @@ from medst_jax.data_pipelines.simulated_cxr.reporter.mention_tiers import (
     tiers,
 )
 from medst_jax.data_pipelines.simulated_cxr.reporter.phrases_extra import EXTRA_POSITIVE, named
-from medst_jax.data_pipelines.simulated_cxr.reporter.report import Report
+from medst_jax.data_pipelines.simulated_cxr.reporter.report import Report, with_no_finding
 from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import Reporter
 from medst_jax.data_pipelines.simulated_cxr.sites import PREVALENCE
 from medst_jax.text import label_sentence, split_sentences
@@ -164,11 +164,22 @@ def test_a_report_is_normal_or_names_a_finding(style):
     for course in courses(style):
         for report in course[3:]:
             named = {name for name, code in said(report).items() if code != 0}
-            normal = "No Finding" in named
+            # A statement that all is well says nothing but that.
+            normal = {"No Finding": 1} in [x for _, x in report.sentences_of("IMPRESSION")]
             topics = named - {"No Finding", "Support Devices", "Lung Opacity"}
             stable = dict(report.sections)["IMPRESSION"].lower().startswith(phrases_change.SAME)
             assert not (normal and topics)
             assert normal or topics or stable
+            mined = {name for name, code in report.mentions.items() if code != 0}
+            assert "No Finding" not in mined or mined <= {"No Finding", "Support Devices"}
+
+
+def test_a_sentence_says_no_finding_by_the_rule_of_real_text():
+    rule = with_no_finding("No pneumothorax.", {"Pneumothorax": 0})
+    assert rule == {"No Finding": 1, "Pneumothorax": 0}
+    assert with_no_finding("No acute process.", {"No Finding": 1}) == {"No Finding": 1}
+    assert with_no_finding("No edema, but scoliosis.", {"Edema": 0}) == {"Edema": 0}
+    assert with_no_finding("Small effusion.", {"Pleural Effusion": 1}) == {"Pleural Effusion": 1}
 
 
 def test_sites_phrase_the_same_state_differently():
