@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Precision, recall, F1 and speed of `label_findings` and of other labelers on tagged reports."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -62,14 +63,26 @@ def timed(
     return labels, len(texts) / (time.process_time() - began)
 
 
-def measure(reports: Sequence[TaggedReport], medspacy_python: str) -> dict[str, Any]:
-    """Scores, differences and speeds of all labelers on some reports."""
+def measure(
+    reports: Sequence[TaggedReport],
+    medspacy_python: str,
+    earlier: Mapping[str, Mapping[str, int]] | None = None,
+) -> dict[str, Any]:
+    """Scores, differences and speeds of all labelers on some reports.
+
+    Args:
+      reports: those judged.
+      medspacy_python: an interpreter that has it, "" for none.
+      earlier: labels of another version of the labeler by the number of the report.
+    """
     texts = [report.text for report in reports]
     runs = {
         "label_findings": timed(texts, label_findings),
         "negex": timed(texts, negex),
         "keyword": timed(texts, keyword),
     }
+    if earlier is not None:
+        runs["earlier"] = [earlier[str(report.number)] for report in reports], math.nan
     versions = {}
     if medspacy_python:
         labels, answer = medspacy(texts, medspacy_python)
@@ -90,6 +103,8 @@ def measure(reports: Sequence[TaggedReport], medspacy_python: str) -> dict[str, 
             for name, one_labeler in predicted.items()
             if name != "label_findings"
         },
-        "reports_per_second_core": {name: round(run[1]) for name, run in runs.items()},
+        "reports_per_second_core": {
+            name: round(run[1]) for name, run in runs.items() if not math.isnan(run[1])
+        },
         "findings": tables,
     }

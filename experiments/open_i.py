@@ -18,6 +18,7 @@ ARCHIVE = f"data/iu_reports_text/{reports.ARCHIVE}"
 class TaggedReport(NamedTuple):
     """`sections` (name, text) in order; `tags` MeSH; `held_out` by a hash of the id."""
 
+    number: int
     sections: tuple[tuple[str, str], ...]
     tags: tuple[str, ...]
     held_out: bool
@@ -26,6 +27,11 @@ class TaggedReport(NamedTuple):
     def text(self) -> str:
         """The report as one text with headers."""
         return "\n".join(f"{name}: {text}" for name, text in self.sections)
+
+    @property
+    def tagged(self) -> bool:
+        """Whether anybody tagged it."""
+        return bool(self.tags) and not set(self.tags) & set(mesh.UNTAGGED)
 
     @property
     def findings(self) -> frozenset[str]:
@@ -38,4 +44,5 @@ def read_reports(shared: Path) -> Iterator[TaggedReport]:
     for report in reports.read_reports((shared / ARCHIVE).parent)[0]:
         if {"FINDINGS", "IMPRESSION"} & {name for name, _ in report.sections}:
             digest = hashlib.sha256(f"CXR{report.number}".encode()).digest()
-            yield TaggedReport(report.sections, report.tags, held_out=digest[0] % 2 == 1)
+            held_out = digest[0] % 2 == 1
+            yield TaggedReport(report.number, report.sections, report.tags, held_out)

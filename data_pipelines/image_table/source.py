@@ -19,7 +19,7 @@ from medst_jax.data_pipelines.image_table.label_lists import (
     check_vocabulary,
     decide_unlisted,
 )
-from medst_jax.data_pipelines.image_table.mined import LABELERS, with_mined
+from medst_jax.data_pipelines.image_table.mined import LABELERS, report_counts, with_mined
 from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.image_table.split_names import known_splits
 from medst_jax.data_pipelines.listing.about import About
@@ -68,11 +68,13 @@ class ImageTable(ListedSource):
             dataclasses.replace(item, labels=unlisted.complete(dict(item.labels), labels))
             for item in items
         ]
+        card: dict[str, Any] = {"licence": "; ".join(rows.licences)}
         if self.labels_from_reports:
             labeler = LABELERS[self.labels_from_reports]
             labels = tuple(dict.fromkeys((*labeler.classes, *labels)))
+            card |= report_counts(items)
             items = with_mined(items, labeler)
-        return Listing(items, rows.rejects, labels, {"licence": "; ".join(rows.licences)})
+        return Listing(items, rows.rejects, labels, card)
 
     def notes(self) -> list[str]:
         rows, unlisted = self._read

@@ -69,7 +69,7 @@ class Lexicon:
 
     def find(self, words: Sequence[str]) -> list[Match]:
         """Returns the matches in order, none overlapping; at each word the longest wins."""
-        found = []
+        matches = []
         position, count = 0, len(words)
         while position < count:
             nodes = self._openings(words[position])
@@ -77,9 +77,9 @@ class Lexicon:
             if match is None:
                 position += 1
             else:
-                found.append(match)
+                matches.append(match)
                 position = match.end
-        return found
+        return matches
 
     def _longest(self, words: Sequence[str], start: int, nodes: Sequence[_Node]) -> Match | None:
         meaning, last = None, start

@@ -118,7 +118,7 @@ def _class_prompts(
 
 def _combinations(attributes: Iterable[Sequence[str]], limit: int) -> tuple[str, ...]:
     """One word of each list, blank ones left out; at most `limit`, drawn, where it is not 0."""
-    made = [" ".join(filter(None, words)) for words in itertools.product(*attributes)]
-    if limit and len(made) > limit:
-        made = random.Random(0).sample(made, limit)
-    return tuple(made)
+    phrases = [" ".join(filter(None, words)) for words in itertools.product(*attributes)]
+    if limit and len(phrases) > limit:
+        phrases = random.Random(0).sample(phrases, limit)
+    return tuple(phrases)

@@ -63,7 +63,7 @@ def test_scores_and_their_differences():
 
 def test_all_labelers_on_tagged_reports(tmp_path):
     python = interpreter(tmp_path, f"cat > /dev/null; echo '{ANSWER}'")
-    report = TaggedReport((("FINDINGS", "No effusion. Small pneumothorax."),), (), False)
+    report = TaggedReport(1, (("FINDINGS", "No effusion. Small pneumothorax."),), (), False)
     result = measure([report], python)
     assert result["reports"] == 1 and result["versions"] == {"medspacy": "9"}
     assert list(result["macro_f1"]) == ["label_findings", "negex", "keyword", "medspacy"]
