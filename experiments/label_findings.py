@@ -10,8 +10,9 @@ figures compare labelers and are no accuracy. The others use the same phrase lis
 all reports; a later version is set beside them by `--earlier_labels`. medspaCy needs an interpreter of its own: `python -m venv V`,
 `V/bin/pip install medspacy`, `--medspacy_python=V/bin/python`. Intervals of the difference in
 macro F1 are 95% bootstraps over reports. The lists have no words for organs and their size, which
-`label_findings` reads: most of its lead over ConText is in the heart and the mediastinum (held-out
-half: 0.810 and 0.758; without those two 0.802 and 0.796).
+`label_findings` reads: most of the lead of the version before over ConText was in the heart and the
+mediastinum (held-out half, an earlier map of the tags: 0.810 and 0.758; without those two 0.802 and
+0.796).
 """
 
 import json
