@@ -39,14 +39,14 @@ def main(argv: list[str]) -> None:
     from medst_jax.export.errors import ExportError
     from medst_jax.models.weights.weights_file import PretrainedError
     from medst_jax.train.checkpoint import CheckpointError, load_system
-    from medst_jax.train.workdir import SUMMARY, WorkdirError, read_json
+    from medst_jax.train.workdir import SUMMARY_FILE, WorkdirError, read_json
 
     beside = epath.Path(_CHECKPOINT.value) / "metrics.json"
     metrics = _METRICS.value or (beside if beside.exists() else None)
     try:
         rows = read_rows(metrics) if metrics else []
         loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
-        summary = epath.Path(_CHECKPOINT.value) / SUMMARY
+        summary = epath.Path(_CHECKPOINT.value) / SUMMARY_FILE
         folder = export_checkpoint(
             loaded,
             _FORMAT.value,

@@ -7,7 +7,7 @@ import math
 import pathlib
 from typing import Any
 
-from medst_jax.parallel.parameter_table import sharding_table
+from medst_jax.parallel.state_sharding import sharding_table
 from medst_jax.plan.cycles import breakdown
 from medst_jax.plan.encoders import plan_encoders
 from medst_jax.plan.fit import largest_fit

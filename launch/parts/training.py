@@ -7,7 +7,7 @@ from medst_jax import systems
 from medst_jax.data.loader.input import load_tokenizer, make_input
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.options import parse
-from medst_jax.parallel.processes import all_well
+from medst_jax.parallel.processes import check_all_processes
 from medst_jax.train.loop import Evaluators
 from medst_jax.train.options import TrainOptions
 from medst_jax.train.run import USER_ERRORS, RunInput, check_sections, run
@@ -22,7 +22,7 @@ def train(config: dict[str, Any], workdir: str) -> bool:
     except USER_ERRORS as raised:
         error = raised
     # Data missing on one machine ends the run on all, before the others wait for it.
-    all_well(error)
+    check_all_processes(error)
     try:
         return run(workdir, config, system, source, evaluators).preempted
     finally:

@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from medst_jax.parallel.mesh import check_batch_size as check_batch_size
     from medst_jax.parallel.mesh import check_sequences as check_sequences
     from medst_jax.parallel.mesh import make_mesh as make_mesh
-    from medst_jax.parallel.parameter_table import sharding_table as sharding_table
-    from medst_jax.parallel.processes import all_well as all_well
+    from medst_jax.parallel.processes import barrier as barrier
+    from medst_jax.parallel.processes import check_all_processes as check_all_processes
     from medst_jax.parallel.processes import join_processes as join_processes
     from medst_jax.parallel.processes import local_rows as local_rows
     from medst_jax.parallel.processes import local_shards as local_shards
-    from medst_jax.parallel.processes import wait_for_all as wait_for_all
     from medst_jax.parallel.rules import RULES as RULES
     from medst_jax.parallel.rules import Rules as Rules
     from medst_jax.parallel.rules import constrain as constrain
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from medst_jax.parallel.sharding import put_batch as put_batch
     from medst_jax.parallel.sharding import replicated as replicated
     from medst_jax.parallel.sharding import variables_by_path as variables_by_path
+    from medst_jax.parallel.state_sharding import sharding_table as sharding_table
     from medst_jax.parallel.state_sharding import state_shardings as state_shardings
 
 __getattr__, __dir__, __all__ = names_on_demand(
@@ -42,9 +42,10 @@ __getattr__, __dir__, __all__ = names_on_demand(
         "MeshError": "mesh",
         "RULES": "rules",
         "Rules": "rules",
-        "all_well": "processes",
+        "barrier": "processes",
         "batch_sharding": "sharding",
         "batch_shards": "mesh",
+        "check_all_processes": "processes",
         "check_batch_size": "mesh",
         "check_sequences": "mesh",
         "constrain": "rules",
@@ -56,10 +57,9 @@ __getattr__, __dir__, __all__ = names_on_demand(
         "param_shardings": "sharding",
         "put_batch": "sharding",
         "replicated": "sharding",
-        "sharding_table": "parameter_table",
+        "sharding_table": "state_sharding",
         "state_shardings": "state_sharding",
         "use_rules": "rules",
         "variables_by_path": "sharding",
-        "wait_for_all": "processes",
     },
 )

@@ -102,7 +102,7 @@ def local_rows(batch_size: int, mesh: Mesh) -> np.ndarray:
     return (local_shards(mesh)[:, None] * size + np.arange(size)).reshape(-1)
 
 
-def wait_for_all(name: str, seconds: int = 1800) -> None:
+def barrier(name: str, seconds: int = 1800) -> None:
     """Return when every process of the run has come here.
 
     Processes start collectives together only as long as none is far behind (compiling, opening
@@ -114,15 +114,15 @@ def wait_for_all(name: str, seconds: int = 1800) -> None:
         multihost.get_barrier_sync_fn()(key=f"{name} {next(_BARRIERS)}", timeout_ms=seconds * 1000)
 
 
-def all_well(error: Exception | None) -> None:
-    """Let every process of the run stop where one cannot start; collective.
+def check_all_processes(error: Exception | None) -> None:
+    """Stop every process of the run where one of them cannot start; collective.
 
     Raises:
       the error itself where it happened, and a MeshError on the processes that were well.
     """
     failed = [error is not None]
     if jax.process_count() > 1:
-        wait_for_all("start")
+        barrier("start")
         failed = multihost_utils.process_allgather(np.array(failed)).reshape(-1).tolist()
     if error is not None:
         raise error

@@ -71,25 +71,29 @@ def put_batch(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Arra
     Raises:
       MeshError: names an array whose global leading dimension the mesh does not divide.
     """
-    sharding, held = batch_sharding(mesh), local_shards(mesh)
+    sharding, on_this_process = batch_sharding(mesh), local_shards(mesh)
     arrays = {}
     for key, local in batch.items():
-        if local.shape[0] % len(held):
+        if local.shape[0] % len(on_this_process):
             raise MeshError(
                 f"batch[{key!r}] has {local.shape[0]} rows on this process, not divisible by the "
-                f"{len(held)} batch shards of the mesh on it"
+                f"{len(on_this_process)} batch shards of the mesh on it"
             )
-        arrays[key] = _put(local, sharding, held, batch_shards(mesh))
+        arrays[key] = _put(local, sharding, on_this_process, batch_shards(mesh))
     return arrays
 
 
-def _put(local: np.ndarray, sharding: NamedSharding, held: np.ndarray, shards: int) -> jax.Array:
-    size = local.shape[0] // len(held)
+def _put(
+    local: np.ndarray, sharding: NamedSharding, on_this_process: np.ndarray, shards: int
+) -> jax.Array:
+    size = local.shape[0] // len(on_this_process)
     shape = (size * shards, *local.shape[1:])
     places: dict[jax.Device, int] = {}
     for device, index in sharding.addressable_devices_indices_map(shape).items():
         start = index[0].start if index else None
-        places[device] = int(np.searchsorted(held, (start or 0) // max(size, 1)))
+        shard = (start or 0) // max(size, 1)
+        # The rows of this process lie without gaps in `local`, whatever shards they are.
+        places[device] = int(np.searchsorted(on_this_process, shard))
     parts = [local[place * size : (place + 1) * size] for place in places.values()]
     # One call that says where each part goes: the loop forbids transfers that nobody asked for.
     on_devices = jax.device_put(parts, list(places))

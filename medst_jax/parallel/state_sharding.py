@@ -40,16 +40,39 @@ def state_shardings(params: nnx.State, mesh: Mesh, rules: str | Rules) -> dict[s
     Raises:
       MeshError: see `param_shardings`.
     """
-    used = param_shardings(params, mesh, rules)
-    kept = {}
+    computed = param_shardings(params, mesh, rules)
+    stored = {}
     for path, variable in variables_by_path(params).items():
         axes, shape = variable.get_metadata()["axes"], variable.get_value().shape
-        kept[path] = NamedSharding(mesh, state_spec(axes, shape, used[path].spec, mesh.shape))
-    return kept
+        stored[path] = NamedSharding(mesh, state_spec(axes, shape, computed[path].spec, mesh.shape))
+    return stored
+
+
+def sharding_table(params: nnx.State, mesh: Mesh, rules: str | Rules) -> str:
+    """One line per parameter: path, shape, logical axes, partition of each dimension.
+
+    A second partition, where there is one, says how the parameter is stored between steps.
+    """
+    computed, stored = param_shardings(params, mesh, rules), state_shardings(params, mesh, rules)
+    rows = [
+        (
+            path,
+            str(tuple(variable.get_value().shape)),
+            str(variable.get_metadata()["axes"]),
+            str(computed[path].spec),
+            f"kept as {stored[path].spec}" if stored[path] != computed[path] else "",
+        )
+        for path, variable in variables_by_path(params).items()
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
 
 
 def state_spec(
-    names: Sequence[str | None], shape: Sequence[int], used: P, sizes: Mapping[str, int]
+    names: Sequence[str | None], shape: Sequence[int], computed: P, sizes: Mapping[str, int]
 ) -> P:
     """Cut one dimension of a parameter over the batch axes that its partition leaves free.
 
@@ -59,27 +82,27 @@ def state_spec(
     Args:
       names: one logical name per dimension, None for a dimension that is never cut.
       shape: the parameter's shape.
-      used: its partition while the model computes.
+      computed: its partition while the model computes.
       sizes: size of each mesh axis.
     """
-    entries = [(e,) if isinstance(e, str) else tuple(e or ()) for e in used]
+    entries = [(e,) if isinstance(e, str) else tuple(e or ()) for e in computed]
     taken = {axis for entry in entries for axis in entry}
     free = tuple(axis for axis in BATCH_AXES if axis not in taken and sizes[axis] > 1)
     if not free or math.prod(shape) < SMALLEST:
-        return used
+        return computed
     cuts = []
     for dimension, name in enumerate(names):
         axes = [e + free if d == dimension else e for d, e in enumerate(entries)]
         shards = [math.prod(sizes[axis] for axis in entry) for entry in axes]
         if name not in _WHOLE and shape[dimension] % shards[dimension] == 0:
             part = [size // n for size, n in zip(shape, shards, strict=True)]
-            cuts.append((_stored(part), dimension, axes))
+            cuts.append((_padded_size(part), dimension, axes))
     if not cuts:
-        return used
+        return computed
     return P(*(entry[0] if len(entry) == 1 else entry or None for entry in min(cuts)[2]))
 
 
-def _stored(part: Sequence[int]) -> int:
+def _padded_size(part: Sequence[int]) -> int:
     """Numbers that a chip stores for an array of that shape, padding included."""
     tile = (1,) * (len(part) - 2) + _TILE[-len(part) :]
     return math.prod(-(-size // t) * t for size, t in zip(part, tile, strict=True))

@@ -100,5 +100,5 @@ class Convirt(TwoTowers):
 def highest(states: jax.Array, mask: jax.Array) -> jax.Array:
     """The maximum [B, D] over the valid tokens of states [B, L, D]; zeros where there is none."""
     lowest = jnp.finfo(states.dtype).min
-    found = jnp.max(jnp.where(mask[..., None], states, lowest), axis=1)
-    return jnp.where(jnp.any(mask, axis=1, keepdims=True), found, 0.0)
+    maximum = jnp.max(jnp.where(mask[..., None], states, lowest), axis=1)
+    return jnp.where(jnp.any(mask, axis=1, keepdims=True), maximum, 0.0)

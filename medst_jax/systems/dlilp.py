@@ -18,8 +18,7 @@ from medst_jax.data.batch import TEXT_REPORT
 from medst_jax.losses.bce import masked_bce_loss
 from medst_jax.options import OptionError
 from medst_jax.systems.clip import Clip
-from medst_jax.systems.parts.label_head import LabelHead
-from medst_jax.systems.parts.label_metrics import label_metrics
+from medst_jax.systems.parts.label_head import LabelHead, label_metrics
 from medst_jax.systems.parts.options import ContrastiveOptions
 from medst_jax.systems.parts.pairs import negative_pairs
 from medst_jax.systems.parts.towers import image_features

@@ -21,8 +21,7 @@ from medst_jax.losses.severity import LEVELS, ordinal_severity_loss
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.systems.image_only import known_severity
 from medst_jax.systems.parts.options import ImageOptions
-from medst_jax.systems.parts.severity_head import QUESTIONS
-from medst_jax.systems.parts.severity_metrics import severity_metrics
+from medst_jax.systems.parts.severity_head import QUESTIONS, severity_metrics
 from medst_jax.systems.parts.towers import autoencoder
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.registry import register

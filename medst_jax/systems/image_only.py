@@ -16,8 +16,7 @@ from flax import nnx
 from medst_jax.data.batch import example_keys
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.systems.parts.options import ImageOptions
-from medst_jax.systems.parts.severity_head import HEADS, QUESTIONS, HeadName
-from medst_jax.systems.parts.severity_metrics import severity_metrics
+from medst_jax.systems.parts.severity_head import HEADS, QUESTIONS, HeadName, severity_metrics
 from medst_jax.systems.parts.towers import image_encoder, image_features
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.registry import register

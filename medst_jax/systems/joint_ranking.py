@@ -10,6 +10,7 @@ never holds; here clipping is the optimizer's.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import jax
@@ -22,11 +23,9 @@ from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.models.heads.pooler import Pooler
 from medst_jax.models.layers.dropout import dropout
 from medst_jax.systems.image_only import known_severity
-from medst_jax.systems.parts.joint_space import to_width
 from medst_jax.systems.parts.options import ImageTextOptions
 from medst_jax.systems.parts.pairs import paired
-from medst_jax.systems.parts.severity_head import HEADS, QUESTIONS, HeadName
-from medst_jax.systems.parts.severity_metrics import severity_metrics
+from medst_jax.systems.parts.severity_head import HEADS, QUESTIONS, HeadName, severity_metrics
 from medst_jax.systems.parts.towers import image_features
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import TwoTowers
@@ -70,8 +69,8 @@ class JointRanking(TwoTowers):
         super().__init__(options, rngs)
         self.labels = QUESTIONS
         self.pooler = Pooler(self.text_encoder.features, rngs=rngs)
-        self.image_joint = to_width(self.image_encoder.features, options.joint, rngs)
-        self.text_joint = to_width(self.text_encoder.features, options.joint, rngs)
+        self.image_joint = _to_width(self.image_encoder.features, options.joint, rngs)
+        self.text_joint = _to_width(self.text_encoder.features, options.joint, rngs)
         self.image_severity = HEADS[options.head](options.joint, rngs=rngs)
         self.text_severity = HEADS[options.head](options.joint, rngs=rngs)
         self.similarity = options.similarity
@@ -133,3 +132,24 @@ class JointRanking(TwoTowers):
     def class_logits(self, images: jax.Array) -> jax.Array:
         features, _ = image_features(self.image_encoder, self.preprocess(images), train=False)
         return self.image_severity.cumulative(self.image_severity(self.image_joint(features)))
+
+
+class _Identity(nnx.Module):
+    """Features that already have the joint space's width."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[..., E] -> float32 [..., E]."""
+        return x.astype(jnp.float32)
+
+
+def _to_width(features: int, joint: int, rngs: nnx.Rngs) -> Callable[[jax.Array], jax.Array]:
+    """The identity where the widths agree (as in the papers), else a linear map."""
+    if features == joint:
+        return _Identity()
+    return nnx.Linear(
+        features,
+        joint,
+        kernel_metadata={"axes": ("embed", "joint")},
+        bias_metadata={"axes": ("joint",)},
+        rngs=rngs,
+    )

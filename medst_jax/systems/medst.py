@@ -30,7 +30,6 @@ from medst_jax.models.layers.word_pieces import aggregate_words
 from medst_jax.systems.parts.aligned_tokens import aligned_tokens
 from medst_jax.systems.parts.options import ContrastiveOptions, check_image, check_no_flip
 from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
-from medst_jax.systems.parts.sequences import gather_sequences, study_mask
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
 from medst_jax.systems.registry import register
@@ -158,11 +157,11 @@ class Medst(ContrastiveTowers):
         }
 
     def _local(
-        self, encoded: dict[str, jax.Array], batch: Batch, paired: jax.Array
+        self, encoded: dict[str, jax.Array], batch: Batch, pairs: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """Word and patch terms of the modality-weighted local alignment."""
-        word_mask = encoded["word_mask"] & paired[:, None]
-        views = jnp.stack([batch["has_frontal"], batch["has_lateral"]], axis=1) & paired[:, None]
+        word_mask = encoded["word_mask"] & pairs[:, None]
+        views = jnp.stack([batch["has_frontal"], batch["has_lateral"]], axis=1) & pairs[:, None]
         patch_mask = jnp.repeat(views, encoded["patches"].shape[1] // 2, axis=1)
         words, patches = aligned_tokens(
             self.word_head, self.patch_head, encoded, word_mask, patch_mask
@@ -206,3 +205,16 @@ class Medst(ContrastiveTowers):
         features = states[:, 0].astype(jnp.float32)
         local = unit_norm(self.word_head(states))
         return Embedding(unit_norm(self.text_head(features)), local, features)
+
+
+def gather_sequences(values: jax.Array, sequence_rows: jax.Array) -> jax.Array:
+    """Rows [B, ...] as sequences [N, T, ...]; absent places are zero."""
+    present = sequence_rows >= 0
+    gathered = values[jnp.maximum(sequence_rows, 0)]
+    return jnp.where(present.reshape(*present.shape, *[1] * (values.ndim - 1)), gathered, 0)
+
+
+def study_mask(batch: Batch, usable: jax.Array) -> jax.Array:
+    """Bool [N, T]: places that hold a study which `usable` [B] lets take part."""
+    rows = batch["sequence_rows"]
+    return (rows >= 0) & usable[jnp.maximum(rows, 0)]

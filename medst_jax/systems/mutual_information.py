@@ -84,8 +84,8 @@ class DonskerVaradhan(nnx.Module):
         detached = jax.lax.stop_gradient(scores)
         count = jnp.maximum(jnp.sum(allowed), 1)
         batch = jax.nn.logsumexp(detached, where=allowed | ~some) - jnp.log(count)
-        kept = jnp.log1p(-self.weight) if self.weight < 1 else -jnp.inf
-        mixed = jnp.logaddexp(self.log_mean[...] + kept, batch + jnp.log(self.weight))
+        log_decay = jnp.log1p(-self.weight) if self.weight < 1 else -jnp.inf
+        mixed = jnp.logaddexp(self.log_mean[...] + log_decay, batch + jnp.log(self.weight))
         log_mean = jnp.where(self.started[...], mixed, batch)
         log_mean = jnp.where(some, log_mean, self.log_mean[...])
         self.log_mean.set_value(log_mean)

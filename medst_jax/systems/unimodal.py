@@ -14,8 +14,7 @@ from flax import nnx
 from medst_jax.data.batch import example_keys
 from medst_jax.losses.bce import masked_bce_loss
 from medst_jax.options import OptionError
-from medst_jax.systems.parts.label_head import LabelHead
-from medst_jax.systems.parts.label_metrics import label_metrics
+from medst_jax.systems.parts.label_head import LabelHead, label_metrics
 from medst_jax.systems.parts.options import ImageOptions
 from medst_jax.systems.parts.towers import image_encoder, image_features
 from medst_jax.systems.parts.training_images import purpose_keys, training_images

@@ -17,8 +17,15 @@ from medst_jax import systems
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.data.tokenize.tokenizer_files import load_tokenizer_file
 from medst_jax.systems.system import System
-from medst_jax.train import workdir as records
 from medst_jax.train.state import TrainState, abstract_system, arrays, skeleton
+from medst_jax.train.workdir import (
+    CONFIG_FILE,
+    INPUT_FILE,
+    SYSTEM_FILE,
+    TOKENIZER_FILE,
+    read_json,
+    workdir_path,
+)
 
 FOLDER = "checkpoints"
 # Written last into every checkpoint.
@@ -42,7 +49,7 @@ class Checkpoints:
     def __init__(
         self, workdir: epath.PathLike, *, keep: int, keep_best: int = 0, best_metric: str = ""
     ):
-        self.directory = records.workdir_path(workdir) / FOLDER
+        self.directory = workdir_path(workdir) / FOLDER
         policies = ocp.training.preservation_policies
         preserve: list[Any] = [policies.LatestN(keep)]
         if keep_best:
@@ -60,7 +67,7 @@ class Checkpoints:
             cleanup_tmp_directories=True,
         )
         self._pending: tuple[int, Any] | None = None
-        self._told = False
+        self._reported = False
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -125,23 +132,23 @@ class Checkpoints:
         """Release the writer's threads.
 
         Raises:
-          CheckpointError: a write failed of which nobody has been told yet.
+          CheckpointError: a write failed that has not been reported yet.
         """
         try:
             self._checkpointer.close()
         except Exception as error:
-            # The writer reports a failed write once more: what was told about it says more.
-            if not self._told:
+            # The writer raises a failed write a second time, with a message that says less.
+            if not self._reported:
                 step = -1 if self._pending is None else self._pending[0]
                 raise self._failure(step, error) from error
 
     def _failure(self, step: int, error: Exception) -> CheckpointError:
-        self._told = True
+        self._reported = True
         complete = complete_steps(self.directory)
-        kept = f"checkpoints {list(complete)} are intact" if complete else "there is no older one"
+        intact = f"checkpoints {list(complete)} are intact" if complete else "there is no older one"
         cause = str(error).strip().splitlines()[0][:300] if str(error).strip() else repr(error)
         return CheckpointError(
-            f"checkpoint {step} could not be written to {self.directory}: {cause}; {kept}. "
+            f"checkpoint {step} could not be written to {self.directory}: {cause}; {intact}. "
             "Free space or fix the folder, then run the same command again"
         )
 
@@ -182,8 +189,8 @@ def load_system(
         it does not fit the recorded system.
       WorkdirError: a record is missing.
     """
-    folder = records.workdir_path(workdir)
-    described = records.read_json(folder / records.SYSTEM)
+    folder = workdir_path(workdir)
+    described = read_json(folder / SYSTEM_FILE)
     available = complete_steps(folder / FOLDER)
     if not available or (step is not None and step not in available):
         wanted = "any checkpoint" if step is None else f"checkpoint {step}"
@@ -203,12 +210,12 @@ def load_system(
     )
     loaded = _load(source, target)
     values = loaded["ema"] if ema else loaded["model"]["params"]
-    tokenizer = folder / records.TOKENIZER
+    tokenizer = folder / TOKENIZER_FILE
     return LoadedSystem(
         system=skeleton(template).system(values, loaded["model"]["model_state"]),
         tokenizer=load_tokenizer_file(tokenizer) if tokenizer.exists() else None,
-        config=records.read_json(folder / records.CONFIG),
-        stamp=records.read_json(folder / records.INPUT),
+        config=read_json(folder / CONFIG_FILE),
+        stamp=read_json(folder / INPUT_FILE),
         step=chosen,
         name=described["name"],
     )

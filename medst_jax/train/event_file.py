@@ -16,7 +16,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from medst_jax.train.workdir import append
+from medst_jax.train.workdir import append_to_file
 
 _FORMAT = "brain.Event:2"  # first record of every event file
 
@@ -43,4 +43,4 @@ class EventFile:
     def _append(self, event: Event) -> None:
         record = io.BytesIO()
         RecordWriter(record).write(event.SerializeToString())
-        append(self._path, record.getvalue())
+        append_to_file(self._path, record.getvalue())

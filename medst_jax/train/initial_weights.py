@@ -101,10 +101,10 @@ def _source(encoder: nnx.Module, layout: str) -> nnx.Module:
 
 def _check_tokenizer(path: str, tokenizer: TextTokenizer | None) -> None:
     file = weights_file.find(path)
-    found = find_tokenizer(file.parent, weights_file.settings(file))
-    if found is None:
+    encoder_tokenizer = find_tokenizer(file.parent, weights_file.settings(file))
+    if encoder_tokenizer is None:
         return
-    if tokenizer is None or tokenizer.fingerprint != found.fingerprint:
+    if tokenizer is None or tokenizer.fingerprint != encoder_tokenizer.fingerprint:
         folder = epath.Path(path)
         folder = folder if folder.is_dir() else folder.parent
         raise OptionError(

@@ -19,13 +19,13 @@ from tqdm import tqdm
 
 from medst_jax.parallel.sharding import put_batch
 from medst_jax.systems.system import System
-from medst_jax.train import workdir as records
 from medst_jax.train.checkpoint import Checkpoints
 from medst_jax.train.options import TrainOptions
 from medst_jax.train.runtime import Preemption, Profiler, Watchdog
 from medst_jax.train.scalars import Means, ScalarLog
 from medst_jax.train.state import Skeleton, TrainState
 from medst_jax.train.step import TrainStep
+from medst_jax.train.workdir import write_json
 
 Evaluators = Mapping[str, tuple[int, Callable[[System], Mapping[str, float]]]]
 
@@ -202,7 +202,7 @@ class Trainer:
         ]
         dump = self._workdir / f"nonfinite-{step}.json"
         if jax.process_index() == 0:
-            records.write_json(
+            write_json(
                 dump,
                 {"step": step, "not_finite": broken, "positions": {"first": first, "last": last}},
             )

@@ -34,7 +34,7 @@ def check_micro_batches(batch_size: int, shards: int, count: int) -> None:
         )
 
 
-def whole(
+def gradients_in_one_pass(
     parts: Skeleton, params: Arrays, model_state: Arrays, batch: Mapping[str, Any], key: jax.Array
 ) -> Result:
     """Loss, metrics, new model state and gradients of a batch at once."""
@@ -48,7 +48,7 @@ def whole(
     return loss, metrics, new_state, gradients
 
 
-def in_two_passes(
+def gradients_in_two_passes(
     parts: Skeleton,
     params: Arrays,
     model_state: Arrays,
@@ -56,7 +56,7 @@ def in_two_passes(
     key: jax.Array,
     count: int,
 ) -> Result:
-    """As `whole`, from `count` micro-batches.
+    """As `gradients_in_one_pass`, from `count` micro-batches.
 
     Raises:
       OptionError: the system's `encode` changes the model state, as a training batch norm does:

@@ -44,10 +44,10 @@ def factors(params: nnx.State, pairs: Sequence[tuple[str, float]]) -> Mapping[st
     Raises:
       OptionError: a pattern that is no regular expression or fits no parameter.
     """
-    found = dict.fromkeys(variables_by_path(params), 1.0)
+    by_path = dict.fromkeys(variables_by_path(params), 1.0)
     for pattern, factor in reversed(pairs):
         try:
-            fitting = [path for path in found if re.search(pattern, path)]
+            fitting = [path for path in by_path if re.search(pattern, path)]
         except re.error as error:
             raise OptionError(
                 f"config.optimizer.learning_rates: {pattern!r} is no regular expression ({error})"
@@ -55,10 +55,10 @@ def factors(params: nnx.State, pairs: Sequence[tuple[str, float]]) -> Mapping[st
         if not fitting:
             raise OptionError(
                 f"config.optimizer.learning_rates: {pattern!r} fits no parameter; paths begin "
-                f"with {', '.join(sorted({path.split('/')[0] for path in found}))}"
+                f"with {', '.join(sorted({path.split('/')[0] for path in by_path}))}"
             )
-        found |= dict.fromkeys(fitting, factor)
-    return found
+        by_path |= dict.fromkeys(fitting, factor)
+    return by_path
 
 
 def make_optimizer(

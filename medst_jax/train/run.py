@@ -17,9 +17,8 @@ from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.models.weights.weights_file import PretrainedError
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel.mesh import MeshError
-from medst_jax.parallel.parameter_table import sharding_table
-from medst_jax.parallel.processes import local_rows, wait_for_all
-from medst_jax.train import workdir as records
+from medst_jax.parallel.processes import barrier, local_rows
+from medst_jax.parallel.state_sharding import sharding_table
 from medst_jax.train.assembly import assemble
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
 from medst_jax.train.initial_weights import load_initial
@@ -29,6 +28,7 @@ from medst_jax.train.runtime import compiling
 from medst_jax.train.state import init_state, skeleton, split
 from medst_jax.train.step import TrainStep
 from medst_jax.train.summary import write_summary
+from medst_jax.train.workdir import TOKENIZER_FILE, WorkdirError, workdir_path, write_records
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ USER_ERRORS = (
     OptionError,
     OSError,
     PretrainedError,
-    records.WorkdirError,
+    WorkdirError,
     SecretError,
 )
 _SECTIONS = ("seed", "system", "data", "init", "train", "optimizer", "mesh", "rules", "evaluate")
@@ -85,7 +85,7 @@ def run(
     """Train, or resume what `workdir` holds, and write its summary.
 
     Args:
-      workdir: the run's folder, made when missing.
+      workdir: the run's folder, created when missing.
       config: the full configuration; `seed`, `init`, `train`, `optimizer`, `mesh` and `rules`
         are read.
       system: {"name", "options"} for `systems.build`, every option a plain JSON value.
@@ -96,22 +96,22 @@ def run(
       ValueError: an option, the mesh, or a workdir of another configuration or other data.
       NonFiniteError, CheckpointError: see `Trainer.run`.
     """
-    folder = records.workdir_path(workdir)
+    folder = workdir_path(workdir)
     initial = parse(InitOptions, config.get("init", {}), "config.init")
-    made = assemble(config, system)
-    options, step, mesh = made.options, made.step, made.step.mesh
+    assembly = assemble(config, system)
+    options, step, mesh = assembly.options, assembly.step, assembly.step.mesh
     if options.best_metric and options.best_metric.split("/")[0] not in (evaluators or {}):
         raise OptionError(
             f"config.train.best_metric is {options.best_metric!r}; it must be "
             f"<evaluator>/<metric> of config.evaluate, which has {sorted(evaluators or {})}"
         )
-    _LOG.debug("shardings\n%s", sharding_table(split(made.template)[1], mesh, made.rules))
+    _LOG.debug("shardings\n%s", sharding_table(split(assembly.template)[1], mesh, assembly.rules))
 
     folder.mkdir(parents=True, exist_ok=True)
     resuming = bool(complete_steps(folder / FOLDER))
-    records.record(folder, config=config, system=system, stamp=source.stamp, resuming=resuming)
+    write_records(folder, config=config, system=system, stamp=source.stamp, resuming=resuming)
     if source.tokenizer is not None and jax.process_index() == 0:
-        source.tokenizer.save(folder / records.TOKENIZER)
+        source.tokenizer.save(folder / TOKENIZER_FILE)
     checkpoints = Checkpoints(
         folder, keep=options.keep, keep_best=options.keep_best, best_metric=options.best_metric
     )
@@ -120,8 +120,10 @@ def run(
             state = checkpoints.restore(step.abstract)
         else:
             with compiling():
-                state = init_state(made.build, made.optimizer, mesh, made.rules, ema=options.ema)
-            state = load_initial(state, made.template, initial, source.tokenizer)
+                state = init_state(
+                    assembly.build, assembly.optimizer, mesh, assembly.rules, ema=options.ema
+                )
+            state = load_initial(state, assembly.template, initial, source.tokenizer)
         overview = get_parameter_overview(state.params, include_stats="sharding")
         _LOG.info("parameters\n%s", overview)
         start = int(state.step)
@@ -135,9 +137,11 @@ def run(
         )
         if start < options.steps:
             step = _compiled(step, source.spec)
-        trainer = Trainer(folder, options, step, skeleton(made.template), checkpoints, evaluators)
+        trainer = Trainer(
+            folder, options, step, skeleton(assembly.template), checkpoints, evaluators
+        )
         rows = local_rows(options.batch_size, mesh)
-        wait_for_all("first step")
+        barrier("first step")
         outcome = trainer.run(state, source.batches(start, rows))
     finally:
         checkpoints.close()

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from etils import epath
 
-from medst_jax.train import workdir as records
+from medst_jax.train.workdir import LOG_FILE, append_to_file, write_atomic
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,12 +48,12 @@ class ScalarLog:
     """
 
     def __init__(self, workdir: epath.Path, start: int, *, tensorboard: bool = True):
-        self._path = workdir / records.LOG
+        self._path = workdir / LOG_FILE
         self._writer: Any = None
         if jax.process_index() != 0:
             return
-        kept = [line for line in read_log(workdir) if line["step"] <= start] if start else []
-        records.write_atomic(self._path, "".join(json.dumps(line) + "\n" for line in kept))
+        earlier = [line for line in read_log(workdir) if line["step"] <= start] if start else []
+        write_atomic(self._path, "".join(json.dumps(line) + "\n" for line in earlier))
         if tensorboard:
             self._writer = _tensorboard(workdir / "tensorboard")
 
@@ -64,14 +64,14 @@ class ScalarLog:
         # NaN and infinity are not JSON.
         finite = {name: value for name, value in scalars.items() if math.isfinite(value)}
         line = json.dumps({"step": step, **finite}) + "\n"
-        records.append(self._path, line.encode())
+        append_to_file(self._path, line.encode())
         if self._writer is not None:
             self._writer.write(step, finite)
 
 
 def read_log(workdir: epath.Path) -> list[dict[str, float]]:
     """The lines of log.jsonl; a line cut short by a kill is left out."""
-    path = workdir / records.LOG
+    path = workdir / LOG_FILE
     lines = path.read_text().splitlines() if path.exists() else []
     parsed = []
     for line in lines:

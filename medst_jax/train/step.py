@@ -19,7 +19,7 @@ from medst_jax.parallel.sharding import (
     variables_by_path,
 )
 from medst_jax.systems.system import System
-from medst_jax.train.micro_batches import in_two_passes, whole
+from medst_jax.train.micro_batches import gradients_in_one_pass, gradients_in_two_passes
 from medst_jax.train.state import (
     Arrays,
     Skeleton,
@@ -42,14 +42,14 @@ class TrainStep:
       mesh: the mesh it runs on.
       rules: the table activations are constrained by.
       abstract: shapes and shardings of its state.
-      used: how parameters lie while the model computes, by path.
+      compute_shardings: of the parameters while the model computes, by path.
     """
 
     jitted: Any
     mesh: Mesh
     rules: Rules
     abstract: TrainState
-    used: Mapping[str, NamedSharding]
+    compute_shardings: Mapping[str, NamedSharding]
 
     def __call__(self, state: TrainState, batch: Mapping[str, Any]) -> tuple[TrainState, Metrics]:
         """One update. Metrics are (sum, count) pairs of float32 scalars."""
@@ -63,7 +63,10 @@ class TrainStep:
 
     def gathered(self, params: Arrays) -> Arrays:
         """A state's parameters as the model computes with them; collective."""
-        return {path: jax.device_put(value, self.used[path]) for path, value in params.items()}
+        return {
+            path: jax.device_put(value, self.compute_shardings[path])
+            for path, value in params.items()
+        }
 
 
 def make_train_step(
@@ -91,7 +94,7 @@ def make_train_step(
       optimizer: of parameters held as a dict by path; any optax transformation.
       mesh: the mesh.
       rules: a table or the name of one.
-      seed: of augmentation, dropout and other per-example draws.
+      seed: of augmentation, dropout and other randomness of an example.
       ema: decay of the moving average in the state; 0 for none.
       schedule: reported as the metric `learning_rate`.
       micro_batches: into how many parts the batch is cut for `encode`; the gradient is that of
@@ -101,33 +104,38 @@ def make_train_step(
     target = abstract_state(system, optimizer, mesh, table, ema=ema)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, target)
     variables = split(system)[1]
-    used, kept = param_shardings(variables, mesh, table), shardings.params
+    # Parameters lie one way while the model computes, another between steps.
+    computed, stored = param_shardings(variables, mesh, table), shardings.params
     # Those of a stack are summed layer by layer already; that of a vocabulary's table, cut along its
     # width, is exchanged as the few rows of the batch's tokens.
     summed = {
-        path: used[path]
+        path: computed[path]
         for path, variable in variables_by_path(variables).items()
-        if used[path] != kept[path]
+        if computed[path] != stored[path]
         and not {"layers", "vocab"} & set(variable.get_metadata()["axes"])
     }
     differentiate = (
-        functools.partial(in_two_passes, count=micro_batches) if micro_batches > 1 else whole
+        functools.partial(gradients_in_two_passes, count=micro_batches)
+        if micro_batches > 1
+        else gradients_in_one_pass
     )
 
     def step(state: TrainState, batch: dict[str, jax.Array]) -> tuple[TrainState, Metrics]:
         key = jax.random.key(seed)
         # Gathered once, before loops over layers and micro-batches.
-        params = _moved(state.params, kept, used)
+        params = _reshard(state.params, stored, computed)
         loss, metrics, model_state, gradients = differentiate(
             parts, params, state.model_state, batch, key
         )
-        # From here on each device works on what it keeps. Gradients are summed before they are cut:
+        # From here on each device works on the part that it stores. Gradients are summed before they are cut:
         # the cut would else reach into the products and convolutions that make them.
-        gradients = _moved(_pinned(gradients, summed), used, kept)
+        gradients = _reshard(_pin(gradients, summed), computed, stored)
         gradient_norm = optax.tree.norm(gradients)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        params = _constrained(parts, optax.apply_updates(state.params, updates), model_state)
+        params = _constrain_parameters(
+            parts, optax.apply_updates(state.params, updates), model_state
+        )
         updated = TrainState(
             step=state.step + 1,
             params=params,
@@ -154,22 +162,26 @@ def make_train_step(
         out_shardings=(shardings, replicated(mesh)),
         donate_argnums=0,
     )
-    return TrainStep(jitted, mesh, table, target, used)
+    return TrainStep(jitted, mesh, table, target, computed)
 
 
-def _moved(
+def _reshard(
     values: Arrays, source: Mapping[str, NamedSharding], target: Mapping[str, NamedSharding]
 ) -> Arrays:
     """Pin the arrays whose place changes."""
-    return _pinned(values, {path: target[path] for path in values if source[path] != target[path]})
+    return _pin(values, {path: target[path] for path in values if source[path] != target[path]})
 
 
-def _pinned(values: Arrays, shardings: Mapping[str, NamedSharding]) -> Arrays:
-    pin = jax.lax.with_sharding_constraint
-    return {p: pin(v, shardings[p]) if p in shardings else v for p, v in values.items()}
+def _pin(values: Arrays, shardings: Mapping[str, NamedSharding]) -> Arrays:
+    return {
+        path: jax.lax.with_sharding_constraint(value, shardings[path])
+        if path in shardings
+        else value
+        for path, value in values.items()
+    }
 
 
-def _constrained(parts: Skeleton, params: Any, model_state: Any) -> Any:
+def _constrain_parameters(parts: Skeleton, params: Any, model_state: Any) -> Any:
     module = parts.system(params, model_state)
     module.constrain_parameters()
     return arrays(module)[0]

@@ -10,9 +10,9 @@ import numpy as np
 from etils import epath
 from jax.experimental import multihost_utils
 
-from medst_jax.train import workdir as records
 from medst_jax.train.loop import Outcome
 from medst_jax.train.scalars import read_log
+from medst_jax.train.workdir import SUMMARY_FILE, write_json
 
 
 def checksum(arrays: Mapping[str, jax.Array]) -> str:
@@ -50,7 +50,7 @@ def write_summary(workdir: epath.Path, outcome: Outcome) -> dict[str, Any]:
         "devices": jax.device_count(),
     }
     if jax.process_index() == 0:
-        records.write_json(workdir / records.SUMMARY, summary)
+        write_json(workdir / SUMMARY_FILE, summary)
     return summary
 
 

@@ -12,8 +12,8 @@ from etils import epath
 
 from medst_jax.command_line import user_command
 
-CONFIG, SYSTEM, INPUT = "config.json", "system.json", "input.json"
-TOKENIZER, SUMMARY, LOG = "tokenizer.model", "summary.json", "log.jsonl"
+CONFIG_FILE, SYSTEM_FILE, INPUT_FILE = "config.json", "system.json", "input.json"
+TOKENIZER_FILE, SUMMARY_FILE, LOG_FILE = "tokenizer.model", "summary.json", "log.jsonl"
 
 # What may change between the parts of one run: where and how often it writes, how it is laid
 # out on devices, and where the data lies (the data themselves are compared by fingerprint).
@@ -72,7 +72,7 @@ def write_atomic(path: epath.Path, content: str | bytes) -> None:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}") from error
 
 
-def append(path: epath.Path, content: bytes) -> None:
+def append_to_file(path: epath.Path, content: bytes) -> None:
     """Add to the end of a file; objects of a store cannot grow and are written again whole."""
     if is_remote(path):
         write_atomic(path, (path.read_bytes() if path.exists() else b"") + content)
@@ -107,7 +107,7 @@ def read_json(path: epath.Path) -> Any:
         )
 
 
-def record(
+def write_records(
     workdir: epath.Path,
     *,
     config: Mapping[str, Any],
@@ -130,11 +130,11 @@ def record(
       WorkdirError: names the first differing key, both values and the remedy.
     """
     if resuming:
-        check_same(workdir, CONFIG, config)
-        check_same(workdir, SYSTEM, system)
-        check_same(workdir, INPUT, stamp)
+        check_same(workdir, CONFIG_FILE, config)
+        check_same(workdir, SYSTEM_FILE, system)
+        check_same(workdir, INPUT_FILE, stamp)
     if jax.process_index() == 0:
-        for name, value in ((CONFIG, config), (SYSTEM, system), (INPUT, stamp)):
+        for name, value in ((CONFIG_FILE, config), (SYSTEM_FILE, system), (INPUT_FILE, stamp)):
             write_json(workdir / name, value)
 
 
@@ -145,8 +145,8 @@ def check_same(workdir: epath.Path, name: str, current: Mapping[str, Any]) -> No
     ends at the horizon.
     """
     stored, new = read_json(workdir / name), json.loads(json.dumps(current))
-    changeable: tuple[str, ...] = CHANGEABLE if name == CONFIG else ()
-    if name == CONFIG and (new.get("optimizer") or {}).get("horizon_steps"):
+    changeable: tuple[str, ...] = CHANGEABLE if name == CONFIG_FILE else ()
+    if name == CONFIG_FILE and (new.get("optimizer") or {}).get("horizon_steps"):
         changeable += ("train.steps",)
     old_values, new_values = dict(_flatten(stored)), dict(_flatten(new))
     for key in sorted(old_values.keys() | new_values.keys()):
@@ -161,11 +161,11 @@ def check_same(workdir: epath.Path, name: str, current: Mapping[str, Any]) -> No
 
 
 def _kind(name: str) -> str:
-    return {CONFIG: "configuration", SYSTEM: "system", INPUT: "input"}[name]
+    return {CONFIG_FILE: "configuration", SYSTEM_FILE: "system", INPUT_FILE: "input"}[name]
 
 
 def _remedy(name: str, key: str) -> str:
-    if name == INPUT:
+    if name == INPUT_FILE:
         return "restore the data it was trained on or use a new --workdir"
     if key == "train.steps":
         return (

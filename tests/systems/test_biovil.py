@@ -13,7 +13,7 @@ from medst_jax.losses import clip_loss, gloria_local_loss
 from medst_jax.models import unit_norm
 from medst_jax.options import OptionError
 from medst_jax.parallel import make_mesh
-from medst_jax.train.micro_batches import whole
+from medst_jax.train.micro_batches import gradients_in_one_pass
 from medst_jax.train.state import arrays, skeleton
 from tests.systems.make_batch import OPTIONS, OWN, TEXT, call, make_batch
 
@@ -82,7 +82,7 @@ def test_every_form_of_the_losses_gives_one_value_and_gradient(name):
             parts, (params, model_state) = skeleton(system), arrays(system)
 
             def run(params, parts=parts, model_state=model_state):
-                return whole(parts, params, model_state, batch, None)
+                return gradients_in_one_pass(parts, params, model_state, batch, None)
 
             result = jax.jit(run)(params)
             made[form] = result[0], result[3]

@@ -12,7 +12,7 @@ from medst_jax.losses import clip_loss, cycle_consistency_loss, forward_mapping_
 from medst_jax.losses.token_alignment import attended
 from medst_jax.models import LinearHead, TokenWeights, unit_norm
 from medst_jax.options import OptionError
-from medst_jax.systems.parts.sequences import gather_sequences, study_mask
+from medst_jax.systems.medst import gather_sequences, study_mask
 from tests.systems.make_batch import OPTIONS, OWN, TEXT, call, make_batch
 
 

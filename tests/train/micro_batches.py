@@ -14,7 +14,7 @@ import optax
 
 from medst_jax import systems
 from medst_jax.parallel import make_mesh, put_batch, state_sharding
-from medst_jax.train.micro_batches import in_two_passes, whole
+from medst_jax.train.micro_batches import gradients_in_one_pass, gradients_in_two_passes
 from medst_jax.train.state import abstract_system, arrays, init_state, skeleton
 from medst_jax.train.step import make_train_step
 from tests.systems.make_batch import OPTIONS, TEXT, make_batch
@@ -36,9 +36,9 @@ def evaluate(options, devices: int, count: int, batch, drop: bool = True):
     def run(params, batch):
         key = jax.random.key(3) if drop else None
         if count == 1:
-            result = whole(parts, params, model_state, batch, key)
+            result = gradients_in_one_pass(parts, params, model_state, batch, key)
         else:
-            result = in_two_passes(parts, params, model_state, batch, key, count)
+            result = gradients_in_two_passes(parts, params, model_state, batch, key, count)
         return result[0], result[3]
 
     with jax.set_mesh(mesh):

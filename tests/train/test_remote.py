@@ -12,11 +12,18 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from medst_jax.export.errors import ExportError
 from medst_jax.export.folder import CONFIG, MARK, staged
-from medst_jax.train import workdir as records
 from medst_jax.train.checkpoint import CheckpointError, complete_steps, load_system
 from medst_jax.train.scalars import ScalarLog, read_log
 from medst_jax.train.summary import write_summary
-from medst_jax.train.workdir import WorkdirError
+from medst_jax.train.workdir import (
+    SUMMARY_FILE,
+    SYSTEM_FILE,
+    WorkdirError,
+    read_json,
+    workdir_path,
+    write_json,
+    write_records,
+)
 
 
 class Bucket(MemoryFileSystem):
@@ -44,7 +51,7 @@ def folder(monkeypatch):
     bucket.pseudo_dirs[:] = [""]
     monkeypatch.setattr(gpath, "_is_tf_installed", lambda: False)
     monkeypatch.setattr(backend.fsspec_backend, "_get_filesystem", lambda name: bucket)
-    path = records.workdir_path("gs://bucket/runs/one")
+    path = workdir_path("gs://bucket/runs/one")
     path.mkdir(parents=True)
     return path
 
@@ -55,17 +62,17 @@ def test_remote_paths_stay_what_they_are(folder):
 
 def test_records_are_written_and_compared(folder):
     values = {"config": {"seed": 0}, "system": {"name": "toy", "options": {}}, "stamp": {"a": 1}}
-    records.record(folder, **values, resuming=False)
+    write_records(folder, **values, resuming=False)
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json",
         "input.json",
         "system.json",
     ]
-    records.record(folder, **values, resuming=True)
+    write_records(folder, **values, resuming=True)
     with pytest.raises(WorkdirError, match="seed = 0, now it is 1"):
-        records.record(folder, **values | {"config": {"seed": 1}}, resuming=True)
+        write_records(folder, **values | {"config": {"seed": 1}}, resuming=True)
     with pytest.raises(WorkdirError, match="gs://bucket/runs/one/summary.json is missing"):
-        records.read_json(folder / records.SUMMARY)
+        read_json(folder / SUMMARY_FILE)
 
 
 def test_log_grows_and_is_cut_on_resume(folder):
@@ -85,7 +92,7 @@ def test_a_checkpoint_without_its_mark_does_not_count(folder):
     for step in (10, 5):
         (folder / "checkpoints" / str(step) / "commit_success.txt").write_text("")
     assert complete_steps(folder / "checkpoints") == (5, 10)
-    records.write_json(folder / records.SYSTEM, {"name": "clip", "options": {}})
+    write_json(folder / SYSTEM_FILE, {"name": "clip", "options": {}})
     with pytest.raises(CheckpointError, match=r"checkpoint 15; it has \[5, 10\]"):
         load_system(folder, step=15)
 

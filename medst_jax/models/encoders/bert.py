@@ -60,7 +60,7 @@ class BertLayer(nnx.Module):
         self.attn = SelfAttention(
             width,
             options.heads,
-            dropout=options.dropout,
+            dropout_rate=options.dropout,
             kernel_init=init,
             dtype=dtype,
             rngs=rngs,

@@ -94,7 +94,7 @@ class HybridTemporalEncoder(nnx.Module):
             options.width,
             depth=options.depth,
             heads=options.heads,
-            dropout=options.dropout,
+            dropout_rate=options.dropout,
             path_rate=options.path_rate,
             dtype=dtype,
             rngs=rngs,

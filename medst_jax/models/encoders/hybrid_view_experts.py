@@ -25,10 +25,10 @@ class HybridViewExpertsOptions(ViTOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        found = self.backbone.stride
-        if found != self.patch or self.backbone.channels != self.channels:
+        stride = self.backbone.stride
+        if stride != self.patch or self.backbone.channels != self.channels:
             raise ValueError(
-                f"the backbone's cells are {found} pixels apart and it takes "
+                f"the backbone's cells are {stride} pixels apart and it takes "
                 f"{self.backbone.channels} channels; patch is {self.patch}, channels {self.channels}"
             )
 

@@ -44,7 +44,7 @@ class ViewExpertsLayer(nnx.Module):
         self.attn = SelfAttention(
             width,
             options.heads,
-            dropout=options.dropout,
+            dropout_rate=options.dropout,
             kernel_init=_init,
             dtype=dtype,
             rngs=rngs,

@@ -110,7 +110,7 @@ class SwinLayer(nnx.Module):
         self.path_rate = path_rate
         self.norm1 = layer_norm(width, options.epsilon, dtype, rngs)
         self.attn = WindowAttention(
-            width, heads, window, dropout=options.dropout, dtype=dtype, rngs=rngs
+            width, heads, window, dropout_rate=options.dropout, dtype=dtype, rngs=rngs
         )
         self.norm2 = layer_norm(width, options.epsilon, dtype, rngs)
         hidden = round(width * options.mlp_ratio)

@@ -27,7 +27,7 @@ class PoolerLayer(nnx.Module):
         self.attn = SelfAttention(
             width,
             heads,
-            dropout=rate,
+            dropout_rate=rate,
             qkv_bias=False,
             kernel_init=_init,
             dtype=dtype,
@@ -61,19 +61,19 @@ class TemporalPooler(nnx.Module):
         *,
         depth: int = 3,
         heads: int = 8,
-        dropout: float = 0.1,
+        dropout_rate: float = 0.1,
         path_rate: float = 0.25,
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ) -> None:
         """`path_rate`: probability that a training example skips a branch of a layer."""
         self.depth = depth
-        self.dropout = dropout
+        self.dropout = dropout_rate
         self.type_embed = nnx.Param(
             _init(rngs.params(), (2, 1, width), jnp.float32), axes=(None, None, "embed")
         )
         self.blocks = stack_layers(
-            lambda r: PoolerLayer(width, heads, dropout, path_rate, dtype, rngs=r), depth, rngs
+            lambda r: PoolerLayer(width, heads, dropout_rate, path_rate, dtype, rngs=r), depth, rngs
         )
         self.norm = layer_norm(width, 1e-6, dtype, rngs)
 

@@ -56,5 +56,5 @@ def clipped_shares(values: jax.Array, mask: jax.Array, *, tail: float = 0.1) -> 
     some = jnp.any(mask, axis=1, keepdims=True)
     values = jnp.where(some, values, 1.0)  # a quantile of nothing is NaN
     low, high = jnp.nanquantile(values, jnp.array([tail, 1 - tail]), axis=1)
-    kept = jnp.where(mask, jnp.clip(values, low[:, None], high[:, None]), 0.0)
-    return kept / jnp.maximum(jnp.sum(kept, axis=1, keepdims=True), 1e-12)
+    clipped = jnp.where(mask, jnp.clip(values, low[:, None], high[:, None]), 0.0)
+    return clipped / jnp.maximum(jnp.sum(clipped, axis=1, keepdims=True), 1e-12)

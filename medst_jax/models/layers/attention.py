@@ -46,7 +46,7 @@ class SelfAttention(nnx.Module):
         width: int,
         heads: int,
         *,
-        dropout: float = 0.0,
+        dropout_rate: float = 0.0,
         causal: bool = False,
         qkv_bias: bool = True,
         kernel_init: nnx.Initializer,
@@ -60,7 +60,7 @@ class SelfAttention(nnx.Module):
         if width % heads:
             raise ValueError(f"width {width} is not divisible by heads {heads}")
         size = width // heads
-        self.dropout = dropout
+        self.dropout = dropout_rate
         self.causal = causal
         self.qkv = nnx.LinearGeneral(
             width,

@@ -28,7 +28,7 @@ class PreNormLayer(nnx.Module):
         self.rate = rate
         self.norm1 = layer_norm(width, epsilon, dtype, rngs)
         self.attn = SelfAttention(
-            width, heads, dropout=rate, kernel_init=kernel_init, dtype=dtype, rngs=rngs
+            width, heads, dropout_rate=rate, kernel_init=kernel_init, dtype=dtype, rngs=rngs
         )
         self.norm2 = layer_norm(width, epsilon, dtype, rngs)
         self.mlp = Mlp(

@@ -26,7 +26,7 @@ class WindowAttention(nnx.Module):
         heads: int,
         window: int,
         *,
-        dropout: float = 0.0,
+        dropout_rate: float = 0.0,
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ) -> None:
@@ -36,7 +36,7 @@ class WindowAttention(nnx.Module):
         size = width // heads
         self.scale = size**-0.5
         self.window = window
-        self.dropout = dropout
+        self.dropout = dropout_rate
         # Swin's first layers have three heads, which no mesh divides: heads stay whole.
         self.qkv = nnx.LinearGeneral(
             width,

@@ -33,7 +33,7 @@ def mask_words(
     vocabulary: int,
     options: MaskOptions,
 ) -> tuple[jax.Array, jax.Array]:
-    """Hide whole words, drawn anew for every position of the stream.
+    """Hide whole words, other ones at every position of the stream.
 
     Args:
       tokens: int32 [B, L].
@@ -51,15 +51,16 @@ def mask_words(
     if keys is None:
         return tokens, jnp.zeros(tokens.shape, bool)
     length = tokens.shape[1]
-    # A row per example; columns: a word's draw, a token's fate, a random token.
-    draws = jax.vmap(lambda key: jax.random.uniform(key, (3, length)))(keys)
+    # Per example: whether a word is hidden, what a hidden token shows, a random token. All are drawn,
+    # needed or not, so that an example's numbers depend on its key alone.
+    uniform = jax.vmap(lambda key: jax.random.uniform(key, (3, length)))(keys)
     exists = jnp.arange(length)[None, :] <= jnp.max(word_index, axis=1, keepdims=True)
-    word = jnp.where(exists, draws[:, 0], jnp.inf)
+    word = jnp.where(exists, uniform[:, 0], jnp.inf)
     hidden = exists & ((word < options.rate) | (word == jnp.min(word, axis=1, keepdims=True)))
     chosen = jnp.take_along_axis(hidden, jnp.maximum(word_index, 0), axis=1) & (word_index >= 0)
-    random = _SPECIAL + jnp.floor(draws[:, 2] * (vocabulary - _SPECIAL)).astype(tokens.dtype)
+    random = _SPECIAL + jnp.floor(uniform[:, 2] * (vocabulary - _SPECIAL)).astype(tokens.dtype)
     shown = jnp.where(
-        draws[:, 1] < 0.8, options.token, jnp.where(draws[:, 1] < 0.9, random, tokens)
+        uniform[:, 1] < 0.8, options.token, jnp.where(uniform[:, 1] < 0.9, random, tokens)
     )
     return jnp.where(chosen, shown, tokens), chosen
 
@@ -88,9 +89,9 @@ def gather_predicted(
 def language_loss(
     head: MaskedLanguageHead, word_embeddings: nnx.Param, encoded: dict[str, jax.Array]
 ) -> tuple[jax.Array, Metrics]:
-    """Loss of what `gather_predicted` gave, and the share of tokens that were found."""
+    """Loss of what `gather_predicted` gave, and the share of tokens that it predicts."""
     logits = head(encoded["hidden"], word_embeddings[...])
     tokens, mask = encoded["hidden_tokens"], encoded["hidden_mask"]
     loss = masked_language_loss(logits, tokens, mask)
-    found = jnp.sum(mask & (jnp.argmax(logits, axis=-1) == tokens))
-    return loss, {"language_loss": (loss, 1.0), "word_accuracy": (found, jnp.sum(mask))}
+    correct = jnp.sum(mask & (jnp.argmax(logits, axis=-1) == tokens))
+    return loss, {"language_loss": (loss, 1.0), "word_accuracy": (correct, jnp.sum(mask))}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heads of edema severity 0 to 3: four classes, or three cumulative questions."""
+"""Heads of edema severity 0 to 3, four classes or three cumulative questions; and their metrics."""
 
 from typing import Literal
 
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.losses.severity import LEVELS, ordinal_severity_loss, severity_cross_entropy
+from medst_jax.systems.system import Metrics
 
 HeadName = Literal["softmax", "ordinal"]
 # What the logits of `cumulative` answer, in order.
@@ -58,6 +59,23 @@ HEADS: dict[str, type[SoftmaxSeverity] | type[OrdinalSeverity]] = {
     "softmax": SoftmaxSeverity,
     "ordinal": OrdinalSeverity,
 }
+
+
+def severity_metrics(cumulative: jax.Array, severity: jax.Array) -> Metrics:
+    """Accuracy of each cumulative question at logit 0, over graded rows.
+
+    Args:
+      cumulative: logits [B, 3] of severity >= 1, 2, 3.
+      severity: int [B], -1 unknown.
+    """
+    known = severity >= 0
+    levels = jnp.arange(1, cumulative.shape[1] + 1)
+    right = ((cumulative > 0) == (severity[:, None] >= levels)) & known[:, None]
+    graded = jnp.sum(known) * 1.0
+    return {
+        "severity_accuracy": (jnp.sum(jnp.mean(right * 1.0, axis=1)), graded),
+        "graded": (graded, 1.0),
+    }
 
 
 def _linear(features: int, size: int, rngs: nnx.Rngs) -> nnx.Linear:

@@ -90,7 +90,7 @@ def test_gradients_of_the_biases() -> None:
 
 def test_dropped_weights_scale_the_bias_of_the_values() -> None:
     """With dropout the weights of a query do not sum to 1: the values carry their bias then."""
-    attention = made(dropout=0.5)
+    attention = made(dropout_rate=0.5)
     attention.qkv.kernel[...] = jnp.zeros_like(attention.qkv.kernel[...])
     x, _ = inputs(3)
     keys = jax.vmap(jax.random.key)(jnp.arange(3))
