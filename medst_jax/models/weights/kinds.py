@@ -132,8 +132,8 @@ def stored_options(settings: Settings) -> Settings | None:
 
 def section(settings: Settings, name: str) -> Settings:
     """The settings of one encoder, `name` "image" or "text", where a file has them apart."""
-    found: Settings = settings.get(f"{name}_config", settings)
-    return found
+    encoder_settings: Settings = settings.get(f"{name}_config", settings)
+    return encoder_settings
 
 
 def part_of(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:

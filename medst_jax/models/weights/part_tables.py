@@ -70,13 +70,13 @@ class PartsKind(abc.ABC):
         del module, settings
 
     def slots(self, module: nnx.Module) -> list[Slot]:
-        found: list[Slot] = []
+        slots: list[Slot] = []
         for part in self.parts(module):
             node: Any = module
             for step in part.path:
                 node = node[step] if isinstance(node, (nnx.Dict, nnx.List)) else getattr(node, step)
-            found += under(part.table(node), part.name, part.path)
-        return found
+            slots += under(part.table(node), part.name, part.path)
+        return slots
 
     def ignored(self, name: str) -> bool:
         if name.startswith(self.left_out) or name.endswith(".num_batches_tracked"):

@@ -235,13 +235,13 @@ def _some(names: list[str], shapes: Mapping[str, tuple[int, ...]], limit: int = 
 
 
 def _shape_message(
-    file: epath.Path, slot: foreign.Slot, found: tuple[int, ...], expected: tuple[int, ...]
+    file: epath.Path, slot: foreign.Slot, stored: tuple[int, ...], expected: tuple[int, ...]
 ) -> str:
-    message = f"{file}: {slot.name} has shape {found}; the module needs {expected}"
+    message = f"{file}: {slot.name} has shape {stored}; the module needs {expected}"
     if slot.resize is not None:
         return f'{message} (positions="resize" fits embeddings of another grid or longer texts)'
     axis = slot.input_axis
-    if axis is None or found[:axis] + found[axis + 1 :] != expected[:axis] + expected[axis + 1 :]:
+    if axis is None or stored[:axis] + stored[axis + 1 :] != expected[:axis] + expected[axis + 1 :]:
         return message
     if expected[axis] == 1:
         return f'{message} (input_channels="sum" adds the channels up)'

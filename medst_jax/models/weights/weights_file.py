@@ -70,11 +70,11 @@ def find(path: epath.PathLike) -> epath.Path:
         for name in (WEIGHTS, _INDEX):
             if (file / name).exists():
                 return file / name
-        found = sorted(p for p in file.iterdir() if p.suffix == ".safetensors")
-        if len(found) != 1:
-            names = ", ".join(p.name for p in found) or "no .safetensors file"
+        files = sorted(p for p in file.iterdir() if p.suffix == ".safetensors")
+        if len(files) != 1:
+            names = ", ".join(p.name for p in files) or "no .safetensors file"
             raise PretrainedError(f"{file} holds {names}; name the weights file")
-        return found[0]
+        return files[0]
     if not file.exists():
         raise PretrainedError(f"{file} does not exist")
     return file

@@ -84,7 +84,7 @@ class Hybrid(OptionsKind):
 
 def pooler_slots(depth: int) -> list[Slot]:
     """hi-ml's VisionTransformerPooler, `depth` layers."""
-    found = [
+    slots = [
         Slot("type_embed", ("type_embed",), SAME),
         *norm_slots("norm_post", ("norm",)),
     ]
@@ -94,13 +94,13 @@ def pooler_slots(depth: int) -> list[Slot]:
         for part, key in enumerate("qkv"):
             kernel = (*path, "attn", "qkv", "kernel")
             place = (layer, slice(None), part)
-            found.append(Slot(f"{name}.attn.proj_{key}.weight", kernel, matrix(1), place))
-        found += linear_slots(f"{name}.attn.proj", (*path, "attn", "out"), index, inputs=2)
+            slots.append(Slot(f"{name}.attn.proj_{key}.weight", kernel, matrix(1), place))
+        slots += linear_slots(f"{name}.attn.proj", (*path, "attn", "out"), index, inputs=2)
         for linear in ("fc1", "fc2"):
-            found += linear_slots(f"{name}.mlp.{linear}", (*path, "mlp", linear), index)
+            slots += linear_slots(f"{name}.mlp.{linear}", (*path, "mlp", linear), index)
         for norm in ("norm1", "norm2"):
-            found += norm_slots(f"{name}.{norm}", (*path, norm), index)
-    return found
+            slots += norm_slots(f"{name}.{norm}", (*path, norm), index)
+    return slots
 
 
 class BioVil(PartsKind):

@@ -42,21 +42,21 @@ class Dlilp(PartsKind):
 
     def parts(self, module: Any) -> list[Part]:
         head = linear_head_slots("projection")
-        found = [
+        parts = [
             encoder_part(IMAGE, ("image", "encoder"), _RESNET),
             Part(f"{_IMAGE_HEAD}.", ("image", "global_head"), head),
         ]
         if module.text is not None:
-            found += [
+            parts += [
                 encoder_part(TEXT, ("text", "encoder"), _BERT),
                 Part(f"{_TEXT_HEAD}.", ("text", "global_head"), head),
             ]
         if "label_projection" in module.further:
-            found.append(Part(f"{_LABEL_HEAD}.", ("further", "label_projection"), head))
+            parts.append(Part(f"{_LABEL_HEAD}.", ("further", "label_projection"), head))
         for key, (name, path) in _FURTHER.items():
             if key in module.further:
-                found.append(scalar_part(name, ("further", key, *path)))
-        return found
+                parts.append(scalar_part(name, ("further", key, *path)))
+        return parts
 
     def encoders(self) -> list[tuple[str, Kind]]:
         return [(IMAGE, _RESNET), (TEXT, _BERT)]

@@ -33,12 +33,12 @@ class HuggingFaceBert(OptionsKind):
     def slots(self, module: nnx.Module) -> list[Slot]:
         """One slot per tensor; query, key and value are slices of one fused kernel."""
         assert isinstance(module, Bert)
-        found = [Slot(f"embeddings.{name}.weight", (name,), SAME) for name in _TABLES]
-        found[1] = dataclasses.replace(found[1], resize=first_rows)
-        found += norm_slots("embeddings.LayerNorm", ("norm",))
+        slots = [Slot(f"embeddings.{name}.weight", (name,), SAME) for name in _TABLES]
+        slots[1] = dataclasses.replace(slots[1], resize=first_rows)
+        slots += norm_slots("embeddings.LayerNorm", ("norm",))
         for layer in range(module.options.depth):
-            found += layer_slots(f"encoder.layer.{layer}", layer)
-        return found
+            slots += layer_slots(f"encoder.layer.{layer}", layer)
+        return slots
 
     def ignored(self, name: str) -> bool:
         """Pooler, pre-training heads and buffers, which the encoder does not have."""
@@ -93,12 +93,12 @@ def check_settings(settings: Settings) -> None:
 
 def layer_slots(name: str, layer: int) -> list[Slot]:
     """The tensors of one post-norm layer, slices `layer` of the stack."""
-    found = []
+    slots = []
     for part, key in enumerate(("query", "key", "value")):
         path, foreign_name = ("layers", "attn", "qkv"), f"{name}.attention.self.{key}"
         index = (layer, slice(None), part)
-        found.append(Slot(f"{foreign_name}.weight", (*path, "kernel"), matrix(1), index))
-        found.append(Slot(f"{foreign_name}.bias", (*path, "bias"), FLAT, (layer, part)))
+        slots.append(Slot(f"{foreign_name}.weight", (*path, "kernel"), matrix(1), index))
+        slots.append(Slot(f"{foreign_name}.bias", (*path, "bias"), FLAT, (layer, part)))
     linears = (
         ("attention.output.dense", "attn", "out", 2),
         ("intermediate.dense", "mlp", "fc1", 1),
@@ -106,7 +106,7 @@ def layer_slots(name: str, layer: int) -> list[Slot]:
     )
     for foreign_name, module, linear, inputs in linears:
         path = ("layers", module, linear)
-        found += linear_slots(f"{name}.{foreign_name}", path, (layer,), inputs=inputs)
-    found += norm_slots(f"{name}.attention.output.LayerNorm", ("layers", "norm1"), (layer,))
-    found += norm_slots(f"{name}.output.LayerNorm", ("layers", "norm2"), (layer,))
-    return found
+        slots += linear_slots(f"{name}.{foreign_name}", path, (layer,), inputs=inputs)
+    slots += norm_slots(f"{name}.attention.output.LayerNorm", ("layers", "norm1"), (layer,))
+    slots += norm_slots(f"{name}.output.LayerNorm", ("layers", "norm2"), (layer,))
+    return slots

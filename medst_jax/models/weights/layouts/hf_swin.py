@@ -32,7 +32,7 @@ class HuggingFaceSwin(OptionsKind):
         assert isinstance(module, Swin)
         patch = patch_kernel(module.options.patch)
         name = "embeddings.patch_embeddings.projection"
-        found = [
+        slots = [
             Slot(f"{name}.weight", ("patch_embed", "kernel"), patch, input_axis=1),
             Slot(f"{name}.bias", ("patch_embed", "bias"), SAME),
             *norm_slots("embeddings.norm", ("embed_norm",)),
@@ -42,12 +42,12 @@ class HuggingFaceSwin(OptionsKind):
         for stage, depth in enumerate(module.options.depths):
             for layer in range(depth):
                 prefix = f"encoder.layers.{stage}.blocks.{layer}"
-                found += _layer_slots(prefix, ("stages", stage, layer))
+                slots += _layer_slots(prefix, ("stages", stage, layer))
             if stage < last:
                 name, path = f"encoder.layers.{stage}.downsample", ("merges", stage)
-                found += norm_slots(f"{name}.norm", (*path, "norm"))
-                found += linear_slots(f"{name}.reduction", (*path, "reduction"), bias=False)
-        return found
+                slots += norm_slots(f"{name}.norm", (*path, "norm"))
+                slots += linear_slots(f"{name}.reduction", (*path, "reduction"), bias=False)
+        return slots
 
     def ignored(self, name: str) -> bool:
         """The classifier, and the table of offsets that older files hold."""
@@ -94,18 +94,18 @@ def _check_activation(settings: Settings) -> None:
 
 
 def _layer_slots(name: str, path: tuple[Any, ...]) -> list[Slot]:
-    found = []
+    slots = []
     attention = (*path, "attn")
     for part, key in enumerate(("query", "key", "value")):
         foreign_name = f"{name}.attention.self.{key}"
         kernel, bias = (*attention, "qkv", "kernel"), (*attention, "qkv", "bias")
-        found.append(Slot(f"{foreign_name}.weight", kernel, matrix(1), (slice(None), part)))
-        found.append(Slot(f"{foreign_name}.bias", bias, FLAT, (part,)))
+        slots.append(Slot(f"{foreign_name}.weight", kernel, matrix(1), (slice(None), part)))
+        slots.append(Slot(f"{foreign_name}.bias", bias, FLAT, (part,)))
     table = f"{name}.attention.self.relative_position_bias_table"
-    found.append(Slot(table, (*attention, "position_bias"), SAME))
-    found += linear_slots(f"{name}.attention.output.dense", (*attention, "out"), inputs=2)
-    found += linear_slots(f"{name}.intermediate.dense", (*path, "mlp", "fc1"))
-    found += linear_slots(f"{name}.output.dense", (*path, "mlp", "fc2"))
-    found += norm_slots(f"{name}.layernorm_before", (*path, "norm1"))
-    found += norm_slots(f"{name}.layernorm_after", (*path, "norm2"))
-    return found
+    slots.append(Slot(table, (*attention, "position_bias"), SAME))
+    slots += linear_slots(f"{name}.attention.output.dense", (*attention, "out"), inputs=2)
+    slots += linear_slots(f"{name}.intermediate.dense", (*path, "mlp", "fc1"))
+    slots += linear_slots(f"{name}.output.dense", (*path, "mlp", "fc2"))
+    slots += norm_slots(f"{name}.layernorm_before", (*path, "norm1"))
+    slots += norm_slots(f"{name}.layernorm_after", (*path, "norm2"))
+    return slots

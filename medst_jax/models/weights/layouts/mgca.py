@@ -55,18 +55,18 @@ class Mgca(PartsKind):
 
     def parts(self, module: Any) -> list[Part]:
         kind = next(k for k in self.image_kinds if k.module is type(module.image.encoder))
-        found = [
+        parts = [
             encoder_part(IMAGE, ("image", "encoder"), kind),
             encoder_part(TEXT, ("text", "encoder"), _BERT),
         ]
         for prefix, tower in (("img_encoder_q.", "image"), ("text_encoder_q.", "text")):
             for name, dimensions in (("global", 0), ("local", 1)):
                 table = batch_norm_head_slots(dimensions)
-                found.append(Part(f"{prefix}{name}_embed.", (tower, f"{name}_head"), table))
+                parts.append(Part(f"{prefix}{name}_embed.", (tower, f"{name}_head"), table))
         if "prototypes" in module.further:
             path = ("further", "prototypes", "kernel")
-            found.append(scalar_part("prototype_layer.weight", path))
-        return found
+            parts.append(scalar_part("prototype_layer.weight", path))
+        return parts
 
     def encoders(self) -> list[tuple[str, Kind]]:
         return [(IMAGE, kind) for kind in self.image_kinds] + [(TEXT, MgcaBert())]

@@ -170,19 +170,19 @@ class OpenClip(PartsKind):
 
 
 def _blocks(depth: int) -> list[Slot]:
-    found: list[Slot] = []
+    slots: list[Slot] = []
     for layer in range(depth):
         name, path, index = f"transformer.resblocks.{layer}", ("blocks",), (layer,)
-        found += norm_slots(f"{name}.ln_1", (*path, "norm1"), index)
-        found += norm_slots(f"{name}.ln_2", (*path, "norm2"), index)
+        slots += norm_slots(f"{name}.ln_1", (*path, "norm1"), index)
+        slots += norm_slots(f"{name}.ln_2", (*path, "norm2"), index)
         attention: Path = (*path, "attn")
         kernel, bias = (*attention, "qkv", "kernel"), (*attention, "qkv", "bias")
-        found.append(Slot(f"{name}.attn.in_proj_weight", kernel, matrix(1), index))
-        found.append(Slot(f"{name}.attn.in_proj_bias", bias, FLAT, index))
-        found += linear_slots(f"{name}.attn.out_proj", (*attention, "out"), index, inputs=2)
-        found += linear_slots(f"{name}.mlp.c_fc", (*path, "mlp", "fc1"), index)
-        found += linear_slots(f"{name}.mlp.c_proj", (*path, "mlp", "fc2"), index)
-    return found
+        slots.append(Slot(f"{name}.attn.in_proj_weight", kernel, matrix(1), index))
+        slots.append(Slot(f"{name}.attn.in_proj_bias", bias, FLAT, index))
+        slots += linear_slots(f"{name}.attn.out_proj", (*attention, "out"), index, inputs=2)
+        slots += linear_slots(f"{name}.mlp.c_fc", (*path, "mlp", "fc1"), index)
+        slots += linear_slots(f"{name}.mlp.c_proj", (*path, "mlp", "fc2"), index)
+    return slots
 
 
 def _model(settings: Settings) -> Settings:

@@ -33,12 +33,12 @@ class Timm(OptionsKind):
         """One slot per timm tensor; those of block N are slices N of the stacked layers."""
         assert isinstance(module, ViT)
         pooled = module.options.pooling == "map"
-        found = stem_slots(module.options.patch, leading=0 if pooled else 1)
+        slots = stem_slots(module.options.patch, leading=0 if pooled else 1)
         if pooled:
-            found += _pool_slots()
+            slots += _pool_slots()
         for layer in range(module.options.depth):
-            found += block_slots(f"blocks.{layer}", layer)
-        return found
+            slots += block_slots(f"blocks.{layer}", layer)
+        return slots
 
     def ignored(self, name: str) -> bool:
         """Tensors of a timm file that carry nothing for the encoder."""
@@ -104,22 +104,22 @@ def block_slots(name: str, layer: int) -> list[Slot]:
         ("mlp.fc1", "mlp", "fc1", 1),
         ("mlp.fc2", "mlp", "fc2", 1),
     )
-    found: list[Slot] = []
+    slots: list[Slot] = []
     for norm in ("norm1", "norm2"):
-        found += norm_slots(f"{name}.{norm}", ("blocks", norm), (layer,))
+        slots += norm_slots(f"{name}.{norm}", ("blocks", norm), (layer,))
     for foreign_name, part, linear, inputs in linears:
         path = ("blocks", part, linear)
-        found += linear_slots(f"{name}.{foreign_name}", path, (layer,), inputs=inputs)
-    return found
+        slots += linear_slots(f"{name}.{foreign_name}", path, (layer,), inputs=inputs)
+    return slots
 
 
 def _pool_slots() -> list[Slot]:
     """timm's AttentionPoolLatent."""
-    found = [
+    slots = [
         Slot("attn_pool.latent", ("attn_pool", "latent"), SAME),
         *norm_slots("attn_pool.norm", ("attn_pool", "norm")),
     ]
     for name, inputs in (("q", 1), ("kv", 1), ("proj", 2), ("mlp.fc1", 1), ("mlp.fc2", 1)):
         path = ("attn_pool", *name.split("."))
-        found += linear_slots(f"attn_pool.{name}", path, inputs=inputs)
-    return found
+        slots += linear_slots(f"attn_pool.{name}", path, inputs=inputs)
+    return slots

@@ -28,13 +28,13 @@ class Torchvision(OptionsKind):
 
     def slots(self, module: nnx.Module) -> list[Slot]:
         """The module's paths are torchvision's names up to the leaf."""
-        found = []
+        slots = []
         for path in variables(module):
             leaf, form = _LEAVES[str(path[-1])]
             name = ".".join([*map(str, path[:-1]), leaf])
             input_axis = 1 if name == "conv1.weight" else None
-            found.append(Slot(name, path, form, input_axis=input_axis))
-        return found
+            slots.append(Slot(name, path, form, input_axis=input_axis))
+        return slots
 
     def ignored(self, name: str) -> bool:
         """Tensors of a torchvision file that carry nothing for the encoder."""

@@ -20,14 +20,14 @@ class ViewExperts(Timm):
     def slots(self, module: nnx.Module) -> list[Slot]:
         """timm's slots, and those of the lateral expert."""
         assert isinstance(module, MixtureOfViewExperts)
-        found = self.stem(module)
+        slots = self.stem(module)
         for layer in range(module.options.depth):
             name, path, index = f"blocks.{layer}", ("blocks",), (layer,)
-            found += block_slots(name, layer)
-            found += norm_slots(f"{name}.norm2_l", (*path, "norm2_l"), index)
+            slots += block_slots(name, layer)
+            slots += norm_slots(f"{name}.norm2_l", (*path, "norm2_l"), index)
             for linear in ("fc1", "fc2"):
-                found += linear_slots(f"{name}.mlp_l.{linear}", (*path, "mlp_l", linear), index)
-        return found
+                slots += linear_slots(f"{name}.mlp_l.{linear}", (*path, "mlp_l", linear), index)
+        return slots
 
     def stem(self, module: MixtureOfViewExperts) -> list[Slot]:
         """Everything before and behind the blocks."""
@@ -41,8 +41,8 @@ def experts_of_vit(arrays: Mapping[Path, np.ndarray]) -> dict[Path, np.ndarray]:
     images are first read by a net that has seen none.
     """
     copied = {"norm2": "norm2_l", "mlp": "mlp_l"}
-    found = dict(arrays)
+    experts = dict(arrays)
     for path, value in arrays.items():
         if path[0] == "blocks" and path[1] in copied:
-            found[("blocks", copied[path[1]], *path[2:])] = value
-    return found
+            experts[("blocks", copied[path[1]], *path[2:])] = value
+    return experts
