@@ -25,6 +25,8 @@ class Field:
     rows: str = "B"
 
 
+# Patients, studies and texts are numbers whose equality alone means something: a loss needs no more,
+# and nothing in a batch leads back to a person.
 FIELDS: dict[str, Field] = {
     "frontal": Field("uint8", ("S", "S", 1), "grey image; zeros when absent"),
     "has_frontal": Field("bool", (), ""),
@@ -80,6 +82,7 @@ def keys_of(required: Iterable[str]) -> tuple[str, ...]:
             raise ValueError(f"batch key {key!r}: truth features are for evaluators, not training")
         if key not in FIELDS:
             raise ValueError(f"batch key {key!r} is not in the input; it has: {', '.join(FIELDS)}")
+    # One of a group costs as much as all of it, and half a group means nothing.
     for group in GROUPS:
         if wanted & set(group):
             wanted |= set(group)
@@ -119,7 +122,7 @@ def check_batch(batch: Mapping[str, Any], required: Iterable[str]) -> None:
             raise ValueError(f"batch has no {key!r}; it has: {', '.join(batch)}")
     for key, value in batch.items():
         if key not in FIELDS:
-            continue
+            continue  # a key outside the contract is the caller's own
         field = FIELDS[key]
         if np.dtype(value.dtype) != np.dtype(field.dtype):
             raise ValueError(f"batch[{key!r}] is {value.dtype}; it must be {field.dtype}")

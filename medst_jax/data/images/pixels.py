@@ -25,6 +25,7 @@ def decode(data: bytes | memoryview) -> np.ndarray:
       ValueError: the bytes are no image, or are cut short.
     """
     if data[:2] == _JPEG:
+        # Faster than Pillow, which reads what this decoder does not.
         decoded = _decoded(data, None)
         if decoded is not None:
             return decoded[..., 0]
@@ -75,6 +76,7 @@ def by_range(pixels: np.ndarray) -> np.ndarray:
     """Scale values of any type to uint8 by their own minimum and maximum; a constant gives 0."""
     values = pixels.astype(np.float32)
     low, high = float(values.min()), float(values.max())
+    # The least width keeps a constant image from a division by zero.
     return np.round((values - low) * (255.0 / max(high - low, 1e-6))).astype(np.uint8)
 
 

@@ -43,11 +43,13 @@ class Preprocess:
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """uint8 [B, S, S, 1] to float32 [B, size, size, channels]: `normalise(resize(images))`."""
+        # Two steps, because augmentation in training goes between them.
         return self.normalise(self.resize(images))
 
     def resize(self, images: jax.Array) -> jax.Array:
         """uint8 [B, S, S, 1] to float32 [B, size, size, 1] in [0, 1], antialiased."""
         values = images.astype(jnp.float32) / 255.0
+        # Images stored at the encoder's size: no resampling, also in exported programs.
         if images.shape[1:3] == (self.size, self.size):
             return values
         shape = (images.shape[0], self.size, self.size, images.shape[3])
@@ -56,6 +58,7 @@ class Preprocess:
     def normalise(self, values: jax.Array) -> jax.Array:
         """float32 [B, size, size, 1] in [0, 1] to float32 [B, size, size, channels]."""
         mean, std = jnp.asarray(self.mean, jnp.float32), jnp.asarray(self.std, jnp.float32)
+        # Grey is copied to the channels that a pretrained encoder expects, each with its statistics.
         replicated = jnp.broadcast_to(values, (*values.shape[:-1], self.channels))
         return (replicated - mean) / std
 

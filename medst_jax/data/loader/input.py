@@ -125,6 +125,7 @@ class TrainInput:
         Two runs with equal stamps see the same examples at the same steps.
         """
         config = dataclasses.asdict(self.options)
+        # So a run may resume on another machine, with its data elsewhere.
         for name in _WITHOUT_EFFECT:
             del config[name]
         # The order of the mixture numbers data sets and classes.
@@ -195,6 +196,7 @@ def make_input(
     check_rows(
         np.arange(global_batch), global_batch, options.pack_rows if "sequence_rows" in keys else 0
     )
+    # The key of a host generator has 32 bits for the seed.
     if not 0 <= seed < 2**32:
         raise OptionError(f"config.seed is {seed}; it must be in [0, 2**32)")
     wanted = [key for key in required_keys if key in FIELDS]

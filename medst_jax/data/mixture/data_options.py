@@ -9,6 +9,8 @@ from medst_jax.data.mixture.policy import Treatment
 from medst_jax.options import OptionError
 from medst_jax.text.prompts import BankName
 
+# Each breaks one relation in the data and leaves all others: what a system loses by it, it had from
+# that relation.
 Shuffle = Literal["none", "pairs", "labels", "both", "within_patient", "prior", "windows", "order"]
 # Sections of a report that describe the images.
 DESCRIBING = ("findings", "impression", "findings and impression", "conclusion")
@@ -108,10 +110,10 @@ class DataOptions:
                 )
         limits = {
             "size": 8,
-            "text_length": 3,
+            "text_length": 3,  # first and last token, and one between them
             "num_workers": 0,
             "threads": 0,
-            "sequence_length": 2,
+            "sequence_length": 2,  # one study is no sequence
             "pack_rows": 2,
         }
         for field, least in limits.items():
@@ -119,5 +121,6 @@ class DataOptions:
                 raise OptionError(
                     f"config.data.{field} is {getattr(self, field)}; it must be at least {least}"
                 )
+        # A pack has a place for a sequence for every two rows.
         if self.pack_rows % 2:
             raise OptionError(f"config.data.pack_rows is {self.pack_rows}; it must be even")

@@ -71,6 +71,7 @@ def read_exclusion(data_dir: epath.PathLike, exclude: Literal["all"] | Sequence[
         values = json.loads(content)
         keys.update(int(key, 16) for key in values["patient_keys"])
         secrets[name] = values.get("secret_id", "")
+        # Goes into the checkpoint's stamp, from which evaluation tells whether this list was used.
         lists[name] = _identity(values) if secrets[name] else hashlib.sha256(content).hexdigest()
     return Exclusion(lists, np.array(sorted(keys), np.uint64), secrets)
 

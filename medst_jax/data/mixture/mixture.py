@@ -105,6 +105,7 @@ def open_mixture(
         # A system that reads no image can use studies that have none.
         imageless = ~index.has_frontal & ("frontal" in required)
         rows = np.flatnonzero(~excluded & ~imageless & select_studies(name, chosen, index))
+        # At start-up, not at the first batch that lacks the key, hours into a run.
         check_requirements(name, chosen, studies, rows, required)
         corpora.append(
             Corpus(
@@ -142,6 +143,7 @@ def _text_rows(
 ) -> np.ndarray:
     if shuffle != "within_patient":
         return _shuffled(rows, shuffle in ("pairs", "both"), seed, f"pairs {name}")
+    # A patient's studies are neighbours; with one study there is nothing to permute.
     moved = rows.copy()
     ends = np.cumsum(patient_counts(patient[rows]))
     for start, end in zip([0, *ends[:-1]], ends, strict=True):

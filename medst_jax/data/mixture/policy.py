@@ -86,6 +86,7 @@ def policy_table(
     trusted = np.zeros((len(classes), 5), bool)
     target[:, POSITIVE + 3] = 1.0
     target[:, UNCERTAIN + 3] = [u == "positive" for u in uncertains]
+    # The column of code -3 stays untrusted: nobody looked for the class.
     trusted[:, [POSITIVE + 3, NEGATIVE + 3]] = True
     trusted[:, BLANK + 3] = [b != "mask" for b in blanks]
     trusted[:, UNCERTAIN + 3] = [u != "mask" for u in uncertains]

@@ -43,6 +43,7 @@ SELECTABLE: dict[str, Callable[[Index], np.ndarray]] = {
     "text": lambda index: index.sentence_count > 0,
     "lateral": lambda index: index.has_lateral,
 }
+# A frontal image is not among them: a study without one is dropped where a system needs it.
 MASKABLE = (
     "lateral",
     "text",
@@ -144,6 +145,7 @@ def check_shuffle(shuffle: str, keys: Sequence[str]) -> None:
     Raises:
       OptionError: names the control and the key that is missing.
     """
+    # Else the control would train the unbroken system, and its result would look like a finding.
     key = {"prior": "prior_frontal", "windows": "sequence_rows", "order": "sequence_rows"}
     if shuffle in key and key[shuffle] not in keys:
         raise OptionError(
@@ -158,6 +160,7 @@ def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[
     reported = options.text == "report" and bool(index.sentence_count[rows].any())
     patients = index.patient[rows]
     return {
+        # Of all studies: `rows` has lost those without a frontal image already.
         "frontal": bool(index.has_frontal.any()),
         "lateral": bool(index.has_lateral[rows].any()),
         "text": reported or (options.text != "none" and labelled),
@@ -165,6 +168,7 @@ def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[
         "text_labels": labelled and options.text != "none",
         "severity": bool((index.severity[rows] >= 0).any()),
         "prior": bool((prior_rows(index.patient, index.has_frontal)[rows] >= 0).any()),
+        # Rows are in patient order: a patient with two studies has neighbours.
         "sequences": bool((patients[1:] == patients[:-1]).any()),
         "sections": reported,
     }

@@ -84,6 +84,7 @@ def candidate_sentences(study: Study, sections: Sequence[str] = ()) -> list[int]
       sections: names of those to draw from, where the report has them; else all that describe.
     """
     named = {k for name in sections for k in section_sentences(study, name)}
+    # In the order of the report, whatever the order of `sections`.
     return sorted(named) or report_sentences(study)
 
 
@@ -115,6 +116,8 @@ def prompts_of(union: Sequence[str], codes: np.ndarray, present: np.ndarray) -> 
       codes: of the study, int8 [C]; a prompt is labelled for the classes inside its vocabulary.
       present: bool [C], the classes that are positive after the policy.
     """
+    # A prompt names one class, so its label vector is one-hot: negative for every other class that the
+    # data set knows, whatever the study's own labels say.
     absent = np.where(codes == OUTSIDE, OUTSIDE, NEGATIVE).astype(np.int8)
     positives = np.flatnonzero(present)
     if not len(positives):

@@ -162,6 +162,7 @@ def open_annotations(
             f"they have {sorted(info['splits'])}"
         )
     directory = annotation_dir(data_dir, name, config)
+    # A copy that was cut short, or a full disk, shows in the size before any record is read.
     for shard, size in info["shards"].items():
         actual = (directory / shard).stat().length if (directory / shard).exists() else 0
         if actual != size:
@@ -199,6 +200,7 @@ class Annotations(Sequence[T], Generic[T]):
         return (self[i] for i in range(len(self)))
 
     def _record(self, values: dict[str, Any]) -> T:
+        # TFDS gives bytes for text and NumPy scalars for numbers.
         plain: dict[str, Any] = {}
         for name, value in values.items():
             if isinstance(value, bytes):
@@ -207,6 +209,7 @@ class Annotations(Sequence[T], Generic[T]):
                 plain[name] = int(value)
             else:
                 plain[name] = np.asarray(value)
+        # An empty vocabulary is stored as one column.
         if "progression" in plain:
             plain["progression"] = plain["progression"][: len(self.labels)]
         return self._kind(**plain)

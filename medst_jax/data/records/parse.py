@@ -51,6 +51,7 @@ class Record:
     def codes(self, key: str) -> np.ndarray:
         """Label vectors, int8 [n, C]."""
         flat = np.array(list(self._fields[key].int64_list.value), np.int8)
+        # An empty vocabulary is stored as one column, which is cut off here.
         return flat.reshape(-1, self._width)[:, : self._classes]
 
     def truth(self) -> dict[str, Any]:
@@ -63,6 +64,7 @@ class Record:
 
 @functools.cache
 def _message() -> Any:
+    # Late: TFDS takes long to import, and most importers of this module read no record.
     from tensorflow_datasets.proto import tf_example_pb2
 
     return tf_example_pb2.Example

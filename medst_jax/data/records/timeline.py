@@ -21,7 +21,9 @@ def prior_rows(patient: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """
     rows = np.arange(len(patient), dtype=np.int64)
     seen = np.maximum.accumulate(np.where(usable, rows, NO_PRIOR)) if len(rows) else rows
+    # Shifted by one: a study is not its own prior.
     before = np.concatenate([[NO_PRIOR], seen[:-1]]).astype(np.int64)[: len(rows)]
+    # The last usable study may be of the patient before.
     same = (before >= 0) & (patient[before] == patient)
     return np.where(same, before, NO_PRIOR)
 

@@ -118,7 +118,7 @@ class TextTokenizer(abc.ABC):
             ids.extend(pieces)
             owners.extend([number] * len(pieces))
             if len(ids) >= length - 2:
-                break
+                break  # the rest cannot fit, so it is not tokenised
         return ids[: length - 2], owners[: length - 2]
 
     def encode_batch(self, texts: Iterable[str], length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -143,6 +143,7 @@ def saved_options(source: epath.Path) -> dict[str, Any]:
 
 
 def _write(path: epath.Path, data: bytes) -> None:
+    # A process that starts meanwhile sees the whole file or none.
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(data)
     temporary.replace(path)

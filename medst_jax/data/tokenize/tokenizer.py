@@ -28,6 +28,7 @@ class Tokenizer(TextTokenizer):
         self.lower = lower
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         self.size = int(self._processor.get_piece_size())
+        # The same model gives other ids to the same text when case is kept.
         self.fingerprint = hashlib.sha256(model + (b"lower" if lower else b"")).hexdigest()
         pieces = [self._processor.id_to_piece(k) for k in range(self.size)]
         self._word_starts = np.array([piece.startswith("\u2581") for piece in pieces])
@@ -77,10 +78,11 @@ def train_tokenizer(texts: Iterable[str], size: int, *, lower: bool = True) -> T
         model_writer=model,
         model_type="unigram",
         vocab_size=size,
-        hard_vocab_limit=False,
+        hard_vocab_limit=False,  # a small corpus supports fewer ids
         character_coverage=1.0,
         pad_id=PAD,
         unk_id=UNKNOWN,
+        # sentencepiece knows no [CLS] and no [SEP]: begin and end of a sentence serve as such.
         bos_id=CLS,
         eos_id=SEP,
         pad_piece="[PAD]",

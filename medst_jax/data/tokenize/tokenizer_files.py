@@ -42,6 +42,7 @@ def find_tokenizer(folder: epath.PathLike, settings: Mapping[str, Any]) -> TextT
     def has(*names: str) -> bool:
         return all((place / name).exists() for name in names)
 
+    # Our own comes first: its options are called tokenizer.json too.
     if has(MODEL, "tokenizer.json"):
         return load_tokenizer_file(place / MODEL)
     if has("tokenizer.json"):
