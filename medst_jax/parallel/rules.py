@@ -39,6 +39,8 @@ _DP = _REPLICATED | {"batch": ("data", "fsdp")}
 # Vocabularies and label sets have sizes that no mesh divides: their tables are cut along "embed".
 _FSDP = _DP | {"embed": ("fsdp",), "conv_out": ("fsdp",)}
 
+# Strategies by name. "dp": every device computes with whole parameters. "fsdp": parameters are cut over
+# the axis of that name and gathered where a layer uses them. "fsdp_tp": as well, layers are cut inside.
 RULES: dict[str, Rules] = {
     "dp": _DP,
     "fsdp": _FSDP,

@@ -45,8 +45,8 @@ def register(name: str) -> Callable[[T], T]:
 
 def available() -> tuple[str, ...]:
     """Names of all systems, sorted; lists files, imports none."""
-    found = pkgutil.iter_modules(importlib.import_module(_PACKAGE).__path__)
-    return tuple(sorted(module.name for module in found if module.name not in _NOT_SYSTEMS))
+    modules = pkgutil.iter_modules(importlib.import_module(_PACKAGE).__path__)
+    return tuple(sorted(module.name for module in modules if module.name not in _NOT_SYSTEMS))
 
 
 def system_class(name: str) -> type[Any]:
@@ -66,6 +66,11 @@ def system_class(name: str) -> type[Any]:
 
 def build(name: str, **options: Any) -> System:
     """Build a system from plain option values, randomly initialised from `seed`.
+
+    Args:
+      name: one of `available()`.
+      **options: fields of the system's `Options`, plain JSON values: sections such as `image` and
+        `preprocess` are dicts.
 
     Raises:
       OptionError: an unknown system, or an unknown, missing or mistyped option.

@@ -72,11 +72,27 @@ class System(nnx.Module):
         raise UnsupportedError(f"{type(self).__name__} defines no encode")
 
     def objective(self, encoded: Any, batch: Batch) -> tuple[jax.Array, Metrics]:
-        """The loss of encoded examples: a float32 scalar and metrics as (sum, count) pairs."""
+        """The loss of encoded examples.
+
+        Args:
+          encoded: what `encode` gave for all rows of the batch, leading B on every leaf.
+          batch: the batch contract.
+
+        Returns:
+          The loss, a float32 scalar; and metrics by name, (sum, count) pairs of scalars.
+        """
         raise UnsupportedError(f"{type(self).__name__} defines no objective")
 
     def loss(self, batch: Batch, *, rngs: Rngs) -> tuple[jax.Array, Metrics]:
-        """`objective(encode(batch), batch)`."""
+        """`objective(encode(batch), batch)`.
+
+        Args:
+          batch: the batch contract, uint8 images.
+          rngs: as for `encode`.
+
+        Returns:
+          As `objective`.
+        """
         return self.objective(self.encode(batch, rngs=rngs), batch)
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
@@ -84,18 +100,37 @@ class System(nnx.Module):
 
         Args:
           images: uint8 [B, S, S, 1], as in the batch.
-          **views: further views that the system knows, by name.
+          **views: further views that the system knows, by name, such as `lateral` and
+            `has_lateral` bool [B].
+
+        Returns:
+          global_ [B, E], local [B, P, E] of patches, features [B, D].
         """
         raise UnsupportedError(f"{type(self).__name__} defines no encode_image")
 
     def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
-        """Embed texts in evaluation mode: int32 tokens and bool token_mask, both [B, L]."""
+        """Embed texts in evaluation mode.
+
+        Args:
+          tokens: int32 [B, L].
+          token_mask: bool [B, L], false on padding.
+
+        Returns:
+          global_ [B, E], local [B, L, E] of tokens, features [B, D].
+        """
         raise UnsupportedError(
             f"{type(self).__name__} has no text encoder; evaluate it by its label prototypes"
         )
 
     def class_logits(self, images: jax.Array) -> jax.Array:
-        """Logits [B, C] of uint8 `images` [B, S, S, 1] against the label prototypes."""
+        """Logits of images against the label prototypes.
+
+        Args:
+          images: uint8 [B, S, S, 1], as in the batch.
+
+        Returns:
+          float32 [B, C], classes in the order of `labels`.
+        """
         raise UnsupportedError(
             f"{type(self).__name__} has no label prototypes; evaluate it by text prompts"
         )

@@ -68,6 +68,14 @@ def save_pretrained(module: nnx.Module, path: epath.PathLike, layout: str) -> No
 
     A module of `from_pretrained` leaves with the prefix, counters, buffers and classifiers it
     came with, and in the file's precision where that loses nothing; any other is float32.
+
+    Args:
+      module: of a class that the layout knows.
+      path: the file to write.
+      layout: a key of `LAYOUTS`.
+
+    Raises:
+      PretrainedError: the layout has no such module, or the layout is unknown.
     """
     kind = _kind(layout, module)
     carried = getattr(module, "carried", None)
