@@ -14,21 +14,7 @@ from medst_jax.models.encoders.resnet import ResNet
 from medst_jax.models.encoders.swin import Swin
 from medst_jax.models.encoders.vit import ViT
 from medst_jax.models.weights.kinds import Kind, LayoutError, Within
-from medst_jax.models.weights.layouts import (
-    cxr_clip as layout_cxr_clip,
-)
-from medst_jax.models.weights.layouts import (
-    dlilp as layout_dlilp,
-)
-from medst_jax.models.weights.layouts import (
-    gloria as layout_gloria,
-)
-from medst_jax.models.weights.layouts import (
-    mgca as layout_mgca,
-)
-from medst_jax.models.weights.layouts import (
-    open_clip as layout_open_clip,
-)
+from medst_jax.models.weights.layouts import cxr_clip, dlilp, gloria, mgca, open_clip
 from medst_jax.models.weights.layouts.biovil import BioVil, BioVilT, CxrBert, Hybrid
 from medst_jax.models.weights.layouts.cxr_clip import CxrClip
 from medst_jax.models.weights.layouts.dlilp import Dlilp
@@ -63,31 +49,31 @@ LAYOUTS: dict[str, tuple[Kind, ...]] = {
     ),
     "mgca": (
         Mgca(),
-        Within(Timm(), layout_mgca.IMAGE),
-        Within(_RESNET, layout_mgca.IMAGE),
-        Within(MgcaBert(), layout_mgca.TEXT),
+        Within(Timm(), mgca.IMAGE),
+        Within(_RESNET, mgca.IMAGE),
+        Within(MgcaBert(), mgca.TEXT),
     ),
     "medst": (
         MedSt(),
         HybridExperts(),
         ViewExperts(),
-        Within(ViewExperts(), layout_mgca.IMAGE),
-        Within(MgcaBert(), layout_mgca.TEXT),
+        Within(ViewExperts(), mgca.IMAGE),
+        Within(MgcaBert(), mgca.TEXT),
     ),
     "gloria": (
         Gloria(),
-        Within(_RESNET, layout_gloria.IMAGE, Gloria.prefixes),
-        Within(_BERT, layout_gloria.TEXT, Gloria.prefixes),
+        Within(_RESNET, gloria.IMAGE, Gloria.prefixes),
+        Within(_BERT, gloria.TEXT, Gloria.prefixes),
     ),
-    "dlilp": (Dlilp(), Within(_RESNET, layout_dlilp.IMAGE), Within(_BERT, layout_dlilp.TEXT)),
+    "dlilp": (Dlilp(), Within(_RESNET, dlilp.IMAGE), Within(_BERT, dlilp.TEXT)),
     "cxr-clip": (
         CxrClip(),
-        *(Within(kind, prefix) for prefix, kind in layout_cxr_clip.IMAGES),
-        Within(_BERT, layout_cxr_clip.TEXT),
+        *(Within(kind, prefix) for prefix, kind in cxr_clip.IMAGES),
+        Within(_BERT, cxr_clip.TEXT),
     ),
     "open-clip": (
         OpenClip(),
-        Within(ClipVision(), layout_open_clip.IMAGE, OpenClip.prefixes),
+        Within(ClipVision(), open_clip.IMAGE, OpenClip.prefixes),
         ClipLanguage(),
     ),
 }
