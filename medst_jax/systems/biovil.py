@@ -75,7 +75,9 @@ class Biovil(ContrastiveTowers):
         images = training_images(self, batch, keys)
         return self.image_encoder(images, train=True, keys=purpose_keys(keys, "image")).patches
 
-    def see(self, states: jax.Array, patches: jax.Array, keys: jax.Array | None) -> jax.Array:
+    def attend_to_image(
+        self, states: jax.Array, patches: jax.Array, keys: jax.Array | None
+    ) -> jax.Array:
         """States [B, L, D] of a text with hidden words; here they see no image."""
         return states
 
@@ -95,7 +97,7 @@ class Biovil(ContrastiveTowers):
         )
         masked_keys = purpose_keys(keys, "masked_text")
         masked = self.text_encoder(shown, token_mask, keys=masked_keys).hidden_states[-1]
-        masked = self.see(masked, patches, masked_keys)
+        masked = self.attend_to_image(masked, patches, masked_keys)
         slots = predicted_slots(tokens.shape[1], self.mask.rate)
         return {
             "patches": patches,

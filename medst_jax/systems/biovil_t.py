@@ -71,7 +71,9 @@ class BiovilT(BiovilL):
         )
         return output.patches
 
-    def see(self, states: jax.Array, patches: jax.Array, keys: jax.Array | None) -> jax.Array:
+    def attend_to_image(
+        self, states: jax.Array, patches: jax.Array, keys: jax.Array | None
+    ) -> jax.Array:
         return self.guide(states, patches.astype(states.dtype), keys=keys)
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:

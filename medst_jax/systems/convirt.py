@@ -66,7 +66,7 @@ class Convirt(TwoTowers):
             keys=purpose_keys(keys, "image"),
         )
         states = self._states(batch["tokens"], batch["token_mask"], purpose_keys(keys, "text"))
-        text = highest(states, batch["token_mask"])
+        text = masked_max(states, batch["token_mask"])
         return {
             "image": unit_norm(self.image_head(features)),
             "text": unit_norm(self.text_head(text)),
@@ -91,13 +91,13 @@ class Convirt(TwoTowers):
 
     def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
         states = self._states(tokens, token_mask)
-        features = highest(states, token_mask)
+        features = masked_max(states, token_mask)
         return Embedding(
             unit_norm(self.text_head(features)), unit_norm(self.text_head(states)), features
         )
 
 
-def highest(states: jax.Array, mask: jax.Array) -> jax.Array:
+def masked_max(states: jax.Array, mask: jax.Array) -> jax.Array:
     """The maximum [B, D] over the valid tokens of states [B, L, D]; zeros where there is none."""
     lowest = jnp.finfo(states.dtype).min
     maximum = jnp.max(jnp.where(mask[..., None], states, lowest), axis=1)

@@ -82,7 +82,7 @@ class CxrClip(ContrastiveTowers):
             self.image_encoder,
             jnp.concatenate(views),
             train=True,
-            keys=_twice(purpose_keys(keys, "image")),
+            keys=_repeat_keys(purpose_keys(keys, "image")),
         )
         images = jnp.split(unit_norm(self.image_head(features)), 2)
         texts = [
@@ -137,7 +137,7 @@ def _section(batch: Batch, name: str) -> tuple[jax.Array, jax.Array]:
     )
 
 
-def _twice(keys: jax.Array | None) -> jax.Array | None:
+def _repeat_keys(keys: jax.Array | None) -> jax.Array | None:
     """Keys [2B] of which the second half draws otherwise than the first."""
     if keys is None:
         return None

@@ -126,19 +126,19 @@ class Trainer:
                     batch = put_batch(next(batches), self._step.mesh)
                     state, metrics = self._step(state, batch)
                 if late is not None:
-                    self._receive(*late, log, bar)
+                    self._fetch_metrics(*late, log, bar)
                 late = (step, metrics)
                 watchdog.alive()
                 preempted = preemption.requested(step) and step < options.steps
-                if preempted or self._must_wait(step):
-                    self._receive(*late, log, bar)
+                if preempted or self._needs_finished_step(step):
+                    self._fetch_metrics(*late, log, bar)
                     late = None
-                    self._at_rest(step, state, log, watchdog, preempted)
+                    self._evaluate_and_save(step, state, log, watchdog, preempted)
                 profiler.after(step)
             self._checkpoints.wait()
         return Outcome(state, preempted, self._total.rate(options.batch_size))
 
-    def _must_wait(self, step: int) -> bool:
+    def _needs_finished_step(self, step: int) -> bool:
         options = self._options
         return (
             step % options.checkpoint_every == 0
@@ -147,7 +147,7 @@ class Trainer:
             or (options.profile is not None and step == options.profile[1])
         )
 
-    def _at_rest(
+    def _evaluate_and_save(
         self, step: int, state: TrainState, log: ScalarLog, watchdog: Watchdog, preempted: bool
     ) -> None:
         """Evaluate and save the finished step `step`, as far as they are due."""
@@ -171,12 +171,12 @@ class Trainer:
         self._total.pause()
         self._window.pause()
 
-    def _receive(self, step: int, metrics: Any, log: ScalarLog, bar: tqdm) -> None:
+    def _fetch_metrics(self, step: int, metrics: Any, log: ScalarLog, bar: tqdm) -> None:
         """Fetch the metrics of a finished step, check them, and log when it is time."""
         options = self._options
         fetched = jax.device_get(metrics)
         if not fetched["finite"][0]:
-            self._stop(step, fetched)
+            self._raise_nonfinite(step, fetched)
         self._means.add({name: pair for name, pair in fetched.items() if name != "finite"})
         self._total.tick()
         self._window.tick()
@@ -192,7 +192,7 @@ class Trainer:
         shown = {"loss": f"{means['loss']:.4f}"}
         bar.set_postfix(shown | ({} if rate is None else {"examples/s": f"{rate:.1f}"}))
 
-    def _stop(self, step: int, fetched: Mapping[str, Any]) -> None:
+    def _raise_nonfinite(self, step: int, fetched: Mapping[str, Any]) -> None:
         size = self._options.batch_size
         first, last = (step - 1) * size, step * size - 1
         broken = [

@@ -38,7 +38,9 @@ def decay_mask(params: nnx.State, which: str) -> Mapping[str, bool]:
     return mask
 
 
-def factors(params: nnx.State, pairs: Sequence[tuple[str, float]]) -> Mapping[str, float]:
+def learning_rate_factors(
+    params: nnx.State, pairs: Sequence[tuple[str, float]]
+) -> Mapping[str, float]:
     """What each parameter's learning rate is multiplied by, by path.
 
     Raises:
@@ -72,7 +74,7 @@ def make_optimizer(
       params: the `nnx.Param` part of the system, abstract or concrete, for the decay mask.
     """
     schedule = make_schedule(options, steps)
-    factor = factors(params, options.learning_rates)
+    factor = learning_rate_factors(params, options.learning_rates)
     parts = []
     if not all(factor.values()):
         # First of all, so that frozen parameters have no share in the norm.

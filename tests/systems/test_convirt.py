@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medst_jax import systems
-from medst_jax.systems.convirt import highest
+from medst_jax.systems.convirt import masked_max
 from tests.systems.make_batch import OPTIONS, OWN, TEXT, make_batch
 
 
@@ -34,11 +34,11 @@ def test_the_objective_is_the_papers(system):
 def test_the_highest_of_valid_tokens_and_its_gradient():
     states = np.random.default_rng(0).normal(size=(3, 5, 4)).astype(np.float32) - 3
     mask = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
-    found = highest(jnp.asarray(states), jnp.asarray(mask))
+    found = masked_max(jnp.asarray(states), jnp.asarray(mask))
     np.testing.assert_array_equal(found[0], states[0, :2].max(0))
     np.testing.assert_array_equal(found[1], states[1].max(0))
     assert not found[2].any()
-    gradient = jax.grad(lambda x: highest(x, jnp.asarray(mask)).sum())(jnp.asarray(states))
+    gradient = jax.grad(lambda x: masked_max(x, jnp.asarray(mask)).sum())(jnp.asarray(states))
     expected = np.zeros_like(states)
     for row, count in ((0, 2), (1, 5)):
         for d in range(4):

@@ -79,9 +79,9 @@ class OptionsKind:
         if stored_options(settings) is not None:
             return  # an export of this package: its own options are compared elsewhere
         own = getattr(options, "heads", None)
-        told = told_heads(settings)
-        if isinstance(own, int) and told is not None and own != told:
-            raise LayoutError(f"its config has {told} attention heads, the module {own}")
+        configured = configured_heads(settings)
+        if isinstance(own, int) and configured is not None and own != configured:
+            raise LayoutError(f"its config has {configured} attention heads, the module {own}")
 
     def options(self, shapes: Shapes, settings: Settings) -> Any:
         """Sizes read from the tensors and, where these leave no trace, from the settings."""
@@ -152,9 +152,9 @@ def heads(width: int, settings: Settings) -> int:
     Raises:
       LayoutError: neither tells.
     """
-    told = told_heads(settings)
-    if told is not None:
-        return told
+    configured = configured_heads(settings)
+    if configured is not None:
+        return configured
     if "head_width" in settings:  # open_clip
         return width // int(settings["head_width"])
     if width % 64:
@@ -165,7 +165,7 @@ def heads(width: int, settings: Settings) -> int:
     return width // 64
 
 
-def told_heads(settings: Settings) -> int | None:
+def configured_heads(settings: Settings) -> int | None:
     """The number of attention heads that a config tells, None where it does not."""
     nested = settings.get("model_args") or {}
     for source, key in (
