@@ -81,8 +81,10 @@ def with_no_finding(codes: Mapping[str, int]) -> dict[str, int]:
 def label_union_sentence(sentence: str) -> dict[str, int]:
     """What one sentence says of the classes of `UNION`: 1 affirmed, 0 denied, -1 doubted.
 
+    "" stands for an abnormality outside the 14 observations, as in `label_sentence`.
+
     >>> label_union_sentence("No scoliosis, but possible laminar atelectasis.")
-    {'atelectasis': -1, 'laminar atelectasis': -1, 'scoliosis': 0}
+    {'atelectasis': -1, 'laminar atelectasis': -1, 'scoliosis': 0, '': 0}
     """
     codes = _label(sentence)
     return {**_in_order(codes), **({OTHER: codes[OTHER]} if OTHER in codes else {})}
