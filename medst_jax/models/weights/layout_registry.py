@@ -120,8 +120,8 @@ def kind_of_module(layout: str, module: nnx.Module, names: Collection[str] = ())
     if not fitting:
         known = ", ".join(sorted({kind.module.__name__ for kind in kinds}))
         raise LayoutError(f"layout {layout!r} is for {known}, not {type(module).__name__}")
-    marked = (k for k in fitting if any(p + k.mark in names for p in k.prefixes))
-    return next(marked, fitting[0])
+    with_mark = (k for k in fitting if any(p + k.mark in names for p in k.prefixes))
+    return next(with_mark, fitting[0])
 
 
 def kind_of_tensors(layout: str, names: Collection[str]) -> tuple[Kind, str]:
