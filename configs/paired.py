@@ -6,10 +6,12 @@
     python launch/train.py --config=configs/paired.py --workdir=runs/paired
     python launch/plan.py --config=configs/paired.py --topology=v5e:4x4
 
-Sets that you do not have are left out of `REPORTS` in a copy of this file. Weights are the training studies of each release. The variant `with_prompts` adds three sets that
-have labels alone, as prompts. CheXpert comes as CheXpert Plus, the same images with reports; RSNA, SIIM and
-the COVID collections made of other sets stay out of training, so that they can be judged on. It was planned,
-not run. The variant `smoke` is CLIP's on the simulated cohort, for two CPU cores.
+Sets that you do not have are left out of `REPORTS` in a copy of this file. Weights are the training
+studies of each release. The variant `with_prompts` adds three sets that have labels alone, as prompts.
+CheXpert comes as CheXpert Plus, the same images with reports; RSNA, SIIM and the COVID collections
+made of other sets stay out of training, so that they can be judged on. The data are not public enough to
+have been trained on here: there is a plan and no score. The variant `smoke` trains CLIP on the simulated
+cohort, on two CPU cores.
 """
 
 from ml_collections import ConfigDict
