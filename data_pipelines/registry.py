@@ -133,6 +133,8 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "chexpert_8x200": _listed("chexpert.retrieval", "Candidates"),
     "chexpert_8x200_queries": _listed("chexpert.retrieval", "ImageQueries"),
     "chexpert_8x200_text_queries": _listed("texts.table_pairs", "TextQueries"),
+    "chest_imagenome": _listed("chest_imagenome.source", "ChestImaGenome"),
+    "chest_imagenome_gold": _listed("chest_imagenome.source", "ChestImaGenomeGold"),
     "ms_cxr": _listed("ms_cxr.source", "MsCxr"),
     "ms_cxr_t": _listed("ms_cxr.temporal", "MsCxrT"),
     "ms_cxr_t_sentences": _listed("texts.table_pairs", "MsCxrTSentences"),
