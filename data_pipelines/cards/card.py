@@ -16,6 +16,7 @@ from medst_jax.data.records.index import Index
 from medst_jax.data.records.studies import dataset_dir, open_studies
 from medst_jax.data.records.study import Study
 from medst_jax.data_pipelines.cards import page, pictures
+from medst_jax.data_pipelines.cards.no_finding_statistics import no_finding_statistics
 from medst_jax.data_pipelines.cards.text_statistics import text_statistics
 from medst_jax.data_pipelines.cards.truth_statistics import truth_statistics
 
@@ -89,6 +90,9 @@ def write(
     if any(split["studies_with_text"] for split in info["splits"].values()):
         reports = (study.sections for study in _some(data_dir, info) if study.sections)
         card["text"] = text_statistics(reports)
+        compared = no_finding_statistics(_some(data_dir, info), tuple(info["labels"]))
+        if compared:
+            card["no_finding_against_reports"] = compared
     if names and "truth_visible_in" in info["truth_features"]:
         studies = _some(data_dir, info, truth=True)
         card["label_against_truth"] = truth_statistics(studies, tuple(info["labels"]), names)

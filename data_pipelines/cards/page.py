@@ -39,6 +39,9 @@ def render(card: Mapping[str, Any], grid: str, strip: str) -> str:
             for split, rows in card["prevalence"].items()
         ),
         html_page.section("Labels against the truth", _truth(card), note=_TRUTH_NOTE),
+        html_page.section(
+            "No Finding beside the reports", _no_finding(card), note=_NO_FINDING_NOTE
+        ),
         html_page.section("Text beside real reports", _text(card), note=_TEXT_NOTE),
         html_page.section("Origin by the frame", _origin(card), note=_ORIGIN_NOTE),
         html_page.section("Known overlaps", _overlaps(card)),
@@ -52,6 +55,10 @@ _TRUTH_NOTE = (
     "From the truth features alone. Visible: can be seen in an image of the study. Sensitivity and "
     "specificity are those of the stored label against what is visible; uncertain counts as "
     "positive."
+)
+_NO_FINDING_NOTE = (
+    "The table's own column is what trains. Reports say No Finding when they deny or call normal, "
+    "and affirm nothing but devices."
 )
 _TEXT_NOTE = (
     "The same measurements on this data set and on the real reports of Open-i (Indiana University; "
@@ -140,6 +147,17 @@ def _overlaps(card: Mapping[str, Any]) -> str:
     heads = ("part", "whole", "extent", "ids", "remark")
     rows = [tuple(row[head] for head in heads) for row in card.get("overlaps", ())]
     return html_page.table(heads, rows)
+
+
+def _no_finding(card: Mapping[str, Any]) -> str:
+    counts = card.get("no_finding_against_reports", {})
+    words = {
+        "studies": "studies compared",
+        "table_alone": "No Finding in the table alone",
+        "report_alone": "No Finding in the report alone",
+    }
+    rows = [(words[key], count) for key, count in counts.items()]
+    return html_page.table(("of some studies", "count"), rows) if rows else ""
 
 
 def _facts(card: Mapping[str, Any]) -> list[tuple[str, Any]]:
