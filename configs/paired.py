@@ -7,7 +7,7 @@
     python launch/plan.py --config=configs/paired.py --topology=v5e:4x4
 
 Sets that you do not have are left out of `REPORTS` in a copy of this file. Weights are the training
-studies of each release. The variant `with_prompts` adds three sets that have labels alone, as prompts.
+studies of each release. The variant `with_prompts` adds four sets that have labels alone, as prompts.
 CheXpert comes as CheXpert Plus, the same images with reports; RSNA, SIIM and the COVID collections
 made of other sets stay out of training, so that they can be judged on. The data are not public enough to
 have been trained on here: there is a plan and no score. The variant `smoke` trains CLIP on the simulated
@@ -19,17 +19,23 @@ from ml_collections import ConfigDict
 from medst_jax.configs.parts import common
 from medst_jax.data.mixture.data_options import DataSetOptions
 
-# Training studies; PadChest and Open-i have no official split: four of five patients train.
+# Training studies; PadChest, CANDID-PTX, BRAX and Open-i have no official split: four of five patients train.
 REPORTS = {
     "mimic_cxr_jpg": 222_758.0,
     "chexpert_plus": 187_511.0,
     "rexgradient": 140_000.0,
     "padchest": 88_000.0,
+    "candid_ptx": 15_390.0,
     "padchest_gr": 3_190.0,
     "open_i": 3_140.0,
     "covid_chestxray": 400.0,
 }
-LABELS = {"nih_chestxray14": 86_524.0, "vindr_cxr": 15_000.0, "vindr_pcxr": 7_728.0}
+LABELS = {
+    "nih_chestxray14": 86_524.0,
+    "brax": 19_970.0,
+    "vindr_cxr": 15_000.0,
+    "vindr_pcxr": 7_728.0,
+}
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
@@ -43,7 +49,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             name: DataSetOptions(weight=weight, text="prompt") for name, weight in LABELS.items()
         }
     config.data.mixture = common.mixture(**sets)
-    # 30 epochs of 645,000 studies, a warm-up of one.
-    config.train.update(dict(batch_size=512, steps=37_800, checkpoint_every=1_260))
-    config.optimizer.warmup_steps = 1_260
+    # 30 epochs of 660,000 studies, a warm-up of one.
+    config.train.update(dict(batch_size=512, steps=38_700, checkpoint_every=1_290))
+    config.optimizer.warmup_steps = 1_290
     return config if arg == "with_prompts" else common.variant(config, arg)

@@ -124,6 +124,8 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "padchest_gr_es": _listed(
         "padchest_gr.source", "PadChestGr", name="padchest_gr_es", language="es"
     ),
+    "candid_ptx": _listed("candid_ptx.source", "CandidPtx"),
+    "brax": _listed("brax.source", "Brax"),
     "rexgradient": _listed("rexgradient.source", "RexGradient"),
     "vindr_cxr": _listed("vindr.source", "VinDrCxr"),
     "vindr_pcxr": _listed("vindr.source", "VinDrPcxr"),
