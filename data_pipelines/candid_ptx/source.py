@@ -14,7 +14,7 @@ No patients are published: a study stands for one, and the split is by its hash.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from medst_jax.data_pipelines import cells
@@ -125,7 +125,7 @@ def _add(row: TableRow, images: dict[str, _Image]) -> None:
         image.masks.append(code != _NONE)
 
 
-def _codes(uid: str, image: _Image, others: dict[str, Collection[str]]) -> dict[str, int]:
+def _codes(uid: str, image: _Image, others: Mapping[str, Collection[str]]) -> dict[str, int]:
     codes = {label: 1 for label, found in others.items() if uid in found}
     if image.masks:
         codes["Pneumothorax"] = int(any(image.masks))

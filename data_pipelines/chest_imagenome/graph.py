@@ -14,6 +14,7 @@ import numpy as np
 from medst_jax.data.records.annotations import Phrase
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.annotated import Place
+from medst_jax.data_pipelines.listing.json_file import cell_of
 
 # Of the categories of attributes: what is seen, not how the image was made or what it holds up.
 FINDINGS = ("anatomicalfinding", "disease")
@@ -60,14 +61,21 @@ def read_graph(data: bytes) -> Graph:
         for entry in content["objects"]:
             corners = _corners(entry)
             if corners is not None:
-                graph.regions[str(entry["bbox_name"])] = corners
+                graph.regions[cell_of(entry["bbox_name"])] = corners
         for entry in content["attributes"]:
             for group in entry["attributes"]:
                 for attribute in group:
                     category, said, name = attribute.split("|")
                     if category in FINDINGS and said == "yes":
-                        graph.add(name, str(entry["bbox_name"]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                        graph.add(cell_of(name), cell_of(entry["bbox_name"]))
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise CellError("scene graph of another form") from error
     return graph
 

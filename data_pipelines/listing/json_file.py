@@ -47,5 +47,8 @@ def json_rows(path: epath.Path) -> Iterator[TableRow | Reject]:
 
 
 def cell_of(value: Any) -> str:
-    """The text of a JSON value, "" for null: what a table would hold in its place."""
-    return "" if value is None else str(value).strip()
+    """The text of a JSON value, "" for null: what a table would hold in its place.
+
+    Halves of characters, which JSON can write and UTF-8 cannot, become question marks.
+    """
+    return "" if value is None else str(value).strip().encode(errors="replace").decode()

@@ -105,7 +105,7 @@ def _finding(number: int, finding: Mapping[str, Any], rejects: list[Reject]) -> 
         abnormal=finding.get("abnormal") is True,
         labels=tuple(
             dict.fromkeys(
-                name.strip().lower()
+                cell_of(name).lower()
                 for name in _list(finding.get("labels"), "labels")
                 if isinstance(name, str) and name.strip()
             )
@@ -120,10 +120,10 @@ def _box(box: Any) -> tuple[float, float, float, float]:
     corners = _list(box, "box")
     if len(corners) != 4 or not all(isinstance(c, (int, float)) for c in corners):
         raise CellError("box is not four numbers")
-    x0, y0, x1, y1 = (float(c) for c in corners)
+    x0, y0, x1, y1 = corners
     if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
         raise CellError("box is not x1, y1, x2, y2 in 0 to 1 of the image")
-    return x0, y0, x1, y1
+    return float(x0), float(y0), float(x1), float(y1)
 
 
 def _object(value: Any, name: str) -> Mapping[str, Any]:

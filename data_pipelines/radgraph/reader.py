@@ -136,13 +136,16 @@ def _entity(values: Any) -> Entity:
     start, last = values.get("start_ix"), values.get("end_ix")
     if not isinstance(start, int) or not isinstance(last, int) or not 0 <= start <= last:
         raise CellError("entity without places")
+    relations = values.get("relations") or []
+    if not isinstance(relations, list):
+        raise CellError("unknown relation")
     return Entity(
         words=values["tokens"],
         kind=_KINDS[match[1]],
         certainty=_CERTAINTY[match[2]],
         start=start,
         end=last + 1,
-        relations=tuple(_relation(relation) for relation in values.get("relations") or ()),
+        relations=tuple(map(_relation, relations)),
     )
 
 

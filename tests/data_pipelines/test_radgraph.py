@@ -95,6 +95,7 @@ def test_presence_outweighs_doubt_and_doubt_denial(tmp_path):
         ({"end_ix": -1}, "entity without places"),
         ({"start_ix": "SECRET"}, "entity without places"),
         ({"relations": [["SECRET", "1"]]}, "unknown relation"),
+        ({"relations": 5}, "unknown relation"),
         ({"relations": [["modify", "77"]]}, "relation to an entity that is not there"),
     ],
 )

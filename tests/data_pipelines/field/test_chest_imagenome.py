@@ -7,6 +7,8 @@ import pytest
 
 from medst_jax.data.mixture.exclusion import read_exclusion
 from medst_jax.data.records.annotations import Phrase, open_annotations
+from medst_jax.data_pipelines.cells import CellError
+from medst_jax.data_pipelines.chest_imagenome.graph import read_graph
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from tests.data_pipelines.official import jpegs, prepare, rejects, studies_of, write
 from tests.data_pipelines.tables import ids_of
@@ -138,6 +140,20 @@ def test_damaged_graphs_and_rows_cost_themselves_only(tree, tmp_path):
         "valid.csv: dicom_id is not five groups of eight hexadecimal digits": 1
     }
     assert len(open_annotations(tmp_path, "chest_imagenome", Phrase, "test")) == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {"objects": [region("a", 10**400, 0, 1, 1)], "attributes": []},
+        {"objects": [], "attributes": [{"bbox_name": "a", "attributes": ["yes"]}]},
+        {"objects": [5], "attributes": []},
+    ],
+)
+def test_graphs_of_another_form(content):
+    with pytest.raises(CellError, match="another form"):
+        read_graph(json.dumps(content).encode())
 
 
 def test_graphs_still_packed_are_named(tree, tmp_path):

@@ -173,14 +173,20 @@ def test_images_in_one_flat_folder(tree, tmp_path):
 
 
 def test_bad_entries(tree, tmp_path):
-    outside = {**EFFUSION, "boxes": [[0, 0, 8, 12], [0, 0, "SECRET", 1]], "progression": "SECRET"}
+    outside = {
+        **EFFUSION,
+        "boxes": [[0, 0, 10**400, 1], [0, 0, "SECRET", 1]],
+        "progression": "SECRET",
+    }
     bad = [
         study("222_bbbbbb.png", "222", outside),
         study("../SECRET.png", "5", CLEAR),
         study("555_gggggg.png", "555", CLEAR),
+        study(
+            "333_dddddd.png", "333", sentence("Half \ud83d.", "\ud83d", True, labels=[5, "\ud83d"])
+        ),
         ["SECRET"],
         {**STUDIES[0], "findings": "SECRET"},
-        STUDIES[2],
         STUDIES[2],
     ]
     torn = table_row("333", "SECRET", "held out", "9", "20160101")
