@@ -124,6 +124,13 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "padchest_gr_es": _listed(
         "padchest_gr.source", "PadChestGr", name="padchest_gr_es", language="es"
     ),
+    "bimcv_covid19": _listed("bimcv_covid19.source", "BimcvCovid19"),
+    "bimcv_covid19_negative": _listed(
+        "bimcv_covid19.source",
+        "BimcvCovid19",
+        name="bimcv_covid19_negative",
+        table="labels_SARS-cov-2_nega.tsv",
+    ),
     "candid_ptx": _listed("candid_ptx.source", "CandidPtx"),
     "brax": _listed("brax.source", "Brax"),
     "rexgradient": _listed("rexgradient.source", "RexGradient"),
