@@ -5,14 +5,35 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+BEFORE, OPTIONS_OF = "before", "options_of"  # keys of a field's metadata
 
 
 class OptionError(ValueError):
     """A configuration key that is unknown, missing or of the wrong type."""
+
+
+def before(value: Any) -> dict[str, Any]:
+    """Metadata of a field that earlier records lack; see `added_options`.
+
+    Args:
+      value: plain value that reproduces a run whose record lacks the key.
+    """
+    return {BEFORE: value}
+
+
+def options_of(choose: Callable[[Mapping[str, Any]], Any] | str) -> dict[str, Any]:
+    """Metadata of a field whose mapping holds options of a class that depends on its values.
+
+    Args:
+      choose: gives, for the mapping, the options of which it replaces some: an instance, or a
+        class whose defaults they are; None where the values choose nothing. "module:function" is
+        one that is read when it is asked, of a file that itself reads the field's.
+    """
+    return {OPTIONS_OF: choose}
 
 
 def parse(cls: type[T], values: Mapping[str, Any], where: str) -> T:

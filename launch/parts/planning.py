@@ -17,7 +17,7 @@ from medst_jax.plan.report import encoders_to_json, encoders_to_text, to_json, t
 from medst_jax.plan.topology import Topology, describe
 from medst_jax.plan.workload import make_workload, sizes_of
 from medst_jax.systems.registry import system_class
-from medst_jax.train.run import check_sections
+from medst_jax.train.sections import check_sections
 from medst_jax.train.state import split
 
 

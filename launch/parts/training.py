@@ -10,14 +10,16 @@ from medst_jax.options import parse
 from medst_jax.parallel.processes import check_all_processes
 from medst_jax.train.loop import Evaluators
 from medst_jax.train.options import TrainOptions
-from medst_jax.train.run import USER_ERRORS, RunInput, check_sections, run
+from medst_jax.train.run import USER_ERRORS, RunInput, resumed_config, run
 from medst_jax.train.runtime import enable_compilation_cache
+from medst_jax.train.sections import check_sections
 
 
 def train(config: dict[str, Any], workdir: str) -> bool:
     """Train, or resume the training in `workdir`; whether SIGTERM stopped it before the end."""
     error: Exception | None = None
     try:
+        config = resumed_config(workdir, config)
         system, source, evaluators = open_run(config)
     except USER_ERRORS as raised:
         error = raised

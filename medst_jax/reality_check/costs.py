@@ -14,6 +14,7 @@ from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.options import parse
 from medst_jax.plan.chips import CHIPS
 from medst_jax.plan.flops import forward_flops
+from medst_jax.train.run_records import read_config, read_system
 from medst_jax.train.state import abstract_system
 from medst_jax.train.workdir import write_atomic
 
@@ -34,9 +35,8 @@ def cost_of(folder: epath.Path) -> dict[str, float]:
         return json.loads(cache.read_text())
     if not (folder / "system.json").exists():
         return {}
-    config = json.loads((folder / "config.json").read_text())
-    record = json.loads((folder / "system.json").read_text())
-    costs = _count_costs(config, record["name"], record["options"])
+    record = read_system(folder)
+    costs = _count_costs(read_config(folder), record["name"], record["options"])
     write_atomic(cache, json.dumps(costs) + "\n")
     return costs
 

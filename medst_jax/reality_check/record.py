@@ -9,6 +9,8 @@ from typing import Any
 
 from etils import epath
 
+from medst_jax.added_options import without_before
+from medst_jax.train.sections import Sections
 from medst_jax.train.workdir import read_json, write_json
 
 CELL = "cell.json"
@@ -26,6 +28,11 @@ def digest_of(suite: Mapping[str, Any]) -> str:
 def digest(values: Mapping[str, Any]) -> str:
     """16 hexadecimal digits of plain values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def config_digest(config: Mapping[str, Any]) -> str:
+    """A digest of a training's configuration, the same for options added since that change nothing."""
+    return digest(without_before(Sections, config))
 
 
 def claim_folder(folder: pathlib.Path, record: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from medst_jax.reality_check.cells import EXTERNAL, Cell, Sources, needed_cells,
 from medst_jax.reality_check.mentions import mention_shares
 from medst_jax.reality_check.options import parse_check
 from medst_jax.reality_check.page import page
-from medst_jax.reality_check.record import digest, digest_of
+from medst_jax.reality_check.record import config_digest, digest_of
 from medst_jax.reality_check.results import Table, tabulate, to_json
 from medst_jax.reality_check.runner import CellRunner, budget
 from medst_jax.train.workdir import write_atomic
@@ -134,7 +134,7 @@ def _offers(data_dir: str, site: str) -> Sources:
 def _values(cell: Cell, variant: str) -> str:
     """A digest of the config that a cell trains by."""
     module = importlib.import_module(f"medst_jax.configs.{cell.config}")
-    return digest(module.get_config(cell.variant_of(variant)).to_dict())
+    return config_digest(module.get_config(cell.variant_of(variant)).to_dict())
 
 
 def _need(config: str, variant: str) -> Sources:

@@ -15,7 +15,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from medst_jax.models.encoders.hybrid_temporal_encoder import HybridTemporalOptions
 from medst_jax.models.layers.cross_attention import CrossAttention
+from medst_jax.options import options_of
 from medst_jax.systems.biovil_l import BiovilL, BiovilLOptions
 from medst_jax.systems.parts.masked_words import MaskOptions
 from medst_jax.systems.parts.towers import temporal_encoder
@@ -29,7 +31,9 @@ class BiovilTOptions(BiovilLOptions):
     """pooler: overrides of `HybridTemporalOptions` other than its backbone, which is `image`."""
 
     mask: MaskOptions = dataclasses.field(default_factory=lambda: MaskOptions(rate=0.45))
-    pooler: dict[str, Any] = dataclasses.field(default_factory=dict)
+    pooler: dict[str, Any] = dataclasses.field(
+        default_factory=dict, metadata=options_of(lambda _: HybridTemporalOptions)
+    )
 
 
 @register("biovil_t")

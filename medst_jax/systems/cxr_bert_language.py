@@ -16,6 +16,7 @@ from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.models.heads.masked_language import MaskedLanguageHead
 from medst_jax.models.heads.projection_heads import ClassTokenHead
+from medst_jax.options import options_of
 from medst_jax.systems.parts.masked_words import (
     MaskOptions,
     gather_predicted,
@@ -23,7 +24,7 @@ from medst_jax.systems.parts.masked_words import (
     mask_words,
     predicted_slots,
 )
-from medst_jax.systems.parts.towers import text_encoder
+from medst_jax.systems.parts.towers import encoder_defaults, text_encoder
 from medst_jax.systems.parts.training_images import purpose_keys
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs, System
@@ -40,7 +41,7 @@ class TextOptions:
       image-text systems that start from it are told.
     """
 
-    text: dict[str, Any]
+    text: dict[str, Any] = dataclasses.field(metadata=options_of(encoder_defaults))
     joint: int = 128
     mask: MaskOptions = dataclasses.field(default_factory=MaskOptions)
     preprocess: Preprocess = dataclasses.field(default_factory=lambda: Preprocess(size=224))

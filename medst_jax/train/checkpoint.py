@@ -17,11 +17,10 @@ from medst_jax import systems
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.data.tokenize.tokenizer_files import load_tokenizer_file
 from medst_jax.systems.system import System
+from medst_jax.train.run_records import read_config, read_system
 from medst_jax.train.state import TrainState, abstract_system, arrays, skeleton
 from medst_jax.train.workdir import (
-    CONFIG_FILE,
     INPUT_FILE,
-    SYSTEM_FILE,
     TOKENIZER_FILE,
     read_json,
     workdir_path,
@@ -190,7 +189,7 @@ def load_system(
       WorkdirError: a record is missing.
     """
     folder = workdir_path(workdir)
-    described = read_json(folder / SYSTEM_FILE)
+    described = read_system(folder)
     available = complete_steps(folder / FOLDER)
     if not available or (step is not None and step not in available):
         wanted = "any checkpoint" if step is None else f"checkpoint {step}"
@@ -214,7 +213,7 @@ def load_system(
     return LoadedSystem(
         system=skeleton(template).system(values, loaded["model"]["model_state"]),
         tokenizer=load_tokenizer_file(tokenizer) if tokenizer.exists() else None,
-        config=read_json(folder / CONFIG_FILE),
+        config=read_config(folder),
         stamp=read_json(folder / INPUT_FILE),
         step=chosen,
         name=described["name"],

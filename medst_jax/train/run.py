@@ -12,6 +12,7 @@ import numpy as np
 from clu.parameter_overview import get_parameter_overview
 from etils import epath
 
+from medst_jax.added_options import adopt, fill_current
 from medst_jax.data.records.keys import SecretError
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.models.weights.weights_file import PretrainedError
@@ -24,11 +25,19 @@ from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, com
 from medst_jax.train.initial_weights import load_initial
 from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
 from medst_jax.train.options import InitOptions
+from medst_jax.train.run_records import flatten, write_records
 from medst_jax.train.runtime import compiling
+from medst_jax.train.sections import Sections
 from medst_jax.train.state import init_state, skeleton, split
 from medst_jax.train.step import TrainStep
 from medst_jax.train.summary import write_summary
-from medst_jax.train.workdir import TOKENIZER_FILE, WorkdirError, workdir_path, write_records
+from medst_jax.train.workdir import (
+    CONFIG_FILE,
+    TOKENIZER_FILE,
+    WorkdirError,
+    read_json,
+    workdir_path,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,7 +52,6 @@ USER_ERRORS = (
     WorkdirError,
     SecretError,
 )
-_SECTIONS = ("seed", "system", "data", "init", "train", "optimizer", "mesh", "rules", "evaluate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,14 +73,21 @@ class RunInput:
     close: Callable[[], None] = lambda: None
 
 
-def check_sections(config: Mapping[str, Any]) -> None:
-    """Raise an OptionError naming a top-level key of the configuration that nothing reads."""
-    for key in config:
-        if key not in _SECTIONS:
-            raise OptionError(f"config.{key} is not an option; known: {', '.join(_SECTIONS)}")
-    for key in ("seed", "system", "data", "train", "optimizer"):
-        if key not in config:
-            raise OptionError(f"config.{key} is required and has no value")
+def resumed_config(workdir: epath.PathLike, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with which a run goes on, or `config` where none has begun.
+
+    Where the record of a run lacks an option that was added since, and `config` has its default,
+    the run goes on as it began. The log says so.
+    """
+    folder = workdir_path(workdir)
+    if not complete_steps(folder / FOLDER):
+        return dict(config)
+    adopted = adopt(Sections, config, read_json(folder / CONFIG_FILE))
+    now = dict(flatten(fill_current(Sections, config)))
+    for key, value in flatten(adopted):
+        if value != now[key]:
+            _LOG.info("config.%s is %r, as before that option, not %r", key, value, now[key])
+    return adopted
 
 
 def run(

@@ -1,39 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The records of a run in its WORKDIR: written atomically, compared when the run resumes."""
+"""Files of a run in its WORKDIR, on a disk or in an object store: written atomically, or added to."""
 
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 from etils import epath
 
 from medst_jax.command_line import user_command
 
 CONFIG_FILE, SYSTEM_FILE, INPUT_FILE = "config.json", "system.json", "input.json"
 TOKENIZER_FILE, SUMMARY_FILE, LOG_FILE = "tokenizer.model", "summary.json", "log.jsonl"
-
-# What may change between the parts of one run: where and how often it writes, how it is laid
-# out on devices, and where the data lies (the data themselves are compared by fingerprint).
-CHANGEABLE = (
-    "train.log_every",
-    "train.checkpoint_every",
-    "train.keep",
-    "train.keep_best",
-    "train.best_metric",
-    "train.watchdog_seconds",
-    "train.profile",
-    "train.compilation_cache",
-    "train.tensorboard",
-    "evaluate",
-    "mesh",
-    "rules",
-    "data.data_dir",
-    "data.num_workers",
-    "data.threads",
-)
 
 
 class WorkdirError(ValueError):
@@ -105,79 +83,3 @@ def read_json(path: epath.Path) -> Any:
         raise WorkdirError(f"{path} is not JSON ({error}); restore it or use a new workdir") from (
             error
         )
-
-
-def write_records(
-    workdir: epath.Path,
-    *,
-    config: Mapping[str, Any],
-    system: Mapping[str, Any],
-    stamp: Mapping[str, Any],
-    resuming: bool,
-) -> None:
-    """Write the records of a run, after comparing them with those it resumes.
-
-    A workdir without a checkpoint holds nothing worth protecting: its records are replaced.
-
-    Args:
-      workdir: the run's folder.
-      config: the full configuration.
-      system: {"name", "options"} from which the system is rebuilt.
-      stamp: what the input is made of.
-      resuming: whether the workdir holds a checkpoint.
-
-    Raises:
-      WorkdirError: names the first differing key, both values and the remedy.
-    """
-    if resuming:
-        check_same(workdir, CONFIG_FILE, config)
-        check_same(workdir, SYSTEM_FILE, system)
-        check_same(workdir, INPUT_FILE, stamp)
-    if jax.process_index() == 0:
-        for name, value in ((CONFIG_FILE, config), (SYSTEM_FILE, system), (INPUT_FILE, stamp)):
-            write_json(workdir / name, value)
-
-
-def check_same(workdir: epath.Path, name: str, current: Mapping[str, Any]) -> None:
-    """Compare a stored record with the current one, apart from `CHANGEABLE` keys.
-
-    `train.steps` may change only under a fixed `optimizer.horizon_steps`, because the schedule
-    ends at the horizon.
-    """
-    stored, new = read_json(workdir / name), json.loads(json.dumps(current))
-    changeable: tuple[str, ...] = CHANGEABLE if name == CONFIG_FILE else ()
-    if name == CONFIG_FILE and (new.get("optimizer") or {}).get("horizon_steps"):
-        changeable += ("train.steps",)
-    old_values, new_values = dict(_flatten(stored)), dict(_flatten(new))
-    for key in sorted(old_values.keys() | new_values.keys()):
-        if any(key == free or key.startswith(f"{free}.") for free in changeable):
-            continue
-        old, now = old_values.get(key, "absent"), new_values.get(key, "absent")
-        if old != now:
-            raise WorkdirError(
-                f"{workdir} was written with {_kind(name)} {key} = {old!r}, now it is {now!r}; "
-                f"{_remedy(name, key)}"
-            )
-
-
-def _kind(name: str) -> str:
-    return {CONFIG_FILE: "configuration", SYSTEM_FILE: "system", INPUT_FILE: "input"}[name]
-
-
-def _remedy(name: str, key: str) -> str:
-    if name == INPUT_FILE:
-        return "restore the data it was trained on or use a new --workdir"
-    if key == "train.steps":
-        return (
-            "set it back, use a new --workdir, or start runs that will be extended with "
-            "config.optimizer.horizon_steps"
-        )
-    return "set it back or use a new --workdir"
-
-
-def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from _flatten(item, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value

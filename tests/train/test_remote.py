@@ -13,6 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from medst_jax.export.errors import ExportError
 from medst_jax.export.folder import CONFIG, MARK, staged
 from medst_jax.train.checkpoint import CheckpointError, complete_steps, load_system
+from medst_jax.train.run_records import write_records
 from medst_jax.train.scalars import ScalarLog, read_log
 from medst_jax.train.summary import write_summary
 from medst_jax.train.workdir import (
@@ -22,7 +23,6 @@ from medst_jax.train.workdir import (
     read_json,
     workdir_path,
     write_json,
-    write_records,
 )
 
 

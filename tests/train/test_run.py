@@ -12,8 +12,9 @@ from medst_jax.options import OptionError
 from medst_jax.parallel import MeshError
 from medst_jax.train.checkpoint import CheckpointError, complete_steps, load_system
 from medst_jax.train.loop import NonFiniteError
-from medst_jax.train.run import check_sections, run
+from medst_jax.train.run import run
 from medst_jax.train.scalars import read_log
+from medst_jax.train.sections import check_sections
 from medst_jax.train.workdir import WorkdirError
 
 SYSTEM = {"name": "toy", "options": {"width": 8}}

@@ -2,8 +2,6 @@
 """The training input: what a trainer sees of the data."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +15,7 @@ from medst_jax.data.loader.batch_maker import VIEWS, BatchMaker
 from medst_jax.data.loader.epochs import PackedEpochs
 from medst_jax.data.loader.image_reader import ImageReader
 from medst_jax.data.loader.sampled_rows import ExampleSampler, PackSampler
+from medst_jax.data.loader.stamp import STREAM_VERSION, config_hash
 from medst_jax.data.loader.stream import check_rows, process_batches
 from medst_jax.data.loader.text_reader import TextReader
 from medst_jax.data.mixture.data_options import DataOptions
@@ -30,9 +29,6 @@ from medst_jax.options import OptionError
 Batch = dict[str, np.ndarray]
 BASE_KEYS = keys_of(())
 TEXT_KEYS = {key for key, need in NEEDS.items() if need in ("text", "text_labels", "sections")}
-# Where files lie and how many threads read them changes no example.
-_WITHOUT_EFFECT = ("data_dir", "num_workers", "threads")
-_STREAM_VERSION = 3  # raised whenever the same options come to other examples
 
 
 @dataclasses.dataclass
@@ -122,20 +118,13 @@ class TrainInput:
     def stamp(self) -> dict[str, Any]:
         """What a checkpoint records of its input; plain JSON values, no ids and no text.
 
-        Two runs with equal stamps see the same examples at the same steps.
+        Two runs with equal stamps see the same examples at the same steps. What earlier stamps
+        lack is in `AddedToStamp`.
         """
-        config = dataclasses.asdict(self.options)
-        # So a run may resume on another machine, with its data elsewhere.
-        for name in _WITHOUT_EFFECT:
-            del config[name]
-        # The order of the mixture numbers data sets and classes.
-        config["mixture"] = list(config["mixture"].items())
-        canonical = json.dumps(
-            {"seed": self.seed, "data": config, "orders": _STREAM_VERSION}, sort_keys=True
-        )
         infos = {corpus.name: corpus.studies.info for corpus in self.corpora}
         return {
-            "config_hash": hashlib.sha256(canonical.encode()).hexdigest(),
+            "stream_version": STREAM_VERSION,
+            "config_hash": config_hash(self.options, self.seed),
             "global_batch": self.global_batch,
             "fingerprints": {corpus.name: corpus.studies.fingerprint for corpus in self.corpora},
             "intensity": {name: info.get("intensity", "none") for name, info in infos.items()},

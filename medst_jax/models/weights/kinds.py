@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from flax import nnx
 
+from medst_jax.added_options import fill_recorded
 from medst_jax.models.weights.foreign import Slot, under
 from medst_jax.options import parse
 
@@ -92,7 +93,8 @@ class OptionsKind:
         if stored is None:
             options = self.options(shapes, settings)
         else:
-            options = parse(self.options_class, stored, "config.json encoder.options")
+            complete = fill_recorded(self.options_class, stored)
+            options = parse(self.options_class, complete, "config.json encoder.options")
         changed = dataclasses.replace(options, **changes)
         return lambda rngs: self.module(changed, rngs=rngs)  # type: ignore[call-arg]
 

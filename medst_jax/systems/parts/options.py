@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 from medst_jax.data.images.augment import Augment
 from medst_jax.data.images.preprocess import Preprocess
-from medst_jax.options import OptionError
+from medst_jax.options import OptionError, options_of
 
 LossForm = Literal["dense", "chunked", "ring"]
+# Of the encoder that a mapping names.
+ENCODER = "medst_jax.systems.parts.towers:encoder_defaults"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +23,7 @@ class ImageOptions:
     labels: the label vocabulary of the data, for prototypes; filled in by the trainer.
     """
 
-    image: dict[str, Any]
+    image: dict[str, Any] = dataclasses.field(metadata=options_of(ENCODER))
     joint: int = 512
     preprocess: Preprocess = dataclasses.field(default_factory=lambda: Preprocess(size=224))
     augment: Augment = dataclasses.field(default_factory=Augment)
@@ -38,7 +40,7 @@ class ImageTextOptions(ImageOptions):
     text: the text encoder, {"name": ..., overrides of its options}.
     """
 
-    text: dict[str, Any] = dataclasses.field(default_factory=dict)
+    text: dict[str, Any] = dataclasses.field(default_factory=dict, metadata=options_of(ENCODER))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -61,6 +61,15 @@ TEXT_ENCODERS: dict[str, Choice] = {
 }
 
 
+def encoder_defaults(values: Mapping[str, Any]) -> Any:
+    """Options of the encoder that `values["name"]` names, before any override; None for no name."""
+    name = str(values.get("name"))
+    if name in TEXT_ENCODERS:
+        return TEXT_ENCODERS[name]()[1](vocabulary_size=0)
+    found = {**IMAGE_ENCODERS, **AUTOENCODERS}.get(name)
+    return None if found is None else found()[1]()
+
+
 def image_encoder(options: ImageOptions, *, rngs: nnx.Rngs) -> Any:
     """Build the image encoder of `options.image` for the images that its preprocessing gives."""
     fixed: dict[str, Any] = {"channels": options.preprocess.channels}
