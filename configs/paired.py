@@ -9,9 +9,8 @@
 Sets that you do not have are left out of `REPORTS` in a copy of this file. Weights are the training
 studies of each release. The variant `with_prompts` adds four sets that have labels alone, as prompts.
 CheXpert comes as CheXpert Plus, the same images with reports; RSNA, SIIM and the COVID collections
-made of other sets stay out of training, so that they can be judged on. The data are not public enough to
-have been trained on here: there is a plan and no score. The variant `smoke` trains CLIP on the simulated
-cohort, on two CPU cores.
+made of other sets stay out of training, so that they can be judged on. Nothing was trained on these data here: there is no score. The variant `smoke` trains CLIP on the
+simulated cohort, on two CPU cores.
 """
 
 from ml_collections import ConfigDict
