@@ -8,6 +8,7 @@ from typing import Any
 
 from medst_jax.plan.collectives import collectives, summary
 from medst_jax.plan.compile import Memory, compile_for
+from medst_jax.plan.compiler_version import mismatch
 from medst_jax.plan.cycles import cost
 from medst_jax.plan.estimate import Estimate, estimate
 from medst_jax.plan.hlo import parse_module
@@ -85,6 +86,8 @@ def make_plan(
     workload = make_workload(config, topology, sizes, per_chip_batch)
     compiled = compile_for(topology, workload.lower, workload.argument_bytes)
     flops, notes = workload.flops_per_example(), [*sizes.notes]
+    if other_compiler := mismatch():
+        notes.append(other_compiler)
     rows, chips = workload.assembly.options.batch_size, topology.chips
     times: Estimate | None = None
     run: Run | None = None

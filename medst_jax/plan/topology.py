@@ -3,11 +3,15 @@
 
 import dataclasses
 import functools
+import logging
 import os
 import re
 from typing import Any
 
 from medst_jax.plan.chips import ALIASES, CHIPS, Chip
+from medst_jax.plan.compiler_version import mismatch
+
+_LOG = logging.getLogger(__name__)
 
 # A host without a TPU: no waiting for a metadata server, several planners at once, no TPU backend.
 _ENVIRONMENT = {
@@ -76,6 +80,9 @@ def describe(name: str, slices: int = 1) -> Topology:
     if set(shape.split("x")) == {"1"}:
         options["chips_per_host_bounds"] = tuple(int(size) for size in shape.split("x")) + (1,)
         options["chips_per_host_bounds"] = options["chips_per_host_bounds"][:3]
+    # Said before the compiler is asked: one of another version may refuse, or end the process.
+    if other_compiler := mismatch():
+        _LOG.warning("%s", other_compiler)
     from jax.experimental import topologies
 
     try:

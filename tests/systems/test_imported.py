@@ -14,7 +14,7 @@ from medst_jax.evaluate.subjects.imported import ImportedSystem, import_system
 from medst_jax.models import PretrainedError, from_pretrained
 from tests.systems.make_batch import call
 
-DATA = pathlib.Path(__file__).parent.parent / "data"
+DATA = pathlib.Path(__file__).parents[1] / "models" / "weights" / "stored"
 
 
 def _released(name):

@@ -10,7 +10,7 @@ import pytest
 from medst_jax.models import from_pretrained, unit_norm
 from tests.models.compiled import run
 
-REFERENCE = pathlib.Path(__file__).parents[2] / "data" / "minilm_reference.npz"
+REFERENCE = pathlib.Path(__file__).parent / "stored" / "minilm_reference.npz"
 
 
 @pytest.fixture(scope="module")

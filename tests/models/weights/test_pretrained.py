@@ -29,7 +29,7 @@ from medst_jax.models import (
 from medst_jax.models.weights.foreign import arrays
 from tests.models.compiled import build, run
 
-DATA = pathlib.Path(__file__).parents[2] / "data"
+DATA = pathlib.Path(__file__).parent / "stored"
 
 
 def resnet(seed: int = 0, **changes) -> ResNet:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Released checkpoints' layouts against PyTorch (tests/data/make_released_models.py)."""
+"""Released checkpoints' layouts against PyTorch (tests/models/weights/stored/make_released_models.py)."""
 
 import pathlib
 
@@ -19,7 +19,7 @@ from medst_jax.models import (
 )
 from tests.models.compiled import run
 
-DATA = pathlib.Path(__file__).parents[2] / "data" / "released"
+DATA = pathlib.Path(__file__).parent / "stored" / "released"
 LAYOUT = {"mgca-vit": "mgca", "mgca-resnet": "mgca", "cxr-bert": "biovil"}
 LAYOUT |= {"cxr-clip-resnet": "cxr-clip", "cxr-clip-swin": "cxr-clip"}
 FOLDERS = sorted(path.name for path in DATA.iterdir())

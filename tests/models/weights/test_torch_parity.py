@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values, gradients and running statistics against PyTorch (tests/data/make_torch_models.py)."""
+"""Values, gradients and running statistics against PyTorch (tests/models/weights/stored/make_torch_models.py)."""
 
 import dataclasses
 import pathlib
@@ -16,7 +16,7 @@ from medst_jax.models.weights.layout_registry import kind_of_module
 from medst_jax.models.weights.pretrained import load_pretrained
 from tests.models.compiled import build, run
 
-DATA = pathlib.Path(__file__).parents[2] / "data"
+DATA = pathlib.Path(__file__).parent / "stored"
 VIT = ViTOptions(patch=4, width=16, depth=2, heads=2, mlp_ratio=2.0, image_size=16)
 BERT = BertOptions(20, width=16, depth=2, heads=2, mlp=32, max_length=10, dropout=0.1)
 

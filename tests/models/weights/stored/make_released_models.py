@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes tests/data/released: small random models under the names of released checkpoints.
+"""Makes tests/models/weights/stored/released: small random models under the names of released checkpoints.
 
 Run in an environment of its own that has torch, transformers, timm, open_clip and safetensors
 (made with torch 2.13.0, transformers 5.24.0, timm 1.0.31, open_clip 3.3.0):
-`python tests/data/make_released_models.py`. Each folder holds model.safetensors, where sizes
+`python tests/models/weights/stored/make_released_models.py`. Each folder holds model.safetensors, where sizes
 leave no trace in it a config.json, and expected.npz with inputs and results.
 """
 

