@@ -12,12 +12,14 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # The TPU compiler is among the extras: without this, JAX would look for a TPU behind it.
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: help python quickstart test test-slow lint format clean
+.PHONY: help python prepare quickstart test test-slow coverage evidence lint format clean
 
 help:
 	@echo "make quickstart   data, training, evaluation and an HTML report, from nothing"
 	@echo "make test         lint, types and all tests but the slow ones"
 	@echo "make test-slow    the slow tests"
+	@echo "make coverage     all tests, and the share of lines they run in each room"
+	@echo "make evidence     long drills and simulations; writes experiments/evidence/*.json"
 	@echo "make format       rewrite the code in the project's format"
 
 # The versions that an environment gets are those tested with its Python.
@@ -37,9 +39,11 @@ python:
 	if ! test -f constraints-$$version.txt; then \
 	  echo "Python $$version is not among the tested ones, $(TESTED): set PYTHON to one of these"; exit 1; fi
 
-quickstart: $(VENV)/installed
+prepare: $(VENV)/installed
 	$(BIN)/python launch/prepare.py --dataset=simulated_cxr --data_dir=$(DATA) --patients=2000 --size=64
 	$(BIN)/python launch/prepare.py --vocabulary=simulated_cxr --data_dir=$(DATA) --datasets=simulated_cxr_m,simulated_cxr_c --vocabulary_size=1000
+
+quickstart: prepare
 	$(BIN)/python launch/train.py --config=configs/dlilp.py:smoke --workdir=$(RUNS)/dlilp_smoke --config.data.data_dir=$(DATA)
 	$(BIN)/python launch/evaluate.py --checkpoint=$(RUNS)/dlilp_smoke --suite=configs/evaluate/smoke.py --data_dir=$(DATA) --output=$(RUNS)/dlilp_smoke/evaluation
 
@@ -53,7 +57,24 @@ test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope
 
 test-slow: $(VENV)/installed
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadscope
+
+coverage: $(VENV)/installed
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n 2 --dist loadscope -m "slow or not slow"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage json --quiet
+	$(BIN)/python -m tests.coverage_by_room coverage.json
+
+# What a test can only sample: twenty killed runs, estimators against known information, the
+# difficulty of the cohort. The JSON is committed.
+EVIDENCE := experiments/evidence
+evidence: prepare
+	mkdir -p $(EVIDENCE) $(RUNS)
+	$(BIN)/python -m experiments.kill_resume --data_dir=$(DATA) --workdir=$(RUNS)/kills > $(RUNS)/kill_resume.json
+	$(BIN)/python -m experiments.information_estimators --output=$(RUNS)/information
+	$(BIN)/python -m experiments.cohort_difficulty --patients=2000 --output=$(RUNS)/cohort_difficulty.json
+	cp $(RUNS)/kill_resume.json $(RUNS)/information/estimators.json $(RUNS)/cohort_difficulty.json $(EVIDENCE)
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
