@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Line coverage of each room, from the JSON report of coverage.py.
 
-    make coverage
-    python -m tests.coverage_by_room coverage.json
+make coverage
+python -m tests.coverage_by_room coverage.json
 """
 
 import collections

@@ -14,8 +14,12 @@ from tests.launch.test_chain import command
 from tests.parallel.together import ROOT, finish, start
 
 pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
-# The learning rate is the variant's own. At a rate 25 times as high a unit that rounding switches
-# on or off is amplified to 1e-3 within a few steps, on any layout.
+# Twenty steps are compared on a system without kinks (GELU, layer norm). A convolutional net's
+# gradient jumps by up to 0.5% when a ReLU in front of a flat part of an image changes sides, and in
+# twenty steps of a million units some are within rounding of doing so, on any layout and at any
+# learning rate: two runs on one device that start 1e-7 apart end up to 1e-2 apart. Such a net, with
+# batch norm across devices, is compared in its first step.
+SMOOTH, KINKED = "siglip_b16", "dlilp"
 SGD = {
     "name": "sgd",
     "weight_decay": 0.0,
@@ -29,7 +33,7 @@ LAYOUTS = {"one": (1, 1), "eight": (8, 1), "two": (4, 2)}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A cohort, and twenty steps on each layout: the first of them a run of its own, resumed."""
+    """A cohort, and on each layout a step with kinks and twenty without, resumed after one."""
     path = tmp_path_factory.mktemp("processes")
     prepare = ("prepare.py", "--data_dir=data")
     command(*prepare, "--dataset=simulated_cxr", "--patients=60", "--size=64", cwd=path)
@@ -41,12 +45,13 @@ def folder(tmp_path_factory):
         cwd=path,
     )
     for name in LAYOUTS:
+        finish(train(path, name, 1, config=KINKED), seconds=1200)
         for steps in (1, 20):
             finish(train(path, name, steps), seconds=1200)
     return path
 
 
-def words(workdir, steps):
+def words(layout, steps, config=SMOOTH):
     """The command that trains, without the number of processes."""
     settings = {f"optimizer.{key}": value for key, value in SGD.items()}
     settings |= {
@@ -58,27 +63,27 @@ def words(workdir, steps):
     }
     return [
         "train.py",
-        f"--config={ROOT}/configs/dlilp.py:tiny",
-        f"--workdir=runs/{workdir}",
+        f"--config={ROOT}/configs/{config}.py:tiny",
+        f"--workdir=runs/{config}-{layout}",
         *(f"--config.{key}={value}" for key, value in settings.items()),
     ]
 
 
-def train(path, name, steps, own=()):
+def train(path, name, steps, own=(), config=SMOOTH):
     devices, processes = LAYOUTS[name]
-    script, *flags = words(name, steps)
+    script, *flags = words(name, steps, config)
     together = ["--distributed"] if processes > 1 else []
     call = [sys.executable, ROOT / "launch" / script, *flags, *together]
     return start(call, devices, processes, own=own, cwd=path)
 
 
-def losses(path, name):
-    return [line["loss"] for line in read_log(path / "runs" / name)]
+def losses(path, name, config=SMOOTH):
+    return [line["loss"] for line in read_log(path / "runs" / f"{config}-{name}")]
 
 
-def first_gradient(path, name):
+def first_gradient(path, name, config):
     """The momentum after one step, by parameter path."""
-    folder = path / "runs" / name / "checkpoints" / "1"
+    folder = path / "runs" / f"{config}-{name}" / "checkpoints" / "1"
     stored = ocp.checkpointables_metadata(folder).metadata["optimizer"]
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     wanted = jax.tree.map(
@@ -91,18 +96,26 @@ def first_gradient(path, name):
 
 
 @pytest.mark.parametrize("name", ["eight", "two"])
-def test_losses_and_first_gradient_agree(folder, name):
+def test_losses_of_twenty_steps_agree(folder, name):
     one, many = losses(folder, "one"), losses(folder, name)
     assert len(one) == len(many) == 20
-    np.testing.assert_allclose(many[0], one[0], rtol=1e-6)
+    assert min(one) < 0.95 * one[0]
     np.testing.assert_allclose(many, one, rtol=1e-4)
-    gradient = first_gradient(folder, "one")
-    difference = np.linalg.norm(first_gradient(folder, name) - gradient)
+
+
+@pytest.mark.parametrize("config", [SMOOTH, KINKED])
+@pytest.mark.parametrize("name", ["eight", "two"])
+def test_first_loss_and_gradient_agree(folder, name, config):
+    np.testing.assert_allclose(
+        losses(folder, name, config)[0], losses(folder, "one", config)[0], rtol=1e-6
+    )
+    gradient = first_gradient(folder, "one", config)
+    difference = np.linalg.norm(first_gradient(folder, name, config) - gradient)
     assert difference <= 1e-5 * np.linalg.norm(gradient)
 
 
 def test_a_finished_run_is_restored_bit_for_bit_on_another_layout(folder):
-    file = folder / "runs" / "two" / "summary.json"
+    file = folder / "runs" / f"{SMOOTH}-two" / "summary.json"
     before = json.loads(file.read_text())
     command(*words("two", 20), cwd=folder)
     after = json.loads(file.read_text())
