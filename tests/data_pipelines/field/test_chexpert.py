@@ -159,7 +159,9 @@ def test_the_first_rule_is_balanced_seeded_by_ids_and_one_per_patient():
         for k in range(400)
     ]
     chosen, _ = class_balance.v1(items, ("a", "b"), 50)
-    assert chosen == class_balance.v1(reversed(items), ("a", "b"), 50)[0]
+    # By their text: copies hold NaN, and from Python 3.13 on a data class with NaN equals itself only.
+    backwards, _ = class_balance.v1(reversed(items), ("a", "b"), 50)
+    assert list(map(repr, chosen)) == list(map(repr, backwards))
     counts = [sum(i.labels[c] for i in chosen) for c in ("a", "b")]
     assert counts == [50, 50]
     pairs = [(i.patient_id, i.labels["a"]) for i in chosen]
