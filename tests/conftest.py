@@ -17,8 +17,15 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 import jax
+import jaxtyping
 import pytest
 from absl import flags
+
+# Before anything imports them: the shapes in their signatures are checked at every call, traced
+# ones too. Users, who install no beartype, run them without.
+jaxtyping.install_import_hook(
+    ["medst_jax.losses", "medst_jax.models.encoders"], "beartype.beartype"
+)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -53,3 +60,11 @@ def shared() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent; set MEDST_SHARED to the folder of reference data")
     return folder
+
+
+@pytest.fixture
+def without_shape_checks() -> Iterator[None]:
+    """Calls as users make them, who get an error from the function itself for a wrong shape."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -3,11 +3,15 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Shaped
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.losses.shapes import masked_mean, real
 
 
-def masked_bce_loss(logits: jax.Array, labels: jax.Array, label_mask: jax.Array) -> jax.Array:
+def masked_bce_loss(
+    logits: Float[Array, "B C"], labels: Shaped[Array, "B C"], label_mask: Mask[Array, "B C"]
+) -> Float[jax.Array, ""]:
     """Mean over samples of the mean over their known labels of the binary cross-entropy.
 
     Args:

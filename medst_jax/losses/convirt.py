@@ -3,26 +3,20 @@
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jaxtyping import Float, ScalarLike
 
-from medst_jax.losses.shapes import (
-    check_pairs,
-    masked_mean,
-    real,
-    similarities,
-    valid_rows,
-    zero_invalid,
-)
+from medst_jax.array_types import Array, Mask
+from medst_jax.losses.shapes import masked_mean, real, similarities, valid_pairs
 
 
 def convirt_loss(
-    image: jax.Array,
-    text: jax.Array,
-    temperature: ArrayLike,
-    image_weight: ArrayLike,
+    image: Float[Array, "B E"],
+    text: Float[Array, "B E"],
+    temperature: ScalarLike,
+    image_weight: ScalarLike,
     *,
-    mask: jax.Array | None = None,
-) -> jax.Array:
+    mask: Mask[Array, " B"] | None = None,
+) -> Float[jax.Array, ""]:
     """Mean over pairs of w * (image to text) + (1 - w) * (text to image) cross-entropy.
 
     Args:
@@ -42,10 +36,8 @@ def convirt_loss(
     Reference: Zhang et al., "Contrastive Learning of Medical Visual Representations from Paired
     Images and Text", arXiv:2010.00747, equations 2-4.
     """
-    check_pairs(image, text, mask, None)
-    valid = valid_rows(image.shape[0], mask)
-    cosines = similarities(zero_invalid(image, valid), zero_invalid(text, valid))
-    logits = cosines / real(temperature)
+    image, text, valid = valid_pairs(image, text, mask)
+    logits = similarities(image, text) / real(temperature)
     # The diagonal of an invalid row stays, so that its log-sum-exp is finite.
     where = (valid[:, None] & valid[None, :]) | jnp.eye(len(valid), dtype=bool)
     to_text, to_image = (

@@ -3,13 +3,18 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.losses.shapes import check_rows, masked_mean, real, valid_rows, zero_invalid
 
 
 def gaussian_kl(
-    mean: jax.Array, log_variance: jax.Array, *, mask: jax.Array | None = None
-) -> jax.Array:
+    mean: Float[Array, "B Z"],
+    log_variance: Float[Array, "B Z"],
+    *,
+    mask: Mask[Array, " B"] | None = None,
+) -> Float[jax.Array, ""]:
     """Mean over rows of KL(N(mean, exp(log_variance)) || N(0, I)).
 
     Args:

@@ -12,11 +12,16 @@ the bound rewards a critic that only knows how to take maxima).
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float
+
+from medst_jax.array_types import Array
 
 
 def local_donsker_varadhan_loss(
-    scores: jax.Array, sentence_mask: jax.Array, negative_mask: jax.Array | None = None
-) -> jax.Array:
+    scores: Float[Array, "B M B"],
+    sentence_mask: Bool[Array, "B M"],
+    negative_mask: Bool[Array, "B B"] | None = None,
+) -> Float[jax.Array, ""]:
     """Log-mean-exp over all negatives minus the mean over matched sentences.
 
     Args:
@@ -43,8 +48,10 @@ def local_donsker_varadhan_loss(
 
 
 def local_info_nce_loss(
-    scores: jax.Array, sentence_mask: jax.Array, negative_mask: jax.Array | None = None
-) -> jax.Array:
+    scores: Float[Array, "B M B"],
+    sentence_mask: Bool[Array, "B M"],
+    negative_mask: Bool[Array, "B B"] | None = None,
+) -> Float[jax.Array, ""]:
     """Mean over sentences of the cross-entropy of their own image against it and its negatives.
 
     Args and errors as `local_donsker_varadhan_loss`; 0 with zero gradient without a sentence.
@@ -59,7 +66,7 @@ def local_info_nce_loss(
 
 
 def _select(
-    scores: jax.Array, sentence_mask: jax.Array, negative_mask: jax.Array | None
+    scores: Array, sentence_mask: Array, negative_mask: Array | None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Scores without what is masked, the matched pairs, and the negatives, all [B, M, B]."""
     rows = scores.shape[0]
@@ -70,7 +77,7 @@ def _select(
         )
     if negative_mask is not None and negative_mask.shape != (rows, rows):
         raise ValueError(f"negative_mask is {negative_mask.shape}; it must be [{rows}, {rows}]")
-    own = jnp.eye(rows, dtype=bool)
+    sentence_mask, own = jnp.asarray(sentence_mask), jnp.eye(rows, dtype=bool)
     allowed = ~own if negative_mask is None else ~own & negative_mask
     # An image without any sentence of its own has no study here to be another's negative.
     allowed &= jnp.any(sentence_mask, axis=1)[None, :]

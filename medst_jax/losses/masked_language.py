@@ -3,13 +3,15 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.losses.shapes import masked_mean, real, zero_invalid
 
 
 def masked_language_loss(
-    logits: jax.Array, tokens: jax.Array, predict_mask: jax.Array
-) -> jax.Array:
+    logits: Float[Array, "B L V"], tokens: Int[Array, "B L"], predict_mask: Mask[Array, "B L"]
+) -> Float[jax.Array, ""]:
     """Mean over predicted positions of the cross-entropy of the true token.
 
     Every predicted position of the batch weighs the same. The MRM release averages over all

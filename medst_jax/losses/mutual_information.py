@@ -3,19 +3,20 @@
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jaxtyping import Float, ScalarLike
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.losses.pairwise import Pairwise, as_matrix
 from medst_jax.losses.shapes import check_matrix, check_rows, masked_mean, real, valid_rows
 
 
 def donsker_varadhan_loss(
-    scores: jax.Array,
-    negative_mask: jax.Array | Pairwise | None = None,
+    scores: Float[Array, "B B"],
+    negative_mask: Mask[Array, "B B"] | Pairwise | None = None,
     *,
-    log_mean: ArrayLike | None = None,
-    mask: jax.Array | None = None,
-) -> jax.Array:
+    log_mean: ScalarLike | None = None,
+    mask: Mask[Array, " B"] | None = None,
+) -> Float[jax.Array, ""]:
     """Log-mean-exp of the negatives' scores minus the mean score of the matched pairs (MINE).
 
     Args:
@@ -56,11 +57,11 @@ def donsker_varadhan_loss(
 
 
 def info_nce_loss(
-    scores: jax.Array,
-    negative_mask: jax.Array | Pairwise | None = None,
+    scores: Float[Array, "B B"],
+    negative_mask: Mask[Array, "B B"] | Pairwise | None = None,
     *,
-    mask: jax.Array | None = None,
-) -> jax.Array:
+    mask: Mask[Array, " B"] | None = None,
+) -> Float[jax.Array, ""]:
     """Mean over rows of the cross-entropy of the matched pair against it and its negatives.
 
     The release of Liao et al. pools the negatives of all anchors and leaves the matched pair
@@ -87,7 +88,7 @@ def info_nce_loss(
 
 
 def _negatives(
-    scores: jax.Array, negative_mask: jax.Array | Pairwise | None, mask: jax.Array | None
+    scores: Array, negative_mask: Array | Pairwise | None, mask: Array | None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Scores without what is masked, valid rows, and the pairs that are negatives."""
     scores = jnp.asarray(scores)

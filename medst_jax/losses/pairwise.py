@@ -35,14 +35,14 @@ class Pairwise:
 
     rows: Any
     columns: Any
-    function: Callable[[Any, Any], jax.Array] = dataclasses.field(metadata={"static": True})
+    function: Callable[[Any, Any], Array] = dataclasses.field(metadata={"static": True})
 
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns) of the matrix."""
         return len(jax.tree.leaves(self.rows)[0]), len(jax.tree.leaves(self.columns)[0])
 
-    def matrix(self) -> jax.Array:
+    def matrix(self) -> Array:
         """The whole matrix."""
         return self.function(self.rows, self.columns)
 

@@ -3,29 +3,22 @@
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, ScalarLike
 
-from medst_jax.losses.shapes import (
-    check_pairs,
-    masked_mean,
-    real,
-    similarities,
-    unit,
-    valid_rows,
-    zero_invalid,
-)
+from medst_jax.array_types import Array, Mask
+from medst_jax.losses.shapes import masked_mean, real, similarities, unit, valid_pairs
 
 
 def prototype_loss(
-    image: jax.Array,
-    text: jax.Array,
-    prototypes: jax.Array,
+    image: Float[Array, "B E"],
+    text: Float[Array, "B E"],
+    prototypes: Float[Array, "K E"],
     *,
-    temperature: ArrayLike = 0.2,
+    temperature: ScalarLike = 0.2,
     epsilon: float = 0.05,
     iterations: int = 3,
-    mask: jax.Array | None = None,
-) -> jax.Array:
+    mask: Mask[Array, " B"] | None = None,
+) -> Float[jax.Array, ""]:
     """Half the sum of both cross-entropies from one modality's clusters to the other's codes.
 
     Args:
@@ -48,12 +41,11 @@ def prototype_loss(
     "Unsupervised Learning of Visual Features by Contrasting Cluster Assignments",
     arXiv:2006.09882.
     """
-    check_pairs(image, text, mask, None)
+    image, text, valid = valid_pairs(image, text, mask)
     if prototypes.ndim != 2 or prototypes.shape[1] != image.shape[1]:
         raise ValueError(f"prototypes {prototypes.shape} must be [K, E] with E = {image.shape[1]}")
-    valid = valid_rows(image.shape[0], mask)
     directions = unit(real(prototypes))
-    scores = [similarities(zero_invalid(rows, valid), directions) for rows in (image, text)]
+    scores = [similarities(rows, directions) for rows in (image, text)]
     codes = [jax.lax.stop_gradient(sinkhorn(s, valid, epsilon, iterations)) for s in scores]
     log_shares = [jax.nn.log_softmax(s / real(temperature), axis=1) for s in scores]
     terms = [
@@ -63,7 +55,9 @@ def prototype_loss(
     return 0.5 * (terms[0] + terms[1])
 
 
-def sinkhorn(scores: jax.Array, valid: jax.Array, epsilon: float, iterations: int) -> jax.Array:
+def sinkhorn(
+    scores: Float[Array, "B K"], valid: Bool[Array, " B"], epsilon: float, iterations: int
+) -> Float[jax.Array, "B K"]:
     """Soft assignments [B, K] that use all prototypes alike; rows sum to 1, invalid ones to 0.
 
     Args:

@@ -5,29 +5,23 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int, Real
 
-from medst_jax.losses.shapes import (
-    check_pairs,
-    masked_mean,
-    norm,
-    real,
-    unit,
-    valid_rows,
-    zero_invalid,
-)
+from medst_jax.array_types import Array, Mask
+from medst_jax.losses.shapes import masked_mean, norm, real, unit, valid_pairs
 
 Similarity = Literal["dot", "cosine", "l2"]
 
 
 def report_ranking_loss(
-    image: jax.Array,
-    text: jax.Array,
-    severity: jax.Array,
-    report: jax.Array,
+    image: Float[Array, "B E"],
+    text: Float[Array, "B E"],
+    severity: Real[Array, " B"],
+    report: Int[Array, " B"],
     *,
     similarity: Similarity = "dot",
-    mask: jax.Array | None = None,
-) -> tuple[jax.Array, jax.Array]:
+    mask: Mask[Array, " B"] | None = None,
+) -> tuple[Float[jax.Array, ""], Float[jax.Array, ""]]:
     """Hinge losses by which a matched pair outranks a pair with its neighbour in the batch.
 
     The impostor of row i is the next valid row, the first after the last. The margin is 0 for
@@ -52,14 +46,13 @@ def report_ranking_loss(
     Reference: Chauhan et al., "Joint Modeling of Chest Radiographs and Radiology Reports for
     Pulmonary Edema Assessment", arXiv:2008.09884, equation 1.
     """
-    check_pairs(image, text, mask, None)
-    rows = image.shape[0]
+    image, text, valid = valid_pairs(image, text, mask)
+    rows = len(valid)
     if severity.shape != (rows,) or report.shape != (rows,):
         raise ValueError(
             f"severity {severity.shape} and report {report.shape} must be [B] = ({rows},)"
         )
-    valid = valid_rows(rows, mask)
-    image, text = (real(zero_invalid(x, valid)) for x in (image, text))
+    image, text = real(image), real(text)
     severity = jax.lax.stop_gradient(real(severity))
     other, report = _next_valid(valid), jnp.asarray(report)
     gap = jnp.abs(severity - severity[other])

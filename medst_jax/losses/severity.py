@@ -3,11 +3,16 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int
+
+from medst_jax.array_types import Array
 
 LEVELS = 4
 
 
-def severity_cross_entropy(logits: jax.Array, severity: jax.Array) -> jax.Array:
+def severity_cross_entropy(
+    logits: Float[Array, "B 4"], severity: Int[Array, " B"]
+) -> Float[jax.Array, ""]:
     """Cross-entropy of four classes, mean over the rows whose severity is known.
 
     Args:
@@ -30,7 +35,9 @@ def severity_cross_entropy(logits: jax.Array, severity: jax.Array) -> jax.Array:
     return -jnp.sum(jnp.where(known, own, 0.0)) / jnp.maximum(jnp.sum(known), 1)
 
 
-def ordinal_severity_loss(logits: jax.Array, severity: jax.Array) -> jax.Array:
+def ordinal_severity_loss(
+    logits: Float[Array, "B 3"], severity: Int[Array, " B"]
+) -> Float[jax.Array, ""]:
     """Binary cross-entropy of "at least 1", "at least 2", "at least 3", mean over questions too.
 
     Args:
@@ -53,13 +60,13 @@ def ordinal_severity_loss(logits: jax.Array, severity: jax.Array) -> jax.Array:
     return jnp.sum(per_row) / jnp.maximum(jnp.sum(known), 1)
 
 
-def _known(logits: jax.Array, severity: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
+def _known(logits: Array, severity: Array, width: int) -> tuple[jax.Array, jax.Array]:
     """Logits in at least float32 with rows of unknown severity zeroed, and which are known."""
     if logits.ndim != 2 or logits.shape[1] != width or severity.shape != logits.shape[:1]:
         raise ValueError(
             f"logits are {logits.shape} and severity {severity.shape}; they must be [B, {width}] "
             "and [B]"
         )
-    known = severity >= 0
+    known = jnp.asarray(severity) >= 0
     values = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
     return jnp.where(known[:, None], values, 0.0), known

@@ -3,8 +3,9 @@
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, Real, ScalarLike
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.losses.shapes import masked_mean, product, real, zero_invalid
 
 # Keeps the logarithm of a variance finite where one study takes all the weight.
@@ -12,12 +13,12 @@ _VARIANCE_FLOOR = 1e-7
 
 
 def forward_mapping_loss(
-    source: jax.Array,
-    target: jax.Array,
-    study_mask: jax.Array,
+    source: Float[Array, "N T E"],
+    target: Float[Array, "N T E"],
+    study_mask: Mask[Array, "N T"],
     *,
-    temperature: ArrayLike = 0.1,
-) -> jax.Array:
+    temperature: ScalarLike = 0.1,
+) -> Float[jax.Array, ""]:
     """Each study's source must pick its own target among its sequence's, by squared distance.
 
     Args:
@@ -43,15 +44,15 @@ def forward_mapping_loss(
 
 
 def reverse_mapping_loss(
-    source: jax.Array,
-    target: jax.Array,
-    study_mask: jax.Array,
+    source: Float[Array, "N T E"],
+    target: Float[Array, "N T E"],
+    study_mask: Mask[Array, "N T"],
     *,
-    times: jax.Array | None = None,
-    temperature: ArrayLike = 0.1,
-    variance_weight: ArrayLike = 0.001,
+    times: Real[Array, "N T"] | None = None,
+    temperature: ScalarLike = 0.1,
+    variance_weight: ScalarLike = 0.001,
     huber_delta: float = 2.0,
-) -> jax.Array:
+) -> Float[jax.Array, ""]:
     """There and back: the way back from a study's soft target must end at the study's own time.
 
     The soft target is the mean of the targets under the softmax over distances; from it the
@@ -85,15 +86,15 @@ def reverse_mapping_loss(
 
 
 def cycle_consistency_loss(
-    image: jax.Array,
-    text: jax.Array,
-    study_mask: jax.Array,
+    image: Float[Array, "N T E"],
+    text: Float[Array, "N T E"],
+    study_mask: Mask[Array, "N T"],
     *,
-    times: jax.Array | None = None,
-    temperature: ArrayLike = 0.1,
-    variance_weight: ArrayLike = 0.001,
+    times: Real[Array, "N T"] | None = None,
+    temperature: ScalarLike = 0.1,
+    variance_weight: ScalarLike = 0.001,
     huber_delta: float = 2.0,
-) -> jax.Array:
+) -> Float[jax.Array, ""]:
     """Forward and reverse mapping from images to texts plus both from texts to images.
 
     Args and returns as for `reverse_mapping_loss`; a sequence of one study has no order and
@@ -116,7 +117,9 @@ def cycle_consistency_loss(
     return total
 
 
-def study_times(study_mask: jax.Array, times: jax.Array | None) -> jax.Array:
+def study_times(
+    study_mask: Mask[Array, "N T"], times: Real[Array, "N T"] | None
+) -> Float[jax.Array, "N T"]:
     """Times in [0, 1) of the valid studies of each sequence, [N, T]; 0 at the others.
 
     Of n studies in order, the k-th from 0 has k / n, or with days d
@@ -143,14 +146,14 @@ def study_times(study_mask: jax.Array, times: jax.Array | None) -> jax.Array:
 
 
 def regression(
-    source: jax.Array,
-    target: jax.Array,
-    study_mask: jax.Array,
-    time: jax.Array,
-    temperature: jax.Array,
-    variance_weight: jax.Array,
+    source: Float[jax.Array, "N T E"],
+    target: Float[jax.Array, "N T E"],
+    study_mask: Bool[jax.Array, "N T"],
+    time: Float[jax.Array, "N T"],
+    temperature: Float[jax.Array, ""],
+    variance_weight: Float[jax.Array, ""],
     huber_delta: float,
-) -> jax.Array:
+) -> Float[jax.Array, ""]:
     """`reverse_mapping_loss` for given times [N, T]."""
     shares = jnp.exp(_log_shares(source, target, study_mask, temperature))
     found = product("ntu,nue->nte", shares, target)
@@ -165,7 +168,7 @@ def regression(
 
 
 def _checked(
-    source: jax.Array, target: jax.Array, study_mask: jax.Array
+    source: Array, target: Array, study_mask: Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     if not (source.ndim == 3 and source.shape == target.shape):
         raise ValueError(

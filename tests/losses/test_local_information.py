@@ -97,6 +97,7 @@ def test_one_sentence_each_is_the_global_bound():
     np.testing.assert_allclose(local, jax.jit(info_nce_loss)(scores), rtol=1e-6)
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @EACH
 def test_shapes_that_disagree_are_named(loss):
     with pytest.raises(ValueError, match=r"\[B, M, B\]"):

@@ -107,6 +107,7 @@ def test_the_moving_average_moves_the_gradient_and_not_the_value():
     np.testing.assert_allclose(higher[1][off], plain[1][off] / 2, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_shapes_that_disagree_are_named():
     with pytest.raises(ValueError, match=r"scores \(3, 2\)"):
         losses.info_nce_loss(jnp.zeros((3, 2)))

@@ -78,6 +78,7 @@ def test_nothing_valid_one_row_and_bfloat16():
     np.testing.assert_allclose(alone, expected, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_mistakes_are_named():
     image, text, prototypes = _inputs()
     with pytest.raises(ValueError, match=r"prototypes \(3, 3\).*E = 4"):

@@ -80,6 +80,7 @@ def test_extreme_logits_stay_finite(loss, width):
     assert np.isfinite(value) and np.all(np.isfinite(gradient))
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @EACH
 def test_shapes_that_disagree_are_named(loss, width):
     with pytest.raises(ValueError, match=rf"\[B, {width}\]"):

@@ -65,7 +65,7 @@ def pad_side(side: Side, rows: int, position: int) -> Side:
     if missing == 0:
         return side
 
-    def pad(leaf: jax.Array) -> jax.Array:
+    def pad(leaf: Any) -> jax.Array:
         return jnp.pad(leaf, [(0, missing), *[(0, 0)] * (leaf.ndim - 1)])
 
     padded = jax.tree.map(pad, side)
@@ -161,7 +161,7 @@ def _slice_rows(tree: T, start: Any, size: int) -> T:
 
 
 def _write(tree: T, part: Any, start: tuple[Any, ...]) -> T:
-    def write(leaf: jax.Array, piece: jax.Array) -> jax.Array:
+    def write(leaf: Any, piece: Any) -> jax.Array:
         everywhere = (*start, *[0] * (leaf.ndim - len(start)))
         return jax.lax.dynamic_update_slice(leaf, piece.astype(leaf.dtype), everywhere)
 

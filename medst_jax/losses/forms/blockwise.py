@@ -3,7 +3,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +53,7 @@ class Block(NamedTuple):
     target_logits: jax.Array | None = None
 
 
+@runtime_checkable
 class Reduction(Protocol):
     """How blocks add up to a loss."""
 

@@ -128,7 +128,7 @@ def _pad_to_chunks(arrays: Arrays, chunks: Chunks, ring: Ring) -> tuple[Arrays, 
     """Sides filled up to whole chunks; pairs as [rows, owner, columns], filled up likewise."""
     missing = chunks.rows - len(arrays.rows.valid)
 
-    def by_owner(leaf: jax.Array) -> jax.Array:
+    def by_owner(leaf: Any) -> jax.Array:  # numpy constants come as they are
         leaf = leaf.reshape(len(leaf), ring.size, -1)
         return jnp.pad(leaf, ((0, missing), (0, 0), (0, missing))) if missing else leaf
 

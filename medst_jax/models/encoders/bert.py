@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Float, Integer, Key
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.models.layers.attention import Mlp, SelfAttention, layer_norm
 from medst_jax.models.layers.dropout import dropout, fold_keys
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
@@ -70,8 +72,12 @@ class BertLayer(nnx.Module):
         self.norm2 = layer_norm(width, options.epsilon, dtype, rngs)
 
     def __call__(
-        self, x: jax.Array, mask: jax.Array, *, keys: jax.Array | None = None
-    ) -> jax.Array:
+        self,
+        x: Float[jax.Array, "B L D"],
+        mask: Mask[Array, "B L"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
+    ) -> Float[jax.Array, "B L D"]:
         """[B, L, D], bool [B, L] -> [B, L, D]; `keys` [B] switch dropout on."""
         attended = self.attn(x, mask, keys=keys)
         x = self.norm1(x + dropout(attended, self.dropout, keys, 1))
@@ -101,7 +107,11 @@ class Bert(nnx.Module):
         self.layers = stack_layers(lambda r: BertLayer(options, rngs=r), options.depth, rngs)
 
     def __call__(
-        self, tokens: jax.Array, token_mask: jax.Array, *, keys: jax.Array | None = None
+        self,
+        tokens: Integer[Array, "B L"],
+        token_mask: Mask[Array, "B L"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
     ) -> BertOutput:
         """Encode tokens; padding changes no valid token's result.
 
@@ -137,7 +147,9 @@ class Bert(nnx.Module):
         assert outputs is not None
         return BertOutput((x, *(outputs[i] for i in range(options.depth))))
 
-    def attention(self, output: BertOutput, token_mask: jax.Array, layer: int = -1) -> jax.Array:
+    def attention(
+        self, output: BertOutput, token_mask: Mask[Array, "B L"], layer: int = -1
+    ) -> Float[jax.Array, "B H L L"]:
         """What each token attended to in one layer: float32 [B, H, L, L].
 
         Args:

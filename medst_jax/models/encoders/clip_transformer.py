@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Float, Integer, Key
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.models.encoders.vit import patchify
 from medst_jax.models.layers.attention import Activation, Mlp, SelfAttention, layer_norm
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
@@ -76,7 +78,7 @@ class ClipLayer(nnx.Module):
             rngs=rngs,
         )
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[jax.Array, "B L D"]) -> Float[jax.Array, "B L D"]:
         """[B, L, D] -> [B, L, D]."""
         x = x + self.attn(self.norm1(x))
         return x + self.mlp(self.norm2(x))
@@ -137,7 +139,11 @@ class ClipImage(nnx.Module):
         )
 
     def __call__(
-        self, images: jax.Array, *, keys: jax.Array | None = None, train: bool = False
+        self,
+        images: Float[Array, "B h w c"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
+        train: bool = False,
     ) -> ClipOutput:
         """Encode normalised images, float32 [B, image_size, image_size, channels].
 
@@ -184,7 +190,11 @@ class ClipText(nnx.Module):
         )
 
     def __call__(
-        self, tokens: jax.Array, token_mask: jax.Array, *, keys: jax.Array | None = None
+        self,
+        tokens: Integer[Array, "B L"],
+        token_mask: Mask[Array, "B L"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
     ) -> ClipOutput:
         """Encode tokens.
 

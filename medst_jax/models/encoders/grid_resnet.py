@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Float, Key
 
+from medst_jax.array_types import Array
 from medst_jax.models.encoders.resnet import ResNet, ResNetOptions
 
 
@@ -67,7 +69,11 @@ class GridResNet(nnx.Module):
         self.features = 4 * self.trunk.features
 
     def __call__(
-        self, images: jax.Array, *, keys: jax.Array | None = None, train: bool = False
+        self,
+        images: Float[Array, "B h w c"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
+        train: bool = False,
     ) -> GridResNetOutput:
         """Encode images, float32 [B, h, w, 1], as `ResNet` does.
 

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Bool, Float, Key
 
+from medst_jax.array_types import Array
 from medst_jax.models.encoders.resnet import ResNet, ResNetOptions
 from medst_jax.models.encoders.temporal_pooler import TemporalPooler
 
@@ -106,11 +108,11 @@ class HybridTemporalEncoder(nnx.Module):
 
     def __call__(
         self,
-        images: jax.Array,
-        prior: jax.Array | None = None,
-        has_prior: jax.Array | None = None,
+        images: Float[Array, "B h w c"],
+        prior: Float[Array, "B h w c"] | None = None,
+        has_prior: Bool[Array, " B"] | None = None,
         *,
-        keys: jax.Array | None = None,
+        keys: Key[jax.Array, " B"] | None = None,
         train: bool = False,
     ) -> HybridTemporalOutput:
         """Encode normalised images.
@@ -139,5 +141,5 @@ class HybridTemporalEncoder(nnx.Module):
             change = jnp.where(has_prior[:, None, None, None], change, missing)
         return HybridTemporalOutput(jnp.concatenate([static, change], axis=-1))
 
-    def _static(self, images: jax.Array, train: bool) -> jax.Array:
+    def _static(self, images: Array, train: bool) -> jax.Array:
         return self.reduce(self.backbone(images, train=train).stages[-1])

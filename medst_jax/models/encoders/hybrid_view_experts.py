@@ -7,7 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Float
 
+from medst_jax.array_types import Array
 from medst_jax.models.encoders.mixture_of_view_experts import MixtureOfViewExperts
 from medst_jax.models.encoders.resnet import ResNet, ResNetOptions
 from medst_jax.models.encoders.vit import ViTOptions
@@ -61,7 +63,9 @@ class HybridPatchEmbedding(nnx.Module):
             rngs=rngs,
         )
 
-    def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array:
+    def __call__(
+        self, images: Float[Array, "B h w c"], *, train: bool = False
+    ) -> Float[jax.Array, "B P D"]:
         return self.proj(self.backbone(images, train=train).patches)
 
 
@@ -84,9 +88,9 @@ class HybridViewExperts(MixtureOfViewExperts):
 
     def _embed_views(
         self,
-        frontal: jax.Array,
-        lateral: jax.Array | None,
-        has_lateral: jax.Array | None,
+        frontal: Array,
+        lateral: Array | None,
+        has_lateral: Array | None,
         train: bool,
     ) -> tuple[jax.Array, jax.Array | None]:
         self._check_size(frontal)

@@ -6,7 +6,9 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Bool, Float, Key
 
+from medst_jax.array_types import Array
 from medst_jax.models.encoders.vit import ViTOptions, patchify
 from medst_jax.models.layers.attention import Mlp, SelfAttention, layer_norm
 from medst_jax.models.layers.dropout import dropout, fold_keys
@@ -56,12 +58,12 @@ class ViewExpertsLayer(nnx.Module):
 
     def __call__(
         self,
-        x: jax.Array,
-        mask: jax.Array | None,
+        x: Float[jax.Array, "B L D"],
+        mask: Bool[jax.Array, "B L"] | None,
         frontal: int,
         *,
-        keys: jax.Array | None = None,
-    ) -> jax.Array:
+        keys: Key[jax.Array, " B"] | None = None,
+    ) -> Float[jax.Array, "B L D"]:
         """[B, L, D] -> [B, L, D], of which the first `frontal` tokens take the frontal expert."""
         x = x + dropout(self.attn(self.norm1(x), mask, keys=keys), self.dropout, keys, 1)
         ahead, behind = x[:, :frontal], x[:, frontal:]
@@ -97,12 +99,12 @@ class MixtureOfViewExperts(nnx.Module):
 
     def __call__(
         self,
-        frontal: jax.Array,
-        lateral: jax.Array | None = None,
-        has_lateral: jax.Array | None = None,
+        frontal: Float[Array, "B h w c"],
+        lateral: Float[Array, "B h w c"] | None = None,
+        has_lateral: Bool[Array, " B"] | None = None,
         *,
         view: View = "frontal",
-        keys: jax.Array | None = None,
+        keys: Key[jax.Array, " B"] | None = None,
         train: bool = False,
     ) -> ViewExpertsOutput:
         """Encode normalised images.
@@ -160,9 +162,9 @@ class MixtureOfViewExperts(nnx.Module):
 
     def _embed_views(
         self,
-        frontal: jax.Array,
-        lateral: jax.Array | None,
-        has_lateral: jax.Array | None,
+        frontal: Array,
+        lateral: Array | None,
+        has_lateral: Array | None,
         train: bool,
     ) -> tuple[jax.Array, jax.Array | None]:
         """Patch tokens with their positions, [B, P, D], of each view."""
@@ -173,7 +175,7 @@ class MixtureOfViewExperts(nnx.Module):
         del mask
         return tokens[:, 0].astype(jnp.float32)
 
-    def _embed(self, images: jax.Array) -> jax.Array:
+    def _embed(self, images: Array) -> jax.Array:
         self._check_size(images)
         x = self.patch_embed(patchify(images, self.options.patch))
         return self._place(x)
@@ -181,7 +183,7 @@ class MixtureOfViewExperts(nnx.Module):
     def _place(self, x: jax.Array) -> jax.Array:
         return x + self.pos_embed[:, 1:].astype(x.dtype)
 
-    def _check_size(self, images: jax.Array) -> None:
+    def _check_size(self, images: Array) -> None:
         options = self.options
         expected = (options.image_size, options.image_size, options.channels)
         if images.shape[1:] != expected:

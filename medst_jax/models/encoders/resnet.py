@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Float, Key
 
+from medst_jax.array_types import Array
 from medst_jax.models.layers.batch_norm import BatchNorm
 from medst_jax.models.layers.convolution import Convolution, ConvolutionForm
 
@@ -136,7 +138,11 @@ class ResNet(nnx.Module):
         self.features = features
 
     def __call__(
-        self, images: jax.Array, *, keys: jax.Array | None = None, train: bool = False
+        self,
+        images: Float[Array, "B h w c"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
+        train: bool = False,
     ) -> ResNetOutput:
         """Encode normalised images.
 
@@ -157,7 +163,7 @@ class ResNet(nnx.Module):
         if self.options.resize:
             images = resize_aligned(images, self.options.resize)
         train = train and self.options.norm == "batch"
-        x = jax.nn.relu(self.bn1(self.conv1(images), train=train))
+        x = jax.nn.relu(self.bn1(self.conv1(jnp.asarray(images)), train=train))
         if self.options.stem == "imagenet":
             x = _max_pool(x)
         stages = []
@@ -174,7 +180,7 @@ def _max_pool(x: jax.Array) -> jax.Array:
     return jax.lax.reduce_window(x, -math.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), padding)
 
 
-def resize_aligned(images: jax.Array, size: int) -> jax.Array:
+def resize_aligned(images: Array, size: int) -> jax.Array:
     """Bilinear resize of [B, h, w, c] that maps corner pixels on corner pixels."""
     batch, height, width, channels = images.shape
     scale = jnp.array([(size - 1) / (height - 1), (size - 1) / (width - 1)])

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Float, Key
 
+from medst_jax.array_types import Array
 from medst_jax.models.encoders.vit import patchify
 from medst_jax.models.layers.attention import Mlp, layer_norm
 from medst_jax.models.layers.dropout import drop_path, dropout, fold_keys
@@ -116,7 +118,9 @@ class SwinLayer(nnx.Module):
         hidden = round(width * options.mlp_ratio)
         self.mlp = Mlp(width, hidden, kernel_init=_init, dtype=dtype, rngs=rngs)
 
-    def __call__(self, x: jax.Array, *, keys: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[jax.Array, "B h w D"], *, keys: Key[jax.Array, " B"] | None = None
+    ) -> Float[jax.Array, "B h w D"]:
         """[B, h, w, D] -> [B, h, w, D]."""
         attended = dropout(self.attn(self.norm1(x), self.shift, keys=keys), self.dropout, keys, 1)
         x = x + drop_path(attended, self.path_rate, keys, 2)
@@ -139,7 +143,7 @@ class PatchMerging(nnx.Module):
             rngs=rngs,
         )
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[jax.Array, "B h w D"]) -> Float[jax.Array, "B h2 w2 D2"]:
         """[B, h, w, D] -> [B, h / 2, w / 2, 2 D]."""
         corners = [x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)]
         return self.reduction(self.norm(jnp.concatenate(corners, axis=-1)))
@@ -184,7 +188,11 @@ class Swin(nnx.Module):
         self.features = width
 
     def __call__(
-        self, images: jax.Array, *, keys: jax.Array | None = None, train: bool = False
+        self,
+        images: Float[Array, "B h w c"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
+        train: bool = False,
     ) -> SwinOutput:
         """Encode normalised images.
 

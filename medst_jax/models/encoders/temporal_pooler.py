@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jaxtyping import Float, Key
 
 from medst_jax.models.layers.attention import Mlp, SelfAttention, layer_norm
 from medst_jax.models.layers.dropout import drop_path, dropout, fold_keys
@@ -36,7 +37,12 @@ class PoolerLayer(nnx.Module):
         self.norm2 = layer_norm(width, 1e-6, dtype, rngs)
         self.mlp = Mlp(width, width, kernel_init=_init, dtype=dtype, rngs=rngs)
 
-    def __call__(self, x: jax.Array, places: jax.Array, keys: jax.Array | None) -> jax.Array:
+    def __call__(
+        self,
+        x: Float[jax.Array, "B L D"],
+        places: Float[jax.Array, "L D"],
+        keys: Key[jax.Array, " B"] | None,
+    ) -> Float[jax.Array, "B L D"]:
         """[B, L, D], [L, D] -> [B, L, D]."""
         attended = self.attn(self.norm1(x) + places.astype(x.dtype), keys=keys)
         x = x + drop_path(dropout(attended, self.dropout, keys, 1), self.path_rate, keys, 2)
@@ -78,8 +84,12 @@ class TemporalPooler(nnx.Module):
         self.norm = layer_norm(width, 1e-6, dtype, rngs)
 
     def __call__(
-        self, current: jax.Array, prior: jax.Array | None, *, keys: jax.Array | None = None
-    ) -> jax.Array:
+        self,
+        current: Float[jax.Array, "B h w D"],
+        prior: Float[jax.Array, "B h w D"] | None,
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
+    ) -> Float[jax.Array, "B h w D"]:
         """[B, h, w, D] and the same of the prior image, or None -> [B, h, w, D]."""
         batch, height, width, features = current.shape
         places = jnp.asarray(sine_positions(height, width, features))

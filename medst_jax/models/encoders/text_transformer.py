@@ -7,7 +7,9 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Integer, Key
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.models.layers.attention import Activation, layer_norm
 from medst_jax.models.layers.attention_pool import AttentionPool
 from medst_jax.models.layers.dropout import dropout, fold_keys
@@ -103,7 +105,11 @@ class TextTransformer(nnx.Module):
             )
 
     def __call__(
-        self, tokens: jax.Array, token_mask: jax.Array, *, keys: jax.Array | None = None
+        self,
+        tokens: Integer[Array, "B L"],
+        token_mask: Mask[Array, "B L"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
     ) -> TextTransformerOutput:
         """Encode tokens; padding changes no valid token's result.
 

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Bool, Float, Integer, Key
 
+from medst_jax.array_types import Array, Mask
 from medst_jax.models.layers.word_pieces import aggregate_words, word_numbers
 
 Head = Any  # a module of projection_heads
@@ -25,7 +27,7 @@ class TowerOutput(NamedTuple):
     features: jax.Array
     global_: jax.Array
     local: jax.Array
-    mask: jax.Array | None = None
+    mask: Array | None = None
 
 
 class ImageTower(nnx.Module):
@@ -49,7 +51,11 @@ class ImageTower(nnx.Module):
         self.local_stage = local_stage
 
     def __call__(
-        self, images: jax.Array, *views: Any, keys: jax.Array | None = None, train: bool = False
+        self,
+        images: Float[Array, "B h w c"],
+        *views: Any,
+        keys: Key[jax.Array, " B"] | None = None,
+        train: bool = False,
     ) -> TowerOutput:
         """Encode normalised images [B, h, w, c]; `views` are further inputs of the encoder."""
         output = self.encoder(images, *views, keys=keys, train=train)
@@ -67,29 +73,23 @@ class ImageTower(nnx.Module):
 
 # A pooling takes hidden states, token mask and what continues a word (or None), and gives the
 # text's features [B, D], those of tokens or words [B, W, D] and their mask.
-Pooled = tuple[jax.Array, jax.Array, jax.Array]
-Pooling = Callable[[tuple[jax.Array, ...], jax.Array, jax.Array | None], Pooled]
+Pooled = tuple[jax.Array, jax.Array, Array]
+Pooling = Callable[[tuple[jax.Array, ...], Array, Array | None], Pooled]
 
 
-def first_token(
-    states: tuple[jax.Array, ...], mask: jax.Array, continues: jax.Array | None
-) -> Pooled:
+def first_token(states: tuple[jax.Array, ...], mask: Array, continues: Array | None) -> Pooled:
     """[CLS] of the last layer: CXR-BERT."""
     return states[-1][:, 0].astype(jnp.float32), states[-1], mask
 
 
-def last_token(
-    states: tuple[jax.Array, ...], mask: jax.Array, continues: jax.Array | None
-) -> Pooled:
+def last_token(states: tuple[jax.Array, ...], mask: Array, continues: Array | None) -> Pooled:
     """The last token of the text in the last layer, [SEP]: CXR-CLIP."""
     end = jnp.maximum(mask.sum(1) - 1, 0)
     pooled = jnp.take_along_axis(states[-1], end[:, None, None], axis=1)[:, 0]
     return pooled.astype(jnp.float32), states[-1], mask
 
 
-def three_layers(
-    states: tuple[jax.Array, ...], mask: jax.Array, continues: jax.Array | None
-) -> Pooled:
+def three_layers(states: tuple[jax.Array, ...], mask: Array, continues: Array | None) -> Pooled:
     """Masked mean over tokens of the mean of layers 1, 2 and the last: MedCLIP, DLILP.
 
     The releases average over padding as well; the mean here is masked.
@@ -100,17 +100,13 @@ def three_layers(
     return pooled, local, mask
 
 
-def summed_words(
-    states: tuple[jax.Array, ...], mask: jax.Array, continues: jax.Array | None
-) -> Pooled:
+def summed_words(states: tuple[jax.Array, ...], mask: Array, continues: Array | None) -> Pooled:
     """Words of the last layer, of which [CLS] is the first and the text's: MGCA, Med-ST."""
     words, word_mask = _words(states[-1], mask, continues)
     return words[:, 0], words[:, 1:], word_mask[:, 1:]
 
 
-def four_layers(
-    states: tuple[jax.Array, ...], mask: jax.Array, continues: jax.Array | None
-) -> Pooled:
+def four_layers(states: tuple[jax.Array, ...], mask: Array, continues: Array | None) -> Pooled:
     """Words of the sum of the last four layers, averaged: GLoRIA.
 
     The release divides by the padded length; the mean here is over the words there are.
@@ -122,9 +118,7 @@ def four_layers(
     return words.sum(1) / count, words, word_mask
 
 
-def _words(
-    values: jax.Array, mask: jax.Array, continues: jax.Array | None
-) -> tuple[jax.Array, jax.Array]:
+def _words(values: jax.Array, mask: Array, continues: Array | None) -> tuple[jax.Array, jax.Array]:
     if continues is None:
         raise ValueError("words are summed of pieces: say which tokens continue a word")
     return aggregate_words(values.astype(jnp.float32), word_numbers(continues, mask))
@@ -142,11 +136,11 @@ class TextTower(nnx.Module):
 
     def __call__(
         self,
-        tokens: jax.Array,
-        token_mask: jax.Array,
-        continues: jax.Array | None = None,
+        tokens: Integer[Array, "B L"],
+        token_mask: Mask[Array, "B L"],
+        continues: Bool[Array, "B L"] | None = None,
         *,
-        keys: jax.Array | None = None,
+        keys: Key[jax.Array, " B"] | None = None,
         train: bool = False,
     ) -> TowerOutput:
         """Encode tokens.

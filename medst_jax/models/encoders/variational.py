@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Float, Key
 
+from medst_jax.array_types import Array
 from medst_jax.models.encoders.grid_resnet import grid_resnet_options
 from medst_jax.models.encoders.resnet import ResNet, ResNetOptions
 from medst_jax.models.layers.batch_norm import BatchNorm
@@ -97,7 +99,9 @@ class Decoder(nnx.Module):
             rngs=rngs,
         )
 
-    def __call__(self, latent: jax.Array, *, train: bool = False) -> jax.Array:
+    def __call__(
+        self, latent: Float[jax.Array, "B Z"], *, train: bool = False
+    ) -> Float[jax.Array, "B h w c"]:
         """[B, Z] -> float32 [B, image_size, image_size, channels]."""
         x = self.start(latent).reshape(latent.shape[0], self.side, self.side, -1)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
@@ -143,7 +147,11 @@ class VariationalAutoencoder(nnx.Module):
         self.decoder = Decoder(options, rngs=rngs)
 
     def __call__(
-        self, images: jax.Array, *, keys: jax.Array | None = None, train: bool = False
+        self,
+        images: Float[Array, "B h w c"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
+        train: bool = False,
     ) -> VariationalOutput:
         """Encode and decode images, float32 [B, image_size, image_size, channels].
 

@@ -7,7 +7,9 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Float, Key
 
+from medst_jax.array_types import Array
 from medst_jax.models.layers.attention import Activation, layer_norm
 from medst_jax.models.layers.attention_pool import AttentionPool
 from medst_jax.models.layers.dropout import dropout, fold_keys
@@ -125,7 +127,11 @@ class ViT(nnx.Module):
             )
 
     def __call__(
-        self, images: jax.Array, *, keys: jax.Array | None = None, train: bool = False
+        self,
+        images: Float[Array, "B h w c"],
+        *,
+        keys: Key[jax.Array, " B"] | None = None,
+        train: bool = False,
     ) -> ViTOutput:
         """Encode normalised images.
 
@@ -182,8 +188,9 @@ def _layer(options: ViTOptions, rngs: nnx.Rngs) -> PreNormLayer:
     )
 
 
-def patchify(images: jax.Array, patch: int) -> jax.Array:
+def patchify(images: Array, patch: int) -> jax.Array:
     """Cut images [B, h, w, c] into rows of pixels [B, P, patch * patch * c], in row order."""
     batch, height, width, channels = images.shape
-    x = images.reshape(batch, height // patch, patch, width // patch, patch, channels)
+    x = jnp.asarray(images)
+    x = x.reshape(batch, height // patch, patch, width // patch, patch, channels)
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, -1, patch * patch * channels)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype
 
+from medst_jax.array_types import Array
 from medst_jax.models.layers.dropout import dropout
 
 _MASKED = -1e9  # exp of it is exactly 0, and a row without any valid key stays finite
@@ -84,7 +85,7 @@ class SelfAttention(nnx.Module):
         )
 
     def __call__(
-        self, x: jax.Array, mask: jax.Array | None = None, *, keys: jax.Array | None = None
+        self, x: jax.Array, mask: Array | None = None, *, keys: jax.Array | None = None
     ) -> jax.Array:
         """[B, L, D] -> [B, L, D].
 
@@ -119,14 +120,14 @@ class SelfAttention(nnx.Module):
         of_query, _, of_value = bias[...].astype(query.dtype)
         return query + of_query, key, value, of_value
 
-    def maps(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def maps(self, x: jax.Array, mask: Array | None = None) -> jax.Array:
         """What each token attends to, float32 [B, H, L, L], for inputs as of the call."""
         query, key, _, _ = self._project(x)
         return jax.nn.softmax(attention_scores(query, key, mask, causal=self.causal))
 
 
 def attention_scores(
-    query: jax.Array, key: jax.Array, mask: jax.Array | None, *, causal: bool = False
+    query: jax.Array, key: jax.Array, mask: Array | None, *, causal: bool = False
 ) -> jax.Array:
     """Scaled dot products, float32 [B, H, L, M]; see `attend` for the arguments."""
     scores = jnp.einsum("blhd,bmhd->bhlm", query * query.shape[-1] ** -0.5, key)
@@ -142,7 +143,7 @@ def attend(
     query: jax.Array,
     key: jax.Array,
     value: jax.Array,
-    mask: jax.Array | None = None,
+    mask: Array | None = None,
     *,
     causal: bool = False,
     rate: float = 0.0,

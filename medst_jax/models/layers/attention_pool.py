@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from medst_jax.array_types import Array
 from medst_jax.models.layers.attention import Activation, Mlp, attend, layer_norm
 
 
@@ -63,7 +64,7 @@ class AttentionPool(nnx.Module):
             width, hidden, activation=activation, kernel_init=kernel_init, dtype=dtype, rngs=rngs
         )
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array, mask: Array | None = None) -> jax.Array:
         """Tokens [B, L, D] and bool [B, L], true where there is one, to [B, D]."""
         query = jnp.broadcast_to(self.q(self.latent[...]), (x.shape[0], 1, *self.q.out_features))
         key, value = jnp.moveaxis(self.kv(x), 2, 0)

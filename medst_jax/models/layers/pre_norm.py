@@ -4,6 +4,7 @@
 import jax
 from flax import nnx
 
+from medst_jax.array_types import Array
 from medst_jax.models.layers.attention import Activation, Mlp, SelfAttention, layer_norm
 from medst_jax.models.layers.dropout import dropout
 
@@ -36,7 +37,7 @@ class PreNormLayer(nnx.Module):
         )
 
     def __call__(
-        self, x: jax.Array, mask: jax.Array | None = None, *, keys: jax.Array | None = None
+        self, x: jax.Array, mask: Array | None = None, *, keys: jax.Array | None = None
     ) -> jax.Array:
         """[B, L, D] and bool [B, L] -> [B, L, D]; `keys` [B] switch dropout on."""
         x = x + dropout(self.attn(self.norm1(x), mask, keys=keys), self.rate, keys, 1)

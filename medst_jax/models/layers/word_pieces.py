@@ -4,8 +4,10 @@
 import jax
 import jax.numpy as jnp
 
+from medst_jax.array_types import Array
 
-def word_numbers(continues: jax.Array, token_mask: jax.Array) -> jax.Array:
+
+def word_numbers(continues: Array, token_mask: Array) -> jax.Array:
     """Which word each token belongs to: int32 [B, L], counted from 0; -1 on padding.
 
     Args:

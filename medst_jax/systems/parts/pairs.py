@@ -29,7 +29,7 @@ def paired(batch: Batch) -> jax.Array:
 
 def negative_mask(batch: Batch) -> jax.Array:
     """`negative_pairs` written out."""
-    return negative_pairs(batch).matrix()
+    return jnp.asarray(negative_pairs(batch).matrix())
 
 
 def _differ(rows: tuple[jax.Array, jax.Array], columns: tuple[jax.Array, jax.Array]) -> jax.Array:

@@ -208,6 +208,7 @@ def test_dropout_of_the_temporal_pooler():
     assert not np.allclose(out, run(model, images(), images(seed=2)).pooled)
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_what_stands_for_an_absent_prior_is_never_seen():
     model, has_prior = hybrid(), np.array([True, False, True])
     first = run(model, images(), images(seed=2), has_prior)
