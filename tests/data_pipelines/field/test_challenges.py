@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
-from tables import ids_of, key_of
 
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.boxes import fit_box
@@ -16,6 +15,7 @@ from medst_jax.data_pipelines.listing.item import Box
 from medst_jax.data_pipelines.listing.splits import seventy_fifteen_fifteen
 from medst_jax.data_pipelines.siim_pneumothorax import run_lengths
 from tests.data_pipelines.official import codes, dicoms, prepare, rejects, studies_of, write
+from tests.data_pipelines.tables import ids_of, key_of
 
 IDS = tuple(f"0004cfab-14fd-4e49-80ba-{k:012d}" for k in range(8))
 
