@@ -102,7 +102,11 @@ def _trainer_prefix(
     # A longer prefix may only be part of what a known one covers: "module." before "bert.".
     fitting: list[str] = []
     for start in sorted(starts, key=lambda start: (len(start), start)):
-        inner = {_modern(n.removeprefix(start)): t.shape for n, t in tensors.items() if start in n}
+        inner = {
+            _modern(n.removeprefix(start)): t.shape
+            for n, t in tensors.items()
+            if n.startswith(start)
+        }
         covered = any(start.startswith(shorter) for shorter in fitting)
         if not covered and _whole(inner, kinds, settings):
             fitting.append(start)
