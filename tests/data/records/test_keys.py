@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys under a secret: what matches, what is an error, and what never leaves the folder."""
 
+import dataclasses
 import hashlib
 import json
 import pickle
-import re
 import shutil
 import stat
 
@@ -35,8 +35,16 @@ from medst_jax.options import parse
 FILES = ("exclude.json", "dataset.json", "data_card.json", "data_card.html", "index-train.npz")
 
 
+class LongIds(FixtureSource):
+    """Ids so long that random bytes of a compressed file do not spell one by chance."""
+
+    def studies(self, unit):
+        for study in super().studies(unit):
+            yield dataclasses.replace(study, patient_id=f"patient-number-{study.patient_id}")
+
+
 def source(name="ours", patients=8):
-    return FixtureSource(name, ("Edema",), patients, 16, ("train", "test"), 0)
+    return LongIds(name, ("Edema",), patients, 16, ("train", "test"), 0)
 
 
 def prepare(folder, name="ours", salt_file=None):
@@ -156,8 +164,7 @@ def test_ids_stay_in_the_private_folder(folder):
         content = path.read_bytes()
         assert secret.encode() not in content and bytes.fromhex(secret) not in content, path
         for patient in ids:
-            # Not as a word: image names of the fixture hold the patient's.
-            assert not re.search(rb"\b%s\b" % patient.encode(), content), (path, patient)
+            assert patient.encode() not in content, (path, patient)
 
 
 def test_a_job_description_does_not_hold_the_secret(folder):
