@@ -5,9 +5,12 @@
     python launch/evaluate.py --weights=biovil --layout=biovil --size=480 --channels=3 --mean=0 --std=1 ...
     python launch/evaluate.py --features=features.npz --data_dir=data ...
     python launch/evaluate.py --baseline=all_pixels --data_dir=data ...
+    python launch/evaluate.py --suite=configs/evaluate/dlilp.py --data_dir=data --dry_run
 
-Writes metrics.json (one row per number), predictions.npz (for paired comparisons) and
-report.html into the output folder, and prints the table.
+With --dry_run it says which data of the suite are there, and the command for each that is missing. Else it
+writes metrics.json (one row per number), predictions.npz (for paired comparisons) and
+report.html into the output folder, and prints the table; a suite of a published benchmark also prints
+its published tables, our row above them.
 """
 
 import pathlib
@@ -35,7 +38,7 @@ _BASELINE = flags.DEFINE_enum(
     "baseline", None, BASELINES, "Pixels as features, in place of a checkpoint."
 )
 _SUITE = config_flag.define("suite", config_flag.SUITES)
-_OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared data; default: that of the training.")
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; default: the newest.")
 _EMA = flags.DEFINE_bool("ema", False, "Evaluate the moving average of the parameters.")
@@ -53,6 +56,9 @@ _MEAN = flags.DEFINE_list(
 _STD = flags.DEFINE_list("std", ["0.5"], "Likewise.")
 _FIT = flags.DEFINE_enum("fit", "pad", ["pad", "crop"], "How images become squares, for --weights.")
 _LENGTH = flags.DEFINE_integer("text_length", 77, "Tokens of a text, for --weights.")
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Say which data of the suite are prepared and how to make the others."
+)
 _NAME = flags.DEFINE_string("name", None, "Name of the system in the rows.")
 _RESTRICTED = flags.DEFINE_bool(
     "include_restricted", False, "Show pixels and texts of data that may not be redistributed."
@@ -64,6 +70,11 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     if not _SUITE.value:
         raise app.UsageError("give --suite=FILE")
+    if _DRY_RUN.value:
+        _dry_run()
+        return
+    if not _OUTPUT.value:
+        raise app.UsageError("give --output=FOLDER for the results")
     sources = (_CHECKPOINT, _WEIGHTS, _FEATURES, _BASELINE)
     given = [flag.name for flag in sources if flag.value]
     if len(given) != 1:
@@ -73,6 +84,7 @@ def main(argv: list[str]) -> None:
     from etils import epath
 
     from medst_jax.commands.parts.subject import Request, subject_of
+    from medst_jax.evaluate.published.comparison import format_comparison
     from medst_jax.evaluate.report.page import HEADLINES, ReportOptions, write_report
     from medst_jax.evaluate.statistics.predictions import write_predictions
     from medst_jax.evaluate.statistics.rows import format_table, write_rows
@@ -108,13 +120,32 @@ def main(argv: list[str]) -> None:
     write_rows(output / "metrics.json", result.rows)
     write_predictions(output / "predictions.npz", result.predictions)
     report = ReportOptions(
-        title=f"Evaluation of {system.name}", facts=facts, include_restricted=_RESTRICTED.value
+        title=f"Evaluation of {system.name}",
+        facts=facts,
+        include_restricted=_RESTRICTED.value,
+        benchmark=options.benchmark,
     )
     write_report(output / "report.html", report, result, context.data, system)
     print(format_table([row for row in result.rows if row.metric in HEADLINES]))
+    for published in options.benchmark.tables if options.benchmark else ():
+        print(f"\n{format_comparison(published, system.name, result.rows)}")
     for name, reason in result.skipped.items():
         print(f"skipped {name}: {reason}")
     print(f"report: {output / 'report.html'}")
+
+
+def _dry_run() -> None:
+    """Print what the suite needs, and what of it is there; nothing is computed."""
+    from medst_jax.evaluate.published.availability import availability, format_availability
+    from medst_jax.evaluate.published.benchmark import parse_benchmark
+
+    data_dir = _DATA_DIR.value or "data"
+    try:
+        benchmark = parse_benchmark(_SUITE.value)
+    except ValueError as error:
+        raise SystemExit(f"error: {error}") from None
+    title = benchmark.title if benchmark else "the suite"
+    print(format_availability(title, availability(_SUITE.value.tasks, data_dir), data_dir))
 
 
 def _check(source: str) -> None:

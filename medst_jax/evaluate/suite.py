@@ -7,6 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from medst_jax.evaluate.published.benchmark import Benchmark, check_benchmark
 from medst_jax.evaluate.registry import ConfiguredProtocol, parse_protocol
 from medst_jax.evaluate.statistics import bootstrap
 from medst_jax.evaluate.statistics.measure import measure
@@ -28,12 +29,14 @@ class SuiteOptions:
       seed: of the bootstrap.
       cells: the trainings that `launch/reality_check.py` compares on this suite; see
         `medst_jax.reality_check.options`. Nothing else reads them.
+      benchmark: what a suite of a published benchmark says of itself; None of other suites.
     """
 
     tasks: dict[str, Any]
     draws: int = bootstrap.REPLICATES
     seed: int = 0
     cells: dict[str, Any] = dataclasses.field(default_factory=dict)
+    benchmark: Benchmark | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +53,11 @@ def parse_suite(values: Mapping[str, Any]) -> tuple[SuiteOptions, dict[str, Conf
     """Options of a suite and its tasks by name.
 
     Raises:
-      OptionError: an unknown key, protocol or value.
+      OptionError: an unknown key, protocol or value, or a benchmark that does not state what it must.
     """
     options = parse(SuiteOptions, values, "suite")
+    if options.benchmark is not None:
+        check_benchmark(options.benchmark, options.tasks)
     return options, {
         name: parse_protocol(task, f"suite.tasks.{name}") for name, task in options.tasks.items()
     }

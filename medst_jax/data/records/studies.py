@@ -84,6 +84,11 @@ def prepare_line(
         return " ".join([command, *given])
     if name.startswith("simulated_cxr"):
         return f"{command} --dataset=simulated_cxr --data_dir={data_dir}"
+    # Here, for who trains or serves needs no table of downloads.
+    from medst_jax.data.records.downloads import DOWNLOADS, download_flags
+
+    if name in DOWNLOADS:
+        return f"{command} {download_flags(name)} --data_dir={data_dir}"
     return (
         f"{command} --dataset=image_table --name={name} "
         f"--source_dir=FOLDER_WITH_METADATA_CSV --data_dir={data_dir}"

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from etils import epath
 
+from medst_jax.evaluate.published.benchmark import Benchmark
 from medst_jax.evaluate.report import figures
 from medst_jax.evaluate.report.examples import (
     attributed_words,
@@ -20,6 +21,7 @@ from medst_jax.evaluate.report.examples import (
     may_show,
     retrieved_texts,
 )
+from medst_jax.evaluate.report.published_tables import benchmark_section
 from medst_jax.evaluate.report.style import STYLE
 from medst_jax.evaluate.statistics.calibration import are_probabilities
 from medst_jax.evaluate.statistics.outcome import Outcome
@@ -40,11 +42,13 @@ class ReportOptions:
       title: heading.
       facts: name to value, printed below the heading (checkpoint, step, suite, ...).
       include_restricted: show pixels and texts of data that may not be redistributed.
+      benchmark: that the suite is; its published tables and how it judges are shown.
     """
 
     title: str
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     include_restricted: bool = False
+    benchmark: Benchmark | None = None
 
 
 def write_report(
@@ -79,6 +83,8 @@ def render(
         *(_warning(f"{name}: skipped. {why}") for name, why in result.skipped.items()),
         _cards(result.rows),
     ]
+    if options.benchmark is not None:
+        body.append(benchmark_section(options.benchmark, system.name, result.rows))
     for name, outcome in result.outcomes.items():
         rows = [r for r in result.rows if r.task == name or r.task.startswith(f"{name}/")]
         body.append(_section(name, outcome, rows, evaluation_data, options))

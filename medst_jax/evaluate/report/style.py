@@ -24,6 +24,9 @@ td { border-bottom: 1px solid var(--line); padding: 4px 10px 4px 0; vertical-ali
 td.num { font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.note { color: #a35c12; font-size: 12.5px; }
 tr.head td { font-weight: 600; }
+td small { color: var(--muted); font-weight: 400; }
+table.published th, table.published td.num { white-space: nowrap; }
+tr.grey td { color: #98a1ac; }
 details summary { cursor: pointer; color: var(--accent); font-size: 13.5px; margin: 8px 0; }
 .figures { display: flex; flex-wrap: wrap; gap: 26px; align-items: flex-start; }
 .figures svg { max-width: 100%; height: auto; }
