@@ -5,8 +5,8 @@
     python launch/train.py --config=configs/biovil.py:smoke --workdir=runs/biovil_smoke
 
 The first is the paper's size (480 px, shuffled sentences of the impression); no training code was released, so that
-learning rate, batch, schedule and temperature are declared here, not quoted; it was not run here. Start it from
-CXR-BERT with `--config.init`. The second takes five minutes of one of two CPU cores, on site M of the
+learning rate, batch, schedule and temperature are declared here, not quoted; it was not run here. It starts from
+a CXR-BERT of phase III, which you train (configs/cxr_bert.py), and from ImageNet. The second takes five minutes of one of two CPU cores, on site M of the
 simulated cohort (8,000 patients, 64 px), started from configs/cxr_bert.py:smoke. At a site that never trains (mean of three
 seeds) a probe on its frozen encoder scores a mean AUROC of findings of 0.73 (random encoder 0.60, reports of other studies 0.62), and the signed
 contrast-to-noise ratio of phrases is 0.36 (-0.03, -0.19): its claim holds, see docs/temporal.md. Its balanced accuracy of gone, still there or new is about 0.48.
@@ -14,9 +14,10 @@ contrast-to-noise ratio of phrases is 0.36 (-0.03, -0.19): its claim holds, see 
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common, reports
+from medst_jax.configs.parts import common, initial, reports
 
 
+@initial.starts(image="resnet50_imagenet_v1", text="cxr_bert_phase3", vocabulary="cxr_bert_general")
 def get_config(arg: str | None = None) -> ConfigDict:
     return paper("biovil", arg)
 

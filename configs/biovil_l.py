@@ -12,8 +12,10 @@ balanced accuracy of gone, still there or new 0.47: it learns, and points no bet
 from ml_collections import ConfigDict, config_dict
 
 from medst_jax.configs import biovil
+from medst_jax.configs.parts import initial
 
 
+@initial.starts(image="resnet50_imagenet_v1", text="cxr_bert_phase3", vocabulary="cxr_bert_general")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = biovil.paper("biovil_l", arg)
     config.system.update(

@@ -13,8 +13,10 @@ findings that have gone, stay or are new is 0.44 (another patient's prior 0.35, 
 from ml_collections import ConfigDict
 
 from medst_jax.configs import biovil_l
+from medst_jax.configs.parts import initial
 
 
+@initial.starts(image="resnet50_imagenet_v1", text="cxr_bert_general")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = biovil_l.get_config(arg)
     config.system.name = "biovil_t"

@@ -14,9 +14,10 @@ of 0.28 in zero-shot text and 0.31 in the 16-shot probe (7 findings, chance 0.14
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common
+from medst_jax.configs.parts import common, initial
 
 
+@initial.starts(image="resnet50_imagenet_v2", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.contrastive("clip")
     return common.reports_alone(common.variant(config, arg), arg)

@@ -7,7 +7,7 @@
 The first is the paper's size (ResNet-50, BERT-base, 224 px, batch 32, rate 1e-4) on data sets that you name
 `mimic_cxr` and `chexpert`; it was not run here. Its length (50 epochs) and schedule are declared: the paper halves
 the rate on plateaus. The paper keeps BERT's embeddings and first six layers as they come; here the embeddings alone, for
-all layers share their arrays. Start from ImageNet and a clinical BERT with `--config.init`. The second trains on
+all layers share their arrays. The second trains on
 two CPU cores (four minutes of one), on single sentences of the impressions of site M of the simulated cohort (8,000
 patients, 64 px). At a site that never trains (mean of three seeds) it reaches a balanced accuracy of 0.20 in
 zero-shot text and 0.26 in the 16-shot probe (7 findings, chance 0.14; texts of other studies 0.14 and 0.16): its claim
@@ -16,9 +16,10 @@ holds, see docs/pairs.md.
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common
+from medst_jax.configs.parts import common, initial
 
 
+@initial.starts(image="resnet50_imagenet_v1", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.image_text("convirt")
     config.system.update(dict(temperature=0.1, image_weight=0.75, hidden=512))

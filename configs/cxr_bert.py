@@ -5,16 +5,17 @@
     python launch/train.py --config=configs/cxr_bert.py:smoke --workdir=runs/cxr_bert_smoke
 
 The first is BERT-base on MIMIC-CXR with shuffled sentences and dropout 0.25; steps and rate are
-declared, not quoted; it was not run here. Start it from phase II with `--config.init.text`. The
+declared, not quoted; it was not run here. It starts from the released CXR-BERT of phase II. The
 second trains on two CPU cores on the reports of the simulated cohort. A text encoder alone has no
 balanced accuracy: it is judged by sentence similarity.
 """
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import reports
+from medst_jax.configs.parts import initial, reports
 
 
+@initial.starts(text="cxr_bert_general")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = reports.reports("cxr_bert", size=224, text_length=128, batch_size=256, steps=45_000)
     config.system.text.dropout = 0.25

@@ -5,11 +5,12 @@
     python launch/train.py --config=configs/cxr_bert_general.py:smoke --workdir=runs/cxr_bert_1_smoke
 
 The first is BERT-base from random weights on a data set of documents that you name `pubmed`; its
-steps are declared, not quoted; it was not run here. Phase II goes on from the encoder, saved
-under Hugging Face's names (`models.save_pretrained(system.text_encoder, FILE, "hf-bert")`):
+steps are declared, not quoted; it was not run here. Phase II goes on from the encoder,
+which `prepare --weights` then reads back:
 
-    python launch/train.py --config=configs/cxr_bert_clinical.py --workdir=runs/cxr_bert_2 \\
-        --config.init.text=FILE.safetensors
+    python launch/export.py --checkpoint=runs/cxr_bert_1 --format=safetensors --output=exported
+    cp -r exported/text_encoder data/weights/cxr_bert_phase1
+    python launch/prepare.py --weights=configs/cxr_bert_clinical.py --data_dir=data
 
 The second trains on two CPU cores on the reports of the simulated cohort. A text encoder alone
 has no balanced accuracy: it is judged by sentence similarity.
@@ -17,10 +18,11 @@ has no balanced accuracy: it is judged by sentence similarity.
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common, reports
+from medst_jax.configs.parts import common, initial, reports
 from medst_jax.data.mixture.data_options import DataSetOptions
 
 
+@initial.starts()
 def get_config(arg: str | None = None) -> ConfigDict:
     return language(arg, pubmed=DataSetOptions(sentences="all"))
 

@@ -6,16 +6,17 @@
 
 The first is the release's size (ResNet-50, 224 px, 256 tokens, four devices of 128, rate 5e-5, 15 epochs with one of
 warm-up) on data sets that you name `mimic_cxr` and `chexpert`, whose labels become sentences of its prompt bank; it was
-not run here. Start it from ImageNet and a clinical BERT with `--config.init`. The second trains on two CPU cores on the
+not run here. The second trains on two CPU cores on the
 simulated cohort; its balanced accuracy is in docs/reality_check.md.
 """
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common, reports
+from medst_jax.configs.parts import common, initial, reports
 from medst_jax.data.mixture.data_options import DataSetOptions
 
 
+@initial.starts(image="resnet50_imagenet_v1", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = reports.reports("cxr_clip", size=224, text_length=256, batch_size=512, steps=12_900)
     common.with_forms(config)

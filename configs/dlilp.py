@@ -14,9 +14,10 @@ text; with single sentences of whole reports of 2,000 it was 0.36, 0.31, 0.31 (m
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common
+from medst_jax.configs.parts import common, initial
 
 
+@initial.starts(image="resnet50_imagenet_v2", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.contrastive("dlilp")
     return common.variant(config, arg)

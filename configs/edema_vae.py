@@ -13,7 +13,7 @@ studies 0.49, graded images alone 0.64).
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import edema
+from medst_jax.configs.parts import edema, initial
 from medst_jax.data.mixture.data_options import DataSetOptions
 
 # A quarter of each batch is graded, whatever their share of the data.
@@ -23,6 +23,7 @@ MIXTURE = {
 }
 
 
+@initial.starts()
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("edema_vae", "variational", 256, MIXTURE)
     config.system.image = ConfigDict(dict(name="variational"))

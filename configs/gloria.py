@@ -7,7 +7,7 @@
 The first is the release's size (ResNet-50 at 299 px inside, 19 x 19 regions of its third stage, BERT-base, one
 sentence of the impression, 97 tokens, batch 48, rate 5e-5, 50 epochs) on the 217,000 frontal studies of a data set that
 you name `mimic_cxr`; it was not run here. The release trained on CheXpert's reports, which are not public, and
-halves the rate on plateaus; here it follows a cosine. Start from ImageNet and a clinical BERT with `--config.init`. The
+halves the rate on plateaus; here it follows a cosine. The
 second trains on two CPU cores (six minutes of one), on the impressions of site M of the simulated cohort (8,000 patients,
 64 px), started from configs/cxr_bert.py:smoke. At a site that never trains (mean of three seeds) it reaches a balanced
 accuracy of 0.25 in zero-shot text and 0.28 in the 16-shot probe (7 findings, chance 0.14; texts of other studies 0.14
@@ -16,9 +16,10 @@ and 0.16): its claim holds, see docs/pairs.md.
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common, reports
+from medst_jax.configs.parts import common, initial, reports
 
 
+@initial.starts(image="resnet50_imagenet_v1", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = reports.reports("gloria", size=224, text_length=97, batch_size=48, steps=226_000)
     common.with_forms(config)

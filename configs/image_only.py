@@ -12,12 +12,13 @@ scores a mean ordinal AUROC of 0.63 (random encoder 0.51, grades of other studie
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import edema
+from medst_jax.configs.parts import edema, initial
 
 RESNET = dict(name="resnet_small", widths=(16, 32, 64, 128), stem_width=12)
 MIXTURE = {"graded": edema.GRADED}
 
 
+@initial.starts()
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("image_only", "grid_resnet256", 256, MIXTURE)
     config.train.batch_size = 64

@@ -14,7 +14,7 @@ AUROC of edema of 0.66 (random encoder 0.50, reports and grades of other studies
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import edema
+from medst_jax.configs.parts import edema, initial
 from medst_jax.data.mixture.data_options import DataSetOptions
 
 RESNET = dict(name="resnet_small", widths=(16, 32, 64, 128), stem_width=12)
@@ -25,6 +25,7 @@ MIXTURE = {
 }
 
 
+@initial.starts(text="scibert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("joint_ranking", "grid_resnet2048", 2048, MIXTURE)
     config.system.joint = 768

@@ -15,13 +15,14 @@ left its start in one training seed of four.
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import edema
+from medst_jax.configs.parts import edema, initial
 from medst_jax.data.mixture.data_options import DataSetOptions
 
 RESNET = dict(name="resnet_small", widths=(16, 32, 64, 128), stem_width=12)
 MIXTURE = {"reports": DataSetOptions(only=("text",), sentences="all")}
 
 
+@initial.starts(text="clinical_bert_all_notes")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("local_mutual_information", "grid_resnet256", 256, MIXTURE)
     config.train.batch_size = 8

@@ -14,9 +14,10 @@ text and 0.20 in the 16-shot probe (random encoder 0.14 and 0.15).
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common
+from medst_jax.configs.parts import common, initial
 
 
+@initial.starts(image="swin_tiny_imagenet", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.contrastive("medclip")
     config.system.similarity = "product"

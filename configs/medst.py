@@ -16,9 +16,10 @@ gone, still there or new is 0.43 (0.33). Its claim does not hold: without the te
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common, reports
+from medst_jax.configs.parts import common, initial, reports
 
 
+@initial.starts(image="mgca_vit_b16", text="mgca_vit_b16", vocabulary="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = reports.reports("medst", size=224, text_length=112, batch_size=80, steps=23_000)
     common.with_forms(config)

@@ -15,7 +15,7 @@ simulated cohort, on two CPU cores.
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common
+from medst_jax.configs.parts import common, initial
 from medst_jax.data.mixture.data_options import DataSetOptions
 
 # Training studies; PadChest, CANDID-PTX, BRAX and Open-i have no official split: four of five patients train.
@@ -37,6 +37,7 @@ LABELS = {
 }
 
 
+@initial.starts(image="resnet50_imagenet_v2", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.contrastive("clip")
     sets = {

@@ -14,9 +14,10 @@ the small size for two CPU cores, not timed yet; its balanced accuracy is not ju
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common
+from medst_jax.configs.parts import common, initial
 
 
+@initial.starts()
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.contrastive("siglip")
     # Layers are recomputed slice by slice: recomputing in on-chip memory beats reading back.

@@ -13,9 +13,10 @@ accuracy over 7 findings of 0.21 in zero-shot text (random encoder 0.14) and 0.2
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common
+from medst_jax.configs.parts import common, initial
 
 
+@initial.starts(image="resnet50_imagenet_v2", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.contrastive("unicl")
     return common.variant(config, arg)

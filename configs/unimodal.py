@@ -13,9 +13,10 @@ balanced accuracy of 0.36 in zero-shot prototypes and 0.32 in the 16-shot probe 
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import common
+from medst_jax.configs.parts import common, initial
 
 
+@initial.starts(image="resnet50_imagenet_v2")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.image_text("unimodal")
     del config.system.text

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prepares data sets and vocabularies.
+"""Prepares data sets, vocabularies and the weights that a training starts from.
 
   python launch/prepare.py --dataset=simulated_cxr --data_dir=data --patients=400
   python launch/prepare.py --dataset=image_table --name=mine --source_dir=FOLDER --data_dir=data
   python launch/prepare.py --dataset=image_table --name=mine --source_dir=FOLDER --dry_run
   python launch/prepare.py --vocabulary=NAME --datasets=a,b --data_dir=data
+  python launch/prepare.py --weights=CONFIG --data_dir=data [--dry_run]
   python launch/prepare.py --audit [--datasets=a,b] --data_dir=data
 
 FOLDER holds metadata.csv and images; `data_pipelines/image_table/__init__.py` lists the columns.
-A run on complete data changes nothing; a killed run goes on where it stopped.
+A run on complete data changes nothing; a killed run goes on where it stopped. CONFIG is a configuration, by file or
+name, such as clip or configs/mgca.py: all that it starts from is fetched and converted (docs/weights.md).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from absl import app, flags, logging
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from medst_jax.commands.parts.fetching import FetchError, described, fetch, wanted
 from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.data.records import schema
 from medst_jax.data.records.keys import SecretError
@@ -81,7 +84,11 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_string("table_encoding", "", "encoding of an image table, such as cp1252; else found")
 flags.DEFINE_bool("only_existing", False, "leave out rows whose image is not in the folder")
-flags.DEFINE_bool("dry_run", False, "print how the tables of source_dir are understood, then stop")
+flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "print how the tables of source_dir are understood, or which weights are wanted, then stop",
+)
 flags.DEFINE_string("source_dir", None, "folder of the raw files")
 flags.DEFINE_integer("patients", None, "patients of a simulated cohort", lower_bound=1)
 flags.DEFINE_integer("size", None, "image side of a simulated cohort, pixels", lower_bound=16)
@@ -108,6 +115,9 @@ flags.DEFINE_bool("audit", False, "report what splits of prepared data share, an
 flags.DEFINE_bool("allow_leaks", False, "only report leaks")
 flags.DEFINE_string("vocabulary", None, "train a sentencepiece vocabulary of this name")
 flags.DEFINE_list("datasets", [], "data sets of the vocabulary or the audit")
+flags.DEFINE_string(
+    "weights", None, "what this configuration starts from: FILE[:VARIANT], or NAME,NAME of weights"
+)
 flags.DEFINE_integer("vocabulary_size", 4096, "pieces of the vocabulary", lower_bound=16)
 
 _TABLE_FLAGS: tuple[str, ...] = (
@@ -129,20 +139,25 @@ _USER_ERRORS = (
     MissingDataError,
     LeakError,
     SecretError,
+    FetchError,
 )
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
-    if not (FLAGS.dataset or FLAGS.vocabulary or FLAGS.audit):
-        raise app.UsageError("give --dataset=..., --vocabulary=NAME --datasets=a,b or --audit")
+    if not (FLAGS.dataset or FLAGS.vocabulary or FLAGS.audit or FLAGS.weights):
+        raise app.UsageError(
+            "give --dataset=..., --vocabulary=NAME --datasets=a,b, --weights=CONFIG or --audit"
+        )
     logging.set_verbosity(logging.WARNING)
     try:
         if FLAGS.dataset:
             _prepare_dataset()
         if FLAGS.vocabulary:
             _prepare_vocabulary()
+        if FLAGS.weights:
+            _fetch_weights()
         if FLAGS.audit:
             _audit()
     except _USER_ERRORS as error:
@@ -248,6 +263,25 @@ def _prepare_vocabulary() -> None:
         raise app.UsageError("--vocabulary needs --datasets=a,b")
     path = train_vocabulary(FLAGS.data_dir, FLAGS.datasets, FLAGS.vocabulary, FLAGS.vocabulary_size)
     print(f"wrote {path}")
+
+
+def _fetch_weights() -> None:
+    names = wanted(FLAGS.weights)
+    if not names:
+        print(f"{FLAGS.weights} starts from random weights: there is nothing to fetch")
+    failures = []
+    for name, weights in names.items():
+        if FLAGS.dry_run:
+            print(described(name, FLAGS.data_dir, weights=weights))
+            continue
+        try:
+            for line in fetch(name, FLAGS.data_dir, weights=weights):
+                print(line, flush=True)
+        except FetchError as error:
+            failures.append(str(error))
+    # What can be had is there, whatever else cannot.
+    if failures:
+        raise FetchError("\n".join(failures))
 
 
 def _audit() -> None:

@@ -13,7 +13,8 @@ from ml_collections import ConfigDict, config_dict
 from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
 from medst_jax.train.options import InitOptions, MeshOptions, OptimizerOptions, TrainOptions
 
-VARIANTS = ("", "smoke", "tiny")
+SMALL = ("smoke", "tiny")
+VARIANTS = ("scratch", *SMALL)
 # Three of four sentences of an impression affirm a finding, of a whole report one of three: a
 # thousand steps learn far more from impressions (docs/pairs.md).
 COHORT = {
@@ -35,7 +36,7 @@ def variant(config: ConfigDict, arg: str | None) -> ConfigDict:
         _smoke(config)
         _tiny(config)
     elif name:
-        raise ValueError(f"unknown config variant {name!r}; known: {', '.join(VARIANTS[1:])}")
+        raise ValueError(f"unknown config variant {name!r}; known: {', '.join(VARIANTS)}")
     if datasets:
         named = {one: COHORT.get(one, DataSetOptions()) for one in datasets.split("+")}
         config.data.mixture = mixture(**named)
@@ -91,7 +92,7 @@ def image_text(name: str) -> ConfigDict:
             ),
         )
     )
-    config.init = _all_keys(InitOptions())
+    config.init = initial()
     # 30 epochs of 345,621 frontal images; warm-up of one epoch.
     config.train = _all_keys(TrainOptions(batch_size=128, steps=81_000, checkpoint_every=2_700))
     config.optimizer = _all_keys(
@@ -107,6 +108,11 @@ def image_text(name: str) -> ConfigDict:
     config.rules = "dp"
     config.evaluate = ConfigDict()
     return config
+
+
+def initial() -> ConfigDict:
+    """The section `init` that names no weights: every encoder starts from random ones."""
+    return _all_keys(InitOptions())
 
 
 def contrastive(name: str) -> ConfigDict:

@@ -9,8 +9,9 @@ from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.options import parse
 from medst_jax.parallel.processes import check_all_processes
 from medst_jax.train.loop import Evaluators
+from medst_jax.train.named_weights import check_hidden_token, require_weights
 from medst_jax.train.options import TrainOptions
-from medst_jax.train.run import USER_ERRORS, RunInput, resumed_config, run
+from medst_jax.train.run import USER_ERRORS, RunInput, begun, resumed_config, run
 from medst_jax.train.runtime import enable_compilation_cache
 from medst_jax.train.sections import check_sections
 
@@ -20,6 +21,7 @@ def train(config: dict[str, Any], workdir: str) -> bool:
     error: Exception | None = None
     try:
         config = resumed_config(workdir, config)
+        require_weights(config, resuming=begun(workdir))
         system, source, evaluators = open_run(config)
     except USER_ERRORS as raised:
         error = raised
@@ -40,6 +42,7 @@ def open_run(config: dict[str, Any]) -> tuple[dict[str, Any], RunInput, Evaluato
     options = dict(config["system"])
     name = options.pop("name", "")
     tokenizer = load_tokenizer(data)
+    check_hidden_token(options, tokenizer)
     source = make_input(
         data,
         seed=config["seed"],

@@ -17,6 +17,7 @@ from medst_jax.models.weights import foreign, weights_file
 from medst_jax.models.weights.layout_registry import LAYOUTS, OWN_LAYOUT
 from medst_jax.options import OptionError
 from medst_jax.systems.system import System
+from medst_jax.train.named_weights import located
 from medst_jax.train.options import InitOptions
 from medst_jax.train.state import TrainState
 
@@ -24,7 +25,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def load_initial(
-    state: TrainState, system: System, options: InitOptions, tokenizer: TextTokenizer | None
+    state: TrainState,
+    system: System,
+    options: InitOptions,
+    tokenizer: TextTokenizer | None,
+    data_dir: str = "data",
 ) -> TrainState:
     """The state before the first step, its encoders overwritten by imported weights.
 
@@ -33,6 +38,7 @@ def load_initial(
       system: the system, abstract or concrete: its encoders say what is wanted.
       options: the section.
       tokenizer: of the data, which must be the text encoder's own.
+      data_dir: where named weights lie.
 
     Raises:
       OptionError: the system has no such encoder, or the data are tokenised otherwise.
@@ -42,7 +48,7 @@ def load_initial(
         return state
     params, model_state = dict(state.params), dict(state.model_state)
     for name in ("image", "text"):
-        path = getattr(options, name)
+        path, layout = located(options, name, data_dir)
         if not path:
             continue
         encoder = getattr(system, f"{name}_encoder", None)
@@ -50,7 +56,7 @@ def load_initial(
             raise OptionError(f"config.init.{name} is {path!r}, but the system has no such encoder")
         if name == "text":
             _check_tokenizer(path, tokenizer)
-        for key, value in _read(encoder, path, name, options).items():
+        for key, value in _read(encoder, path, name, layout, options).items():
             full = f"{name}_encoder/{key}"
             target = params if full in params else model_state
             target[full] = _placed(value, target[full])
@@ -58,10 +64,12 @@ def load_initial(
     return dataclasses.replace(state, params=params, model_state=model_state, ema=ema)
 
 
-def _read(encoder: nnx.Module, path: str, name: str, options: InitOptions) -> dict[str, np.ndarray]:
-    chosen = (options.text_layout if name == "text" else "") or options.layout
-    layout = chosen or OWN_LAYOUT.get(type(encoder), "")
-    wanted = _source(encoder, layout)
+def _read(
+    encoder: nnx.Module, path: str, name: str, layout: str, options: InitOptions
+) -> dict[str, np.ndarray]:
+    """Arrays by path in the encoder."""
+    layout = layout or OWN_LAYOUT.get(type(encoder), "")
+    wanted, within = _source(encoder, layout)
     graphdef, shapes = nnx.split(wanted)
     module = nnx.merge(
         graphdef, jax.tree.map(lambda x: jax.numpy.asarray(np.zeros(x.shape, x.dtype)), shapes)
@@ -75,7 +83,7 @@ def _read(encoder: nnx.Module, path: str, name: str, options: InitOptions) -> di
         layers=options.layers,
     )
     arrays = foreign.arrays(module)
-    if type(module) is not type(encoder):
+    if type(encoder) is models.MixtureOfViewExperts is not type(module):
         arrays = models.experts_of_vit(arrays)
     digest = hashlib.sha256(weights_file.find(path).read_bytes()).hexdigest()
     _LOG.info(
@@ -86,17 +94,24 @@ def _read(encoder: nnx.Module, path: str, name: str, options: InitOptions) -> di
         layout,
         digest[:16],
     )
-    return {"/".join(map(str, p)): value for p, value in arrays.items()}
+    return {within + "/".join(map(str, p)): value for p, value in arrays.items()}
 
 
-def _source(encoder: nnx.Module, layout: str) -> nnx.Module:
-    """What is read from the file: the encoder, or the ViT that view experts can start from."""
-    if type(encoder) is models.MixtureOfViewExperts:
-        known = {kind.module for kind in LAYOUTS.get(layout, ())}
-        if models.MixtureOfViewExperts not in known and models.ViT in known:
-            vit_options = encoder.options
-            return nnx.eval_shape(lambda: models.ViT(vit_options, rngs=nnx.Rngs(0)))
-    return encoder
+def _source(encoder: nnx.Module, layout: str) -> tuple[nnx.Module, str]:
+    """What is read from the file, and the path in the encoder that it fills.
+
+    The encoder itself; the ViT that view experts can start from; or the ResNet of a temporal
+    encoder, whose pooler then stays as it is.
+    """
+    known = {kind.module for kind in LAYOUTS.get(layout, ())}
+    if type(encoder) in known:
+        return encoder, ""
+    if type(encoder) is models.MixtureOfViewExperts and models.ViT in known:
+        vit_options = encoder.options
+        return nnx.eval_shape(lambda: models.ViT(vit_options, rngs=nnx.Rngs(0))), ""
+    if type(encoder) is models.HybridTemporalEncoder and models.ResNet in known:
+        return encoder.backbone, "backbone/"
+    return encoder, ""
 
 
 def _check_tokenizer(path: str, tokenizer: TextTokenizer | None) -> None:

@@ -115,9 +115,10 @@ class InitOptions:
     """Where the encoders' first weights come from; an empty path leaves an encoder random.
 
     Attributes:
-      image: file or folder of safetensors for the image encoder.
+      image: file or folder of safetensors for the image encoder, or the name of weights that
+        `prepare --weights` fetches (models/weights/public_weights.py).
       text: the same for the text encoder.
-      layout: names in both files, a key of `models.LAYOUTS`; by default those of the encoder's
+      layout: names in files that are given by path, a key of `models.LAYOUTS`; by default those of the encoder's
         own library. A larger checkpoint such as "mgca" may serve for both. An encoder of two
         views can start from a ViT ("timm", "mgca"), whose MLPs become both experts.
       text_layout: of the text encoder's file where it differs.

@@ -24,7 +24,8 @@ from medst_jax.train.assembly import assemble
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
 from medst_jax.train.initial_weights import load_initial
 from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
-from medst_jax.train.options import InitOptions
+from medst_jax.train.named_weights import warn_frozen
+from medst_jax.train.options import InitOptions, OptimizerOptions
 from medst_jax.train.run_records import flatten, write_records
 from medst_jax.train.runtime import compiling
 from medst_jax.train.sections import Sections
@@ -73,16 +74,20 @@ class RunInput:
     close: Callable[[], None] = lambda: None
 
 
+def begun(workdir: epath.PathLike) -> bool:
+    """Whether a workdir holds a checkpoint, from which a run goes on."""
+    return bool(complete_steps(workdir_path(workdir) / FOLDER))
+
+
 def resumed_config(workdir: epath.PathLike, config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with which a run goes on, or `config` where none has begun.
 
     Where the record of a run lacks an option that was added since, and `config` has its default,
     the run goes on as it began. The log says so.
     """
-    folder = workdir_path(workdir)
-    if not complete_steps(folder / FOLDER):
+    if not begun(workdir):
         return dict(config)
-    adopted = adopt(Sections, config, read_json(folder / CONFIG_FILE))
+    adopted = adopt(Sections, config, read_json(workdir_path(workdir) / CONFIG_FILE))
     now = dict(flatten(fill_current(Sections, config)))
     for key, value in flatten(adopted):
         if value != now[key]:
@@ -101,8 +106,8 @@ def run(
 
     Args:
       workdir: the run's folder, created when missing.
-      config: the full configuration; `seed`, `init`, `train`, `optimizer`, `mesh` and `rules`
-        are read.
+      config: the full configuration; `seed`, `init`, `train`, `optimizer`, `mesh`, `rules` and
+        `data.data_dir` are read.
       system: {"name", "options"} for `systems.build`, every option a plain JSON value.
       source: the input.
       evaluators: name to (every so many steps, function of a system to scalars).
@@ -123,7 +128,7 @@ def run(
     _LOG.debug("shardings\n%s", sharding_table(split(assembly.template)[1], mesh, assembly.rules))
 
     folder.mkdir(parents=True, exist_ok=True)
-    resuming = bool(complete_steps(folder / FOLDER))
+    resuming = begun(folder)
     write_records(folder, config=config, system=system, stamp=source.stamp, resuming=resuming)
     if source.tokenizer is not None and jax.process_index() == 0:
         source.tokenizer.save(folder / TOKENIZER_FILE)
@@ -138,7 +143,10 @@ def run(
                 state = init_state(
                     assembly.build, assembly.optimizer, mesh, assembly.rules, ema=options.ema
                 )
-            state = load_initial(state, assembly.template, initial, source.tokenizer)
+            data_dir = config.get("data", {}).get("data_dir", "data")
+            state = load_initial(state, assembly.template, initial, source.tokenizer, data_dir)
+            rates = parse(OptimizerOptions, config["optimizer"], "config.optimizer").learning_rates
+            warn_frozen(initial, state.params, rates)
         overview = get_parameter_overview(state.params, include_stats="sharding")
         _LOG.info("parameters\n%s", overview)
         start = int(state.step)

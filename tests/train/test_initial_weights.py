@@ -15,9 +15,11 @@ from medst_jax.data.tokenize.foreign_tokenizer import ForeignTokenizer
 from medst_jax.data.tokenize.tokenizer_definition import word_piece
 from medst_jax.models import PretrainedError, ViT, ViTOptions, save_pretrained
 from medst_jax.models.weights.foreign import arrays
+from medst_jax.models.weights.public_weights import PUBLIC, PublicWeights
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel import make_mesh
 from medst_jax.train.initial_weights import load_initial
+from medst_jax.train.named_weights import check_hidden_token, warn_frozen
 from medst_jax.train.options import InitOptions
 from medst_jax.train.state import abstract_system, init_state
 from tests.models import compiled
@@ -133,3 +135,39 @@ def test_the_data_are_tokenised_as_the_encoder_was_trained(tmp_path, state, temp
     loaded = load_initial(state, template, chosen, own)
     table = loaded.params["text_encoder/word_embeddings"]
     np.testing.assert_array_equal(table, imported.text_encoder.word_embeddings[...])
+
+
+def test_a_temporal_encoder_starts_from_the_weights_of_a_resnet(tmp_path, monkeypatch, imported):
+    file = tmp_path / "weights" / "mine" / "model.safetensors"
+    file.parent.mkdir(parents=True)
+    save_pretrained(imported.image_encoder, file, "torchvision")
+    known = PublicWeights("a small net", ("image",), "torchvision", "none", ("https://a/b",))
+    monkeypatch.setitem(PUBLIC, "mine", known)
+    pooler = dict(width=8, depth=1, heads=2)
+    system = functools.partial(systems.build, "biovil_t", **OPTIONS, pooler=pooler)
+    before = init_state(system, optax.sgd(0.1), make_mesh(data=1), "dp")
+    chosen = options(image="mine", layout="mgca")  # the layout is that of a file given by path
+    loaded = load_initial(before, abstract_system(system), chosen, None, str(tmp_path))
+    expected = {"/".join(map(str, k)): v for k, v in arrays(imported.image_encoder).items()}
+    start = "image_encoder/backbone/"
+    values, old = (s.params | s.model_state for s in (loaded, before))
+    assert {p.removeprefix(start) for p in values if p.startswith(start)} == set(expected)
+    for path, value in values.items():
+        wanted = expected[path.removeprefix(start)] if path.startswith(start) else old[path]
+        np.testing.assert_array_equal(value, wanted, err_msg=path)
+
+
+def test_frozen_random_parameters_are_said(caplog):
+    rates = ((r"text_encoder/\w+_embeddings", 0.0), ("image_encoder", 0.0), ("text", 0.1))
+    paths = ("text_encoder/word_embeddings", "text_encoder/norm/scale", "image_encoder/stem")
+    warn_frozen(options(image="here"), paths, rates)
+    (record,) = caplog.records
+    assert "text_encoder/word_embeddings is frozen" in record.getMessage()
+
+
+def test_words_are_hidden_behind_the_token_of_the_vocabulary():
+    tokenizer = ForeignTokenizer(word_piece(PIECES, lower=True, strip_accents=None))
+    check_hidden_token({"mask": {"rate": 0.15, "token": 4}}, tokenizer)
+    check_hidden_token({}, tokenizer)
+    with pytest.raises(OptionError, match="mask.token is 103, but .* is 4; set it"):
+        check_hidden_token({"mask": {"token": 103}}, tokenizer)

@@ -34,6 +34,7 @@ class ForeignTokenizer(TextTokenizer):
         self._tokenizer.no_padding()
         self.size = self._tokenizer.get_vocab_size()
         self.first, self.last = self._special(_FIRST), self._special(_LAST)
+        self.hidden = self._tokenizer.token_to_id("[MASK]")
         padding = self._tokenizer.token_to_id("[PAD]")
         if padding not in (None, PAD):
             raise ValueError(f"the tokenizer pads with id {padding}; only 0 is understood")

@@ -20,12 +20,14 @@ class TextTokenizer(abc.ABC):
       size: number of ids.
       first: id of [CLS] or its like.
       last: id of [SEP] or its like.
+      hidden: id of [MASK], None where there is none.
       fingerprint: SHA-256 over the model and its options, hexadecimal.
     """
 
     size: int
     first: int
     last: int
+    hidden: int | None
     fingerprint: str
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ class Tokenizer(TextTokenizer):
       lower: whether text is lower-cased first.
     """
 
-    first, last = CLS, SEP
+    first, last, hidden = CLS, SEP, MASK
 
     def __init__(self, model: bytes, lower: bool = True):
         self._model = model

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights that papers start from, by name: where they are, under which licence and which names.
+
+`config.init.image` and `config.init.text` hold such a name; the files lie in
+`DATA_DIR/weights/NAME`, where `prepare --weights` puts them.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from etils import epath
+
+FOLDER, VOCABULARY, FILE = "weights", "vocabulary", "model.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class PublicWeights:
+    """One entry of the table.
+
+    Attributes:
+      what: architecture and training, in a line.
+      parts: "image", "text": which encoders can start from it.
+      layout: names in the file, a key of `LAYOUTS`.
+      licence: of the weights as their owner states it; read it before use.
+      files: addresses of the same weights, tried in this order; none where no program may or can
+        fetch them.
+      beside: addresses of configuration and tokenizer, which must be there.
+      optional: addresses of files that may be absent.
+      digests: first hexadecimal digits of the SHA-256 of a file, by address, where published.
+      by_hand: what to put into the folder where `files` is empty.
+    """
+
+    what: str
+    parts: tuple[str, ...]
+    layout: str
+    licence: str
+    files: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    by_hand: str = ""
+
+
+def _hub(repository: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"https://huggingface.co/{repository}/resolve/main/{name}" for name in names)
+
+
+def _bert(what: str, repository: str, licence: str, layout: str = "hf-bert") -> PublicWeights:
+    return PublicWeights(
+        what=what,
+        parts=("text",),
+        layout=layout,
+        licence=licence,
+        files=_hub(repository, FILE, "pytorch_model.bin"),
+        beside=_hub(repository, "config.json", "vocab.txt"),
+        optional=_hub(repository, "tokenizer_config.json"),
+    )
+
+
+def _published(repository: str, address: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """A copy as safetensors, then the original, whose name ends in digits of its digest."""
+    digits = address.rpartition("-")[2].partition(".")[0]
+    return (*_hub(repository, FILE), address), {address: digits}
+
+
+_V1 = _published("timm/resnet50.tv_in1k", "https://download.pytorch.org/models/resnet50-0676ba61.pth")  # fmt: skip
+_V2 = _published("timm/resnet50.tv2_in1k", "https://download.pytorch.org/models/resnet50-11ad3fa6.pth")  # fmt: skip
+_DEIT = _published(
+    "timm/deit_base_patch16_224.fb_in1k",
+    "https://dl.fbaipublicfiles.com/deit/deit_base_patch16_224-b5f2ef4d.pth",
+)
+_OWN = "trained by yourself"
+
+PUBLIC: dict[str, PublicWeights] = {
+    "resnet50_imagenet_v1": PublicWeights(
+        what="ResNet-50, ImageNet-1k, torchvision's first weights",
+        parts=("image",),
+        layout="torchvision",
+        licence="BSD-3-Clause; ImageNet's terms",
+        files=_V1[0],
+        digests=_V1[1],
+    ),
+    "resnet50_imagenet_v2": PublicWeights(
+        what="ResNet-50, ImageNet-1k, torchvision's second weights",
+        parts=("image",),
+        layout="torchvision",
+        licence="BSD-3-Clause; ImageNet's terms",
+        files=_V2[0],
+        digests=_V2[1],
+    ),
+    "deit_b16_imagenet": PublicWeights(
+        what="DeiT-B/16 at 224 px, ImageNet-1k",
+        parts=("image",),
+        layout="timm",
+        licence="Apache-2.0",
+        files=_DEIT[0],
+        digests=_DEIT[1],
+    ),
+    "swin_tiny_imagenet": PublicWeights(
+        what="Swin-T, patch 4, window 7, ImageNet-1k",
+        parts=("image",),
+        layout="hf-swin",
+        licence="Apache-2.0",
+        files=_hub("microsoft/swin-tiny-patch4-window7-224", FILE, "pytorch_model.bin"),
+        beside=_hub("microsoft/swin-tiny-patch4-window7-224", "config.json"),
+    ),
+    "bio_clinical_bert": _bert(
+        "BERT-base: BioBERT trained on all notes of MIMIC-III (Alsentzer et al. 2019)",
+        "emilyalsentzer/Bio_ClinicalBERT",
+        "MIT",
+    ),
+    "scibert": _bert(
+        "BERT-base on scientific papers, uncased vocabulary (Beltagy et al. 2019)",
+        "allenai/scibert_scivocab_uncased",
+        "Apache-2.0",
+    ),
+    "cxr_bert_general": _bert(
+        "CXR-BERT after phases I and II (Boecking et al. 2022)",
+        "microsoft/BiomedVLP-CXR-BERT-general",
+        "MIT",
+        "biovil",
+    ),
+    "clinical_bert_all_notes": PublicWeights(
+        what="BERT-base trained on all notes of MIMIC-III, without BioBERT (Alsentzer et al. 2019)",
+        parts=("text",),
+        layout="hf-bert",
+        licence="MIT",
+        by_hand=(
+            "pytorch_model.bin, vocab.txt and bert_config.json (as config.json) of the folder "
+            "bert_pretrain_output_all_notes_150000 of pretrained_bert_tf.tar.gz, which "
+            "https://github.com/EmilyAlsentzer/clinicalBERT links to"
+        ),
+    ),
+    "mgca_vit_b16": PublicWeights(
+        what="MGCA's ViT-B/16 with its text encoder of six layers (Wang et al. 2022)",
+        parts=("image", "text"),
+        layout="mgca",
+        licence="Apache-2.0; MIMIC-CXR's terms",
+        by_hand=(
+            "the ViT checkpoint (.ckpt) of the folder that "
+            "https://github.com/HKU-MedAI/MGCA#pre-training links to, or an export of your own "
+            "training of configs/mgca.py under MGCA's names"
+        ),
+    ),
+    "cxr_bert_phase1": PublicWeights(
+        what="CXR-BERT after phase I",
+        parts=("text",),
+        layout="hf-bert",
+        licence=_OWN,
+        by_hand=(
+            "the folder text_encoder of an export (--format=safetensors) of your training of "
+            "configs/cxr_bert_general.py, which nobody has released"
+        ),
+    ),
+    "cxr_bert_phase3": PublicWeights(
+        what="CXR-BERT after phase III, before any image",
+        parts=("text",),
+        layout="hf-bert",
+        licence=_OWN,
+        by_hand=(
+            "the folder text_encoder of an export (--format=safetensors) of your training of "
+            "configs/cxr_bert.py; the released CXR-BERT-specialized has been trained with images"
+        ),
+    ),
+}
+
+
+def folder_of(name: str, data_dir: epath.PathLike) -> epath.Path:
+    """Where the named weights lie."""
+    return epath.Path(data_dir) / FOLDER / name
+
+
+def vocabulary_of(name: str, data_dir: epath.PathLike) -> epath.Path:
+    """Where the tokenizer of named weights lies, as that of any other vocabulary."""
+    return epath.Path(data_dir) / VOCABULARY / f"{name}.model"
+
+
+def absent(
+    weights: Iterable[str], vocabularies: Iterable[str], data_dir: epath.PathLike
+) -> list[str]:
+    """Which of the named weights and tokenizers are not there; names of neither kind pass.
+
+    Args:
+      weights: values of `config.init`, names or paths.
+      vocabularies: values of `config.data.vocabulary`.
+      data_dir: of the configuration.
+    """
+    missing = [
+        name
+        for name in weights
+        if name in PUBLIC and not (folder_of(name, data_dir) / FILE).exists()
+    ]
+    missing += [
+        name
+        for name in vocabularies
+        if name in PUBLIC and not vocabulary_of(name, data_dir).exists()
+    ]
+    return list(dict.fromkeys(missing))
