@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float, ScalarLike
 
 from medst_jax.array_types import Array, Mask
 from medst_jax.losses.cross_entropy import candidate_pairs, cross_entropy
-from medst_jax.losses.shapes import masked_mean, norm, product, real, zero_invalid
+from medst_jax.losses.pairwise import Pairwise, as_matrix
+from medst_jax.losses.shapes import check_matrix, masked_mean, norm, product, real, zero_invalid
 
 
 def gloria_local_loss(
@@ -18,6 +19,7 @@ def gloria_local_loss(
     word_temperature: ScalarLike = 4.0,
     pool_temperature: ScalarLike = 5.0,
     scale: ScalarLike = 10.0,
+    negative_mask: Mask[Array, "B B"] | Pairwise | None = None,
 ) -> Float[jax.Array, ""]:
     """Cross-entropy over images plus that over texts of attention-pooled word-region cosines.
 
@@ -35,6 +37,8 @@ def gloria_local_loss(
       word_temperature: scalar.
       pool_temperature: scalar.
       scale: scalar.
+      negative_mask: bool [B, B], true where image i and text j may be negatives of each other; the
+        diagonal is always the positive.
 
     Returns:
       A float32 scalar, the sum of two means over valid rows; 0 with zero gradient when no row
@@ -47,13 +51,14 @@ def gloria_local_loss(
     Framework", ICCV 2021, equations 2-6; the softmax over words comes from the release.
     """
     words, patches, word_mask, valid = valid_tokens(words, patches, word_mask)
+    check_matrix("negative_mask", negative_mask, len(valid))
     temperatures = real(word_temperature), real(pool_temperature)
     logits_per_image = real(scale) * word_region_similarity(
         words, patches, word_mask, *temperatures
     )
     logits_per_text = logits_per_image.T
     matched = jnp.eye(len(valid), dtype=bool)
-    candidates = candidate_pairs(matched, valid, valid, None)
+    candidates = candidate_pairs(matched, valid, valid, as_matrix(negative_mask))
     image_to_text = cross_entropy(logits_per_image, matched, candidates)
     text_to_image = cross_entropy(logits_per_text, matched.T, candidates.T)
     return masked_mean(image_to_text, valid) + masked_mean(text_to_image, valid)

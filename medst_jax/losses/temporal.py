@@ -18,6 +18,7 @@ def forward_mapping_loss(
     study_mask: Mask[Array, "N T"],
     *,
     temperature: ScalarLike = 0.1,
+    negative_mask: Mask[Array, "N T T"] | None = None,
 ) -> Float[jax.Array, ""]:
     """Each study's source must pick its own target among its sequence's, by squared distance.
 
@@ -26,6 +27,8 @@ def forward_mapping_loss(
       target: [N, T, E] unit norm, of the other modality.
       study_mask: bool [N, T], false where a sequence has no study.
       temperature: scalar that divides squared distances.
+      negative_mask: bool [N, T, T], true where study u may be a negative of study t; studies with
+        an equal report may not. The diagonal is always the positive.
 
     Returns:
       A float32 scalar, the mean over valid studies; 0 with zero gradient when there is none.
@@ -38,7 +41,8 @@ def forward_mapping_loss(
     divided by the width.
     """
     source, target, study_mask = _checked(source, target, study_mask)
-    log_shares = _log_shares(source, target, study_mask, real(temperature))
+    candidates = _candidates(study_mask, negative_mask)
+    log_shares = _log_shares(source, target, candidates, real(temperature))
     own = jnp.diagonal(log_shares, axis1=1, axis2=2)
     return masked_mean(-jnp.where(study_mask, own, 0.0), study_mask)
 
@@ -52,6 +56,7 @@ def reverse_mapping_loss(
     temperature: ScalarLike = 0.1,
     variance_weight: ScalarLike = 0.001,
     huber_delta: float = 2.0,
+    negative_mask: Mask[Array, "N T T"] | None = None,
 ) -> Float[jax.Array, ""]:
     """There and back: the way back from a study's soft target must end at the study's own time.
 
@@ -67,6 +72,8 @@ def reverse_mapping_loss(
       variance_weight: scalar, of the log-variance term.
       huber_delta: error beyond which the loss grows linearly; times lie in [0, 1), so that the
         default never gets there.
+      negative_mask: bool [N, T, T], true where study u may be taken for study t, there and on the
+        way back; two with equal reports cannot be told apart. A study itself always may.
 
     Returns:
       A float32 scalar, the mean over valid studies, possibly a little below zero; 0 with zero
@@ -80,8 +87,16 @@ def reverse_mapping_loss(
     """
     source, target, study_mask = _checked(source, target, study_mask)
     time = study_times(study_mask, times).astype(source.dtype)
+    candidates = _candidates(study_mask, negative_mask)
     return regression(
-        source, target, study_mask, time, real(temperature), real(variance_weight), huber_delta
+        source,
+        target,
+        study_mask,
+        candidates,
+        time,
+        real(temperature),
+        real(variance_weight),
+        huber_delta,
     )
 
 
@@ -94,6 +109,7 @@ def cycle_consistency_loss(
     temperature: ScalarLike = 0.1,
     variance_weight: ScalarLike = 0.001,
     huber_delta: float = 2.0,
+    negative_mask: Mask[Array, "N T T"] | None = None,
 ) -> Float[jax.Array, ""]:
     """Forward and reverse mapping from images to texts plus both from texts to images.
 
@@ -104,7 +120,9 @@ def cycle_consistency_loss(
     several = study_mask & (jnp.sum(study_mask, axis=1, keepdims=True) > 1)
     total = jnp.zeros(())
     for source, target in ((image, text), (text, image)):
-        total += forward_mapping_loss(source, target, several, temperature=temperature)
+        total += forward_mapping_loss(
+            source, target, several, temperature=temperature, negative_mask=negative_mask
+        )
         total += reverse_mapping_loss(
             source,
             target,
@@ -113,6 +131,7 @@ def cycle_consistency_loss(
             temperature=temperature,
             variance_weight=variance_weight,
             huber_delta=huber_delta,
+            negative_mask=negative_mask,
         )
     return total
 
@@ -149,15 +168,16 @@ def regression(
     source: Float[jax.Array, "N T E"],
     target: Float[jax.Array, "N T E"],
     study_mask: Bool[jax.Array, "N T"],
+    candidates: Bool[jax.Array, "N T T"],
     time: Float[jax.Array, "N T"],
     temperature: Float[jax.Array, ""],
     variance_weight: Float[jax.Array, ""],
     huber_delta: float,
 ) -> Float[jax.Array, ""]:
-    """`reverse_mapping_loss` for given times [N, T]."""
-    shares = jnp.exp(_log_shares(source, target, study_mask, temperature))
+    """`reverse_mapping_loss` for given times [N, T] and the studies that each may be taken for."""
+    shares = jnp.exp(_log_shares(source, target, candidates, temperature))
     found = product("ntu,nue->nte", shares, target)
-    back = jnp.exp(_log_shares(found, source, study_mask, temperature))
+    back = jnp.exp(_log_shares(found, source, candidates, temperature))
     mean = product("ntk,nk->nt", back, time)
     variance = jnp.sum(back * jnp.square(time[:, None, :] - mean[:, :, None]), axis=2)
     log_variance = jnp.log(variance + _VARIANCE_FLOOR)
@@ -181,8 +201,20 @@ def _checked(
     return source, target, study_mask
 
 
+def _candidates(study_mask: jax.Array, negative_mask: Array | None) -> jax.Array:
+    """Bool [N, T, T]: which studies u compete with study t, and t itself."""
+    shape = (*study_mask.shape, study_mask.shape[1])
+    if negative_mask is not None and negative_mask.shape != shape:
+        raise ValueError(f"negative_mask {negative_mask.shape} must be [N, T, T] = {shape}")
+    both = study_mask[:, :, None] & study_mask[:, None, :]
+    if negative_mask is not None:
+        both &= jnp.asarray(negative_mask).astype(bool)
+    # Missing studies keep a share of their own, so that their rows stay finite.
+    return both | jnp.eye(study_mask.shape[1], dtype=bool)
+
+
 def _log_shares(
-    queries: jax.Array, keys: jax.Array, study_mask: jax.Array, temperature: jax.Array
+    queries: jax.Array, keys: jax.Array, candidates: jax.Array, temperature: jax.Array
 ) -> jax.Array:
     """Log-softmax [N, T, T] over keys of minus the squared distance over the temperature."""
     distance = (
@@ -191,9 +223,5 @@ def _log_shares(
         - 2 * product("nte,nue->ntu", queries, keys)
     )
     scores = -jnp.maximum(distance, 0.0) / temperature
-    # Missing studies keep a share of their own, so that their rows stay finite.
-    own = jnp.eye(study_mask.shape[1], dtype=bool)
-    where = (study_mask[:, :, None] & study_mask[:, None, :]) | own
-    return jnp.where(
-        where, scores - jax.nn.logsumexp(scores, axis=2, keepdims=True, where=where), -jnp.inf
-    )
+    normaliser = jax.nn.logsumexp(scores, axis=2, keepdims=True, where=candidates)
+    return jnp.where(candidates, scores - normaliser, -jnp.inf)

@@ -9,8 +9,9 @@ from medst_jax.array_types import Array, Mask
 from medst_jax.losses.gloria import check_local
 from medst_jax.losses.shapes import masked_mean, product, real, unit, zero_invalid
 
-# Words, patches, both masks and both weights, in the order of `token_alignment_loss`.
-TokenArrays = tuple[Array, Array, Array, Array, Array, Array]
+# Words, patches, both masks, both weights and the negatives among words, in the order of
+# `token_alignment_loss`.
+TokenArrays = tuple[Array, Array, Array, Array, Array, Array, Array | None]
 
 
 def token_alignment_loss(
@@ -22,6 +23,7 @@ def token_alignment_loss(
     patch_weights: Float[Array, "B P"],
     *,
     temperature: ScalarLike = 0.1,
+    negative_mask: Mask[Array, "B W W"] | None = None,
 ) -> tuple[Float[jax.Array, ""], Float[jax.Array, ""]]:
     """Word and patch terms: a token must find its own attended vector among its text's (image's).
 
@@ -39,6 +41,8 @@ def token_alignment_loss(
       word_weights: [B, W], summing to 1 over each row's words; ignored where masked.
       patch_weights: [B, P], likewise.
       temperature: scalar, of the attention and of the cross-entropy.
+      negative_mask: bool [B, W, W], true where words t and u of a text may be negatives of each
+        other; the diagonal is always the positive.
 
     Returns:
       (word term, patch term), float32 scalars: means over the rows that have a word and a patch;
@@ -52,7 +56,15 @@ def token_alignment_loss(
     Power of Spatial and Temporal Information in Medical Multimodal Pre-training",
     arXiv:2405.19654, learns the weights.
     """
-    arrays = (words, patches, word_mask, patch_mask, word_weights, patch_weights)
+    arrays = (
+        words,
+        patches,
+        word_mask,
+        patch_mask,
+        word_weights,
+        patch_weights,
+        negative_mask,
+    )
     check_alignment(*arrays)
     word_terms, patch_terms = alignment_terms(*arrays, temperature=real(temperature))
     return mean_terms(word_terms, patch_terms, word_mask, patch_mask)
@@ -65,6 +77,7 @@ def alignment_terms(
     patch_mask: Mask[Array, "B P"],
     word_weights: Float[Array, "B W"],
     patch_weights: Float[Array, "B P"],
+    negative_mask: Mask[Array, "B W W"] | None = None,
     *,
     temperature: Float[jax.Array, ""],
 ) -> tuple[Float[jax.Array, " B"], Float[jax.Array, " B"]]:
@@ -75,8 +88,12 @@ def alignment_terms(
     patches_of_words = unit(attended(words, patches, patch_mask, temperature))
     words_of_patches = attended(patches, words, word_mask, temperature)
     return (
-        _weighted_cross_entropy(words, patches_of_words, word_mask, word_weights, temperature),
-        _weighted_cross_entropy(patches, words_of_patches, patch_mask, patch_weights, temperature),
+        _weighted_cross_entropy(
+            words, patches_of_words, word_mask, word_weights, negative_mask, temperature
+        ),
+        _weighted_cross_entropy(
+            patches, words_of_patches, patch_mask, patch_weights, None, temperature
+        ),
     )
 
 
@@ -85,12 +102,16 @@ def _weighted_cross_entropy(
     attended: jax.Array,
     mask: jax.Array,
     weights: jax.Array,
+    negatives: Array | None,
     temperature: jax.Array,
 ) -> jax.Array:
     """Weighted cross-entropy [B] of tokens to their attended vectors, mean of both directions."""
     logits = product("bte,bue->btu", tokens, attended) / temperature
     own = jnp.eye(mask.shape[1], dtype=bool)
-    candidates = (mask[:, :, None] & mask[:, None, :]) | own
+    candidates = mask[:, :, None] & mask[:, None, :]
+    if negatives is not None:
+        candidates &= jnp.asarray(negatives).astype(bool)
+    candidates |= own
     both = sum(jax.nn.logsumexp(logits, axis, where=candidates) for axis in (2, 1))
     return jnp.sum(weights * (0.5 * both - jnp.diagonal(logits, axis1=1, axis2=2)), axis=1)
 
@@ -133,6 +154,7 @@ def check_alignment(
     patch_mask: Array,
     word_weights: Array,
     patch_weights: Array,
+    negative_mask: Array | None = None,
 ) -> None:
     """Raise a ValueError naming the arrays whose shapes disagree."""
     check_local(words, patches, word_mask)
@@ -145,3 +167,6 @@ def check_alignment(
             f"patch_mask {patch_mask.shape} and patch_weights {patch_weights.shape} must be "
             f"[B, P] = {patches.shape[:2]}"
         )
+    square = (*word_mask.shape, word_mask.shape[1])
+    if negative_mask is not None and negative_mask.shape != square:
+        raise ValueError(f"negative_mask {negative_mask.shape} must be [B, W, W] = {square}")

@@ -27,7 +27,7 @@ from medst_jax.systems.parts.masked_words import (
     predicted_slots,
 )
 from medst_jax.systems.parts.options import ContrastiveOptions, check_no_flip
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
 from medst_jax.systems.registry import register
@@ -108,7 +108,7 @@ class Biovil(ContrastiveTowers):
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image = unit_norm(jnp.mean(encoded["patches"].astype(jnp.float32), axis=1))
         text = unit_norm(encoded["text"][:, 0])
-        mask, negatives = paired(batch), negative_pairs(batch)
+        mask, negatives = paired(batch), self.negative_pairs(batch)
         scale = 1 / self.temperature
         contrastive = self.pair_loss(image, text, scale, mask=mask, negative_mask=negatives)
         language, metrics = language_loss(

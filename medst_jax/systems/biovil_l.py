@@ -13,9 +13,10 @@ import jax.numpy as jnp
 
 from medst_jax.losses.gloria import gloria_local_loss
 from medst_jax.losses.selection import in_form
+from medst_jax.options import before
 from medst_jax.systems.biovil import Biovil, BiovilOptions
-from medst_jax.systems.parts.options import check_chunk
-from medst_jax.systems.parts.pairs import paired
+from medst_jax.systems.parts.options import Negatives, check_chunk
+from medst_jax.systems.parts.pairs import negative_pairs, paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -28,6 +29,7 @@ class BiovilLOptions(BiovilOptions):
     patches, of the cosines that are pooled over words, and of the logits.
     local_chunk: texts and images of a block of the local loss, which has the form of `loss_form`;
       None for 4.
+    local_negatives: as `negatives`, of the local loss; the releases take all.
     """
 
     local_weight: float = 1.0
@@ -35,6 +37,7 @@ class BiovilLOptions(BiovilOptions):
     pool_temperature: float = 0.2
     local_temperature: float = 0.1
     local_chunk: int | None = None
+    local_negatives: Negatives = dataclasses.field(default="other_texts", metadata=before("all"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,6 +56,7 @@ class BiovilL(Biovil):
         self.word_temperature = options.word_temperature
         self.pool_temperature = options.pool_temperature
         self.local_temperature = options.local_temperature
+        self.local_negatives = options.local_negatives
         self.local_loss = in_form(gloria_local_loss, options.loss_form, options.local_chunk)
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
@@ -66,5 +70,6 @@ class BiovilL(Biovil):
             pool_temperature=1 / self.pool_temperature,
             # A pair's similarity is pool_temperature * log sum exp(cosine / pool_temperature).
             scale=self.pool_temperature / self.local_temperature,
+            negative_mask=None if self.local_negatives == "all" else negative_pairs(batch),
         )
         return total + self.local_weight * local, {**metrics, "local_loss": (local, 1.0)}

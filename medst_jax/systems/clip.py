@@ -15,7 +15,7 @@ from medst_jax.losses.clip import clip_loss
 from medst_jax.losses.selection import in_form
 from medst_jax.models.heads.contrastive import Projection, Temperature
 from medst_jax.systems.parts.options import ContrastiveOptions
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.parts.towers import image_features, text_features
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
@@ -56,7 +56,7 @@ class Clip(ContrastiveTowers):
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text, mask = encoded["image"], encoded["text"], paired(batch)
-        negatives = negative_pairs(batch)
+        negatives = self.negative_pairs(batch)
         loss = self.pair_loss(image, text, self.scale(), mask=mask, negative_mask=negatives)
         return loss, {**self.pair_metrics(image, text, mask), "scale": (self.scale(), 1.0)}
 

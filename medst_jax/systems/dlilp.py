@@ -20,7 +20,6 @@ from medst_jax.options import OptionError
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.parts.label_head import LabelHead, label_metrics
 from medst_jax.systems.parts.options import ContrastiveOptions
-from medst_jax.systems.parts.pairs import negative_pairs
 from medst_jax.systems.parts.towers import image_features
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs
@@ -68,7 +67,7 @@ class Dlilp(Clip):
         known = batch["label_mask"] & batch["has_frontal"][:, None]
         supervised = masked_bce_loss(logits, batch["labels"], known)
         reported = batch["has_frontal"] & (batch["text_source"] == TEXT_REPORT)
-        scale, negatives = self.scale(), negative_pairs(batch)
+        scale, negatives = self.scale(), self.negative_pairs(batch)
         contrastive = self.pair_loss(image, text, scale, mask=reported, negative_mask=negatives)
         metrics = {
             "label_loss": (supervised, 1.0),

@@ -23,8 +23,13 @@ from medst_jax.losses.selection import in_form
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.models.heads.projection_heads import LinearHead
 from medst_jax.models.layers.word_pieces import aggregate_words
-from medst_jax.options import OptionError
-from medst_jax.systems.parts.options import ContrastiveOptions, check_chunk, check_no_flip
+from medst_jax.options import OptionError, before
+from medst_jax.systems.parts.options import (
+    ContrastiveOptions,
+    Negatives,
+    check_chunk,
+    check_no_flip,
+)
 from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
 from medst_jax.systems.parts.towers import region_width, regions
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
@@ -46,6 +51,7 @@ class GloriaOptions(ContrastiveOptions):
     stage: of a ResNet, whose map's cells are the regions; -1 the last.
     local_chunk: texts and images of a block of the local loss, which has the form of `loss_form`;
       None for 4.
+    local_negatives: as `negatives`, of the local loss; the releases take all.
     """
 
     joint: int = 768
@@ -57,6 +63,7 @@ class GloriaOptions(ContrastiveOptions):
     local_weight: float = 1.0
     stage: int = -2
     local_chunk: int | None = None
+    local_negatives: Negatives = dataclasses.field(default="other_texts", metadata=before("all"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,6 +88,7 @@ class Gloria(ContrastiveTowers):
         self.word_temperature = options.word_temperature
         self.pool_temperature = options.pool_temperature
         self.global_weight, self.local_weight = options.global_weight, options.local_weight
+        self.local_negatives = options.local_negatives
         if self.text_encoder.features != options.joint:
             raise OptionError(
                 f"config.system.joint is {options.joint}; gloria does not project texts: it must be "
@@ -108,7 +116,7 @@ class Gloria(ContrastiveTowers):
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         mask, scale = paired(batch), 1 / self.temperature
         image, text = encoded["image"], encoded["text"]
-        negatives = negative_pairs(batch)
+        negatives = self.negative_pairs(batch)
         mean = self.pair_loss(image, text, scale, mask=mask, negative_mask=negatives)
         local = self.local_loss(
             encoded["words"],
@@ -117,6 +125,7 @@ class Gloria(ContrastiveTowers):
             word_temperature=self.word_temperature,
             pool_temperature=self.pool_temperature,
             scale=self.local_scale,
+            negative_mask=None if self.local_negatives == "all" else negative_pairs(batch),
         )
         # Both terms are sums over the two directions, where CLIP takes their mean.
         total = self.global_weight * 2 * mean + self.local_weight * local

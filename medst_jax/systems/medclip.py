@@ -16,6 +16,7 @@ from medst_jax.losses.pairwise import Pairwise
 from medst_jax.losses.selection import in_form
 from medst_jax.losses.soft_target import soft_target_clip_loss
 from medst_jax.models.heads.contrastive import unit_norm
+from medst_jax.options import OptionError
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.parts.options import ContrastiveOptions
 from medst_jax.systems.parts.pairs import PAIR_KEYS, paired
@@ -28,6 +29,14 @@ class MedclipOptions(ContrastiveOptions):
     """similarity: of label vectors, whose softmax is the target."""
 
     similarity: Literal["product", "cosine"] = "product"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.negatives != "other_texts":
+            raise OptionError(
+                f"config.system.negatives is {self.negatives!r}; medclip has no negatives: how alike "
+                "labels are says how well any two rows match"
+            )
 
 
 @register("medclip")

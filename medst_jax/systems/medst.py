@@ -26,10 +26,16 @@ from medst_jax.models.heads.projection_heads import (
     aligning_head,
 )
 from medst_jax.models.heads.token_weights import TokenWeights
-from medst_jax.models.layers.word_pieces import aggregate_words
+from medst_jax.models.layers.word_pieces import aggregate_words, distinct_words
+from medst_jax.options import before
 from medst_jax.systems.parts.aligned_tokens import aligned_tokens
-from medst_jax.systems.parts.options import ContrastiveOptions, check_image, check_no_flip
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
+from medst_jax.systems.parts.options import (
+    ContrastiveOptions,
+    Negatives,
+    check_image,
+    check_no_flip,
+)
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
 from medst_jax.systems.registry import register
@@ -47,6 +53,10 @@ class MedstOptions(ContrastiveOptions):
     global_weight, local_weight, temporal_weight: of the three terms.
     times: "uniform" places the k-th of n studies at k / n, "days" where its day puts it.
     curriculum: steps over which the temporal weight rises from 0; 0 starts with it whole.
+    local_negatives: "other_words": an equal word of the text is no negative of a word; "all": it is, as
+      released.
+    temporal_negatives: "other_texts": a study of the sequence with an equal text is no rival of a study;
+      "all": it is, as released.
     """
 
     joint: int = 128
@@ -60,6 +70,10 @@ class MedstOptions(ContrastiveOptions):
     temporal_weight: float = 1.0
     times: Literal["uniform", "days"] = "uniform"
     curriculum: int = 0
+    local_negatives: Literal["other_words", "all"] = dataclasses.field(
+        default="other_words", metadata=before("all")
+    )
+    temporal_negatives: Negatives = dataclasses.field(default="other_texts", metadata=before("all"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,6 +105,8 @@ class Medst(ContrastiveTowers):
         self.temporal_temperature = options.temporal_temperature
         self.global_weight, self.local_weight = options.global_weight, options.local_weight
         self.temporal_weight = options.temporal_weight
+        self.local_negatives = options.local_negatives
+        self.temporal_negatives = options.temporal_negatives
         self.dated, self.curriculum = options.times == "days", options.curriculum
 
         def head(features: int) -> BatchNormHead | LinearHead:
@@ -129,7 +145,7 @@ class Medst(ContrastiveTowers):
         pairs = paired(batch)
         image = unit_norm(self.image_head(encoded["image"], train=True, mask=pairs))
         text = unit_norm(self.text_head(encoded["text"], train=True, mask=pairs))
-        scale, negatives = 1 / self.temperature, negative_pairs(batch)
+        scale, negatives = 1 / self.temperature, self.negative_pairs(batch)
         mean = self.pair_loss(image, text, scale, mask=pairs, negative_mask=negatives)
         alignment = 2 * mean  # the paper sums both directions where CLIP takes their mean
         word_term, patch_term = self._local(encoded, batch, pairs)
@@ -140,6 +156,9 @@ class Medst(ContrastiveTowers):
             usable,
             times=batch["study_days"] if self.dated else None,
             temperature=self.temporal_temperature,
+            negative_mask=None
+            if self.temporal_negatives == "all"
+            else other_texts(batch["text"], batch["sequence_rows"]),
         )
         total = (
             self.global_weight * alignment
@@ -178,6 +197,9 @@ class Medst(ContrastiveTowers):
             self.word_weights(unit_norm(words * seen), word_mask),
             self.patch_weights(unit_norm(patches * read), patch_mask),
             temperature=temperature,
+            negative_mask=None
+            if self.local_negatives == "all"
+            else distinct_words(batch["tokens"], batch["word_index"]),
         )
 
     def _ramp(self) -> jax.Array | float:
@@ -218,3 +240,14 @@ def study_mask(batch: Batch, usable: jax.Array) -> jax.Array:
     """Bool [N, T]: places that hold a study which `usable` [B] lets take part."""
     rows = batch["sequence_rows"]
     return (rows >= 0) & usable[jnp.maximum(rows, 0)]
+
+
+def other_texts(text: jax.Array, sequence_rows: jax.Array) -> jax.Array:
+    """Bool [N, T, T]: which studies of a sequence have different texts.
+
+    Args:
+      text: int32 [B], equal numbers for equal texts.
+      sequence_rows: int32 [N, T], rows of a sequence; what absent places say does not count.
+    """
+    texts = text[jnp.maximum(sequence_rows, 0)]
+    return texts[:, :, None] != texts[:, None, :]

@@ -7,7 +7,7 @@ ResNet, whose regions all weigh the same; words weigh what [CLS] pays attention 
 """
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -26,10 +26,11 @@ from medst_jax.models.heads.projection_heads import (
     aligning_head,
 )
 from medst_jax.models.heads.token_weights import clipped_shares
-from medst_jax.models.layers.word_pieces import aggregate_words
+from medst_jax.models.layers.word_pieces import aggregate_words, distinct_words
+from medst_jax.options import before
 from medst_jax.systems.parts.aligned_tokens import aligned_tokens
 from medst_jax.systems.parts.options import ContrastiveOptions, check_image, check_no_flip
-from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
 from medst_jax.systems.parts.towers import region_width, regions
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
@@ -48,6 +49,8 @@ class MgcaOptions(ContrastiveOptions):
     epsilon, iterations: of the assignment to them (Sinkhorn-Knopp).
     prototype_start: steps in which the clusters stay as they are; the release's first epoch.
     stage: of the ResNet, whose map's cells are the regions; -1 the last.
+    local_negatives: "other_words": an equal word of the text is no negative of a word; "all": it is, as
+      released.
     """
 
     joint: int = 128
@@ -64,6 +67,9 @@ class MgcaOptions(ContrastiveOptions):
     iterations: int = 3
     prototype_start: int = 0
     stage: int = -2
+    local_negatives: Literal["other_words", "all"] = dataclasses.field(
+        default="other_words", metadata=before("all")
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,6 +94,7 @@ class Mgca(ContrastiveTowers):
         self.prototype_temperature = options.prototype_temperature
         self.global_weight, self.local_weight = options.global_weight, options.local_weight
         self.prototype_weight = options.prototype_weight
+        self.local_negatives = options.local_negatives
         self.epsilon, self.iterations = options.epsilon, options.iterations
         self.prototype_start, self.stage = options.prototype_start, options.stage
 
@@ -125,7 +132,7 @@ class Mgca(ContrastiveTowers):
         mask, scale = paired(batch), 1 / self.temperature
         image = unit_norm(self.image_head(encoded["image"], train=True, mask=mask))
         text = unit_norm(self.text_head(encoded["text"], train=True, mask=mask))
-        negatives = negative_pairs(batch)
+        negatives = self.negative_pairs(batch)
         mean = self.pair_loss(image, text, scale, mask=mask, negative_mask=negatives)
         alignment = 2 * mean  # the paper sums both directions where CLIP takes their mean
         word_mask = encoded["word_mask"] & mask[:, None]
@@ -141,6 +148,9 @@ class Mgca(ContrastiveTowers):
             encoded["word_weights"],
             jnp.full(region_mask.shape, 1 / region_mask.shape[1]),
             temperature=self.local_temperature,
+            negative_mask=None
+            if self.local_negatives == "all"
+            else distinct_words(batch["tokens"], batch["word_index"]),
         )
         clusters = prototype_loss(
             image,

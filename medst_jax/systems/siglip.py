@@ -19,7 +19,7 @@ from medst_jax.losses.siglip import siglip_loss
 from medst_jax.models.heads.contrastive import Temperature
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.parts.options import ContrastiveOptions
-from medst_jax.systems.parts.pairs import negative_pairs, paired
+from medst_jax.systems.parts.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -47,7 +47,7 @@ class Siglip(Clip):
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text, mask = encoded["image"], encoded["text"], paired(batch)
-        scale, bias, negatives = self.scale(), self.bias[...], negative_pairs(batch)
+        scale, bias, negatives = self.scale(), self.bias[...], self.negative_pairs(batch)
         loss = self.pair_loss(image, text, scale, bias, mask=mask, negative_mask=negatives)
         metrics = self.pair_metrics(image, text, mask)
         return loss, {**metrics, "scale": (scale, 1.0), "bias": (bias, 1.0)}

@@ -14,7 +14,7 @@ from medst_jax.losses.selection import in_form
 from medst_jax.losses.unicl import unicl_loss
 from medst_jax.systems.clip import Clip
 from medst_jax.systems.parts.options import ContrastiveOptions
-from medst_jax.systems.parts.pairs import negative_pairs, paired
+from medst_jax.systems.parts.pairs import paired
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics
 
@@ -41,6 +41,6 @@ class UniCL(Clip):
             jnp.where(batch["label_mask"], batch["labels"], 0.0),
             jnp.where(batch["text_label_mask"], batch["text_labels"], 0.0),
         )
-        scale, negatives = self.scale(), negative_pairs(batch)
+        scale, negatives = self.scale(), self.negative_pairs(batch)
         loss = self.pair_loss(image, text, scale, *labels, mask=mask, negative_mask=negatives)
         return loss, {**self.pair_metrics(image, text, mask), "scale": (scale, 1.0)}

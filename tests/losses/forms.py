@@ -43,16 +43,40 @@ def cases():
     word_mask, patch_mask = (np.arange(n) < rng.integers(0, n + 1, (ROWS, 1)) for n in (4, 5))
     weights = [rng.random(mask.shape) for mask in (word_mask, patch_mask)]
 
-    def gloria(loss, words, patches, scale):
-        return loss(words, patches, word_mask, scale=scale)
+    study = np.arange(ROWS) // 2
 
-    def alignment(loss, words, patches, *weights_and_temperature):
-        *weights, temperature = weights_and_temperature
-        terms = loss(words, patches, word_mask, patch_mask, *weights, temperature=temperature)
-        return terms[0] + 2 * terms[1]
+    def gloria(negatives):
+        return lambda loss, words, patches, scale: loss(
+            words, patches, word_mask, scale=scale, negative_mask=negatives
+        )
 
-    found["gloria_local"] = (gloria, [words, patches, np.float64(3.0)])
-    found["token_alignment"] = (alignment, [words, patches, *weights, np.float64(0.3)])
+    def alignment(negatives):
+        def terms(loss, words, patches, *weights_and_temperature):
+            *weights, temperature = weights_and_temperature
+            terms = loss(
+                words,
+                patches,
+                word_mask,
+                patch_mask,
+                *weights,
+                temperature=temperature,
+                negative_mask=negatives,
+            )
+            return terms[0] + 2 * terms[1]
+
+        return terms
+
+    pairs, word_pairs = (rng.random((ROWS, n, n)) < 0.6 for n in (ROWS, 4))
+    for suffix, negatives in {
+        "": None,
+        "/masked": pairs[0],
+        "/lazy": losses.Pairwise(study, study, _differ),
+    }.items():
+        arguments = [words, patches, np.float64(3.0)]
+        found["gloria_local" + suffix] = (gloria(negatives), arguments)
+    for suffix, negatives in {"": None, "/masked": word_pairs}.items():
+        arguments = [words, patches, *weights, np.float64(0.3)]
+        found["token_alignment" + suffix] = (alignment(negatives), arguments)
     return found
 
 

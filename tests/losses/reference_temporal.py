@@ -10,11 +10,21 @@ def _scores(x, keys, tau) -> np.ndarray:
     return np.array([-np.sum((x - key) ** 2) for key in keys]) / tau
 
 
-def forward_mapping(source, target, study_mask, tau) -> float:
+def _rivals(negatives, n, kept, i) -> list[int]:
+    """Study i of the ones kept and those that may be taken for it, by their place among them."""
+    if negatives is None:
+        return list(range(int(np.sum(kept))))
+    allowed = negatives[n][np.ix_(kept, kept)]
+    return [k for k in range(len(allowed)) if k == i or allowed[i, k]]
+
+
+def forward_mapping(source, target, study_mask, tau, negatives=None) -> float:
     terms = []
-    for a, b, kept in zip(source, target, study_mask, strict=True):
+    for n, (a, b, kept) in enumerate(zip(source, target, study_mask, strict=True)):
         for i in range(int(np.sum(kept))):
-            terms.append(-np.log(softmax(_scores(a[kept][i], b[kept], tau))[i]))
+            rivals = _rivals(negatives, n, kept, i)
+            shares = softmax(_scores(a[kept][i], b[kept][rivals], tau))
+            terms.append(-np.log(shares[rivals.index(i)]))
     return float(np.mean(terms)) if terms else 0.0
 
 
@@ -28,16 +38,19 @@ def times_of(days, kept) -> np.ndarray:
     return np.arange(count) / max(count, 1)
 
 
-def reverse_mapping(source, target, study_mask, days, tau, variance_weight, delta) -> float:
+def reverse_mapping(
+    source, target, study_mask, days, tau, variance_weight, delta, negatives=None
+) -> float:
     terms = []
     for n, kept in enumerate(study_mask):
         a, b = source[n][kept], target[n][kept]
         times = times_of(None if days is None else days[n], kept)
         for i in range(len(a)):
-            found = softmax(_scores(a[i], b, tau)) @ b
-            back = softmax(_scores(found, a, tau))
-            mean = float(np.dot(back, times))
-            log_variance = np.log(np.dot(back, (times - mean) ** 2) + 1e-7)
+            rivals = _rivals(negatives, n, kept, i)
+            found = softmax(_scores(a[i], b[rivals], tau)) @ b[rivals]
+            back = softmax(_scores(found, a[rivals], tau))
+            mean = float(np.dot(back, times[rivals]))
+            log_variance = np.log(np.dot(back, (times[rivals] - mean) ** 2) + 1e-7)
             error = abs(times[i] - mean)
             if error < delta:
                 terms.append(np.exp(-log_variance) * error**2 + variance_weight * log_variance)
@@ -46,10 +59,12 @@ def reverse_mapping(source, target, study_mask, days, tau, variance_weight, delt
     return float(np.mean(terms)) if terms else 0.0
 
 
-def cycle_consistency(image, text, study_mask, days, tau, variance_weight, delta) -> float:
+def cycle_consistency(
+    image, text, study_mask, days, tau, variance_weight, delta, negatives=None
+) -> float:
     several = study_mask & (study_mask.sum(1, keepdims=True) > 1)
     return sum(
-        forward_mapping(a, b, several, tau)
-        + reverse_mapping(a, b, several, days, tau, variance_weight, delta)
+        forward_mapping(a, b, several, tau, negatives)
+        + reverse_mapping(a, b, several, days, tau, variance_weight, delta, negatives)
         for a, b in ((image, text), (text, image))
     )

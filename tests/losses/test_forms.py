@@ -15,7 +15,7 @@ import pytest
 from medst_jax import losses
 from medst_jax.losses.forms.ring import ambient
 from tests.losses.pair_cases import CASES, make, options
-from tests.losses.test_local import _inputs
+from tests.losses.test_local import NEGATIVES, WORD_NEGATIVES, _inputs
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -51,11 +51,15 @@ def _assert_all_equal_dense(found: dict[str, list]) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(f"{n}{s}" for n in ("clip", "siglip", "unicl") for s in ("", "/masked", "/lazy")),
+        *(
+            f"{n}{s}"
+            for n in ("clip", "siglip", "unicl", "gloria_local")
+            for s in ("", "/masked", "/lazy")
+        ),
         "soft_target_clip",
         "soft_target_clip/masked",
-        "gloria_local",
         "token_alignment",
+        "token_alignment/masked",
     ],
 )
 def test_every_form_equals_dense_on_one_and_eight_devices(name):
@@ -123,11 +127,29 @@ def test_the_chunked_loss_holds_no_matrix():
 def test_token_alignment_in_chunks_without_a_mesh():
     words, patches, word_mask, patch_mask, *weights = _inputs()
     arguments = (words, patches, word_mask, patch_mask, *weights)
-    dense = jax.jit(losses.token_alignment_loss)(*arguments)
-    for form in ("chunked", "ring"):
-        loss = losses.select("token_alignment", form, chunk=2)
-        terms = jax.jit(loss)(*arguments, temperature=0.1)
-        np.testing.assert_allclose(terms, dense, rtol=1e-6)
+    for negatives in (None, WORD_NEGATIVES):
+        dense = jax.jit(losses.token_alignment_loss)(*arguments, negative_mask=negatives)
+        for form in ("chunked", "ring"):
+            loss = losses.select("token_alignment", form, chunk=2)
+            terms = jax.jit(loss)(*arguments, temperature=0.1, negative_mask=negatives)
+            np.testing.assert_allclose(terms, dense, rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["chunked", "ring"])
+def test_gloria_in_chunks_excludes_negatives(form):
+    words, patches, word_mask, *_ = _inputs()
+    loss = losses.select("gloria_local", form, chunk=2)
+    dense, blocks = (
+        jax.jit(
+            jax.value_and_grad(
+                lambda w, p, f=f: f(w, p, word_mask, negative_mask=NEGATIVES), argnums=(0, 1)
+            )
+        )(words, patches)
+        for f in (losses.gloria_local_loss, loss)
+    )
+    for found, expected in zip(jax.tree.leaves(blocks), jax.tree.leaves(dense), strict=True):
+        size = float(np.max(np.abs(expected)))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=5e-6 * size)
 
 
 def test_names_forms_and_chunks_are_checked():

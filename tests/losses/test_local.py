@@ -28,30 +28,51 @@ def _inputs(rows: int = ROWS):
     return words, patches, word_mask, patch_mask, *(w / w.sum(1, keepdims=True) for w in weights)
 
 
-def _gloria(word_mask):
+def _gloria(word_mask, negatives=None):
     def loss(words, patches, *temperatures):
         names = ("word_temperature", "pool_temperature", "scale")
         return losses.gloria_local_loss(
-            words, patches, word_mask, **dict(zip(names, temperatures, strict=True))
+            words,
+            patches,
+            word_mask,
+            **dict(zip(names, temperatures, strict=True)),
+            negative_mask=negatives,
         )
 
     return loss
 
 
+# One-sided on purpose: which of the two is the row must not be mixed up.
+NEGATIVES = np.array([[1, 0, 1], [1, 0, 1], [0, 1, 1]], bool)
+WORD_NEGATIVES = np.random.default_rng(8).random((ROWS, WORDS, WORDS)) < 0.5
+
+
+@pytest.mark.parametrize("negatives", [None, NEGATIVES])
 @pytest.mark.parametrize("empty", [False, True])
-def test_gloria_matches_numpy(empty):
+def test_gloria_matches_numpy(empty, negatives):
     words, patches, word_mask, *_ = _inputs()
     word_mask[1] &= not empty
     assert_agrees(
-        _gloria(word_mask),
-        lambda w, p, *t: reference_local.gloria_local(w, p, word_mask, *t),
+        _gloria(word_mask, negatives),
+        lambda w, p, *t: reference_local.gloria_local(w, p, word_mask, *t, negatives),
         [words, patches, np.float64(4.0), np.float64(5.0), np.float64(2.0)],
     )
 
 
+def test_rows_of_one_text_are_no_negatives_of_each_other_in_gloria():
+    words, patches, word_mask, *_ = (np.repeat(x[:1], 2, axis=0) for x in _inputs())
+    text = jnp.array([7, 7])
+    differ = losses.Pairwise(text, text, lambda r, c: r[:, None] != c[None, :])
+    for negatives in (differ, np.zeros((2, 2), bool)):
+        loss = _gloria(word_mask, negatives)
+        assert_silent(lambda w, p: loss(w, p, 4.0, 5.0, 2.0), [words, patches])  # noqa: B023
+    assert _gloria(word_mask)(words, patches, 4.0, 5.0, 2.0) > 1
+
+
+@pytest.mark.parametrize("negatives", [None, WORD_NEGATIVES])
 @pytest.mark.parametrize("term", [0, 1])
 @pytest.mark.parametrize("empty", [False, True])
-def test_alignment_matches_numpy(term, empty):
+def test_alignment_matches_numpy(term, empty, negatives):
     words, patches, word_mask, patch_mask, word_weights, patch_weights = _inputs()
     if empty:
         word_mask[0], patch_mask[2] = False, False
@@ -65,21 +86,27 @@ def test_alignment_matches_numpy(term, empty):
             word_weights,
             patch_weights,
             temperature=temperature,
+            negative_mask=negatives,
         )[term]
 
     def reading(words, patches, word_weights, patch_weights, temperature):
+        weights = word_weights, patch_weights
         return reference_local.token_alignment(
-            words, patches, word_mask, patch_mask, word_weights, patch_weights, temperature
+            words, patches, word_mask, patch_mask, *weights, temperature, negatives
         )[term]
 
     assert_agrees(loss, reading, [words, patches, word_weights, patch_weights, np.float64(0.3)])
 
 
 def _both(word_mask, patch_mask):
+    rows = len(word_mask)
+    pairs, words = NEGATIVES[:rows, :rows], WORD_NEGATIVES[:rows]
     return {
-        "gloria": lambda w, p, ww, pw: losses.gloria_local_loss(w, p, word_mask),
+        "gloria": lambda w, p, ww, pw: losses.gloria_local_loss(
+            w, p, word_mask, negative_mask=pairs
+        ),
         "alignment": lambda w, p, ww, pw: sum(
-            losses.token_alignment_loss(w, p, word_mask, patch_mask, ww, pw)
+            losses.token_alignment_loss(w, p, word_mask, patch_mask, ww, pw, negative_mask=words)
         ),
     }
 
@@ -114,7 +141,7 @@ def test_nothing_valid_is_zero_and_a_batch_of_one_works(name):
         assert value == 0
     else:
         expected = reference_local.token_alignment(
-            *one[:2], word_mask[:1], patch_mask[:1], *one[2:], 0.1
+            *one[:2], word_mask[:1], patch_mask[:1], *one[2:], 0.1, WORD_NEGATIVES
         )
         np.testing.assert_allclose(value, sum(expected), rtol=1e-5)
 
@@ -138,3 +165,11 @@ def test_shapes_that_disagree_are_named():
         losses.token_alignment_loss(words, patches, word_mask, patch_mask[:, 1:], *weights)
     with pytest.raises(ValueError, match=r"word_weights \(3, 5\)"):
         losses.token_alignment_loss(words, patches, word_mask, patch_mask, *weights[::-1])
+    with pytest.raises(ValueError, match=r"negative_mask \(3, 3\) must be \[B, W, W\]"):
+        losses.token_alignment_loss(
+            words, patches, word_mask, patch_mask, *weights, negative_mask=NEGATIVES
+        )
+    for form in ("dense", "chunked"):
+        loss = losses.select("gloria_local", form)
+        with pytest.raises(ValueError, match=r"negative_mask \(3, 4, 4\) must be \[B, B\]"):
+            loss(words, patches, word_mask, negative_mask=WORD_NEGATIVES)

@@ -13,6 +13,7 @@ from medst_jax.losses import clip_loss, gloria_local_loss
 from medst_jax.models import unit_norm
 from medst_jax.options import OptionError
 from medst_jax.parallel import make_mesh
+from medst_jax.systems.parts.pairs import negative_mask
 from medst_jax.train.micro_batches import gradients_in_one_pass
 from medst_jax.train.state import arrays, skeleton
 from tests.systems.make_batch import OPTIONS, OWN, TEXT, call, make_batch
@@ -61,6 +62,7 @@ def test_the_local_term_uses_the_divisors(local):
         word_temperature=4.0,
         pool_temperature=5.0,
         scale=2.0,
+        negative_mask=negative_mask(batch),
     )
     _, metrics = call(local, "objective", encoded, batch)
     np.testing.assert_allclose(metrics["local_loss"][0], expected, rtol=1e-5)

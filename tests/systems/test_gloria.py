@@ -52,9 +52,21 @@ def test_the_total_is_both_directions_of_both_terms(system, encoded):
     arguments = dict(mask=mask, negative_mask=negative_mask(batch))
     pairs = clip_loss(encoded["image"], encoded["text"], 10.0, **arguments)
     words = encoded["word_mask"] & mask[:, None]
-    local = gloria_local_loss(encoded["words"], encoded["regions"], words)
+    given = (encoded["words"], encoded["regions"], words)
+    local = gloria_local_loss(*given, negative_mask=negative_mask(batch))
     np.testing.assert_allclose(total, 2 * pairs + local, rtol=1e-5)
     np.testing.assert_allclose(metrics["local_loss"][0], local, rtol=1e-5)
+
+
+def test_equal_texts_are_negatives_where_the_options_say_so(encoded):
+    batch = make_batch()
+    released = systems.build("gloria", **OPTIONS, **TEXT, negatives="all", local_negatives="all")
+    total, _ = released.objective(encoded, batch)
+    mask = batch["text_source"] > 0
+    pairs = clip_loss(encoded["image"], encoded["text"], 10.0, mask=mask)
+    words = encoded["word_mask"] & mask[:, None]
+    local = gloria_local_loss(encoded["words"], encoded["regions"], words)
+    np.testing.assert_allclose(total, 2 * pairs + local, rtol=1e-5)
 
 
 def test_padding_changes_nothing(system, encoded):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from medst_jax import systems
+from medst_jax.options import OptionError
 from tests.systems.make_batch import OPTIONS, TEXT, make_batch
 
 
@@ -91,6 +92,11 @@ def test_without_labels_the_loss_and_its_gradient_are_zero(system, encoded):
     batch["label_mask"] = jnp.zeros_like(batch["label_mask"])
     value, gradient = jax.value_and_grad(lambda e: system.objective(e, batch)[0])(encoded)
     assert value == 0 and not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+def test_negatives_are_no_option_of_likeness():
+    with pytest.raises(OptionError, match="negatives is 'all'; medclip has no negatives"):
+        systems.build("medclip", **OPTIONS, **TEXT, negatives="all")
 
 
 def test_forms_agree(system, encoded):

@@ -127,6 +127,26 @@ def test_terms_are_weighted_and_the_temporal_one_reads_sequences(system, encoded
     assert without["global_loss"] == pytest.approx(parts["global_loss"], rel=1e-6)
 
 
+def test_equal_words_and_studies_with_equal_texts_do_not_compete(system, encoded):
+    released = systems.build(
+        "medst",
+        **{**OPTIONS, **TEXT, **OWN["medst"]},
+        local_negatives="all",
+        temporal_negatives="all",
+    )
+    batch = make_batch()  # rows 2 and 3, of one sequence, have one text
+    tokens = jnp.where(batch["token_mask"], 5 + jnp.arange(12) % 4, 0).astype(jnp.int32)
+    batch["tokens"] = tokens
+    (_, ours), (_, theirs) = (objective(s, encoded, batch) for s in (system, released))
+    assert ours["word_loss"] < theirs["word_loss"] - 1e-3
+    assert ours["patch_loss"] == pytest.approx(theirs["patch_loss"], rel=1e-6)
+    assert ours["temporal_loss"] != pytest.approx(theirs["temporal_loss"], rel=1e-3)
+    batch["text"] = jnp.arange(6, dtype=jnp.int32)
+    batch["tokens"] = jnp.where(batch["token_mask"], 5 + jnp.arange(12), 0).astype(jnp.int32)
+    (one, _), (two, _) = (objective(s, encoded, batch) for s in (system, released))
+    assert one == pytest.approx(two, rel=1e-6)
+
+
 def test_sequences_are_gathered_and_masked():
     batch = make_batch()
     values = jnp.arange(6.0)[:, None]

@@ -63,6 +63,20 @@ def test_the_total_is_the_weighted_sum_of_its_terms():
     assert all(terms[name] > 0 for name in ("global_loss", "word_loss", "prototype_loss"))
 
 
+def test_equal_words_are_no_negatives_unless_the_options_say_so():
+    options = {**OPTIONS, **TEXT, **OWN["mgca"], "heads": "linear"}
+    repaired = systems.build("mgca", **options)
+    released = systems.build("mgca", **options, local_negatives="all")
+    batch, place = make_batch(), np.arange(12)
+    for ids, same in ((5 + place, True), (5 + place % 4, False)):
+        tokens = jnp.where(batch["token_mask"], ids, 0).astype(jnp.int32)
+        one, two = (
+            float(call(s, "loss", {**batch, "tokens": tokens}, rngs=None)[1]["word_loss"][0])
+            for s in (repaired, released)
+        )
+        assert (one == two) if same else (one < two - 1e-3)
+
+
 def test_clusters_rest_in_the_first_steps():
     system = systems.build("mgca", **OPTIONS, **TEXT, **OWN["mgca"], prototype_start=1)
     batch = make_batch()

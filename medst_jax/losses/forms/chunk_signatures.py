@@ -55,9 +55,18 @@ def alignment_in_chunks(
         patch_weights: Array,
         *,
         temperature: ArrayLike = 0.1,
+        negative_mask: Array | None = None,
         chunk: int | None = None,
     ) -> Terms:
-        arrays = (words, patches, word_mask, patch_mask, word_weights, patch_weights)
+        arrays = (
+            words,
+            patches,
+            word_mask,
+            patch_mask,
+            word_weights,
+            patch_weights,
+            negative_mask,
+        )
         check_alignment(*arrays)
         terms = evaluate(arrays, real(temperature), TOKEN_CHUNK if chunk is None else chunk)
         return mean_terms(*terms, word_mask, patch_mask)

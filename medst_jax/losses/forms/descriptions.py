@@ -151,23 +151,26 @@ def gloria_local(
     word_temperature: ScalarLike = 4.0,
     pool_temperature: ScalarLike = 5.0,
     scale: ScalarLike = 10.0,
+    negative_mask: Mask[Array, "B B"] | Pairwise | None = None,
 ) -> BlockwiseLoss:
     """`gloria_local_loss` in blocks."""
     words, patches, word_mask, valid = valid_tokens(words, patches, word_mask)
+    check_matrix("negative_mask", negative_mask, len(valid))
+    negatives = matrix_parts(negative_mask)
 
     def block(scalars: Any, images: Side, texts: Side, pairs: Pairs) -> Block:
         *temperatures, scale = scalars
-        similarity = word_region_similarity(
-            texts.values, images.values, texts.constants, *temperatures
-        )
+        mask, ids = texts.constants
+        similarity = word_region_similarity(texts.values, images.values, mask, *temperatures)
         positives = matched(images, texts)
-        return Block(scale * similarity, positives, candidates(images, texts, positives, None))
+        allowed = negatives.block(images.constants, ids, pairs.constants)
+        return Block(scale * similarity, positives, candidates(images, texts, positives, allowed))
 
     return BlockwiseLoss(
         BothCrossEntropies(1.0),
         block,
         (real(word_temperature), real(pool_temperature), real(scale)),
-        side(patches, None, valid),
-        side(words, word_mask, valid),
-        Pairs(None, None),
+        side(patches, negatives.rows, valid),
+        side(words, (word_mask, negatives.columns), valid),
+        Pairs(None, negatives.pairs),
     )

@@ -44,3 +44,27 @@ def aggregate_words(values: jax.Array, numbers: jax.Array) -> tuple[jax.Array, j
     member = numbers[:, None, :] == jnp.arange(length)[None, :, None]  # [B, word, token]
     summed = jnp.einsum("bwl,bl...->bw...", member.astype(values.dtype), values)
     return summed, member.any(-1)
+
+
+def distinct_words(tokens: jax.Array, numbers: jax.Array) -> jax.Array:
+    """Bool [B, L, L]: which words of a text differ; a word occurs several times in most reports.
+
+    Args:
+      tokens: int32 [B, L], ids of the pieces.
+      numbers: int32 [B, L], the word of each; -1 for none.
+    """
+    member = numbers[:, None, :] == jnp.arange(numbers.shape[1])[None, :, None]  # [B, word, token]
+    first = jnp.argmax(member, axis=-1)
+    place = jnp.arange(numbers.shape[1]) - jnp.take_along_axis(first, jnp.maximum(numbers, 0), 1)
+    # Words are compared by 32 bits of their pieces in order: by chance two differing words of a
+    # million pairs of texts share them, and then one negative is missing.
+    bits = _mixed(_mixed(tokens.astype(jnp.uint32)) + place.astype(jnp.uint32))
+    spelling = jnp.sum(jnp.where(member, bits[:, None, :], jnp.uint32(0)), axis=-1)
+    return spelling[:, :, None] != spelling[:, None, :]
+
+
+def _mixed(bits: jax.Array) -> jax.Array:
+    """Spread every bit of uint32 numbers over all (the finaliser of MurmurHash3)."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        bits = (bits ^ (bits >> shift)) * jnp.uint32(factor)
+    return bits ^ (bits >> 16)

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from medst_jax.data.images.augment import Augment
 from medst_jax.data.images.preprocess import Preprocess
-from medst_jax.options import OptionError, options_of
+from medst_jax.options import OptionError, before, options_of
 
 LossForm = Literal["dense", "chunked", "ring"]
+Negatives = Literal["other_texts", "all"]
 # Of the encoder that a mapping names.
 ENCODER = "medst_jax.systems.parts.towers:encoder_defaults"
 
@@ -50,10 +51,13 @@ class ContrastiveOptions(ImageTextOptions):
     loss_form: how the loss over all pairs is computed; "ring" needs the memory of a device's own
       rows alone, "chunked" that of one block, "dense" that of the whole matrix. Same value.
     loss_chunk: rows and columns of a block of the ring and chunked forms; None for 1,024.
+    negatives: "other_texts": rows of another study with another text; "all": every other row, as
+      most releases take them.
     """
 
     loss_form: LossForm = "dense"
     loss_chunk: int | None = None
+    negatives: Negatives = dataclasses.field(default="other_texts", metadata=before("other_texts"))
 
     def __post_init__(self) -> None:
         check_chunk("loss_chunk", self.loss_chunk, self.loss_form)

@@ -7,10 +7,11 @@ from typing import Any
 import jax
 from flax import nnx
 
+from medst_jax.losses.pairwise import Pairwise
 from medst_jax.systems.parts.options import ContrastiveOptions, ImageTextOptions
-from medst_jax.systems.parts.pairs import pair_metrics
+from medst_jax.systems.parts.pairs import negative_pairs, pair_metrics
 from medst_jax.systems.parts.towers import image_encoder, text_encoder
-from medst_jax.systems.system import Metrics, System
+from medst_jax.systems.system import Batch, Metrics, System
 
 
 class TwoTowers(System):
@@ -39,7 +40,11 @@ class ContrastiveTowers(TwoTowers):
 
     def __init__(self, options: ContrastiveOptions, rngs: nnx.Rngs) -> None:
         super().__init__(options, rngs)
-        self.loss_form = options.loss_form
+        self.loss_form, self.negatives = options.loss_form, options.negatives
+
+    def negative_pairs(self, batch: Batch) -> Pairwise | None:
+        """Which pairs may be negatives; None for all, if the options say so."""
+        return None if self.negatives == "all" else negative_pairs(batch)
 
     def pair_metrics(self, image: jax.Array, text: jax.Array, mask: jax.Array) -> Metrics:
         """How often an image finds its text; nothing where no device has the whole matrix."""

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from medst_jax.models import aggregate_words, word_numbers
+from medst_jax.models.layers.word_pieces import distinct_words
 
 
 def test_a_word_is_the_sum_of_its_pieces_and_the_last_word_is_kept():
@@ -40,3 +41,20 @@ def test_padding_neither_enters_nor_receives_a_gradient():
 def test_low_precision_stays_low():
     words, _ = aggregate_words(jnp.ones((1, 3, 2), jnp.bfloat16), jnp.array([[0, 0, 1]]))
     assert words.dtype == jnp.bfloat16
+
+
+def test_words_differ_unless_all_their_pieces_are_the_same_in_order():
+    rng = np.random.default_rng(3)
+    tokens = rng.integers(5, 8, (40, 9))  # few ids, so that words recur
+    numbers = np.cumsum(rng.random((40, 9)) < 0.6, axis=1) - 1
+    numbers = np.maximum(numbers, 0)
+    numbers[:, 0] = numbers[3, 6:] = -1
+    numbers[:, 1:] -= np.minimum(numbers[:, 1:2], numbers[:, 1:])
+    differ = np.asarray(jax.jit(distinct_words)(tokens, numbers))
+    equal = 0
+    for row in range(40):
+        words = [tuple(tokens[row][numbers[row] == k]) for k in range(9)]
+        expected = [[one != other for other in words] for one in words]
+        np.testing.assert_array_equal(differ[row], expected)
+        equal += sum(not differ[row, i, j] for i in range(9) for j in range(i) if words[i])
+    assert equal > 20
