@@ -21,5 +21,6 @@ MIXTURE = {"graded": edema.GRADED}
 @initial.starts()
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("image_only", "grid_resnet256", 256, MIXTURE)
-    config.train.batch_size = 64
+    edema.length(config, 64, 31_500)  # 300 epochs of the 6,710 graded studies
+    config.optimizer.update(edema.image_recipe())
     return edema.without_text(edema.variant(config, arg, MIXTURE, RESNET, 300))

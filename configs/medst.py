@@ -39,11 +39,22 @@ def get_config(arg: str | None = None) -> ConfigDict:
     )
     config.system.image = ConfigDict(dict(name="view_experts_b16", dtype="bfloat16", remat="full"))
     config.system.text = ConfigDict(dict(name="bert_base", depth=6, dtype="bfloat16", remat="full"))
-    config.optimizer.update(dict(learning_rate=4e-5, warmup_steps=9_200))
+    # From 1e-8 and back to it. The release computes in float32 and stops early by the validation loss; here the last
+    # step counts.
+    config.optimizer.update(
+        dict(
+            learning_rate=4e-5,
+            warmup_steps=9_200,
+            warmup_start=2.5e-4,
+            end_fraction=2.5e-4,
+            clip_norm=0.0,
+        )
+    )
     if reports.small(config, arg):
         config.system.heads = "linear"
         config.system.image = ConfigDict(dict(name="view_experts_hybrid_small"))
         # With a whole weight from the start the temporal term holds all embeddings together.
         config.system.local_weight = config.system.temporal_weight = 0.1
         reports.small_impressions(config)
+        config.optimizer.clip_norm = 1.0
     return config

@@ -42,7 +42,17 @@ def get_config(arg: str | None = None) -> ConfigDict:
     )
     config.system.image.resize = 299
     config.system.text.depth = 6
-    config.optimizer.update(dict(learning_rate=2e-5, warmup_steps=30_000))
+    # From 1e-8 and back to it. The release computes in float32 and stops early by the validation loss; here the last
+    # step counts.
+    config.optimizer.update(
+        dict(
+            learning_rate=2e-5,
+            warmup_steps=30_000,
+            warmup_start=5e-4,
+            end_fraction=5e-4,
+            clip_norm=0.0,
+        )
+    )
     for dataset in config.data.mixture.values():
         dataset.sentences = "all"
     if reports.small(config, arg):
@@ -50,4 +60,5 @@ def get_config(arg: str | None = None) -> ConfigDict:
         # At their whole weight the other terms hold the global one back (docs/pairs.md).
         config.system.local_weight = config.system.prototype_weight = 0.1
         reports.small_impressions(config, steps=1_000)
+        config.optimizer.clip_norm = 1.0
     return config

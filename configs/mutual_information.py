@@ -24,7 +24,10 @@ MIXTURE = {"reports": DataSetOptions(only=("text",), sentences="all")}
 @initial.starts(text="clinical_bert_all_notes")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = edema.recipe("mutual_information", "grid_resnet256", 256, MIXTURE)
-    config.train.batch_size = 8
+    steps = 2_712_500  # 100 epochs of 217,000 studies
+    edema.length(config, 8, steps)
+    config.optimizer.update(edema.image_recipe())
+    config.optimizer.parts = edema.text_part(steps)
     config.system.estimator = "infonce"
     config.system.critic = ConfigDict(dict(name="mlp", hidden=(1024, 512)))
     config = edema.variant(config, arg, MIXTURE, RESNET, 350)

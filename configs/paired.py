@@ -51,5 +51,5 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.data.mixture = common.mixture(**sets)
     # 30 epochs of 660,000 studies, a warm-up of one.
     config.train.update(dict(batch_size=512, steps=38_700, checkpoint_every=1_290))
-    config.optimizer.warmup_steps = 1_290
+    config.optimizer.update(dict(warmup_steps=1_290, warmup_start=0.0))
     return config if arg == "with_prompts" else common.variant(config, arg)

@@ -40,9 +40,13 @@ def get_config(arg: str | None = None) -> ConfigDict:
         dict(
             learning_rate=1e-3,
             warmup_steps=1_000,
+            warmup_start=0.0,
             b2=0.95,
+            # Times the schedule, not times the rate: a matrix without gradients would keep .368 of itself over the
+            # run, by the rule of AdamW .999. Embeddings do not decay.
             weight_decay=1e-4,
-            decay_mask="kernels",
+            weight_decay_form="schedule",
+            decay_mask="named_kernels",
             moment_dtype="bfloat16",
         )
     )

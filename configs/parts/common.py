@@ -95,10 +95,15 @@ def image_text(name: str) -> ConfigDict:
     config.init = initial()
     # 30 epochs of 345,621 frontal images; warm-up of one epoch.
     config.train = _all_keys(TrainOptions(batch_size=128, steps=81_000, checkpoint_every=2_700))
+    # The release's cosine would end after 100 epochs, though it stops at 30 (the rate is then .8 of the peak), and it
+    # stops early by the validation loss; here the cosine ends with the run, as the paper says, and the last step counts.
+    # Its float16 with loss scaling is bfloat16 here, without; parameters and moments are float32 in both.
     config.optimizer = _all_keys(
         OptimizerOptions(
             learning_rate=1e-4,
-            warmup_steps=2_700,
+            # From 1/2,700 of the rate at the first step to all of it at the 2,700th.
+            warmup_steps=2_699,
+            warmup_start=1 / 2_700,
             weight_decay=1e-5,
             decay_mask="all",
             clip_norm=1.0,
@@ -164,8 +169,21 @@ def _smoke(config: ConfigDict) -> None:
     config.data.mixture = mixture(**COHORT)
     config.train.update(dict(batch_size=64, steps=1000, log_every=20, checkpoint_every=250))
     config.optimizer.update(
-        dict(learning_rate=2e-3, warmup_steps=50, weight_decay=1e-2, decay_mask="kernels")
+        dict(
+            learning_rate=2e-3,
+            warmup_steps=50,
+            warmup_start=0.0,
+            schedule="cosine",
+            end_fraction=0.0,
+            eps=1e-8,
+            bias_correction=True,
+            weight_decay=1e-2,
+            weight_decay_form="learning_rate",
+            decay_mask="kernels",
+            frozen_layers=(),
+        )
     )
+    config.optimizer.parts = ConfigDict()
 
 
 def _tiny(config: ConfigDict) -> None:

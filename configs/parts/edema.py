@@ -33,8 +33,42 @@ def recipe(name: str, image: str, size: int, mixture: dict[str, DataSetOptions])
     config.data.fit = "crop"
     config.data.text_length = 320
     config.data.mixture = _entries("mimic_cxr", mixture)
-    config.optimizer.update(dict(learning_rate=5e-4, weight_decay=0.1, decay_mask="kernels"))
+    config.optimizer.update(dict(warmup_start=0.0, clip_norm=0.0))
     return config
+
+
+def length(config: ConfigDict, batch_size: int, steps: int) -> None:
+    """Set the batch and the length of the run, with about three hundred checkpoints."""
+    config.train.update(
+        dict(batch_size=batch_size, steps=steps, checkpoint_every=max(steps // 300, 500))
+    )
+
+
+def image_recipe() -> dict[str, Any]:
+    """Adam without warm-up, schedule and decay, as the releases train image nets and critics."""
+    return dict(learning_rate=5e-4, warmup_steps=0, schedule="constant", weight_decay=0.0)
+
+
+def bert_recipe(steps: int) -> dict[str, Any]:
+    """BERT's AdamW as the releases have it, whose first moments are not corrected.
+
+    A tenth of the steps is warm-up, then the rate falls in a straight line to 0. Biases and norm
+    scales do not decay (the releases leave out those of BERT alone, by name).
+    """
+    return dict(
+        learning_rate=2e-5,
+        warmup_steps=steps // 10,
+        schedule="linear",
+        eps=1e-6,
+        bias_correction=False,
+        weight_decay=0.1,
+        decay_mask="weights",
+    )
+
+
+def text_part(steps: int) -> ConfigDict:
+    """BERT and its pooler by a recipe of their own, as a part of the optimizer."""
+    return ConfigDict(dict(text=dict(pattern="^(text_encoder|pooler)/", **bert_recipe(steps))))
 
 
 def variant(
@@ -50,6 +84,7 @@ def variant(
     if arg:
         config.system.image = ConfigDict(image)
         config.train.steps = min(config.train.steps, steps)
+        config.optimizer.clip_norm = 1.0
         config.data.mixture = _entries(SITE, mixture)
         if "text" in config.system:
             config.data.text_length = 96

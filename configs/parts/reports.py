@@ -23,7 +23,9 @@ def reports(name: str, *, size: int, text_length: int, batch_size: int, steps: i
     config.data.update(dict(size=size, fit="crop", text_length=text_length))
     config.data.mixture = common.mixture(mimic_cxr=DataSetOptions(sentences="shuffled"))
     config.train.update(dict(batch_size=batch_size, steps=steps, checkpoint_every=2_000))
-    config.optimizer.update(dict(weight_decay=0.05, decay_mask="all", clip_norm=1.0))
+    config.optimizer.update(
+        dict(warmup_start=0.0, weight_decay=0.05, decay_mask="all", clip_norm=1.0)
+    )
     return config
 
 

@@ -12,15 +12,18 @@ the bound rewards a critic that only knows how to take maxima).
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, ScalarLike
 
 from medst_jax.array_types import Array
+from medst_jax.losses.mutual_information import divided_by
 
 
 def local_donsker_varadhan_loss(
     scores: Float[Array, "B M B"],
     sentence_mask: Bool[Array, "B M"],
     negative_mask: Bool[Array, "B B"] | None = None,
+    *,
+    log_mean: ScalarLike | None = None,
 ) -> Float[jax.Array, ""]:
     """Log-mean-exp over all negatives minus the mean over matched sentences.
 
@@ -29,6 +32,7 @@ def local_donsker_varadhan_loss(
       sentence_mask: bool [B, M], false where a text has no such sentence.
       negative_mask: bool [B, B], true where text b and image i are a negative; the diagonal is
         always the matched pair.
+      log_mean: scalar, of the moving average over negatives; as in `donsker_varadhan_loss`.
 
     Returns:
       A float32 scalar; 0 with zero gradient when there is no sentence or no negative.
@@ -42,9 +46,11 @@ def local_donsker_varadhan_loss(
     some = (positives > 0) & (count > 0)
     # Without negatives something stands in, so that the logarithm stays finite.
     where = jnp.where(some, negatives, True)
-    log_mean = jax.nn.logsumexp(values, where=where) - jnp.log(jnp.maximum(count, 1))
+    batch = jax.nn.logsumexp(values, where=where) - jnp.log(jnp.maximum(count, 1))
+    if log_mean is not None:
+        batch = divided_by(log_mean, batch, values, negatives)
     mean = jnp.sum(jnp.where(matched, values, 0.0)) / jnp.maximum(positives, 1)
-    return jnp.where(some, log_mean - mean, 0.0)
+    return jnp.where(some, batch - mean, 0.0)
 
 
 def local_info_nce_loss(
@@ -65,6 +71,18 @@ def local_info_nce_loss(
     return jnp.sum(losses) / jnp.maximum(jnp.sum(known), 1)
 
 
+def local_negatives(
+    sentence_mask: Bool[Array, "B M"], negative_mask: Bool[Array, "B B"] | None = None
+) -> Bool[jax.Array, "B M B"]:
+    """Which sentence and image are a negative of the two bounds, bool [B, M, B]; args as there."""
+    sentence_mask = jnp.asarray(sentence_mask)
+    own = jnp.eye(len(sentence_mask), dtype=bool)
+    allowed = ~own if negative_mask is None else ~own & negative_mask
+    # An image without any sentence of its own has no study here to be another's negative.
+    allowed &= jnp.any(sentence_mask, axis=1)[None, :]
+    return sentence_mask[:, :, None] & allowed[:, None, :]
+
+
 def _select(
     scores: Array, sentence_mask: Array, negative_mask: Array | None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -77,11 +95,7 @@ def _select(
         )
     if negative_mask is not None and negative_mask.shape != (rows, rows):
         raise ValueError(f"negative_mask is {negative_mask.shape}; it must be [{rows}, {rows}]")
-    sentence_mask, own = jnp.asarray(sentence_mask), jnp.eye(rows, dtype=bool)
-    allowed = ~own if negative_mask is None else ~own & negative_mask
-    # An image without any sentence of its own has no study here to be another's negative.
-    allowed &= jnp.any(sentence_mask, axis=1)[None, :]
-    matched = sentence_mask[:, :, None] & own[:, None, :]
-    negatives = sentence_mask[:, :, None] & allowed[:, None, :]
+    matched = jnp.asarray(sentence_mask)[:, :, None] & jnp.eye(rows, dtype=bool)[:, None, :]
+    negatives = local_negatives(sentence_mask, negative_mask)
     values = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
     return jnp.where(matched | negatives, values, 0.0), matched, negatives

@@ -49,11 +49,25 @@ def donsker_varadhan_loss(
         jnp.maximum(count, 1).astype(scores.dtype)
     )
     if log_mean is not None:
-        average = jax.lax.stop_gradient(real(log_mean))
-        above = jnp.where(negatives, scores - average, -jnp.inf)
-        corrected = jnp.sum(jnp.exp(above)) / jnp.maximum(count, 1)
-        batch = jax.lax.stop_gradient(batch - corrected) + corrected
+        batch = divided_by(log_mean, batch, scores, negatives)
     return jnp.where(some, batch - masked_mean(jnp.diagonal(scores), valid), 0.0)
+
+
+def divided_by(
+    log_mean: ScalarLike, batch: jax.Array, scores: jax.Array, negatives: jax.Array
+) -> jax.Array:
+    """The log-mean-exp `batch` of the negatives, whose gradient divides by another mean.
+
+    Args:
+      log_mean: scalar, the logarithm of that mean; it receives no gradient.
+      batch: scalar, the value.
+      scores: of any shape, real.
+      negatives: bool of the same shape, over which `batch` is.
+    """
+    average = jax.lax.stop_gradient(real(log_mean))
+    above = jnp.where(negatives, scores - average, -jnp.inf)
+    corrected = jnp.sum(jnp.exp(above)) / jnp.maximum(jnp.sum(negatives), 1)
+    return jax.lax.stop_gradient(batch - corrected) + corrected
 
 
 def info_nce_loss(

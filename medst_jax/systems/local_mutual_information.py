@@ -7,27 +7,28 @@ Information", arXiv:2103.04537; estimators as in `mutual_information`.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 
 from medst_jax.data.batch import example_keys
-from medst_jax.losses.local_information import local_donsker_varadhan_loss, local_info_nce_loss
+from medst_jax.losses.local_information import (
+    local_donsker_varadhan_loss,
+    local_info_nce_loss,
+    local_negatives,
+)
 from medst_jax.models.heads.critic import pair_scores
+from medst_jax.options import before
 from medst_jax.systems.mutual_information import MutualInformation
 from medst_jax.systems.parts.information import Information, MutualInformationOptions
 from medst_jax.systems.parts.pairs import negative_mask, paired
+from medst_jax.systems.parts.running_mean import RunningMean
 from medst_jax.systems.parts.sentences import cut_sentences
 from medst_jax.systems.parts.towers import regions
 from medst_jax.systems.parts.training_images import purpose_keys
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs
-
-LOCAL_BOUNDS: dict[str, Callable[..., jax.Array]] = {
-    "infonce": local_info_nce_loss,
-    "dv": local_donsker_varadhan_loss,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,11 +36,28 @@ class LocalMutualInformationOptions(MutualInformationOptions):
     """stage: of the encoder, whose map's cells are the regions; -1 the last.
 
     sentences: M kept of a report. sentence_length: K tokens of each, [CLS] included.
+    denominator: of the gradient of "dv": "moving_average", or the mean of "batch", which earlier
+      runs took whatever their `moving_average`.
     """
 
     stage: int = -2
     sentences: int = 8
     sentence_length: int = 24
+    denominator: Literal["moving_average", "batch"] = dataclasses.field(
+        default="moving_average", metadata=before("batch")
+    )
+
+
+class LocalDonskerVaradhan(RunningMean):
+    """MINE's bound of sentences and images with its running mean."""
+
+    def __call__(
+        self, scores: jax.Array, sentence_mask: jax.Array, negatives: jax.Array
+    ) -> jax.Array:
+        """See `local_donsker_varadhan_loss`; the running mean takes in this batch first."""
+        allowed = local_negatives(sentence_mask, negatives)
+        log_mean = self.updated(jnp.where(allowed, scores, 0.0), allowed)
+        return local_donsker_varadhan_loss(scores, sentence_mask, negatives, log_mean=log_mean)
 
 
 @register("local_mutual_information")
@@ -52,8 +70,16 @@ class LocalMutualInformation(Information):
 
     def __init__(self, options: LocalMutualInformationOptions):
         super().__init__(options, stage=options.stage)
-        self.bound = LOCAL_BOUNDS[options.estimator]
+        self.bound = self._bound(options)
         self.sentences, self.sentence_length = options.sentences, options.sentence_length
+
+    @staticmethod
+    def _bound(options: LocalMutualInformationOptions) -> Callable[..., jax.Array]:
+        if options.estimator == "infonce":
+            return local_info_nce_loss
+        if options.denominator == "batch":
+            return local_donsker_varadhan_loss
+        return LocalDonskerVaradhan(options.moving_average)
 
     def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
         keys = example_keys(rngs, batch["example"])

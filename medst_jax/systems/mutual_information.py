@@ -18,6 +18,7 @@ from medst_jax.losses.mutual_information import donsker_varadhan_loss, info_nce_
 from medst_jax.models.heads.critic import pair_scores
 from medst_jax.systems.parts.information import Information, MutualInformationOptions
 from medst_jax.systems.parts.pairs import negative_mask, paired
+from medst_jax.systems.parts.running_mean import RunningMean
 from medst_jax.systems.parts.training_images import purpose_keys
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs
@@ -68,28 +69,16 @@ class InfoNce(nnx.Module):
         return info_nce_loss(scores, negatives, mask=mask)
 
 
-class DonskerVaradhan(nnx.Module):
-    """MINE's bound with the running mean of exp(score) over negatives, kept as its logarithm."""
+class DonskerVaradhan(RunningMean):
+    """MINE's bound with the running mean of exp(score) over negatives."""
 
     def __init__(self, options: MutualInformationOptions):
-        self.weight = options.moving_average
-        # The logarithm of the running mean, and whether there has been a batch yet.
-        self.log_mean = nnx.BatchStat(jnp.zeros(()), axes=())
-        self.started = nnx.BatchStat(jnp.zeros((), bool), axes=())
+        super().__init__(options.moving_average)
 
     def __call__(self, scores: jax.Array, negatives: jax.Array, mask: jax.Array) -> jax.Array:
         """See `donsker_varadhan_loss`; the running mean takes in this batch first."""
         allowed = negatives & mask[:, None] & mask[None, :] & ~jnp.eye(len(mask), dtype=bool)
-        some = jnp.any(allowed)
-        detached = jax.lax.stop_gradient(scores)
-        count = jnp.maximum(jnp.sum(allowed), 1)
-        batch = jax.nn.logsumexp(detached, where=allowed | ~some) - jnp.log(count)
-        log_decay = jnp.log1p(-self.weight) if self.weight < 1 else -jnp.inf
-        mixed = jnp.logaddexp(self.log_mean[...] + log_decay, batch + jnp.log(self.weight))
-        log_mean = jnp.where(self.started[...], mixed, batch)
-        log_mean = jnp.where(some, log_mean, self.log_mean[...])
-        self.log_mean.set_value(log_mean)
-        self.started.set_value(self.started[...] | some)
+        log_mean = self.updated(scores, allowed)
         return donsker_varadhan_loss(scores, negatives, log_mean=log_mean, mask=mask)
 
 

@@ -172,4 +172,10 @@ class System(nnx.Module):
         )
 
     def constrain_parameters(self) -> None:
-        """Clamp parameters to their allowed range; called after each optimizer update."""
+        """Clamp parameters to their allowed range; called after each optimizer update.
+
+        Asks the modules of the system that have a method of this name, such as `Temperature`.
+        """
+        for _, module in nnx.iter_modules(self):
+            if module is not self and hasattr(module, "constrain_parameters"):
+                module.constrain_parameters()

@@ -10,7 +10,7 @@ from medst_jax.command_line import user_command
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.models.weights.public_weights import PUBLIC, absent, folder_of
 from medst_jax.options import OptionError
-from medst_jax.train.options import InitOptions
+from medst_jax.train.options import InitOptions, OptimizerOptions
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,17 +84,16 @@ def check_hidden_token(options: Mapping[str, Any], tokenizer: TextTokenizer | No
         )
 
 
-def warn_frozen(
-    init: InitOptions, parameters: Iterable[str], rates: Iterable[tuple[str, float]]
-) -> None:
+def warn_frozen(init: InitOptions, parameters: Iterable[str], optimizer: OptimizerOptions) -> None:
     """Say where parameters of an encoder stay random: frozen, and started from nothing.
 
     Args:
       init: the section.
       parameters: their paths.
-      rates: `config.optimizer.learning_rates`.
+      optimizer: the section; its learning rates of 0 and its frozen layers are read.
     """
-    rates = tuple(rates)
+    frozen = tuple((pattern, 0.0) for pattern, _ in optimizer.frozen_layers)
+    rates = frozen + optimizer.learning_rates
     for part in ("image", "text"):
         if getattr(init, part):
             continue
@@ -102,7 +101,7 @@ def warn_frozen(
             factors = (factor for pattern, factor in rates if re.search(pattern, path))
             if path.startswith(f"{part}_encoder/") and next(factors, 1.0) == 0.0:
                 _LOG.warning(
-                    "%s is frozen by config.optimizer.learning_rates and starts from random "
+                    "%s is frozen by config.optimizer and starts from random "
                     "values; name weights in config.init.%s or let it train",
                     path,
                     part,

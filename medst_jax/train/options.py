@@ -4,7 +4,7 @@
 import dataclasses
 from typing import Literal
 
-from medst_jax.options import OptionError
+from medst_jax.options import OptionError, before
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,32 +62,68 @@ class TrainOptions:
             raise OptionError("config.train.keep_best needs config.train.best_metric")
 
 
+Schedule = Literal["cosine", "linear", "constant"]
+DecayMask = Literal["all", "kernels", "weights", "named_kernels"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PartOptions:
+    """What differs for some of the parameters; None takes the value of all.
+
+    Attributes:
+      pattern: regular expression that is found in the paths of the part's parameters, such as
+        "^text_encoder/".
+      learning_rate: the others mean what they mean in `OptimizerOptions`.
+    """
+
+    pattern: str
+    learning_rate: float | None = None
+    warmup_steps: int | None = None
+    schedule: Schedule | None = None
+    eps: float | None = None
+    bias_correction: bool | None = None
+    weight_decay: float | None = None
+    decay_mask: DecayMask | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class OptimizerOptions:
     """AdamW or SGD under a schedule.
 
     Attributes:
       learning_rate: the peak, after warm-up.
-      warmup_steps: linear rise from 0.
+      warmup_steps: linear rise to the peak.
+      warmup_start: where the rise begins, as a fraction of the peak.
       schedule: what follows the warm-up.
-      horizon_steps: where the cosine ends, `train.steps` by default. Set it to train in parts:
-        with a fixed horizon, `train.steps` may be raised on a resumed run.
-      end_fraction: the cosine's end, as a fraction of the peak.
+      horizon_steps: where the cosine or the straight line ends, `train.steps` by default. Set it
+        to train in parts: with a fixed horizon, `train.steps` may be raised on a resumed run.
+      end_fraction: the end of both, as a fraction of the peak.
+      bias_correction: whether Adam's moments are divided by the weight that they hold so far.
       moment_dtype: of Adam's first moment; bfloat16 halves its memory and traffic.
       momentum: of "sgd".
       clip_norm: global norm to which gradients are clipped; 0 clips nothing.
-      decay_mask: "all" decays every parameter; "kernels" leaves out vectors and scalars
-        (biases, norm scales, temperatures), counted without a stacked layer dimension.
+      weight_decay_form: "learning_rate" takes away weight_decay x learning rate of a parameter at
+        each step (AdamW of PyTorch and optax); "schedule" weight_decay x schedule, 1 at the peak
+        whatever the learning rate (big_vision); "gradient" adds weight_decay x parameter to the
+        clipped gradient, before the moments (L2, Adam of PyTorch).
+      decay_mask: "all" decays every parameter; "weights" leaves out those named bias or scale, of
+        linear layers and norms (Hugging Face's rule for BERT); "named_kernels" decays those named
+        kernel alone, so no embeddings (big_vision); "kernels" leaves out vectors and scalars,
+        counted without a stacked layer dimension: biases that are cut into heads do decay.
       learning_rates: (pattern, factor) pairs: parameters in whose path the regular expression
         is found take the learning rate times the factor; the first pair that fits counts, and a
         factor of 0 freezes (no update, no decay, no share in the gradient norm). Paths look
         like "text_encoder/layers/mlp/fc1/kernel".
+      frozen_layers: (pattern, number) pairs: of the stacked layers in whose path the regular
+        expression is found, so many from the first on are frozen.
+      parts: by name, parameters with values of their own; no parameter may be in two. Clipping
+        is over all parts together, and the logged learning rate is that of the parameters in none.
     """
 
     learning_rate: float
     name: Literal["adamw", "sgd"] = "adamw"
     warmup_steps: int = 0
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     horizon_steps: int | None = None
     end_fraction: float = 0.0
     b1: float = 0.9
@@ -97,8 +133,15 @@ class OptimizerOptions:
     momentum: float = 0.9
     weight_decay: float = 0.0
     clip_norm: float = 0.0
-    decay_mask: Literal["all", "kernels"] = "kernels"
+    decay_mask: DecayMask = "kernels"
     learning_rates: tuple[tuple[str, float], ...] = ()
+    warmup_start: float = dataclasses.field(default=0.0, metadata=before(0.0))
+    bias_correction: bool = dataclasses.field(default=True, metadata=before(True))
+    weight_decay_form: Literal["learning_rate", "schedule", "gradient"] = dataclasses.field(
+        default="learning_rate", metadata=before("learning_rate")
+    )
+    frozen_layers: tuple[tuple[str, int], ...] = dataclasses.field(default=(), metadata=before(()))
+    parts: dict[str, PartOptions] = dataclasses.field(default_factory=dict, metadata=before({}))
 
 
 @dataclasses.dataclass(frozen=True)

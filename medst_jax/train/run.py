@@ -145,8 +145,8 @@ def run(
                 )
             data_dir = config.get("data", {}).get("data_dir", "data")
             state = load_initial(state, assembly.template, initial, source.tokenizer, data_dir)
-            rates = parse(OptimizerOptions, config["optimizer"], "config.optimizer").learning_rates
-            warn_frozen(initial, state.params, rates)
+            optimizer = parse(OptimizerOptions, config["optimizer"], "config.optimizer")
+            warn_frozen(initial, state.params, optimizer)
         overview = get_parameter_overview(state.params, include_stats="sharding")
         _LOG.info("parameters\n%s", overview)
         start = int(state.step)

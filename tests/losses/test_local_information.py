@@ -104,3 +104,25 @@ def test_shapes_that_disagree_are_named(loss):
         loss(jnp.zeros((3, 2, 4)), jnp.zeros((3, 2), bool))
     with pytest.raises(ValueError, match=r"\[3, 3\]"):
         loss(jnp.zeros((3, 2, 3)), jnp.zeros((3, 2), bool), jnp.zeros((2, 2), bool))
+
+
+def test_gradient_of_the_negatives_divides_by_the_given_mean():
+    scores, sentences, negatives = case(5, seed=1)
+    rows = len(scores)
+    present = sentences.any(1)
+    where = np.zeros_like(scores, bool)
+    for b in range(rows):
+        for i in range(rows):
+            where[b, :, i] = sentences[b] & present[i] & negatives[b, i] & (b != i)
+
+    def loss(values, log_mean):
+        return local_donsker_varadhan_loss(values, sentences, negatives, log_mean=log_mean)
+
+    both = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
+    value, (gradient, of_mean) = both(jnp.float32(scores), jnp.float32(0.8))
+    expected = reference(local_donsker_varadhan_loss, scores, sentences, negatives)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    assert float(of_mean) == 0.0
+    pulled = np.where(where, np.exp(scores - 0.8), 0.0) / where.sum()
+    own = sentences[:, :, None] & np.eye(rows, dtype=bool)[:, None, :]
+    np.testing.assert_allclose(gradient, pulled - own / sentences.sum(), atol=1e-6)

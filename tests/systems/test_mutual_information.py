@@ -6,6 +6,7 @@ import pytest
 from flax import nnx
 
 from medst_jax import systems
+from medst_jax.added_options import fill_recorded
 from medst_jax.losses import info_nce_loss
 from medst_jax.models.heads.critic import pair_scores
 from medst_jax.systems.mutual_information import GLOBAL_BOUNDS, DonskerVaradhan
@@ -74,6 +75,36 @@ def test_the_running_mean_mixes_batches_and_skips_those_without_negatives():
     bound(second, off, mask)
     expected = np.log(0.75 * np.exp(1) + 0.25 * np.exp(3))
     np.testing.assert_allclose(bound.log_mean[...], expected, rtol=1e-6)
+
+
+def test_the_local_bound_has_a_running_mean_too():
+    batch = make_batch()
+    system = build("local_mutual_information", estimator="dv", moving_average=0.25)
+    encoded = call(system, "encode", batch, rngs=None)
+    graph, state = nnx.split(system)
+
+    @jax.jit
+    def objective(state, encoded):
+        module = nnx.merge(graph, state, copy=True)
+        loss, _ = module.objective(encoded, batch)
+        return loss, nnx.state(module), module.bound.log_mean[...]
+
+    _, state, before = objective(state, encoded)
+    doubled = {**encoded, "sentences": 2.0 * encoded["sentences"]}
+    second, _, after = objective(state, doubled)
+    # The value of the loss is the batch's, so the batch's mean is known from a fresh system.
+    fresh, _, alone = objective(nnx.state(system), doubled)
+    np.testing.assert_allclose(second, fresh, rtol=1e-6)
+    assert abs(float(alone - before)) > 1e-3
+    mixed = np.log(0.75 * np.exp(before) + 0.25 * np.exp(alone))
+    np.testing.assert_allclose(after, mixed, rtol=1e-5)
+
+
+def test_the_local_bound_of_earlier_runs_keeps_no_mean():
+    system = build("local_mutual_information", estimator="dv", denominator="batch")
+    assert not [path for path, _ in nnx.to_flat_state(nnx.state(system)) if "bound" in path]
+    recorded = fill_recorded(type(system).Options, {"estimator": "dv", "moving_average": 0.1})
+    assert recorded["denominator"] == "batch"
 
 
 @pytest.mark.parametrize("estimator", ["infonce", "dv"])

@@ -20,7 +20,7 @@ from medst_jax.options import OptionError, parse
 from medst_jax.parallel import make_mesh
 from medst_jax.train.initial_weights import load_initial
 from medst_jax.train.named_weights import check_hidden_token, warn_frozen
-from medst_jax.train.options import InitOptions
+from medst_jax.train.options import InitOptions, OptimizerOptions
 from medst_jax.train.state import abstract_system, init_state
 from tests.models import compiled
 
@@ -160,9 +160,12 @@ def test_a_temporal_encoder_starts_from_the_weights_of_a_resnet(tmp_path, monkey
 def test_frozen_random_parameters_are_said(caplog):
     rates = ((r"text_encoder/\w+_embeddings", 0.0), ("image_encoder", 0.0), ("text", 0.1))
     paths = ("text_encoder/word_embeddings", "text_encoder/norm/scale", "image_encoder/stem")
-    warn_frozen(options(image="here"), paths, rates)
+    warn_frozen(options(image="here"), paths, OptimizerOptions(1e-4, learning_rates=rates))
     (record,) = caplog.records
     assert "text_encoder/word_embeddings is frozen" in record.getMessage()
+    layers = OptimizerOptions(1e-4, frozen_layers=(("text_encoder/layers/", 6),))
+    warn_frozen(options(), ("text_encoder/layers/kernel", "image_encoder/stem"), layers)
+    assert "text_encoder/layers/kernel is frozen" in caplog.records[1].getMessage()
 
 
 def test_words_are_hidden_behind_the_token_of_the_vocabulary():

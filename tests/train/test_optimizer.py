@@ -10,8 +10,9 @@ from flax import nnx
 
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel import variables_by_path
-from medst_jax.train.optimizer import decay_mask, make_optimizer, make_schedule
+from medst_jax.train.optimizer import make_optimizer, make_schedule
 from medst_jax.train.options import OptimizerOptions
+from medst_jax.train.parameter_groups import decay_mask
 
 
 def options(**values):
@@ -51,13 +52,20 @@ def test_constant_after_the_warm_up():
 
 
 def test_kernels_mask_leaves_out_vectors_and_scalars():
-    assert decay_mask(params(), "kernels") == {
+    assert decay_mask(variables_by_path(params()), "kernels") == {
         "bias": False,
         "kernel": True,
         "scale": False,
         "stacked_bias": False,
     }
-    assert all(decay_mask(params(), "all").values())
+    assert all(decay_mask(variables_by_path(params()), "all").values())
+
+
+def test_straight_line_from_a_rise_that_begins_above_zero():
+    chosen = options(warmup_steps=4, warmup_start=0.2, schedule="linear", end_fraction=0.5)
+    schedule = make_schedule(chosen, 12)
+    for step, expected in {0: 0.02, 2: 0.06, 4: 0.1, 8: 0.075, 12: 0.05, 40: 0.05}.items():
+        np.testing.assert_allclose(float(schedule(step)), expected, rtol=1e-6)
 
 
 def test_decay_is_decoupled_and_masked():

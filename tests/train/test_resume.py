@@ -42,6 +42,17 @@ def test_two_halves_equal_the_whole_bit_for_bit(toy, whole, tmp_path):
     assert halves["losses"] == whole["losses"]
 
 
+def test_parts_of_the_optimizer_resume_bit_for_bit(toy, tmp_path):
+    own = dict(learning_rate=0.1, schedule="linear", bias_correction=False, eps=1e-6)
+    changes = {"optimizer__parts": {"head": dict(pattern="^second/", **own)}}
+    train(toy, tmp_path / "whole", 10, **changes)
+    train(toy, tmp_path / "halves", 5, **changes)
+    train(toy, tmp_path / "halves", 10, **changes)
+    assert summary(tmp_path / "halves") == summary(tmp_path / "whole") | {
+        "examples_per_second": summary(tmp_path / "halves")["examples_per_second"]
+    }
+
+
 def test_finished_run_trains_no_further(toy, whole, tmp_path):
     train(toy, tmp_path, HORIZON)
     outcome = train(toy, tmp_path, HORIZON)

@@ -56,17 +56,25 @@ class Prototypes(nnx.Module):
 class Temperature(nnx.Module):
     """A learned logit scale exp(s), s clamped in value to [0, log highest].
 
-    The gradient passes as if unclamped (the released codes clamp the data in place), so that
-    a scale at its bound can come back.
+    The gradient passes as if unclamped, and the stored value is clamped after each update (the
+    released codes clamp the data in place), so that a scale at its bound comes back at once.
     """
 
     def __init__(self, initial: float = 1 / 0.07, *, highest: float = 100.0) -> None:
-        """`initial` is the scale itself, in [1, highest]; `highest` may be infinite."""
+        """`initial` is the scale itself, in [1, highest]; infinite `highest` clamps nothing."""
         self.log_scale = nnx.Param(jnp.log(jnp.float32(initial)), axes=())
         self.highest = highest
 
     def __call__(self) -> jax.Array:
         """The scale, float32 scalar."""
         raw = self.log_scale[...]
-        clamped = jnp.clip(raw, 0.0, math.log(self.highest))
-        return jnp.exp(raw + jax.lax.stop_gradient(clamped - raw))
+        # Stored values of files and of earlier runs may lie outside.
+        return jnp.exp(raw + jax.lax.stop_gradient(self._clamped() - raw))
+
+    def constrain_parameters(self) -> None:
+        """Clamp the stored value."""
+        self.log_scale[...] = self._clamped()
+
+    def _clamped(self) -> jax.Array:
+        raw = self.log_scale[...]
+        return raw if math.isinf(self.highest) else jnp.clip(raw, 0.0, math.log(self.highest))
