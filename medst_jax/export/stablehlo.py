@@ -13,7 +13,7 @@ from flax import nnx
 from jax import export
 
 from medst_jax.export.errors import ExportError
-from medst_jax.systems.system import System
+from medst_jax.systems.system import Embedding, System
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -47,14 +47,14 @@ def programs(system: System, size: int, length: int | None) -> dict[str, Program
     by_name = {}
     if system.has_image:
         by_name["encode_image"] = Program(
-            lambda system, images: system.encode_image(images)._asdict(),
+            lambda system, images: _outputs(system.encode_image(images)),
             (images,),
             ("uint8",),
             "uint8 grey images [b, S, S, 1] to global_ [b, E], local [b, P, E], features [b, D]",
         )
     if system.has_text and length:
         by_name["encode_text"] = Program(
-            lambda system, tokens, mask: system.encode_text(tokens, mask)._asdict(),
+            lambda system, tokens, mask: _outputs(system.encode_text(tokens, mask)),
             (f"b, {length}", f"b, {length}"),
             ("int32", "bool"),
             "tokens and mask [b, L] to global_ [b, E], local [b, L, E], features [b, D]",
@@ -118,6 +118,11 @@ def _zero_shot(system: Any, images: jax.Array, classes: jax.Array) -> dict[str, 
     scale = system.scale() if hasattr(system, "scale") else 1.0
     embedding = system.encode_image(images).global_
     return {"scores": scale * jnp.einsum("be,ce->bc", embedding, classes)}
+
+
+def _outputs(embedding: Embedding) -> dict[str, jax.Array]:
+    """What an exported program gives of an embedding."""
+    return {name: getattr(embedding, name) for name in ("global_", "local", "features")}
 
 
 def _joint(system: System, length: int) -> int:

@@ -16,7 +16,7 @@ from flax import nnx
 from medst_jax.data.batch import example_keys
 from medst_jax.losses.clip import clip_loss
 from medst_jax.losses.selection import in_form
-from medst_jax.models.heads.contrastive import unit_norm
+from medst_jax.models.heads.contrastive import lengths, unit_norm
 from medst_jax.models.heads.masked_language import MaskedLanguageHead
 from medst_jax.models.heads.projection_heads import ClassTokenHead, PatchProjector
 from medst_jax.systems.parts.masked_words import (
@@ -126,5 +126,8 @@ class Biovil(ContrastiveTowers):
 
     def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
         states = self.text_encoder(tokens, token_mask).hidden_states[-1]
-        local = unit_norm(self.text_head(states))
-        return Embedding(local[:, 0], local, states[:, 0].astype(jnp.float32))
+        projected = self.text_head(states)
+        local = unit_norm(projected)
+        return Embedding(
+            local[:, 0], local, states[:, 0].astype(jnp.float32), lengths(projected[:, 0])
+        )

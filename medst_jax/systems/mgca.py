@@ -18,7 +18,7 @@ from medst_jax.losses.clip import clip_loss
 from medst_jax.losses.prototype import prototype_loss
 from medst_jax.losses.selection import in_form
 from medst_jax.losses.token_alignment import token_alignment_loss
-from medst_jax.models.heads.contrastive import Prototypes, unit_norm
+from medst_jax.models.heads.contrastive import Prototypes, lengths, unit_norm
 from medst_jax.models.heads.projection_heads import (
     BatchNormHead,
     HeadForm,
@@ -194,4 +194,5 @@ class Mgca(ContrastiveTowers):
         states = self.text_encoder(tokens, token_mask).hidden_states[-1]
         features = states[:, 0].astype(jnp.float32)
         local = unit_norm(self.word_head(states))
-        return Embedding(unit_norm(self.text_head(features)), local, features)
+        report = self.text_head(features)
+        return Embedding(unit_norm(report), local, features, lengths(report))

@@ -21,11 +21,14 @@ class Embedding(NamedTuple):
     global_: [B, E], unit norm, in the joint space.
     local: [B, P, E] of patches or [B, L, E] of tokens, unit norm.
     features: [B, D], the encoder's pooled output before any projection, for probes.
+    length: [B], Euclidean length of what `global_` is the direction of; only of texts, and None
+      where the system does not say.
     """
 
     global_: jax.Array
     local: jax.Array
     features: jax.Array
+    length: jax.Array | None = None
 
 
 class UnsupportedError(TypeError):
@@ -134,6 +137,13 @@ class System(nnx.Module):
         raise UnsupportedError(
             f"{type(self).__name__} has no label prototypes; evaluate it by text prompts"
         )
+
+    def label_directions(self) -> jax.Array | None:
+        """Label prototypes float32 [C, E] of unit norm, in the order of `labels`.
+
+        None where `class_logits` are no cosines with such directions, times one scale.
+        """
+        return None
 
     def region_scores(
         self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array

@@ -75,3 +75,6 @@ class Unimodal(System):
     def class_logits(self, images: jax.Array) -> jax.Array:
         features, _ = image_features(self.image_encoder, self.preprocess(images), train=False)
         return self.label_head.logits(self.label_head.projection(features))
+
+    def label_directions(self) -> jax.Array:
+        return self.label_head.prototypes()

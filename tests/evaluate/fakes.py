@@ -67,8 +67,19 @@ class FakeSystem(nnx.Module):
     def text_scores(self, image: jax.Array, *text: jax.Array) -> jax.Array:
         return self.encode_text(*text).global_ @ self.encode_image(image).global_[0]
 
+    def label_directions(self) -> jax.Array:
+        return jnp.eye(3, dtype=jnp.float32)
+
     def class_logits(self, images: jax.Array) -> jax.Array:
         return 10.0 * self.encode_image(images).global_ @ jnp.eye(3, dtype=jnp.float32)
+
+
+class LengthySystem(FakeSystem):
+    """Says how long its texts' vectors are: a word that stands twice counts twice."""
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+        plain = super().encode_text(tokens, token_mask)
+        return plain._replace(length=jnp.linalg.norm(plain.features, axis=-1))
 
 
 class ImageOnlySystem(FakeSystem):

@@ -66,3 +66,4 @@ def test_class_logits_are_scaled_cosines_of_the_label_head(system):
     expected = float(system.label_head.scale()) * projected @ prototypes.T
     assert expected.shape == (3, len(LABELS))
     np.testing.assert_allclose(system.class_logits(images), expected, atol=2e-4)
+    np.testing.assert_allclose(system.label_directions(), prototypes, atol=1e-6)

@@ -49,6 +49,9 @@ def test_images_and_texts_equal_those_of_the_towers(name):
     text = call(system, "encode_text", tokens, mask, words)
     expected = module.text(jnp.asarray(tokens), jnp.asarray(mask), continues)
     np.testing.assert_allclose(text.global_, _unit(np.asarray(expected.global_)), atol=1e-4)
+    np.testing.assert_allclose(
+        text.length, np.linalg.norm(np.asarray(expected.global_), axis=-1), rtol=1e-4
+    )
 
 
 def test_an_encoder_without_heads_gives_its_features():

@@ -151,6 +151,10 @@ def test_embeddings_have_the_promised_shapes_and_norms(built, method_of):
         assert image.global_.shape == text.global_.shape == (3, 16)
         assert image.local.shape[2] == 16 and text.local.shape == (3, 12, 16)
         np.testing.assert_allclose(np.linalg.norm(text.global_, axis=-1), 1, atol=1e-5)
+        if name in ("biovil", "biovil_l", "biovil_t", "mgca", "medst"):
+            head, first = system.text_head, text.features
+            raw = np.asarray(head(first))
+            np.testing.assert_allclose(text.global_ * text.length[:, None], raw, atol=1e-5)
     else:
         with pytest.raises(systems.UnsupportedError, match="no text encoder"):
             system.encode_text(batch["tokens"], batch["token_mask"])

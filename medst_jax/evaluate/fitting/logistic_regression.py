@@ -41,8 +41,7 @@ def probe_scores(
     """
     if train.options.kind == "single":
         chosen = _chosen(train.targets, amount, seed)
-        probe, converged = fit_probe(train_features[chosen], train.targets[chosen])
-        return _log_probabilities(probe, test_features), converged
+        return class_scores(train_features[chosen], train.targets[chosen], test_features)
     columns, all_converged = [], True
     for c in range(len(train.classes)):
         chosen = _chosen(train.targets[:, c], amount, seed)
@@ -50,6 +49,14 @@ def probe_scores(
         columns.append(probe.decision_function(test_features))
         all_converged &= converged
     return np.stack(columns, axis=1), all_converged
+
+
+def class_scores(
+    train_features: np.ndarray, targets: np.ndarray, test_features: np.ndarray
+) -> tuple[np.ndarray, bool]:
+    """Log-probabilities float [m, C] of classes 0 to C - 1, all of them in `targets` int [n]."""
+    probe, converged = fit_probe(train_features, targets)
+    return _log_probabilities(probe, test_features), converged
 
 
 def _log_probabilities(probe: LogisticRegression, features: np.ndarray) -> np.ndarray:

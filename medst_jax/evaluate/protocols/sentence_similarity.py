@@ -103,7 +103,7 @@ def cross_validated_hits(
 
 def released_hits(scores: np.ndarray, same: np.ndarray, folds: int) -> np.ndarray:
     """float32 [n] under the release's threshold, which has seen the test pairs."""
-    grid = np.arange(0, 1, 0.005)
+    grid = np.arange(0, 1.005, 0.005)
     best, chosen = -1.0, 0.0
     for test in np.array_split(np.arange(len(scores)), min(folds, len(scores))):
         train = np.setdiff1d(np.arange(len(scores)), test)

@@ -11,7 +11,8 @@ rows beside it show what the number is made of:
   swapped         trained on pairs, tested with current and prior exchanged
   other_prior     trained on pairs, tested with the prior of another patient
   no_prior        trained on pairs, tested without a prior (systems that read both at once)
-  released        the Med-ST release: SVM, folds that split patients (arXiv:2405.19654)
+  released        the Med-ST release (arXiv:2405.19654): SVM, folds that split patients, and another
+                  number: the plain "accuracy", mean over folds, then findings
 
 A system that reads a prior embeds both images at once; of others the two embeddings are joined.
 """
@@ -35,6 +36,7 @@ from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.folds import (
     CLASSIFIERS,
     cross_scores,
+    fold_accuracy,
     patient_folds,
     released_folds,
     scores_of_altered,
@@ -42,6 +44,7 @@ from medst_jax.evaluate.subjects.folds import (
 
 PAIRS = {"annotated": annotated_pairs, "labels": labelled_pairs}
 FINDINGS = ("Consolidation", "Edema", "Pleural Effusion", "Pneumonia", "Pneumothorax")
+RELEASED = "released"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +81,11 @@ def temporal_classification(
     parts: list[Part] = []
     quiet = not context.data.progress
     for name, pairs in tqdm(_findings(options, context).items(), desc="temporal", disable=quiet):
-        for kind, scores in _scores(options, context, pairs).items():
+        both = _paired(options, context, pairs.rows, pairs.priors)
+        for kind, scores in _scores(options, context, pairs, both).items():
             predictions = Predictions("single", pairs.patients, pairs.targets, scores, CLASSES)
             parts.append(Part(f"{name}/{kind}", predictions, pairs.rows))
+        parts.append(_released(options, name, pairs, both))
     kinds = dict.fromkeys(part.name.rpartition("/")[2] for part in parts)
     means = [_mean(kind, [p for p in parts if p.name.endswith(f"/{kind}")]) for kind in kinds]
     return Outcome(options.dataset, options.split, (*means, *parts))
@@ -101,12 +106,14 @@ def _findings(
 
 
 def _scores(
-    options: TemporalClassificationOptions, context: EvaluationContext, pairs: ProgressionPairs
+    options: TemporalClassificationOptions,
+    context: EvaluationContext,
+    pairs: ProgressionPairs,
+    both: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Scores float32 [seeds, n, 3] by kind of input."""
+    """Scores float32 [seeds, n, 3] by kind of input; `both` are features [n, D] of the pairs."""
     current = context.embed(options.dataset, options.split, pairs.rows).global_
     prior = context.embed(options.dataset, options.split, pairs.priors).global_
-    both = _paired(options, context, pairs.rows, pairs.priors)
     elsewhere = pairs.priors[other_patients(pairs.patients)]
     altered = {
         "swapped": _paired(options, context, pairs.priors, pairs.rows),
@@ -141,10 +148,19 @@ def _cross_validated(
     scores = {"pair": read.pop("pair")}
     for kind, features in single.items():
         scores[kind] = cross_scores(features, targets, folds, classifier)
-    scores |= {"majority": _majority(targets, folds), **read}
-    released = released_folds(targets, options.folds, seed)
-    scores["released"] = cross_scores(both, targets, released, CLASSIFIERS["svm"](seed))
-    return scores
+    return scores | {"majority": _majority(targets, folds), **read}
+
+
+def _released(
+    options: TemporalClassificationOptions, name: str, pairs: ProgressionPairs, both: np.ndarray
+) -> Part:
+    """The accuracy of the release's protocol: the number that its paper prints."""
+    runs = []
+    for seed in options.seeds:
+        folds = released_folds(pairs.targets, options.folds, seed, pairs.place, pairs.table)
+        runs.append(fold_accuracy(both, pairs.targets, folds, CLASSIFIERS["svm"](seed)))
+    predictions = Predictions.measured(pairs.patients, np.stack(runs)[..., None], ("accuracy",))
+    return Part(f"{name}/{RELEASED}", predictions, pairs.rows)
 
 
 def _paired(
@@ -170,20 +186,25 @@ def _majority(targets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -
 
 
 def _mean(kind: str, parts: list[Part]) -> Part:
-    """The macro accuracy averaged over findings, as the papers' tables give it.
+    """The number averaged over findings, as the papers' tables give it.
 
-    A mean over classes of the share of hits, then over findings with every class: the mean over
-    their pairs (finding, class).
+    Of the release its accuracy. Of the others the macro accuracy: a mean over classes of the share of
+    hits, then over findings with every class, which is the mean over their pairs (finding, class).
     """
-    hits = [
-        np.stack([p.predicted(repeat) == p.targets for repeat in range(len(p.scores))])
-        for p in (part.predictions for part in parts)
-    ]
-    groups = [k * len(CLASSES) + part.predictions.targets for k, part in enumerate(parts)]
+    if kind == RELEASED:
+        metric, values = "accuracy", [part.predictions.scores[..., 0] for part in parts]
+        groups = [np.full(len(part.rows), k) for k, part in enumerate(parts)]
+    else:
+        metric = "balanced_accuracy"
+        values = [
+            np.stack([p.predicted(repeat) == p.targets for repeat in range(len(p.scores))])
+            for p in (part.predictions for part in parts)
+        ]
+        groups = [k * len(CLASSES) + part.predictions.targets for k, part in enumerate(parts)]
     predictions = Predictions.measured(
         np.concatenate([part.predictions.patients for part in parts]),
-        np.concatenate(hits, axis=1)[..., None],
-        ("balanced_accuracy",),
+        np.concatenate(values, axis=1)[..., None],
+        (metric,),
         np.concatenate(groups),
     )
     return Part(f"mean/{kind}", predictions, np.concatenate([part.rows for part in parts]))

@@ -3,12 +3,15 @@
 
 Text: the score is the mean cosine of the image with the prompts of a class, which is its dot
 product with their mean vector, not normalised again (DLILP and MedCLIP; the temperature changes
-neither the argmax nor a ROC curve), or the highest of them (GLoRIA, Huang et al., ICCV 2021).
-Prototypes: the score is the logit,
-or the mean of the logits when several labels stand for a class.
-Pairs: the cosine with a sentence that affirms the class minus that with one that denies it, for
+neither the argmax nor a ROC curve), or the highest of them (GLoRIA, Huang et al., ICCV 2021), or the
+cosine with their mean, see `class_vector`.
+Prototypes: the score is the logit; when several labels stand for a class, the mean of their logits,
+or the logit of their mean prototype brought back to unit norm (DLILP's release, for COVID-19).
+Pairs: the cosine with a text that affirms the class minus that with one that denies it, for
 systems of whole reports, which mention most findings to deny them (as BioViL, arXiv:2204.09817,
-section 4.3, does for pneumonia).
+section 4.3, does for pneumonia, and CheXzero, Tiu et al., Nature BME 2022, for every class). A class is
+present where the difference is above zero; CheXzero's probability, the softmax of the two cosines,
+rises with it, so its ROC curve is the same.
 """
 
 import dataclasses
@@ -18,8 +21,11 @@ from typing import Literal
 import numpy as np
 
 from medst_jax.evaluate.protocols.parts.class_prompts import (
+    AFFIRM,
+    DENY,
     PromptMode,
     class_prompts,
+    class_vector,
     presence_prompts,
 )
 from medst_jax.evaluate.protocols.parts.similarity_maps import similarity_map
@@ -28,6 +34,7 @@ from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext, ImageEmbedder
 from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
+from medst_jax.options import before
 
 Mode = Literal["auto", "text", "prototypes", "pairs"]
 _POOLS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "max": np.max}
@@ -39,14 +46,17 @@ class ZeroShotOptions:
 
     Attributes:
       task: the test images and classes.
-      mode: "text", "prototypes" or "pairs", which has sentences of its own and reads none of the
-        options below; "auto" takes prototypes when every class has one, else text.
+      mode: "text", "prototypes" or "pairs", which reads of the options below `affirm` and `deny`
+        alone; "auto" takes prototypes when every class has one, else text.
       prompts: how a class is put into words in text mode: "names", or a prompt bank.
       own_prompts: class to prompts, before those of the bank.
       prototypes: class to the labels that stand for it, where the names differ.
-      pool: of a class's prompts, the "mean" of their cosines or the "max".
+      pool: of a class's prompts, the "mean" of their cosines or the "max"; or the cosine with their
+        mean, of "unit_vectors" or "raw_vectors".
       heat_maps: map, for the report, where each class is seen; in text mode, for systems whose
         patches form a square. Costs one more compilation.
+      prototype_mean: of several labels' "logits", or of their "directions", brought to unit norm.
+      affirm, deny: texts of a pair, in which {} stands for the class in lower case.
     """
 
     task: TaskOptions
@@ -54,8 +64,20 @@ class ZeroShotOptions:
     prompts: PromptMode = "ensemble"
     own_prompts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     prototypes: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    pool: Literal["mean", "max"] = "mean"
+    pool: Literal["mean", "max", "unit_vectors", "raw_vectors"] = "mean"
     heat_maps: bool = False
+    prototype_mean: Literal["logits", "directions"] = dataclasses.field(
+        default="logits", metadata=before("logits")
+    )
+    affirm: str = dataclasses.field(default=AFFIRM, metadata=before(AFFIRM))
+    deny: str = dataclasses.field(default=DENY, metadata=before(DENY))
+
+    def __post_init__(self) -> None:
+        for name in ("affirm", "deny"):
+            if "{}" not in getattr(self, name):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}: put {{}} where the class stands"
+                )
 
 
 def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
@@ -103,8 +125,12 @@ def class_scores(
     if mode != "prototypes" and not embedder.has_text:
         raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
     if mode == "pairs":
-        present, absent = (embedder.texts(texts).global_ for texts in presence_prompts(classes))
+        pairs = presence_prompts(classes, options.affirm, options.deny)
+        present, absent = (embedder.texts(texts).global_ for texts in pairs)
         return images.global_ @ (present - absent).T
+    if mode == "text" and options.pool in ("unit_vectors", "raw_vectors"):
+        prompts = embedded_prompts(options, embedder, classes)
+        return images.global_ @ np.stack([class_vector(p, options.pool) for p in prompts]).T
     if mode == "text":
         cosines = [images.global_ @ v.T for v in prompt_vectors(options, embedder, classes)]
         return np.stack([_POOLS[options.pool](c, axis=1) for c in cosines], axis=1)
@@ -114,21 +140,41 @@ def class_scores(
             f"prototypes={{...}}; labels of the checkpoint: {', '.join(embedder.labels) or 'none'}"
         )
     columns = {label.lower(): k for k, label in enumerate(embedder.labels)}
-    stacked = [
-        images.logits[:, [columns[label.lower()] for label in _labels_of(options, name)]].mean(1)
-        for name in classes
-    ]
-    return np.stack(stacked, axis=1)
+    members = [[columns[label.lower()] for label in _labels_of(options, name)] for name in classes]
+    scores = np.stack([images.logits[:, of_class].mean(1) for of_class in members], axis=1)
+    return scores if options.prototype_mean == "logits" else scores / _mean_norms(embedder, members)
+
+
+def _mean_norms(embedder: ImageEmbedder, members: list[list[int]]) -> np.ndarray:
+    """Norm [C] of the mean prototype of each class, by which its mean logit is divided.
+
+    A logit is a scale times a cosine with a unit vector, so the mean logit is the scale times the
+    product with the mean vector.
+    """
+    directions = embedder.prototypes()
+    if directions is None:
+        raise NotApplicable(
+            "the labels of this system have no directions whose mean could be taken; use "
+            "prototype_mean='logits'"
+        )
+    return np.array([np.linalg.norm(directions[of_class].mean(0)) for of_class in members])
 
 
 def prompt_vectors(
     options: ZeroShotOptions, embedder: ImageEmbedder, classes: tuple[str, ...]
 ) -> list[np.ndarray]:
     """For each class the unit-norm vectors float32 [prompts, E] of its prompts."""
+    return [prompts.global_ for prompts in embedded_prompts(options, embedder, classes)]
+
+
+def embedded_prompts(
+    options: ZeroShotOptions, embedder: ImageEmbedder, classes: tuple[str, ...]
+) -> list[Embeddings]:
+    """For each class its prompts, embedded."""
     groups = [class_prompts(name, options.prompts, options.own_prompts) for name in classes]
-    vectors = embedder.texts([text for group in groups for text in group]).global_
+    embedded = embedder.texts([text for group in groups for text in group])
     ends = np.cumsum([len(group) for group in groups])
-    return np.split(vectors, ends[:-1])
+    return [embedded[rows] for rows in np.split(np.arange(ends[-1]), ends[:-1])]
 
 
 def _labels_of(options: ZeroShotOptions, name: str) -> tuple[str, ...]:

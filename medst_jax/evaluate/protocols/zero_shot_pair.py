@@ -2,9 +2,10 @@
 """Zero-shot presence of one finding by prompts for and against it (the RSNA pneumonia protocol).
 
 Score: cosine with the positive class vector minus cosine with the negative one; a class vector
-is the mean of its prompts' vectors. Present where the score is above zero. The AUROC is of the
-continuous score; the Med-ST release computes it of the hard decision, which is the balanced
-accuracy under another name.
+is the mean of its prompts' vectors, taken after or before their unit norm. Present where the score is
+above zero: no threshold is chosen. The AUROC is of the continuous score; the Med-ST release computes
+it of the hard decision, which is the balanced accuracy under another name. Papers print the F1 of the
+finding, `f1/<finding>`; `f1` is the mean of that and the F1 of its absence.
 
 Reference: Boecking et al., arXiv:2204.09817, section 4.3.
 """
@@ -13,10 +14,13 @@ import dataclasses
 
 import numpy as np
 
-from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.protocols.parts.class_prompts import PromptMean, class_vector
+from medst_jax.evaluate.statistics import measure
+from medst_jax.evaluate.statistics.outcome import DerivedMetric, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
+from medst_jax.options import before
 from medst_jax.text.prompts import prompt_bank
 
 # The prompts that the authors released for pneumonia.
@@ -32,18 +36,22 @@ class ZeroShotPairOptions:
     Attributes:
       task: with one class and kind "multi".
       positive, negative: prompts for presence and absence.
+      prompt_mean: of "unit_vectors" or "raw_vectors", see `class_vector`.
     """
 
     task: TaskOptions
     positive: tuple[str, ...] = PNEUMONIA
     negative: tuple[str, ...] = NO_PNEUMONIA
+    prompt_mean: PromptMean = dataclasses.field(
+        default="unit_vectors", metadata=before("unit_vectors")
+    )
 
 
 def zero_shot_pair(options: ZeroShotPairOptions, context: EvaluationContext) -> Outcome:
     """Score every image of the task.
 
     Raises:
-      NotApplicable: the system has no text encoder.
+      NotApplicable: the system has no text encoder, or does not give the vectors that are averaged.
       ValueError: the task has more than one class, or is not of kind "multi".
     """
     if not context.embedder.has_text:
@@ -56,7 +64,11 @@ def zero_shot_pair(options: ZeroShotPairOptions, context: EvaluationContext) -> 
         )
     images = context.embed(options.task.dataset, options.task.split, task.rows).global_
     known = task.targets[:, 0] >= 0
-    score = images @ (_vector(context, options.positive) - _vector(context, options.negative))
+    present, absent = (
+        class_vector(context.embedder.texts(prompts), options.prompt_mean)
+        for prompts in (options.positive, options.negative)
+    )
+    score = images @ (present - absent)
     scores = np.stack([-score, score], axis=1)[known][None] / 2
     classes = (f"no {task.classes[0]}", task.classes[0])
     predictions = Predictions(
@@ -67,10 +79,12 @@ def zero_shot_pair(options: ZeroShotPairOptions, context: EvaluationContext) -> 
         classes,
     )
     part = Part("", predictions, task.rows[known])
-    return Outcome(options.task.dataset, options.task.split, (part,))
-
-
-def _vector(context: EvaluationContext, prompts: tuple[str, ...]) -> np.ndarray:
-    """Unit-norm mean [E] of the prompts' vectors."""
-    mean = context.embedder.texts(prompts).global_.mean(0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+    f1 = f"f1/{task.classes[0]}"
+    positive = DerivedMetric(
+        "",
+        f1,
+        measure.statistic(predictions, f1),
+        predictions.patients,
+        bool(predictions.positives().min() < measure.MIN_POSITIVES),
+    )
+    return Outcome(options.task.dataset, options.task.split, (part,), (positive,))

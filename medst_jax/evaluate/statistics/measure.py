@@ -36,14 +36,16 @@ def statistic(predictions: Predictions, metric: str) -> bootstrap.Statistic:
       predictions: of one task.
       metric: "balanced_accuracy", "accuracy", "f1", "quadratic_kappa" (single);
         "calibration_error" (single, where scores are log-probabilities); "harmonic_mean/K"
-        (single), of the mean recalls of the first K classes and of the others; "auroc" (mean over
+        (single), of the mean recalls of the first K classes and of the others; "f1/<class>" (single),
+        where "f1" is the mean over classes; "auroc" (mean over
         the classes with enough images) or "auroc/<class>" (single, multi); "recall@K",
         "median_rank" (ranks); what was measured (values).
 
     Raises:
       ValueError: the predictions have no such metric.
     """
-    if metric not in available(predictions) and not _is_harmonic(predictions, metric):
+    asked = _is_harmonic(predictions, metric) or _is_class_f1(predictions, metric)
+    if metric not in available(predictions) and not asked:
         raise ValueError(
             f"{predictions.kind} predictions have no metric {metric!r}; "
             f"known: {', '.join(available(predictions))}"
@@ -124,6 +126,11 @@ def _is_harmonic(predictions: Predictions, metric: str) -> bool:
     )
 
 
+def _is_class_f1(predictions: Predictions, metric: str) -> bool:
+    name, _, of = metric.partition("/")
+    return predictions.kind == "single" and name == "f1" and of in predictions.classes
+
+
 @dataclasses.dataclass(frozen=True)
 class _WeightedRepeat:
     """One repeat of predictions under weights [R, n]; what several metrics need is made once."""
@@ -167,6 +174,8 @@ def _metric_values(repeat: _WeightedRepeat, metric: str) -> np.ndarray:
     if name == "auroc":
         per_class = [repeat.area(c) for c in _macro_classes(p)]
         return np.mean(per_class, axis=0) if per_class else np.full(len(weights), np.nan)
+    if name == "f1" and argument:
+        return metrics.class_f1(repeat.matrix)[:, p.classes.index(argument)]
     if name == "calibration_error":
         return calibration_error(*confidence(p, repeat.repeat), weights)
     if name == "harmonic_mean":

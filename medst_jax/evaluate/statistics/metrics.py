@@ -115,13 +115,16 @@ def harmonic_recall(matrix: np.ndarray, base: int) -> np.ndarray:
     return harmonic_mean(mean_defined(each[:, :base]), mean_defined(each[:, base:]))
 
 
-def macro_f1(matrix: np.ndarray) -> np.ndarray:
-    """Mean F1 over the classes that occur or are predicted; from `confusion` [R, C, C]."""
+def class_f1(matrix: np.ndarray) -> np.ndarray:
+    """F1 of each class [R, C], NaN where it neither occurs nor is predicted; from `confusion`."""
     hits = np.diagonal(matrix, axis1=1, axis2=2)
     total = matrix.sum(1) + matrix.sum(2)
-    return mean_defined(
-        np.divide(2 * hits, total, out=np.full_like(total, np.nan), where=total > 0)
-    )
+    return np.divide(2 * hits, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def macro_f1(matrix: np.ndarray) -> np.ndarray:
+    """Mean F1 over the classes that occur or are predicted; from `confusion` [R, C, C]."""
+    return mean_defined(class_f1(matrix))
 
 
 def quadratic_kappa(matrix: np.ndarray) -> np.ndarray:

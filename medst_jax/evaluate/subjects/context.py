@@ -49,6 +49,9 @@ class ImageEmbedder(Protocol):
     def system(self) -> Any:
         """The system itself, for fine-tuning."""
 
+    def prototypes(self) -> np.ndarray | None:
+        """Directions of the labels [C, E], where logits are cosines with them times a scale."""
+
     def box(self, box: Any, height: int, width: int) -> np.ndarray:
         """Boxes of a stored image in the encoder's square."""
 

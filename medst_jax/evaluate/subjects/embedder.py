@@ -33,15 +33,18 @@ class Embeddings:
       features: [N, D], before any projection (what probes read).
       global_: [N, E], unit norm, in the joint space.
       logits: [N, C] against the system's label prototypes, or None.
+      lengths: [N], of what `global_` is the direction of; None where the system does not say.
     """
 
     features: np.ndarray
     global_: np.ndarray
     logits: np.ndarray | None = None
+    lengths: np.ndarray | None = None
 
     def __getitem__(self, rows: np.ndarray) -> "Embeddings":
         logits = None if self.logits is None else self.logits[rows]
-        return Embeddings(self.features[rows], self.global_[rows], logits)
+        lengths = None if self.lengths is None else self.lengths[rows]
+        return Embeddings(self.features[rows], self.global_[rows], logits, lengths)
 
     @classmethod
     def concatenate(cls, blocks: Sequence["Embeddings"]) -> "Embeddings":
@@ -140,11 +143,17 @@ class Embedder:
                 "this system has no text encoder; use protocols that read its label prototypes "
                 "or its image features"
             )
-        return self._run(_embed_texts, self.tokens(texts))
+        features, global_, *rest = self._blocks(_embed_texts, self.tokens(texts))
+        return Embeddings(features, global_, lengths=rest[0] if rest else None)
 
     def system(self) -> Any:
         """The system itself, for whoever trains it further."""
         return nnx.merge(self._graph, self._state)
+
+    def prototypes(self) -> np.ndarray | None:
+        """Directions of the labels float32 [C, E], unit norm; None where the logits are no cosines."""
+        directions = self.system().label_directions()
+        return None if directions is None else np.asarray(directions, np.float32)
 
     def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """How well each region suits a sentence, float32 [N, P], regions in row order.
@@ -256,7 +265,10 @@ def _embed_texts(
     graph: Any, state: Any, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
 ) -> tuple[jax.Array, ...]:
     embedding = nnx.merge(graph, state).encode_text(tokens, token_mask, *words)
-    return _replicated(embedding.features), _replicated(embedding.global_)
+    outputs = [embedding.features, embedding.global_]
+    if embedding.length is not None:
+        outputs.append(embedding.length)
+    return tuple(_replicated(output) for output in outputs)
 
 
 def _replicated(array: jax.Array) -> jax.Array:

@@ -57,6 +57,10 @@ class FeaturesOnly:
         """There is no text encoder."""
         raise NotApplicable(f"{self.what} has no text encoder")
 
+    def prototypes(self) -> np.ndarray | None:
+        """There are no labels."""
+        return None
+
     def system(self) -> Any:
         """There are no parameters."""
         raise NotApplicable(f"{self.what} cannot be fine-tuned")

@@ -19,7 +19,7 @@ from medst_jax.models.encoders.towers import (
     four_layers,
     summed_words,
 )
-from medst_jax.models.heads.contrastive import unit_norm
+from medst_jax.models.heads.contrastive import lengths, unit_norm
 from medst_jax.models.weights.pretrained import from_pretrained
 from medst_jax.systems.system import Embedding, System
 
@@ -75,13 +75,13 @@ class ImportedSystem(System):
         """
         if isinstance(self.text, ClipText):
             clip = self.text(tokens, token_mask)
-            return _embedding(clip.global_, clip.tokens, clip.pooled)
+            return _embedding(clip.global_, clip.tokens, clip.pooled, lengths(clip.global_))
         continues = None
         if word_index is not None:
             before = jnp.pad(word_index[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
             continues = (word_index >= 0) & (word_index == before)
         output = self.text(tokens, token_mask, continues)
-        return _embedding(output.global_, output.local, output.features)
+        return _embedding(output.global_, output.local, output.features, lengths(output.global_))
 
 
 def import_system(
@@ -119,10 +119,13 @@ def import_system(
     return system, tokenizer
 
 
-def _embedding(global_: jax.Array, local: jax.Array, features: jax.Array) -> Embedding:
+def _embedding(
+    global_: jax.Array, local: jax.Array, features: jax.Array, length: jax.Array | None = None
+) -> Embedding:
     as_float = jnp.float32
     return Embedding(
         unit_norm(global_.astype(as_float)),
         unit_norm(local.astype(as_float)),
         features.astype(as_float),
+        length,
     )

@@ -50,6 +50,32 @@ def balanced(members: Sequence[list[int]], seed: int) -> np.ndarray:
     return np.asarray([i for m in members for i in m + rng.choices(m, k=size - len(m))])
 
 
+def released_split(
+    targets: np.ndarray, test_fraction: float, amount: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train and test positions of DLILP's release: of each class the first images test, the next train.
+
+    Patients are not kept apart: a patient of several images may be on both sides.
+
+    Args:
+      targets: int [n] classes; negative ones are left out.
+      test_fraction: of each class, cut to whole images.
+      amount: training images of each class; or minus their fraction of the class. Balanced.
+      seed: of the order.
+    """
+    order = shuffled(len(targets), seed)
+    train, test = [], []
+    for c in _classes(targets):
+        members = [i for i in order if targets[i] == c]
+        first = int(len(members) * test_fraction)
+        wanted = int(amount) if amount > 0 else max(1, int(len(members) * -amount))
+        test += members[:first]
+        train.append(members[first : first + wanted])
+    if not all(train):
+        raise ValueError("a class has too few images to test some of them and train on others")
+    return balanced(train, seed), np.asarray(test)
+
+
 def split_patients(
     patients: np.ndarray, test_fraction: float, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,15 @@ def unit_norm(x: jax.Array) -> jax.Array:
     return x * jax.lax.rsqrt(jnp.maximum(jnp.square(x).sum(-1, keepdims=True), 1e-24))
 
 
+def lengths(x: jax.Array) -> jax.Array:
+    """Euclidean length of rows [..., E], float32 [...].
+
+    >>> lengths(jnp.array([3.0, 4.0])).item()
+    5.0
+    """
+    return jnp.sqrt(jnp.square(x.astype(jnp.float32)).sum(-1))
+
+
 class Projection(nnx.Module):
     """Linear map without bias to the unit sphere of the joint space."""
 

@@ -5,6 +5,8 @@ import random
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
 
 from medst_jax.evaluate.fitting.logistic_regression import fit_probe
 from medst_jax.evaluate.protocols.linear_probe import (
@@ -12,7 +14,12 @@ from medst_jax.evaluate.protocols.linear_probe import (
     linear_probe,
 )
 from medst_jax.evaluate.statistics.measure import measure_one
-from medst_jax.evaluate.subjects.shots import split_patients, take_fraction, take_shots
+from medst_jax.evaluate.subjects.shots import (
+    released_split,
+    split_patients,
+    take_fraction,
+    take_shots,
+)
 from medst_jax.evaluate.subjects.tasks import TaskOptions
 from tests.evaluate.fakes import context, pointing, studies
 
@@ -140,3 +147,69 @@ def test_a_class_without_training_image_is_named() -> None:
     )
     with pytest.raises(ValueError, match="'North' has no training image in fake/train"):
         linear_probe(options, context(_cohort("test", 0), train))
+
+
+def test_without_a_training_split_folds_test_every_image_once() -> None:
+    """The scores are those of a probe that is fitted by hand to the other folds' shots."""
+    made = context(_cohort("test", 0))
+    options = LinearProbeOptions(
+        TaskOptions("fake", classes=NAMES), shots=(3,), draws=2, without_train="folds"
+    )
+    (part,) = linear_probe(options, made).parts
+    p = part.predictions
+    assert p.scores.shape == (2, 120, 2) and set(p.patients) == set(range(60))
+    task = made.data.task(options.task)
+    features = made.embed("fake", "test", task.rows).features
+    splitter = StratifiedGroupKFold(5, shuffle=True, random_state=1)
+    for fit, held in splitter.split(features, task.targets, task.patients):
+        assert not set(task.patients[fit]) & set(task.patients[held])
+        order = random.Random(1)
+        places = list(range(len(fit)))
+        order.shuffle(places)
+        shots = [[i for i in fit[places] if task.targets[i] == c][:3] for c in (0, 1)]
+        chosen = np.concatenate(shots)
+        probe = LogisticRegression(C=0.316, max_iter=1000, class_weight="balanced")
+        probe.fit(features[chosen], task.targets[chosen])
+        margin = p.scores[1, held, 1] - p.scores[1, held, 0]
+        np.testing.assert_allclose(margin, probe.decision_function(features[held]), rtol=1e-3)
+
+
+def test_without_a_training_split_as_released() -> None:
+    """DLILP's release: other test images in every draw, the mean recall of each, then their mean."""
+    made = context(_cohort("test", 0))
+    options = LinearProbeOptions(
+        TaskOptions("fake", classes=NAMES),
+        shots=(4,),
+        draws=3,
+        test_fraction=0.2,
+        without_train="released",
+    )
+    (part,) = linear_probe(options, made).parts
+    task = made.data.task(options.task)
+    features = made.embed("fake", "test", task.rows).features
+    recalls = []
+    for fold in range(3):
+        indices = list(range(120))
+        random.seed(fold)
+        random.shuffle(indices)
+        test, train = [], []
+        for c in (0, 1):
+            of_class = [i for i in indices if task.targets[i] == c]
+            test += of_class[:12]
+            train += of_class[12:16]
+        probe = LogisticRegression(C=0.316, max_iter=1000, class_weight="balanced")
+        right = probe.fit(features[train], task.targets[train]).predict(features[test])
+        hit = right == task.targets[test]
+        recalls.append(np.mean([hit[task.targets[test] == c].mean() for c in (0, 1)]))
+    value = measure_one(part.predictions, "balanced_accuracy", replicates=0).value
+    assert value == pytest.approx(np.mean(recalls)) and len(set(recalls)) > 1
+
+
+def test_a_cut_that_contradicts_the_task_is_refused() -> None:
+    task = TaskOptions("fake", classes=NAMES)
+    with pytest.raises(ValueError, match="leave one of them out"):
+        LinearProbeOptions(task, train=task, without_train="folds")
+    with pytest.raises(ValueError, match="kind is 'multi'"):
+        LinearProbeOptions(TaskOptions("fake", kind="multi"), without_train="released")
+    with pytest.raises(ValueError, match="too few images"):
+        released_split(np.array([0, 0, 1]), 1.0, 4, 0)

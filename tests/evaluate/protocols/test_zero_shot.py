@@ -16,6 +16,7 @@ from medst_jax.evaluate.subjects.tasks import TaskOptions
 from tests.evaluate.fakes import (
     FakeSystem,
     ImageOnlySystem,
+    LengthySystem,
     TextOnlyScores,
     context,
     pointing,
@@ -40,6 +41,19 @@ def test_prompts_are_pooled_by_their_cosines(pool: str) -> None:
     east, north, up = (DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)).T
     first = (east + north) / 2 if pool == "mean" else np.maximum(east, north)
     np.testing.assert_allclose(scores, np.stack([first, north, up], axis=1), atol=1e-6)
+
+
+def test_a_class_is_the_cosine_with_the_mean_of_its_prompts() -> None:
+    own = {"East": ("east", "north north north"), "North": ("north",), "Up": ("up",)}
+    east, north, up = np.eye(3)
+    unit = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
+    for pool, first in (("unit_vectors", east + north), ("raw_vectors", east + 3 * north)):
+        options = ZeroShotOptions(TASK, mode="text", own_prompts=own, pool=pool)
+        scores = zero_shot(options, _bench(LengthySystem())).parts[0].predictions.scores[0]
+        classes = np.stack([first / np.linalg.norm(first), north, up])
+        np.testing.assert_allclose(scores, unit @ classes.T, atol=1e-6)
+    with pytest.raises(NotApplicable, match="does not say how long"):
+        zero_shot(options, _bench())
 
 
 def test_prompts_of_a_class() -> None:
@@ -87,6 +101,15 @@ def test_pairs_score_what_is_affirmed_against_what_is_denied() -> None:
     options = ZeroShotOptions(TASK, mode="pairs")
     scores = class_scores(options, Embedder(), Embeddings(rows, rows), ("Up", "East"))
     np.testing.assert_allclose(scores, [[-0.4, -0.8], [0.8, 0.4], [0.4, -0.16]], atol=1e-6)
+    # CheXzero's texts, and its probability, which has the same order.
+    vectors |= {"up": [0.6, 0.8], "no up": [1.0, 0.0], "east": [0.0, 1.0], "no east": [0.8, 0.6]}
+    options = ZeroShotOptions(TASK, mode="pairs", affirm="{}", deny="no {}")
+    scores = class_scores(options, Embedder(), Embeddings(rows, rows), ("Up", "East"))
+    affirmed, denied = np.exp(rows @ [[0.6, 0], [0.8, 1]]), np.exp(rows @ [[1, 0.8], [0, 0.6]])
+    probability = affirmed / (affirmed + denied)
+    np.testing.assert_allclose(scores, np.log(probability / (1 - probability)), atol=1e-6)
+    with pytest.raises(ValueError, match="deny is 'no class'"):
+        ZeroShotOptions(TASK, mode="pairs", deny="no class")
     with pytest.raises(NotApplicable, match="no text encoder"):
         zero_shot(options, _bench(ImageOnlySystem()))
 
@@ -104,6 +127,28 @@ def test_a_class_of_several_prototypes_takes_their_mean_logit() -> None:
     options = ZeroShotOptions(TASK, mode="prototypes", prototypes={"Up": ("east", "north")})
     scores = zero_shot(options, _bench()).parts[0].predictions.scores[0]
     np.testing.assert_allclose(scores[:, 2], scores[:, :2].mean(1), atol=1e-5)
+
+
+def test_a_class_of_several_prototypes_takes_the_logit_of_their_mean_direction() -> None:
+    """As DLILP's release does for COVID-19; unlike the mean logit it is on the scale of the others."""
+    options = ZeroShotOptions(
+        TASK,
+        mode="prototypes",
+        prototypes={"Up": ("east", "north")},
+        prototype_mean="directions",
+    )
+    scores = zero_shot(options, _bench()).parts[0].predictions.scores[0]
+    unit = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
+    mean = np.array([1.0, 1.0, 0.0]) / np.sqrt(2)
+    np.testing.assert_allclose(scores[:, 2], 10 * unit @ mean, atol=1e-5)
+    np.testing.assert_allclose(scores[:, 0], 10 * unit[:, 0], atol=1e-5)
+
+    class Directionless(FakeSystem):
+        def label_directions(self) -> None:
+            return None
+
+    with pytest.raises(NotApplicable, match="prototype_mean='logits'"):
+        zero_shot(options, _bench(Directionless()))
 
 
 def test_what_a_system_lacks_is_not_applicable() -> None:

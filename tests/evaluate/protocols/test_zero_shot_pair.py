@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+"""One finding by prompts for and against it, and where the published means are taken."""
+
+import dataclasses
+
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from medst_jax.evaluate.protocols.zero_shot_pair import ZeroShotPairOptions, zero_shot_pair
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.outcome import NotApplicable
 from medst_jax.evaluate.subjects.tasks import TaskOptions
-from tests.evaluate.fakes import ImageOnlySystem, context, pointing, studies
+from tests.evaluate.fakes import (
+    ImageOnlySystem,
+    LengthySystem,
+    context,
+    pointing,
+    studies,
+)
 
 TASK = TaskOptions("fake", classes=("Pneumonia",), kind="multi")
 OPTIONS = ZeroShotPairOptions(TASK, positive=("east",), negative=("north", "north north"))
@@ -33,3 +44,34 @@ def test_other_tasks_are_refused():
     single = ZeroShotPairOptions(TaskOptions("fake", classes=("Pneumonia",)))
     with pytest.raises(ValueError, match="kind='multi'"):
         zero_shot_pair(single, made())
+
+
+def test_the_f1_of_papers_is_that_of_the_finding():
+    outcome = zero_shot_pair(OPTIONS, made())
+    (f1,) = outcome.derived
+    value = f1.statistic(np.ones((1, 4)))[0]
+    assert (f1.metric, f1.small) == ("f1/Pneumonia", True)
+    assert value == pytest.approx(f1_score([1, 0, 1, 0], [1, 1, 0, 0]))
+    # The mean over presence and absence is another number where one is rarer than the other.
+    rare = dataclasses.replace(outcome.parts[0].predictions, targets=np.array([1, 0, 0, 0]))
+    assert measure_one(rare, "f1/Pneumonia", replicates=0).value == pytest.approx(2 / 3)
+    assert measure_one(rare, "f1", replicates=0).value == pytest.approx((2 / 3 + 4 / 5) / 2)
+
+
+def test_prompts_are_averaged_before_or_after_their_unit_norm():
+    """The second prompt is three times as long as the first: before the norm it weighs more."""
+    images = np.array([[9, 1, 0], [5, 4, 0], [3, 4, 0], [1, 9, 0]], float)
+    unit = images / np.linalg.norm(images, axis=1, keepdims=True)
+    east, north = np.eye(3)[:2]
+
+    def difference(vector):
+        return unit @ (vector / np.linalg.norm(vector) - east) / 2
+
+    for mean, vector in (("unit_vectors", east + north), ("raw_vectors", east + 3 * north)):
+        options = ZeroShotPairOptions(
+            TASK, positive=("east", "north north north"), negative=("east",), prompt_mean=mean
+        )
+        scores = zero_shot_pair(options, made(LengthySystem())).parts[0].predictions.scores
+        np.testing.assert_allclose(scores[0, :, 1], difference(vector), atol=1e-6)
+    with pytest.raises(NotApplicable, match="does not say how long"):
+        zero_shot_pair(options, made())

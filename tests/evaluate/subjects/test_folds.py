@@ -34,6 +34,25 @@ def test_released_folds_split_patients():
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(120))
 
 
+def test_the_linear_svm_votes_between_pairs_of_classes():
+    rng = np.random.default_rng(3)
+    features, targets = rng.normal(size=(90, 4)), rng.integers(0, 3, 90)
+    machine = CLASSIFIERS["svm"](0).fit(features, targets)
+    votes = np.zeros((90, 3))
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        pair = np.isin(targets, (a, b))
+        one = CLASSIFIERS["svm"](0).fit(features[pair], targets[pair])
+        chosen = one.predict(features)
+        for c in (a, b):
+            votes[:, c] += chosen == c
+    clear = np.sort(votes, axis=1)[:, 2] == 2
+    assert clear.mean() > 0.8
+    np.testing.assert_array_equal(machine.predict(features)[clear], votes.argmax(1)[clear])
+    np.testing.assert_array_equal(
+        np.round(machine.decision_function(features)[clear]), votes[clear]
+    )
+
+
 def test_scores_come_from_classifiers_that_held_the_row_out():
     features = np.eye(3)[TARGETS] + np.random.default_rng(0).normal(size=(120, 3)) * 0.01
     folds = patient_folds(TARGETS, PATIENTS, 5, 0)

@@ -11,10 +11,15 @@ comparable with those of released prompts.
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import numpy as np
+
 from medst_jax.data.mixture.prompts import prompt
+from medst_jax.evaluate.statistics.outcome import NotApplicable
+from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.text.prompts import BankName, prompt_bank
 
 PromptMode = Literal["names", BankName]
+PromptMean = Literal["unit_vectors", "raw_vectors"]
 
 
 def class_prompts(
@@ -41,11 +46,41 @@ def class_prompts(
     return bank.prompts(name)
 
 
-def presence_prompts(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """A sentence that affirms each class, and one that denies it.
+AFFIRM, DENY = "There is {}.", "No {}."
+
+
+def presence_prompts(
+    names: Sequence[str], affirm: str = AFFIRM, deny: str = DENY
+) -> tuple[list[str], list[str]]:
+    """A text that affirms each class, and one that denies it.
 
     >>> presence_prompts(["Pleural Effusion"])
     (['There is pleural effusion.'], ['No pleural effusion.'])
+    >>> presence_prompts(["Edema"], "{}", "no {}")
+    (['edema'], ['no edema'])
     """
     lower = [name.lower() for name in names]
-    return [f"There is {name}." for name in lower], [f"No {name}." for name in lower]
+    return [affirm.format(name) for name in lower], [deny.format(name) for name in lower]
+
+
+def class_vector(prompts: Embeddings, mean: PromptMean) -> np.ndarray:
+    """Unit-norm vector [E] of a class from its embedded prompts.
+
+    Args:
+      prompts: of one class.
+      mean: "unit_vectors" averages them after their unit norm (CLIP, CheXzero), "raw_vectors" before
+        it, so that longer vectors weigh more (BioViL, MGCA, Med-ST). Both means get unit norm.
+
+    Raises:
+      NotApplicable: of raw vectors, and the system does not say how long they are.
+    """
+    vectors = prompts.global_
+    if mean == "raw_vectors":
+        if prompts.lengths is None:
+            raise NotApplicable(
+                "this system does not say how long its text vectors are before their unit norm; "
+                "use prompt_mean='unit_vectors'"
+            )
+        vectors = vectors * prompts.lengths[:, None]
+    averaged = vectors.mean(0)
+    return averaged / max(float(np.linalg.norm(averaged)), 1e-12)

@@ -16,12 +16,17 @@ CLASSES = ("improving", "stable", "worsening")
 
 @dataclasses.dataclass(frozen=True)
 class ProgressionPairs:
-    """Of one finding. rows, priors, patients: int [n]; targets: int [n] of CLASSES."""
+    """Of one finding. rows, priors, patients: int [n]; targets: int [n] of CLASSES.
+
+    place: int [n], the row of each pair in the table that all findings share, which has `table` rows.
+    """
 
     rows: np.ndarray
     priors: np.ndarray
     patients: np.ndarray
     targets: np.ndarray
+    place: np.ndarray
+    table: int
 
     @property
     def rarest(self) -> int:
@@ -39,11 +44,16 @@ def annotated_pairs(
     rows = np.array([pair.row for pair in pairs], np.int64)
     priors = np.array([pair.prior_row for pair in pairs], np.int64)
     codes = np.array([pair.progression for pair in pairs], np.int8).reshape(len(pairs), -1)
+    # Findings of a pair that differ in quality are records of their own, of one row of the table.
+    lines: dict[tuple[int, int], int] = {}
+    place = np.array([lines.setdefault((p.row, p.prior_row), len(lines)) for p in pairs], np.int64)
     by_finding = {}
     for name, column in _columns(records.labels, findings).items():
         at = np.flatnonzero(codes[:, column] != schema.BLANK)
         targets = codes[at, column].astype(np.int64) + 1
-        by_finding[name] = ProgressionPairs(rows[at], priors[at], patient[rows[at]], targets)
+        by_finding[name] = ProgressionPairs(
+            rows[at], priors[at], patient[rows[at]], targets, place[at], len(lines)
+        )
     return by_finding
 
 
@@ -69,7 +79,9 @@ def labelled_pairs(
         at = np.flatnonzero(stated & (codes == schema.POSITIVE).any(0))
         had, has = codes[:, at].astype(np.int64) == schema.POSITIVE
         targets = has.astype(np.int64) - had + 1
-        by_finding[name] = ProgressionPairs(rows[at], priors[at], patient[rows[at]], targets)
+        by_finding[name] = ProgressionPairs(
+            rows[at], priors[at], patient[rows[at]], targets, at, len(rows)
+        )
     return by_finding
 
 
