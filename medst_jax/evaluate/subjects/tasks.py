@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from medst_jax.data.records.studies import Studies
+from medst_jax.options import before
 
 POSITIVE, NEGATIVE, UNKNOWN = 1, 0, -1
 
@@ -24,6 +25,8 @@ class TaskOptions:
       labels: "labels" reads the stored label codes (blank is negative, uncertain is unknown);
         "truth" reads the simulator's truth, which only evaluators may.
       limit: at most so many images, drawn by `random.Random(0)`; 0 keeps all.
+      rest: name of a further class, first of all, of the images that have none of `classes`: a data
+        set that labels one finding alone then has two classes. Empty for none.
     """
 
     dataset: str
@@ -32,6 +35,7 @@ class TaskOptions:
     kind: Literal["single", "multi"] = "single"
     labels: Literal["labels", "truth"] = "labels"
     limit: int = 0
+    rest: str = dataclasses.field(default="", metadata=before(""))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +89,9 @@ def select(options: TaskOptions, studies: Studies, truth_names: tuple[str, ...] 
     else:
         seen = codes[frontal]
         columns = list(np.flatnonzero((seen == POSITIVE).any(0) & (seen == NEGATIVE).any(0)))
-    codes = codes[:, columns]
+    codes, chosen = codes[:, columns], tuple(names[c] for c in columns)
+    if options.rest:
+        codes, chosen = _with_rest(codes, chosen, options.rest)
     keep = frontal & (codes != UNKNOWN).any(1)
     if options.kind == "single":
         keep &= (codes == POSITIVE).sum(1) == 1
@@ -99,7 +105,19 @@ def select(options: TaskOptions, studies: Studies, truth_names: tuple[str, ...] 
     if options.kind == "single":
         targets = np.argmax(targets == POSITIVE, axis=1)
     patients = np.asarray(studies.index.patient)[rows]
-    return Task(options, rows, patients, targets, tuple(names[c] for c in columns))
+    return Task(options, rows, patients, targets, chosen)
+
+
+def _with_rest(
+    codes: np.ndarray, classes: tuple[str, ...], rest: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Codes [n, 1 + C] and classes with that of the images of none of the C classes before them."""
+    if rest.lower() in (name.lower() for name in classes):
+        raise ValueError(f"rest is {rest!r}, which is one of the classes")
+    none = np.where((codes == POSITIVE).any(1), NEGATIVE, POSITIVE)
+    unsure = (codes == UNKNOWN).any(1) & (none == POSITIVE)
+    none[unsure] = UNKNOWN
+    return np.concatenate([none[:, None].astype(codes.dtype), codes], axis=1), (rest, *classes)
 
 
 def _stored_codes(studies: Studies) -> tuple[tuple[str, ...], np.ndarray]:

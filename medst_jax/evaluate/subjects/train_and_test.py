@@ -30,8 +30,9 @@ def train_and_test(
         fit_at, test_at = split_patients(test.patients, test_fraction)
         chosen, test = test.subset(fit_at), test.subset(test_at)
     else:
+        named = test.classes[1:] if task.rest else test.classes
         wanted = dataclasses.replace(
-            train, classes=test.classes, kind=task.kind, labels=task.labels
+            train, classes=named, kind=task.kind, labels=task.labels, rest=task.rest
         )
         chosen = _without_patients_of(context.data.task(wanted), test, context)
     for c, name in enumerate(test.classes):

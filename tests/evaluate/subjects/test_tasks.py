@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from medst_jax.evaluate.subjects.tasks import TaskOptions, select
-from tests.evaluate.fakes import pointing, studies
+from medst_jax.evaluate.subjects.train_and_test import train_and_test
+from tests.evaluate.fakes import context, pointing, studies
 
 CODES = np.array([[1, 0, -2], [1, 1, 0], [0, 1, -1], [-3, 0, 1], [0, 0, 0]])
 
@@ -26,6 +27,29 @@ def test_multi_label_codes() -> None:
     np.testing.assert_array_equal(
         task.targets, [[1, 0, 0], [1, 1, 0], [0, 1, -1], [-1, 0, 1], [0, 0, 0]]
     )
+
+
+def test_images_of_none_of_the_classes_are_a_class() -> None:
+    task = select(TaskOptions("fake", classes=("East", "North"), rest="Normal"), _studies())
+    assert task.classes == ("Normal", "East", "North")
+    # Row 3 is unknown for East, so it may be none of them or not.
+    np.testing.assert_array_equal(task.rows, [0, 2, 4])
+    np.testing.assert_array_equal(task.targets, [1, 2, 0])
+    both = select(TaskOptions("fake", classes=("Up",), rest="Normal", kind="multi"), _studies())
+    np.testing.assert_array_equal(both.targets, [[1, 0], [1, 0], [0, 1], [1, 0]])
+    with pytest.raises(ValueError, match="rest is 'up', which is one of the classes"):
+        select(TaskOptions("fake", classes=("Up",), rest="up"), _studies())
+
+
+def test_a_training_set_has_the_classes_of_the_test() -> None:
+    codes = np.tile(CODES, (4, 1))
+    bench = context(studies(pointing(np.ones((20, 3))), ("East", "North", "Up"), codes))
+    task = TaskOptions("fake", classes=("East",), rest="Normal")
+    # The two share their patients: nothing is left to train on, which names the class of the rest.
+    with pytest.raises(ValueError, match="class 'Normal' has no training image"):
+        train_and_test(task, TaskOptions("fake"), 0.2, bench)
+    train, test = train_and_test(task, None, 0.5, bench)
+    assert train.classes == test.classes == ("Normal", "East")
 
 
 def test_studies_without_a_frontal_are_left_out() -> None:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Classes, words and designs that several suites of benchmarks share."""
