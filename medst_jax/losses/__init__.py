@@ -13,6 +13,7 @@ from medst_jax.on_demand import names_on_demand
 if TYPE_CHECKING:
     from medst_jax.losses.bce import masked_bce_loss as masked_bce_loss
     from medst_jax.losses.clip import clip_loss as clip_loss
+    from medst_jax.losses.concepts import concept_similarity as concept_similarity
     from medst_jax.losses.convirt import convirt_loss as convirt_loss
     from medst_jax.losses.gaussian import gaussian_kl as gaussian_kl
     from medst_jax.losses.gloria import gloria_local_loss as gloria_local_loss
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from medst_jax.losses.mutual_information import info_nce_loss as info_nce_loss
     from medst_jax.losses.pairwise import Pairwise as Pairwise
     from medst_jax.losses.prototype import prototype_loss as prototype_loss
+    from medst_jax.losses.query import place_loss as place_loss
+    from medst_jax.losses.query import place_loss_all as place_loss_all
+    from medst_jax.losses.query import query_loss as query_loss
     from medst_jax.losses.ranking import report_ranking_loss as report_ranking_loss
     from medst_jax.losses.selection import select as select
     from medst_jax.losses.siglip import siglip_loss as siglip_loss
@@ -36,6 +40,7 @@ __getattr__, __dir__, __all__ = names_on_demand(
     {
         "Pairwise": "pairwise",
         "clip_loss": "clip",
+        "concept_similarity": "concepts",
         "convirt_loss": "convirt",
         "cycle_consistency_loss": "temporal",
         "donsker_varadhan_loss": "mutual_information",
@@ -45,7 +50,10 @@ __getattr__, __dir__, __all__ = names_on_demand(
         "info_nce_loss": "mutual_information",
         "masked_bce_loss": "bce",
         "masked_language_loss": "masked_language",
+        "place_loss": "query",
+        "place_loss_all": "query",
         "prototype_loss": "prototype",
+        "query_loss": "query",
         "report_ranking_loss": "ranking",
         "reverse_mapping_loss": "temporal",
         "select": "selection",

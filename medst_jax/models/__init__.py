@@ -76,6 +76,9 @@ if TYPE_CHECKING:
     from medst_jax.models.heads.projection_heads import PatchProjector as PatchProjector
     from medst_jax.models.heads.projection_heads import ResidualHead as ResidualHead
     from medst_jax.models.heads.projection_heads import aligning_head as aligning_head
+    from medst_jax.models.heads.query_decoder import QueryDecoder as QueryDecoder
+    from medst_jax.models.heads.query_decoder import QueryDecoderOptions as QueryDecoderOptions
+    from medst_jax.models.heads.query_decoder import QueryOutput as QueryOutput
     from medst_jax.models.heads.token_weights import TokenWeights as TokenWeights
     from medst_jax.models.heads.token_weights import clipped_shares as clipped_shares
     from medst_jax.models.layers.cross_attention import CrossAttention as CrossAttention
@@ -119,6 +122,9 @@ __getattr__, __dir__, __all__ = names_on_demand(
         "PretrainedError": "weights.weights_file",
         "Projection": "heads.contrastive",
         "Prototypes": "heads.contrastive",
+        "QueryDecoder": "heads.query_decoder",
+        "QueryDecoderOptions": "heads.query_decoder",
+        "QueryOutput": "heads.query_decoder",
         "ResNet": "encoders.resnet",
         "ResNetOptions": "encoders.resnet",
         "ResNetOutput": "encoders.resnet",

@@ -14,8 +14,8 @@ from medst_jax.models.layers.dropout import dropout
 _MASKED = -1e9  # exp of it is exactly 0, and a row without any valid key stays finite
 
 # "gelu" is the exact one (erf), as in BERT and timm; "gelu_tanh" its approximation, as in SigLIP,
-# cheaper on TPUs; "quick_gelu" that of OpenAI's CLIP.
-Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
+# cheaper on TPUs; "quick_gelu" that of OpenAI's CLIP. "relu" is the first transformer's.
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu"]
 
 
 def gelu(x: jax.Array) -> jax.Array:
@@ -33,7 +33,12 @@ def quick_gelu(x: jax.Array) -> jax.Array:
     return x * jax.nn.sigmoid(1.702 * x)
 
 
-_ACTIVATIONS = {"gelu": gelu, "gelu_tanh": gelu_tanh, "quick_gelu": quick_gelu}
+_ACTIVATIONS = {
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "quick_gelu": quick_gelu,
+    "relu": jax.nn.relu,
+}
 
 
 class SelfAttention(nnx.Module):
@@ -91,7 +96,8 @@ class SelfAttention(nnx.Module):
 
         Args:
           x: [B, L, D].
-          mask: bool [B, L], true where a token may be attended to; None for all.
+          mask: bool [B, L], true where a token may be attended to, or [B, L, L] of each token by
+            each; None for all.
           keys: [B] PRNG keys for dropout of attention weights (site 0), or None.
         """
         query, key, value, bias = self._project(x)
@@ -129,11 +135,12 @@ class SelfAttention(nnx.Module):
 def attention_scores(
     query: jax.Array, key: jax.Array, mask: Array | None, *, causal: bool = False
 ) -> jax.Array:
-    """Scaled dot products, float32 [B, H, L, M]; see `attend` for the arguments."""
+    """Scaled dot products, [B, H, L, M] in float32 or, of such, float64; see `attend`."""
     scores = jnp.einsum("blhd,bmhd->bhlm", query * query.shape[-1] ** -0.5, key)
-    scores = scores.astype(jnp.float32)
+    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
     if mask is not None:
-        scores = jnp.where(mask[:, None, None, :], scores, _MASKED)
+        allowed = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
+        scores = jnp.where(allowed, scores, _MASKED)
     if causal:
         scores = jnp.where(jnp.tri(scores.shape[-1], dtype=bool), scores, _MASKED)
     return scores
@@ -155,7 +162,8 @@ def attend(
       query: [B, L, H, d].
       key: [B, M, H, d].
       value: [B, M, H, d].
-      mask: bool [B, M], true where a token may be attended to; None for all.
+      mask: bool [B, M], true where a token may be attended to, or [B, L, M] of each token by each;
+        None for all.
       causal: a token attends to itself and those before it; L and M are equal.
       rate: of dropout of the attention weights.
       keys: [B] PRNG keys of dropout (site 0), or None.
