@@ -85,7 +85,8 @@ class ConfiguredProtocol(NamedTuple):
 
     def needs(self) -> tuple[tuple[str, str], ...]:
         """The (data set, split) pairs that the entry reads."""
-        sources = [self.options, *(getattr(self.options, name, None) for name in ("task", "train"))]
+        places = ("task", "train", "validation")
+        sources = [self.options, *(getattr(self.options, name, None) for name in places)]
         return tuple((s.dataset, s.split) for s in sources if hasattr(s, "dataset"))
 
 

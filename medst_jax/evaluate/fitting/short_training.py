@@ -38,9 +38,22 @@ def in_blocks(
 
 
 @functools.cache  # one object for equal values, so that runs share a compiled step
-def adam(learning_rate: float, steps: int) -> optax.GradientTransformation:
-    """Adam whose rate rises over the first tenth of the steps and then falls as a cosine to zero."""
+def adam(
+    learning_rate: float, steps: int, weight_decay: float = 0.0, schedule: str = "cosine"
+) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay (AdamW, arXiv:1711.05101).
+
+    Args:
+      learning_rate: the highest.
+      steps: of the training.
+      weight_decay: is multiplied by the rate of the step.
+      schedule: "cosine": the rate rises over the first tenth of the steps and then falls as a cosine
+        to zero; "constant".
+    """
     warmup = max(1, steps // 10)
-    return optax.adam(
-        optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, max(steps, warmup + 1))
-    )
+    rate: float | optax.Schedule = learning_rate
+    if schedule == "cosine":
+        rate = optax.warmup_cosine_decay_schedule(
+            0.0, learning_rate, warmup, max(steps, warmup + 1)
+        )
+    return optax.adamw(rate, weight_decay=weight_decay) if weight_decay else optax.adam(rate)

@@ -44,7 +44,9 @@ def needs_of(tasks: Mapping[str, Any]) -> tuple[Need, ...]:
 def needs_of_task(task: Mapping[str, Any]) -> Iterator[Need]:
     """What one task reads; a split that it does not name is `test`, that of training `train`."""
     kinds = list(_kinds(task))
-    for place, test in ((task, True), (task.get("task"), True), (task.get("train"), False)):
+    places = [(task, True), (task.get("task"), True)]
+    places += [(task.get(name), False) for name in ("train", "validation")]
+    for place, test in places:
         if place is not None and "dataset" in place:
             for kind in kinds:
                 yield Need(place["dataset"], place.get("split", "test"), kind, test)

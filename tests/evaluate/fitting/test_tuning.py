@@ -2,6 +2,7 @@
 """Fine-tuning changes an encoder where its frozen features cannot answer."""
 
 import dataclasses
+import random
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import pytest
 from flax import nnx
 
 from medst_jax.data.records.annotations import SentencePair
-from medst_jax.evaluate.fitting.tuning import TuningOptions, tuned_scores
+from medst_jax.evaluate.fitting.tuning import TuningOptions, head_scores, tuned_scores
 from medst_jax.evaluate.protocols.fine_tune import FineTuneOptions, fine_tune
 from medst_jax.evaluate.protocols.sentence_inference import (
     CLASSES,
@@ -90,6 +91,69 @@ def test_one_example_serves_and_a_loss_that_explodes_is_an_error() -> None:
         tuned_scores(Blind(), read, (x,), y, (x,), 2, wild, 0)
 
 
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    return shifted / shifted.sum(1, keepdims=True)
+
+
+def adamw_by_hand(x, y, batch, epochs, rate, decay, seed):
+    """Weights [D + 1, C] after each pass: AdamW on a softmax layer, features as they are."""
+    x = np.concatenate([x, np.ones((len(x), 1))], axis=1).astype(np.float64)
+    w, m, v = (np.zeros((x.shape[1], 2)) for _ in range(3))
+    rng, waiting, step, after = np.random.default_rng(seed), [], 0, []
+    for _ in range(epochs):
+        for _ in range(-(-len(x) // batch)):
+            while len(waiting) < batch:
+                waiting = [*waiting, *rng.permutation(len(x))]
+            rows, waiting = waiting[:batch], waiting[batch:]
+            step += 1
+            error = probabilities(x[rows] @ w) - np.eye(2)[y[rows]]
+            gradient = x[rows].T @ error / batch
+            m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+            moved = (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+            w = w - rate * (moved + decay * w)
+        after.append(w)
+    return after
+
+
+def test_a_frozen_encoder_is_a_linear_head_trained_as_the_papers_do() -> None:
+    """AdamW at one rate on raw features, and the epoch with the lowest validation loss."""
+    (x, y), (held, truth), (tested, _) = sample(90, 0), sample(40, 1), sample(30, 2)
+    options = TuningOptions(
+        epochs=12,
+        batch_size=16,
+        head_learning_rate=0.05,
+        learning_rate=1.0,
+        encoder="frozen",
+        weight_decay=0.3,
+        schedule="constant",
+        standardise=False,
+    )
+    features = [np.abs(array @ np.array([[1.0, -1.0], [0.3, 0.3]])) for array in (x, held, tested)]
+    after = adamw_by_hand(features[0], y, 16, 12, 0.05, 0.3, 5)
+    ones = [np.concatenate([f, np.ones((len(f), 1))], axis=1) for f in features]
+    scores = tuned_scores(Blind(), read, (x,), y, (tested,), 2, options, 5)
+    np.testing.assert_allclose(scores, ones[2] @ after[-1], atol=1e-4)
+    # Labels of the validation images turned over: their loss rises after the first passes.
+    for answers in (truth, 1 - truth):
+        losses = [-np.log(probabilities(ones[1] @ w)[np.arange(40), answers]).mean() for w in after]
+        patience, lowest, waited, chosen = 3, np.inf, 0, 0
+        for epoch, loss in enumerate(losses):
+            waited += 1
+            if loss < lowest:
+                lowest, waited, chosen = loss, 0, epoch
+            if waited == patience:
+                break
+        stopping = dataclasses.replace(options, patience=patience)
+        scores = tuned_scores(Blind(), read, (x,), y, (tested,), 2, stopping, 5, ((held,), answers))
+        np.testing.assert_allclose(scores, ones[2] @ after[chosen], atol=1e-4)
+    assert chosen < 11  # the second time it stopped
+    with pytest.raises(ValueError, match="give validation images"):
+        tuned_scores(Blind(), read, (x,), y, (tested,), 2, stopping, 5)
+    with pytest.raises(ValueError, match="say how many epochs at most"):
+        TuningOptions(patience=3)
+
+
 def test_tuning_needs_steps_and_examples() -> None:
     with pytest.raises(ValueError, match="0 steps of 32 examples"):
         TuningOptions(steps=0)
@@ -113,6 +177,41 @@ def test_parts_of_the_labels() -> None:
         assert len(few.predictions.scores) == 2 and len(all_.predictions.scores) == 1
         assert measure_one(all_.predictions, metric, replicates=0).value > 0.95
         np.testing.assert_array_equal(few.rows, all_.rows)
+
+
+def test_a_part_of_the_images_as_they_are_and_a_table_of_features() -> None:
+    """One image of a class stays one: no class is repeated until they are equal."""
+    codes = np.eye(2, dtype=int)[(np.arange(90) % 10 == 0).astype(int)]
+    members = [
+        studies(images(), ("East", "North"), codes, patients=np.arange(90) + k, split=split)
+        for k, split in ((0, "train"), (900, "val"), (1900, "test"))
+    ]
+    tuning = dataclasses.replace(QUICK, encoder="frozen", epochs=2, patience=1)
+    options = FineTuneOptions(
+        TaskOptions("fake"),
+        train=TaskOptions("fake", split="train"),
+        validation=TaskOptions("fake", split="val"),
+        fractions=(0.5,),
+        tuning=tuning,
+        sampling="plain",
+    )
+    made = context(*members, system=ImageOnlySystem())
+    seen = []
+
+    def counted(features, targets, *rest):
+        seen.append((len(targets), int(targets.sum()), len(rest[-1][1])))
+        return head_scores(features, targets, *rest)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("medst_jax.evaluate.protocols.fine_tune.head_scores", counted)
+        fine_tune(options, made)
+    order = list(range(90))
+    random.Random(0).shuffle(order)
+    rare = sum(i % 10 == 0 for i in order[:45])
+    assert seen == [(45, rare, 90)]
+    pixels = dataclasses.replace(made, embedder=PixelEmbedder("all_pixels", 8), cache={})
+    (part,) = fine_tune(options, pixels).parts
+    assert len(part.predictions.patients) == 90
 
 
 def test_what_cannot_be_tuned_is_skipped_and_wrong_parts_are_named() -> None:
