@@ -107,7 +107,9 @@ def tuned_scores(
     size = options.batch_size
     featured = functools.partial(_features, (graph, read), (encoder, rest))
     if options.encoder == "frozen":
-        held = validation and (in_blocks(featured, validation[0], size), validation[1])
+        held = None
+        if validation is not None:
+            held = in_blocks(featured, validation[0], size), validation[1]
         of_test = in_blocks(featured, test_examples, size)
         train = in_blocks(featured, examples, size)
         return head_scores(train, targets, of_test, classes, options, seed, held)
@@ -140,10 +142,9 @@ def tuned_scores(
             jnp.asarray(targets[rows]),
         )
         if options.patience and validation is not None and step % epoch == 0:
-            held = in_blocks(
-                functools.partial(logits, (parameters, rest, scale)), validation[0], size
-            )
-            now = float(_loss(jnp.asarray(held), jnp.asarray(validation[1])))
+            scores = functools.partial(logits, (parameters, rest, scale))
+            answers = jnp.asarray(in_blocks(scores, validation[0], size))
+            now = float(_loss(answers, jnp.asarray(validation[1])))
             waited += 1
             if now < lowest:
                 lowest, best, waited = now, parameters, 0
@@ -171,7 +172,7 @@ def head_scores(
 
     `validation` holds features and targets.
     """
-    held = validation and ((validation[0],), validation[1])
+    held = None if validation is None else ((validation[0],), validation[1])
     alone = dataclasses.replace(options, encoder="tuned")
     examples, tested = (features,), (test_features,)
     return tuned_scores(

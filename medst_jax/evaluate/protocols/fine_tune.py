@@ -107,7 +107,7 @@ def _of_tuned(
     system = context.embedder.system()
     images, test_images = (_images(task, context) for task in (train, test))
     held = _validation(options, context)
-    validation = held and ((_images(held, context),), held.targets)
+    validation = None if held is None else ((_images(held, context),), held.targets)
 
     def scores(chosen: np.ndarray, seed: int) -> np.ndarray:
         return tuned_scores(
@@ -131,7 +131,7 @@ def _of_frozen(
     """The same with features that are made once; a table of features serves too."""
     features, test_features = (_features(task, context) for task in (train, test))
     held = _validation(options, context)
-    validation = held and (_features(held, context), held.targets)
+    validation = None if held is None else (_features(held, context), held.targets)
 
     def scores(chosen: np.ndarray, seed: int) -> np.ndarray:
         return head_scores(
