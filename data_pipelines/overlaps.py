@@ -48,8 +48,8 @@ def read_overlaps() -> tuple[Overlap, ...]:
 def overlaps_of(name: str) -> tuple[Overlap, ...]:
     """The rows in which a data set is the part or the whole.
 
-    >>> [row.whole for row in overlaps_of("siim_pneumothorax")]
-    ['nih_chestxray14']
+    >>> [row.whole for row in overlaps_of("padchest_physicians")]
+    ['padchest', 'padchest_physicians', 'padchest_physicians']
     """
     return tuple(row for row in read_overlaps() if name in (row.part, row.whole))
 

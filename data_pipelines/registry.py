@@ -11,6 +11,7 @@ from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.listing.source import ListedSource
 from medst_jax.data_pipelines.raw import Source
 
+_LISTED = "_benchx"
 SIMULATED_DEFAULTS = {"patients": 2000, "size": 224, "seed": 0}
 
 
@@ -28,6 +29,7 @@ class Request:
     table: how an image table is to be understood. only_existing: leave out rows whose image is
     not in the folder.
     rule: by which the images of a 5x200 set are drawn.
+    split_lists: folder of the lists of a benchmark, which say which image is in which split.
     """
 
     name: str | None = None
@@ -42,6 +44,7 @@ class Request:
     table: TableOptions = field(default_factory=TableOptions)
     only_existing: bool = False
     rule: str = "published"
+    split_lists: str = ""
 
 
 def _image_table(request: Request) -> tuple[Source, ...]:
@@ -94,6 +97,20 @@ def _listed(
     return make
 
 
+def _by_lists(module: str, source: str, name: str) -> Callable[[Request], tuple[Source, ...]]:
+    """The images of `source` under the name `name`, in the splits of a benchmark's lists."""
+    listed = _listed(module, source, "split_lists", name=name)
+
+    def make(request: Request) -> tuple[Source, ...]:
+        if not request.split_lists:
+            raise RequestError(
+                f"{name} needs --split_lists=FOLDER, with train.txt, val.txt and test.txt of the benchmark"
+            )
+        return listed(request)
+
+    return make
+
+
 DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "image_table": _image_table,
     "simulated_cxr": _simulated_cxr,
@@ -116,6 +133,20 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "open_i": _listed("open_i.source", "OpenI"),
     "rsna_pneumonia": _listed("rsna_pneumonia.source", "RsnaPneumonia"),
     "siim_pneumothorax": _listed("siim_pneumothorax.source", "SiimPneumothorax"),
+    "siim_pneumothorax_png": _listed("siim_pneumothorax.png_release", "SiimPng"),
+    "object_cxr": _listed("object_cxr.source", "ObjectCxr"),
+    "tbx11k": _listed("tbx11k.source", "Tbx11k"),
+    "rsna_pneumonia_benchx": _by_lists(
+        "rsna_pneumonia.source", "RsnaPneumonia", "rsna_pneumonia_benchx"
+    ),
+    "siim_pneumothorax_benchx": _by_lists(
+        "siim_pneumothorax.png_release", "SiimPng", "siim_pneumothorax_benchx"
+    ),
+    "nih_chestxray14_benchx": _by_lists(
+        "nih_chestxray14.source", "NihChestXray14", "nih_chestxray14_benchx"
+    ),
+    "vindr_cxr_benchx": _by_lists("vindr.source", "VinDrCxr", "vindr_cxr_benchx"),
+    "tbx11k_benchx": _by_lists("tbx11k.source", "Tbx11k", "tbx11k_benchx"),
     "padchest": _listed("padchest.source", "PadChest"),
     "padchest_physicians": _listed(
         "padchest.source", "PadChest", name="padchest_physicians", method="Physician"
@@ -138,6 +169,7 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "vindr_pcxr": _listed("vindr.source", "VinDrPcxr"),
     "covid_radiography": _listed("covid.radiography", "CovidRadiography"),
     "covidx": _listed("covid.covidx", "CovidX"),
+    "covidx_cxr4": _listed("covid.covidx", "CovidX", name="covidx_cxr4"),
     "covid_chestxray": _listed("covid.chestxray", "CovidChestXray"),
     "chexpert_8x200": _listed("chexpert.retrieval", "Candidates"),
     "chexpert_8x200_queries": _listed("chexpert.retrieval", "ImageQueries"),
@@ -169,6 +201,10 @@ def make_sources(dataset: str, request: Request) -> tuple[Source, ...]:
         )
     if request.only_existing and dataset == "simulated_cxr":
         raise RequestError("--only_existing is of downloads; simulated_cxr has no files to miss")
+    if request.split_lists and not dataset.endswith(_LISTED):
+        raise RequestError(
+            f"--split_lists is of data sets named ..{_LISTED}; {dataset} has splits of its own"
+        )
     if request.labels_from_reports and dataset != "image_table":
         raise RequestError(
             f"--labels_from_reports is of --dataset=image_table; {dataset} has labels of its own"

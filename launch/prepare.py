@@ -83,6 +83,9 @@ flags.DEFINE_enum(
     "dates", "", ["", "day_first", "month_first"], "how an image table writes 03/04/2017"
 )
 flags.DEFINE_string("table_encoding", "", "encoding of an image table, such as cp1252; else found")
+flags.DEFINE_string(
+    "split_lists", "", "folder of a benchmark's train.txt, val.txt and test.txt, for ..._benchx"
+)
 flags.DEFINE_bool("only_existing", False, "leave out rows whose image is not in the folder")
 flags.DEFINE_bool(
     "dry_run",
@@ -186,6 +189,7 @@ def _prepare_dataset() -> None:
         ),
         only_existing=FLAGS.only_existing,
         rule=FLAGS.rule,
+        split_lists=FLAGS.split_lists,
     )
     sources = registry.make_sources(FLAGS.dataset, request)
     for source in sources:
@@ -209,7 +213,7 @@ def _options(source: Source) -> BuildOptions:
     names: tuple[str, ...] = ("dataset", "source_dir", "patients", "size", "seed", "confounding")
     names += ("max_reject_fraction",)
     # What a later build needs to give the same data.
-    optional = ("stored_size", "intensity", "encoding", "redistributable", "rule")
+    optional = ("stored_size", "intensity", "encoding", "redistributable", "rule", "split_lists")
     names += tuple(name for name in optional if not FLAGS[name].using_default_value)
     arguments = {name: FLAGS[name].value for name in names}
     # Those of a table are recorded as they are written, where they are.

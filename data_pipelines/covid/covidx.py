@@ -11,7 +11,9 @@ positive and negative. Without a val.txt, 10% of the training patients, by hash,
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from etils import epath
 
@@ -42,6 +44,11 @@ class CovidX(ListedSource):
         licence="collected from sources with their own licences; not for commercial use",
         description="COVIDx of COVID-Net (Wang et al., arXiv:2003.09871)",
     )
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        # Releases name patients alike.
+        return {} if self.name == "covidx" else {"namespace": "covidx"}
 
     def read(self) -> Listing:
         root = epath.Path(self.source_dir)

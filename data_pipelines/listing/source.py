@@ -24,6 +24,7 @@ from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.grouping import Patient
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.sentences import SentenceLabeler, sentences_of
+from medst_jax.data_pipelines.listing.split_lists import by_lists
 from medst_jax.data_pipelines.listing.summary import rejected_lines, summary_lines
 from medst_jax.data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
 from medst_jax.text.labeler import label_sentence
@@ -44,7 +45,8 @@ class ListedSource(abc.ABC):
     """A data set in `source_dir` whose tables `read` turns into a listing.
 
     With `only_existing`, rows whose image is not in the folder are left out and counted: part of a
-    download is a data set too.
+    download is a data set too. `split_lists` is a folder of a benchmark's lists, which then say what is
+    in which split; see `split_lists.py`.
 
     The tables are read when they are first needed, in every worker process for itself. A
     subclass gives `read` and `about`, and `complete` where only an image's own files tell its
@@ -54,6 +56,7 @@ class ListedSource(abc.ABC):
     source_dir: str
     name: str = ""
     only_existing: bool = field(default=False, kw_only=True)
+    split_lists: str = field(default="", kw_only=True)
 
     about: ClassVar[About]
     # (width, height) of the images that a table of boxes is about; None where that is the file.
@@ -118,6 +121,8 @@ class ListedSource(abc.ABC):
     def card(self) -> Mapping[str, Any]:
         return {
             "stored_size": STORED_SIZE,
+            # Under other splits the images and patients are the same.
+            **({"namespace": type(self).name} if self.split_lists else {}),
             **self.about.card(),
             **self.facts,
             **self._listing.card,
@@ -161,6 +166,8 @@ class ListedSource(abc.ABC):
     @cached_property
     def _whole_listing(self) -> Listing:
         listing = self.read()
+        if self.split_lists:
+            listing = by_lists(listing, self.split_lists)
         if not listing.items:
             reasons = "; ".join(rejected_lines(listing.rejects)) or "it is empty"
             raise TableError(f"{self.source_dir} has no usable row for {self.name}: {reasons}")

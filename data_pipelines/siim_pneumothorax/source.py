@@ -37,7 +37,7 @@ PNEUMOTHORAX = "Pneumothorax"
 SIDE = 1024
 _IMAGES = ("dicom-images-train", "stage_2_images", "train")
 _NONE = "-1"
-_CAUTIONS = {
+CAUTIONS = {
     "patients unknown": "no mapping of these images to patients was published: images of one "
     "patient may lie on both sides of a split, and NIH's images of test patients cannot be left "
     "out of training"
@@ -82,7 +82,7 @@ class SiimPneumothorax(ListedSource):
             )
             for image, line in first.items()
         ]
-        return Listing(items, rejects, (PNEUMOTHORAX,), {"cautions": _CAUTIONS})
+        return Listing(items, rejects, (PNEUMOTHORAX,), {"cautions": CAUTIONS})
 
     def complete(self, item: Item) -> Item:
         return from_header(self.source_dir, item)

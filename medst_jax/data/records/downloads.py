@@ -21,6 +21,8 @@ class Download(NamedTuple):
 
 _MIMIC = "metadata, split and label tables of MIMIC-CXR-JPG 2.x, files/, the reports"
 _CHEXPERT = "train.csv, valid.csv and the images of CheXpert-v1.0 or -small"
+_BENCHX = "--split_lists=FOLDER_OF_BENCHX/preprocess/datasets"
+_TBX11K = "data.csv and images/ of TBX11K Simplified"
 _VINDR = "image_labels_{train,test}.csv, train/ and test/"
 
 DOWNLOADS: dict[str, Download] = {
@@ -50,6 +52,30 @@ DOWNLOADS: dict[str, Download] = {
         "stage_2_train_labels.csv, stage_2_detailed_class_info.csv, stage_2_train_images/",
     ),
     "siim_pneumothorax": Download("SIIM", "train-rle.csv, dicom-images-train/"),
+    "siim_pneumothorax_png": Download(
+        "SIIM_PNG", "stage_1_{train,test}_images.csv, png_images/, png_masks/"
+    ),
+    "object_cxr": Download("OBJECT_CXR", "train.csv, dev.csv, test.csv, train/, dev/, test/"),
+    "tbx11k": Download("TBX11K", _TBX11K),
+    "rsna_pneumonia_benchx": Download(
+        "RSNA", "as rsna_pneumonia; FOLDER_OF_BENCHX: its repository", (f"{_BENCHX}/RSNA",)
+    ),
+    "siim_pneumothorax_benchx": Download(
+        "SIIM_PNG",
+        "as siim_pneumothorax_png; FOLDER_OF_BENCHX: its repository",
+        (f"{_BENCHX}/SIIM",),
+    ),
+    "nih_chestxray14_benchx": Download(
+        "NIH",
+        "as nih_chestxray14; FOLDER_OF_BENCHX: its repository",
+        (f"{_BENCHX}/NIH_Chest_Xray",),
+    ),
+    "vindr_cxr_benchx": Download(
+        "VINDR_CXR", "as vindr_cxr; FOLDER_OF_BENCHX: its repository", (f"{_BENCHX}/VinDr_CXR",)
+    ),
+    "tbx11k_benchx": Download(
+        "TBX11K", f"{_TBX11K}; FOLDER_OF_BENCHX: its repository", (f"{_BENCHX}/TBX11K",)
+    ),
     "padchest": Download("PADCHEST", "PADCHEST_..._160K_01.02.19.csv, folders 0/ to 54/"),
     "padchest_physicians": Download("PADCHEST", "as padchest"),
     "padchest_gr": Download("PADCHEST_GR", "grounded_reports_20240819.json, master_table.csv"),
@@ -65,6 +91,7 @@ DOWNLOADS: dict[str, Download] = {
         "COVID_RADIOGRAPHY", "COVID/, Lung_Opacity/, Normal/, Viral Pneumonia/"
     ),
     "covidx": Download("COVIDX", "train.txt, test.txt (val.txt), train/, test/ (val/)"),
+    "covidx_cxr4": Download("COVIDX_CXR4", "train.txt, val.txt, test.txt, train/, val/, test/"),
     "covid_chestxray": Download(
         "COVID_CHESTXRAY", "the repository ieee8023/covid-chestxray-dataset"
     ),
