@@ -191,6 +191,13 @@ class FakeEvaluationData(EvaluationData):
     def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
         return self._members[dataset, split].pictures[np.asarray(rows, np.int64)]
 
+    def numbered_images(
+        self, dataset: str, split: str, rows: np.ndarray, numbers: np.ndarray
+    ) -> np.ndarray:
+        """The picture of a row, of image 1 upside down."""
+        pictures = self.images(dataset, split, rows)
+        return np.where(np.asarray(numbers)[:, None, None, None] == 1, pictures[:, ::-1], pictures)
+
 
 def context(*members: FakeStudies, system: nnx.Module | None = None) -> EvaluationContext:
     """A context with the fake system and the given studies."""

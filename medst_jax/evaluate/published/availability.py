@@ -9,6 +9,7 @@ from typing import Any
 from etils import epath
 
 from medst_jax.data.records.downloads import DOWNLOADS
+from medst_jax.data.records.joined import ALL
 from medst_jax.data.records.studies import dataset_dir, prepare_line
 from medst_jax.evaluate.published.needs import STUDIES, Need, needs_of
 
@@ -47,9 +48,9 @@ def _available(need: Need, data_dir: epath.PathLike) -> Available:
     folder = dataset_dir(data_dir, need.dataset, need.kind)
     info = _json(folder / "dataset.json")
     splits = info.get("splits", {})
-    there = need.split in splits
+    there = need.split in splits or bool(splits and need.split == ALL)
     if there:
-        counts = splits[need.split]
+        counts = splits[need.split] if need.split in splits else _summed(splits)
         found = ", ".join(f"{counts[what]:,} {what}" for what in _COUNTED if what in counts)
     else:
         found = f"splits {', '.join(splits)}" if splits else "nothing"
@@ -82,6 +83,16 @@ def format_availability(title: str, data: Sequence[Available], data_dir: epath.P
         lines += ["", line]
         lines += [f"  {holds}"] if holds else []
     return "\n".join(lines)
+
+
+def _summed(splits: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
+    """Counts of all splits together; no patient is in two."""
+    total: dict[str, int] = {}
+    for counts in splits.values():
+        for what in _COUNTED:
+            if what in counts:
+                total[what] = total.get(what, 0) + counts[what]
+    return total
 
 
 def _lists(card: Mapping[str, Any]) -> str:

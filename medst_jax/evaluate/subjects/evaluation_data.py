@@ -20,9 +20,10 @@ from medst_jax.data.records.annotations import (
     open_annotations,
     read_annotation_info,
 )
+from medst_jax.data.records.joined import ALL, open_all_annotations, open_all_studies
 from medst_jax.data.records.studies import Studies, dataset_dir, open_studies
 from medst_jax.evaluate.subjects.groups import image_groups
-from medst_jax.evaluate.subjects.images import frontal_images
+from medst_jax.evaluate.subjects.images import frontal_images, numbered_images
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions, select
 
 T = TypeVar("T", bound=Phrase | ImagePair | SentencePair | Text)
@@ -57,10 +58,14 @@ class EvaluationData:
         self._images: dict[tuple[str, str, int], np.ndarray] = {}
 
     def studies(self, dataset: str, split: str) -> Studies:
-        """The studies of a split, truth included; only evaluators may call this."""
+        """The studies of a split, or of all of them as "all"; truth included, so for evaluators alone."""
         key = dataset, split
         if key not in self._studies:
-            self._studies[key] = open_studies(self._data_dir, dataset, split, truth=True)
+            self._studies[key] = (
+                open_all_studies(self._data_dir, dataset, truth=True)
+                if split == ALL
+                else open_studies(self._data_dir, dataset, split, truth=True)
+            )
         return self._studies[key]
 
     def image_studies(self, dataset: str, split: str) -> Studies | None:
@@ -110,7 +115,22 @@ class EvaluationData:
 
     def annotations(self, dataset: str, kind: type[T], split: str) -> Annotations[T]:
         """The records of a kind beside the studies: phrases, image or sentence pairs."""
+        if split == ALL:
+            config = next(name for name, one in CONFIGS.items() if one is kind)
+            return open_all_annotations(self._data_dir, dataset, kind, config)
         return open_annotations(self._data_dir, dataset, kind, split)
+
+    def numbered_images(
+        self, dataset: str, split: str, rows: np.ndarray, numbers: np.ndarray
+    ) -> np.ndarray:
+        """Images uint8 [N, S, S, 1] by row and number in the study, whatever their view."""
+        places = list(zip(map(int, rows), map(int, numbers), strict=True))
+        decoded = numbered_images(
+            self.studies(dataset, split), places, size=self.size, fit=self.fit
+        )
+        return (
+            np.stack(list(decoded)) if places else np.zeros((0, self.size, self.size, 1), np.uint8)
+        )
 
     def images(self, dataset: str, split: str, rows: np.ndarray) -> np.ndarray:
         """Frontal images uint8 [N, S, S, 1] of the given rows."""

@@ -13,6 +13,14 @@ from medst_jax.data.records.studies import Studies
 _SILENT = 32  # fewer images need no progress bar
 
 
+def numbered_images(
+    studies: Studies, places: Sequence[tuple[int, int]], *, size: int, fit: pixels.Fit
+) -> Iterator[np.ndarray]:
+    """uint8 [S, S, 1] for each (row, number of the image in its study)."""
+    for row, number in places:
+        yield pixels.fit_square(pixels.decode(studies[row].images[number].data), size, fit)
+
+
 def frontal_images(
     studies: Studies, rows: Sequence[int], *, size: int, fit: pixels.Fit, progress: bool
 ) -> Iterator[np.ndarray]:

@@ -7,10 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from medst_jax.data.records import schema
 from medst_jax.data.records.studies import Studies
 from medst_jax.options import before
 
 POSITIVE, NEGATIVE, UNKNOWN = 1, 0, -1
+_MEANING = {"positive": POSITIVE, "negative": NEGATIVE, "unknown": UNKNOWN}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +24,11 @@ class TaskOptions:
       classes: target classes; empty: every label with a positive and a negative.
       kind: "single" keeps images with exactly one positive among the targets (DLILP's rule);
         "multi" keeps all and treats the classes one by one.
-      labels: "labels" reads the stored label codes (blank is negative, uncertain is unknown);
+      labels: "labels" reads the stored label codes;
         "truth" reads the simulator's truth, which only evaluators may.
       limit: at most so many images, drawn by `random.Random(0)`; 0 keeps all.
+      blank: what a finding that a report does not mention counts as: "negative" or "unknown".
+      uncertain: what an uncertain label counts as: "unknown", "negative" or "positive".
       rest: name of a further class, first of all, of the images that have none of `classes`: a data
         set that labels one finding alone then has two classes. Empty for none.
     """
@@ -35,6 +39,12 @@ class TaskOptions:
     kind: Literal["single", "multi"] = "single"
     labels: Literal["labels", "truth"] = "labels"
     limit: int = 0
+    blank: Literal["negative", "unknown"] = dataclasses.field(
+        default="negative", metadata=before("negative")
+    )
+    uncertain: Literal["unknown", "negative", "positive"] = dataclasses.field(
+        default="unknown", metadata=before("unknown")
+    )
     rest: str = dataclasses.field(default="", metadata=before(""))
 
 
@@ -74,7 +84,9 @@ def select(options: TaskOptions, studies: Studies, truth_names: tuple[str, ...] 
       ValueError: an unknown class, or no image left.
     """
     names, codes = (
-        _truth_codes(studies, truth_names) if options.labels == "truth" else _stored_codes(studies)
+        _truth_codes(studies, truth_names)
+        if options.labels == "truth"
+        else _stored_codes(studies, options)
     )
     known = {name.lower(): k for k, name in enumerate(names)}
     missing = [name for name in options.classes if name.lower() not in known]
@@ -120,12 +132,14 @@ def _with_rest(
     return np.concatenate([none[:, None].astype(codes.dtype), codes], axis=1), (rest, *classes)
 
 
-def _stored_codes(studies: Studies) -> tuple[tuple[str, ...], np.ndarray]:
+def _stored_codes(studies: Studies, options: TaskOptions) -> tuple[tuple[str, ...], np.ndarray]:
     """Class names and int8 [n, C]: 1 positive, 0 negative, -1 unknown."""
     stored = np.asarray(studies.index.labels)
     codes = np.full(stored.shape, UNKNOWN, np.int8)
-    codes[stored == 1] = POSITIVE
-    codes[(stored == 0) | (stored == -2)] = NEGATIVE
+    codes[stored == schema.POSITIVE] = POSITIVE
+    codes[stored == schema.NEGATIVE] = NEGATIVE
+    codes[stored == schema.UNCERTAIN] = _MEANING[options.uncertain]
+    codes[stored == schema.BLANK] = _MEANING[options.blank]
     return tuple(studies.labels), codes
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from medst_jax.data.records.annotations import ImagePair, Phrase, open_annotations
 from medst_jax.data_pipelines.listing.annotated import Place
+from medst_jax.evaluate.published.availability import availability
+from medst_jax.evaluate.subjects.evaluation_data import EvaluationData
 from tests.data_pipelines.official import jpegs, prepare, rejects, studies_of, write
 from tests.data_pipelines.tables import ids_of, key_of
 
@@ -71,6 +73,36 @@ def test_later_release_names_splits_and_a_corrected_table_is_written_again(tree,
     prepare("ms_cxr", tree, tmp_path)
     phrases = open_annotations(tmp_path, "ms_cxr", Phrase, "val")
     assert phrases[0].boxes.tolist() == [[2, 4, 8, 13]]
+
+
+def test_all_splits_read_as_one(tree, tmp_path):
+    """Published numbers are over all phrases; rows are those of the joined studies."""
+    header = BOXES + ",split"
+    rows = [f"{PHRASES[0]},val", f"{PHRASES[2]},val", f"{PHRASES[3]},test"]
+    write(tree, {"MS_CXR_Local_Alignment_v1.1.0.csv": table(*rows, header=header)})
+    prepare("ms_cxr", tree, tmp_path)
+    judged = EvaluationData(tmp_path, 16, "pad", progress=False)
+    studies = judged.studies("ms_cxr", "all")
+    phrases = judged.annotations("ms_cxr", Phrase, "all")
+    assert (len(studies), studies.split, len(phrases)) == (2, "all", 3)
+    assert {p.text: studies[p.row].images[p.image].image_id for p in phrases} == {
+        "patchy opacity on the left": A,
+        "mild, bilateral edema": A,
+        "apical pneumothorax": C,
+    }
+    parts = [studies_of(tmp_path, "ms_cxr", split) for split in ("test", "val")]
+    np.testing.assert_array_equal(
+        studies.index.patient_key, np.concatenate([part.index.patient_key for part in parts])
+    )
+    assert studies.raw(1) == parts[1].raw(0) and studies[-1].study_id == parts[1][0].study_id
+    with pytest.raises(IndexError):
+        studies[2]
+    rows, numbers = np.array([1, 0]), np.array([0, 0])
+    np.testing.assert_array_equal(
+        judged.numbered_images("ms_cxr", "all", rows, numbers), judged.images("ms_cxr", "all", rows)
+    )
+    (need,) = availability({"a": {"dataset": "ms_cxr", "split": "all"}}, tmp_path)
+    assert need.there and "2 patients" in need.found and "2 images" in need.found
 
 
 def test_bad_phrases(tree, tmp_path):

@@ -144,6 +144,65 @@ class Illustrated(FakeStudies):
         return types.SimpleNamespace(images=[image, None], frontal=lambda: again, truth={})
 
 
+def test_numbers_over_findings_and_over_phrases_of_every_image():
+    """A frequent finding that is found and a rare one that is not, on first and second images."""
+    count = 12
+    pictures = np.zeros((count, SIZE, SIZE, 1), np.uint8)
+    pictures[:, :3, :3] = 255
+    records = FakeRecords()
+    for k in range(count):
+        number, top = (1, SIZE - 3) if k % 2 else (0, 0)
+        left, finding = (0, "Edema") if k < 9 else (SIZE - 3, "Mass")
+        box = np.array([[left, top, left + 3, top + 3]], np.float32)
+        records.append(Phrase(k, number, "east", finding, box, np.zeros(0, np.int32)))
+    plain = studies(pictures, ("A",), np.zeros((count, 1)))
+
+    class TwoImages(Illustrated):
+        def __getitem__(self, i: int) -> types.SimpleNamespace:
+            study = super().__getitem__(i)
+            study.images[1] = dataclasses.replace(study.images[0], image_id="second")
+            return study
+
+    made = context(
+        TwoImages(**{f.name: getattr(plain, f.name) for f in dataclasses.fields(plain)}),
+        system=Pointer(),
+    )
+    made.data.records[Phrase] = records
+    options = PhraseGroundingOptions("fake", "fake", train_split="test", every_image=True)
+    parts = {p.name: p.predictions for p in phrase_grounding(options, made).parts}
+    assert {len(p.patients) for name, p in parts.items() if "atypical" not in name} == {count}
+    # The corner of each image is bright: whoever looks at the image that a phrase is about finds it.
+    hits = np.array([k < 9 for k in range(count)], float)
+    values = {
+        name: measure_one(parts[name], "pointing", replicates=0).value
+        for name in ("map", "phrases/map")
+    }
+    assert values["map"] == pytest.approx((hits[:9].mean() + hits[9:].mean()) / 2)
+    assert values["phrases/map"] == pytest.approx(hits.mean())
+    signed, absolute = (
+        measure_one(parts["phrases/map"], name, replicates=0).value
+        for name in ("signed_cnr", "absolute_cnr")
+    )
+    measured = parts["map"].scores[0, :, maps.METRICS.index("signed_cnr")].astype(float)
+    assert (measured[:9] > 0).all() and (measured[9:] < 0).all()
+    assert signed == pytest.approx(measured.mean(), rel=1e-5)
+    assert absolute == pytest.approx(np.abs(measured).mean(), rel=1e-5)
+    first = dataclasses.replace(options, every_image=False)
+    assert len(phrase_grounding(first, made).parts[0].predictions.patients) == count / 2
+
+
+def test_a_location_knows_nothing_of_the_patient_itself():
+    full, empty = np.ones((2, 2), bool), np.zeros((2, 2), bool)
+    where = place("Mass", "right mass")
+    phrases = [(where, full), (where, empty), (place("Mass", "left mass"), full)]
+    baseline = LocationBaseline(phrases, 2)
+    np.testing.assert_array_equal(baseline(where), np.full((2, 2), 0.5))
+    np.testing.assert_array_equal(baseline.without(phrases[:1])(where), np.zeros((2, 2)))
+    # Without any phrase of its side it falls back to the finding.
+    np.testing.assert_array_equal(baseline.without(phrases[:2])(where), np.ones((2, 2)))
+    np.testing.assert_array_equal(baseline(where), np.full((2, 2), 0.5))
+
+
 def test_a_system_that_points_beats_the_baselines():
     count = 24
     rng = np.random.default_rng(0)

@@ -29,6 +29,21 @@ def test_multi_label_codes() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("blank", "uncertain", "row_0", "row_2"),
+    [
+        ("unknown", "unknown", -1, -1),
+        ("negative", "positive", 0, 1),
+        ("unknown", "negative", -1, 0),
+    ],
+)
+def test_what_is_blank_or_uncertain_counts_as_the_task_says(blank, uncertain, row_0, row_2) -> None:
+    options = TaskOptions("fake", kind="multi", blank=blank, uncertain=uncertain)
+    targets = select(options, _studies()).targets
+    assert (targets[0, 2], targets[2, 2]) == (row_0, row_2)
+    np.testing.assert_array_equal(targets[:, 0], [1, 1, 0, -1, 0])
+
+
 def test_images_of_none_of_the_classes_are_a_class() -> None:
     task = select(TaskOptions("fake", classes=("East", "North"), rest="Normal"), _studies())
     assert task.classes == ("Normal", "East", "North")

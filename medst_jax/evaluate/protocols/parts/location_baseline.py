@@ -48,6 +48,18 @@ class LocationBaseline:
                 self._sums[key] = self._sums.get(key, 0.0) + mask.astype(np.float32)
                 self._counts[key] = self._counts.get(key, 0) + 1
 
+    def without(self, phrases: Iterable[tuple[Place, np.ndarray]]) -> "LocationBaseline":
+        """The baseline as if these phrases, which are among its own, were not."""
+        left = LocationBaseline((), self._size)
+        left._sums, left._counts = dict(self._sums), dict(self._counts)
+        for where, mask in phrases:
+            for key in _keys(where):
+                left._sums[key] = left._sums[key] - mask.astype(np.float32)
+                left._counts[key] -= 1
+                if not left._counts[key]:
+                    del left._sums[key], left._counts[key]
+        return left
+
     def __call__(self, where: Place) -> np.ndarray:
         """float32 [size, size]: how often each pixel lay in a box; zero for unknown findings."""
         for key in _keys(where):
