@@ -17,7 +17,7 @@ from medst_jax.configs.parts import initial
 from medst_jax.data.mixture.data_options import DataSetOptions
 
 
-@initial.starts(text="cxr_bert_phase1", vocabulary="radiology")
+@initial.starts(text="cxr_bert_phase1")
 def get_config(arg: str | None = None) -> ConfigDict:
     notes = DataSetOptions(sentences="all")
     config = cxr_bert_general.language(arg, mimic_iii=notes, mimic_cxr=notes)

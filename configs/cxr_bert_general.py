@@ -10,6 +10,7 @@ which `prepare --weights` then reads back:
 
     python launch/export.py --checkpoint=runs/cxr_bert_1 --format=safetensors --output=exported
     cp -r exported/text_encoder data/weights/cxr_bert_phase1
+    cp exported/tokenizer.* data/weights/cxr_bert_phase1
     python launch/prepare.py --weights=configs/cxr_bert_clinical.py --data_dir=data
 
 The second trains on two CPU cores on the reports of the simulated cohort. A text encoder alone

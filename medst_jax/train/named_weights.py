@@ -32,8 +32,8 @@ def require_weights(config: Mapping[str, Any], *, resuming: bool) -> None:
     if missing:
         random = "" if not any(named) else ", or start from random weights on purpose (:scratch)"
         raise OptionError(
-            f"{', '.join(missing)}, which the configuration starts from, is not in "
-            f"{folder}/weights: fetch it with {user_command('prepare')} "
+            f"{', '.join(missing)}, which the configuration starts from, is not prepared in "
+            f"{folder}: fetch it with {user_command('prepare')} "
             f"--weights={','.join(missing)} --data_dir={folder}{random}"
         )
 

@@ -138,8 +138,7 @@ PUBLIC: dict[str, PublicWeights] = {
         licence="Apache-2.0; MIMIC-CXR's terms",
         by_hand=(
             "the ViT checkpoint (.ckpt) of the folder that "
-            "https://github.com/HKU-MedAI/MGCA#pre-training links to, or an export of your own "
-            "training of configs/mgca.py under MGCA's names"
+            "https://github.com/HKU-MedAI/MGCA#pre-training links to"
         ),
     ),
     "cxr_bert_phase1": PublicWeights(
@@ -148,8 +147,8 @@ PUBLIC: dict[str, PublicWeights] = {
         layout="hf-bert",
         licence=_OWN,
         by_hand=(
-            "the folder text_encoder of an export (--format=safetensors) of your training of "
-            "configs/cxr_bert_general.py, which nobody has released"
+            "what text_encoder/ and tokenizer.* of an export (--format=safetensors) of your training "
+            "of configs/cxr_bert_general.py hold; nobody has released such weights"
         ),
     ),
     "cxr_bert_phase3": PublicWeights(
@@ -158,8 +157,8 @@ PUBLIC: dict[str, PublicWeights] = {
         layout="hf-bert",
         licence=_OWN,
         by_hand=(
-            "the folder text_encoder of an export (--format=safetensors) of your training of "
-            "configs/cxr_bert.py; the released CXR-BERT-specialized has been trained with images"
+            "what text_encoder/ of an export (--format=safetensors) of your training of "
+            "configs/cxr_bert.py holds; the released CXR-BERT-specialized has been trained with images"
         ),
     ),
 }
