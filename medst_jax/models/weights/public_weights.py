@@ -57,44 +57,44 @@ def _bert(what: str, repository: str, licence: str, layout: str = "hf-bert") -> 
     )
 
 
-def _published(repository: str, address: str) -> tuple[tuple[str, ...], dict[str, str]]:
+def _image_net(
+    what: str, layout: str, licence: str, repository: str, original: str
+) -> PublicWeights:
     """A copy as safetensors, then the original, whose name ends in digits of its digest."""
-    digits = address.rpartition("-")[2].partition(".")[0]
-    return (*_hub(repository, FILE), address), {address: digits}
+    return PublicWeights(
+        what=what,
+        parts=("image",),
+        layout=layout,
+        licence=licence,
+        files=(*_hub(repository, FILE), original),
+        digests={original: original.rpartition("-")[2].partition(".")[0]},
+    )
 
 
-_V1 = _published("timm/resnet50.tv_in1k", "https://download.pytorch.org/models/resnet50-0676ba61.pth")  # fmt: skip
-_V2 = _published("timm/resnet50.tv2_in1k", "https://download.pytorch.org/models/resnet50-11ad3fa6.pth")  # fmt: skip
-_DEIT = _published(
-    "timm/deit_base_patch16_224.fb_in1k",
-    "https://dl.fbaipublicfiles.com/deit/deit_base_patch16_224-b5f2ef4d.pth",
-)
+_TORCH, _DEIT = "https://download.pytorch.org/models", "https://dl.fbaipublicfiles.com/deit"
 _OWN = "trained by yourself"
 
 PUBLIC: dict[str, PublicWeights] = {
-    "resnet50_imagenet_v1": PublicWeights(
-        what="ResNet-50, ImageNet-1k, torchvision's first weights",
-        parts=("image",),
-        layout="torchvision",
-        licence="BSD-3-Clause; ImageNet's terms",
-        files=_V1[0],
-        digests=_V1[1],
+    "resnet50_imagenet_v1": _image_net(
+        "ResNet-50, ImageNet-1k, torchvision's first weights",
+        "torchvision",
+        "BSD-3-Clause; ImageNet's terms",
+        "timm/resnet50.tv_in1k",
+        f"{_TORCH}/resnet50-0676ba61.pth",
     ),
-    "resnet50_imagenet_v2": PublicWeights(
-        what="ResNet-50, ImageNet-1k, torchvision's second weights",
-        parts=("image",),
-        layout="torchvision",
-        licence="BSD-3-Clause; ImageNet's terms",
-        files=_V2[0],
-        digests=_V2[1],
+    "resnet50_imagenet_v2": _image_net(
+        "ResNet-50, ImageNet-1k, torchvision's second weights",
+        "torchvision",
+        "BSD-3-Clause; ImageNet's terms",
+        "timm/resnet50.tv2_in1k",
+        f"{_TORCH}/resnet50-11ad3fa6.pth",
     ),
-    "deit_b16_imagenet": PublicWeights(
-        what="DeiT-B/16 at 224 px, ImageNet-1k",
-        parts=("image",),
-        layout="timm",
-        licence="Apache-2.0",
-        files=_DEIT[0],
-        digests=_DEIT[1],
+    "deit_b16_imagenet": _image_net(
+        "DeiT-B/16 at 224 px, ImageNet-1k",
+        "timm",
+        "Apache-2.0",
+        "timm/deit_base_patch16_224.fb_in1k",
+        f"{_DEIT}/deit_base_patch16_224-b5f2ef4d.pth",
     ),
     "swin_tiny_imagenet": PublicWeights(
         what="Swin-T, patch 4, window 7, ImageNet-1k",
