@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write docs/recipes/: `python -m experiments.recipes`."""
+"""After a change of a configuration: write its options to tests/configs/golden, and docs/recipes.
+
+python -m experiments.recipes
+"""
 
 import sys
 
 from experiments.recipes.source import SourceError
 from experiments.recipes.write import FOLDER, outdated, outlived, pages
+from tests.configs import expanded
 
 
 def main() -> None:
+    expanded.write()
     try:
         written, sheets = pages()
     except SourceError as error:

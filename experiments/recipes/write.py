@@ -10,8 +10,7 @@ from experiments.recipes.sheet import overview, sheet
 from experiments.recipes.source import SOURCES, Source, names, read
 
 FOLDER = SOURCES.parent
-# After a change of a configuration: its committed options, then its sheet.
-COMMAND = "python -m tests.configs.expanded && python -m experiments.recipes"
+COMMAND = "python -m experiments.recipes"
 
 
 Sheets = dict[str, tuple[Source, dict[str, Compared]]]

@@ -75,9 +75,14 @@ def _within(hint: Any, field: "dataclasses.Field[Any]", value: Any) -> Any:
     return dict(value)
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write all golden files anew."""
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.glob("*.json"):
         old.unlink()
     for each in NAMES:
         (FOLDER / f"{each}.json").write_text(text_of(each))
+
+
+if __name__ == "__main__":
+    write()

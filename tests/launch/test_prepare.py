@@ -50,3 +50,15 @@ def test_errors_are_one_line(tmp_path):
     assert "Traceback" not in missing.stderr
     unnamed = prepare("--dataset=image_table", *flags)
     assert "needs --name=NAME and --source_dir=FOLDER" in unnamed.stderr
+
+
+def test_weights_by_configuration(tmp_path):
+    data = f"--data_dir={tmp_path}"
+    nothing = prepare("--weights=siglip_b16", data)
+    assert "starts from random weights: there is nothing to fetch" in nothing.stdout
+    told = prepare("--weights=medst", data, "--dry_run")
+    assert "bio_clinical_bert: BERT-base" in told.stdout and "its tokenizer, from" in told.stdout
+    assert "mgca_vit_b16: MGCA's ViT-B/16" in told.stdout and "by hand: the ViT ch" in told.stdout
+    absent = prepare("--weights=mgca_vit_b16", data)
+    assert absent.returncode == 1 and "Traceback" not in absent.stderr
+    assert "cannot be fetched by a program; put into" in absent.stderr
