@@ -77,7 +77,7 @@ def _simulated_cxr(request: Request) -> tuple[Source, ...]:
 
 
 def _listed(
-    module: str, source: str, *asked: str, **options: str
+    module: str, source: str, *asked: str, **options: str | bool
 ) -> Callable[[Request], tuple[Source, ...]]:
     """A data set of `data_pipelines.<module>`: the folder of its files, and what else is `asked`."""
 
@@ -116,6 +116,12 @@ DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "simulated_cxr": _simulated_cxr,
     "mimic_cxr_jpg": _listed("mimic_cxr.jpg", "MimicCxrJpg"),
     "mimic_cxr": _listed("mimic_cxr.dicom_release", "MimicCxr"),
+    "mimic_cxr_jpg_sentences": _listed(
+        "mimic_cxr.jpg", "MimicCxrJpg", name="mimic_cxr_jpg_sentences", sentence_labels=True
+    ),
+    "mimic_cxr_sentences": _listed(
+        "mimic_cxr.dicom_release", "MimicCxr", name="mimic_cxr_sentences", sentence_labels=True
+    ),
     "mimic_5x200": _listed("mimic_cxr.jpg", "Mimic5x200", "rule"),
     "mimic_edema": _listed("mimic_cxr.edema", "MimicEdema"),
     "chexpert": _listed("chexpert.source", "CheXpert"),

@@ -44,3 +44,33 @@ def _labels(sentence: str, vocabulary: Sequence[str], labeler: SentenceLabeler) 
         # The union vocabulary has it in lower case.
         codes |= dict.fromkeys((NO_FINDING, NO_FINDING.lower()), schema.POSITIVE)
     return {label: codes[label] for label in vocabulary if label in codes}
+
+
+def labels_of_sentences(
+    sentences: Sequence[Mapping[str, int]], vocabulary: Sequence[str]
+) -> dict[str, int]:
+    """Labels of a study as the union over the sentences of its report.
+
+    A class is positive where any sentence affirms it, else doubted or denied where one does so, else
+    blank. "No Finding" is kept where a sentence says it and none affirms another class.
+
+    Args:
+      sentences: label codes of each, as `sentences_of` gives them.
+      vocabulary: the classes.
+
+    Returns:
+      Codes by class; nothing of a class of which no sentence was read.
+
+    Reference: released data preparation of arXiv:2504.05227 (DLILP), whose classes are present or not.
+    """
+    labels: dict[str, int] = {}
+    for name in vocabulary:
+        said = {codes.get(name, schema.BLANK) for codes in sentences} - {schema.OUTSIDE}
+        if said:
+            order = (schema.POSITIVE, schema.UNCERTAIN, schema.NEGATIVE, schema.BLANK)
+            labels[name] = next(code for code in order if code in said)
+    normal = [name for name in labels if name.casefold() == NO_FINDING.casefold()]
+    others = (code for name, code in labels.items() if name not in normal)
+    if schema.POSITIVE in others:
+        labels |= dict.fromkeys(normal, schema.BLANK)
+    return labels

@@ -23,7 +23,11 @@ from medst_jax.data_pipelines.listing.boxes import fit_boxes
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.grouping import Patient
 from medst_jax.data_pipelines.listing.item import Item, Listing
-from medst_jax.data_pipelines.listing.sentences import SentenceLabeler, sentences_of
+from medst_jax.data_pipelines.listing.sentences import (
+    SentenceLabeler,
+    labels_of_sentences,
+    sentences_of,
+)
 from medst_jax.data_pipelines.listing.split_lists import by_lists
 from medst_jax.data_pipelines.listing.summary import rejected_lines, summary_lines
 from medst_jax.data_pipelines.raw import RawImage, RawSentence, RawStudy, Reject
@@ -48,6 +52,8 @@ class ListedSource(abc.ABC):
     download is a data set too. `split_lists` is a folder of a benchmark's lists, which then say what is
     in which split; see `split_lists.py`.
 
+    With `sentence_labels`, a study has the labels of its report's sentences in place of the table's.
+
     The tables are read when they are first needed, in every worker process for itself. A
     subclass gives `read` and `about`, and `complete` where only an image's own files tell its
     view, date or mask.
@@ -57,6 +63,7 @@ class ListedSource(abc.ABC):
     name: str = ""
     only_existing: bool = field(default=False, kw_only=True)
     split_lists: str = field(default="", kw_only=True)
+    sentence_labels: bool = field(default=False, kw_only=True)
 
     about: ClassVar[About]
     # (width, height) of the images that a table of boxes is about; None where that is the file.
@@ -126,6 +133,7 @@ class ListedSource(abc.ABC):
             **self.about.card(),
             **self.facts,
             **self._listing.card,
+            **({"labels_of": "sentences of the report"} if self.sentence_labels else {}),
         }
 
     def units(self) -> Sequence[str]:
@@ -277,7 +285,9 @@ class ListedSource(abc.ABC):
             ),
             sections=sections,
             sentences=sentences,
-            labels=next((item.labels for item in items if item.labels), {}),
+            labels=labels_of_sentences([s.labels for s in sentences], self.labels)
+            if self.sentence_labels
+            else next((item.labels for item in items if item.labels), {}),
             split=patient.split,
             severity=graded.severity,
             severity_source=graded.severity_source,

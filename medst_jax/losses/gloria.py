@@ -72,17 +72,31 @@ def word_region_similarity(
     pool_temperature: Float[jax.Array, ""],
 ) -> Float[jax.Array, "r c"]:
     """Similarity of image r and text c, as `gloria_local_loss` describes it; finite where masked."""
+    mask = some_words(word_mask)
+    cosines = word_region_cosines(words, patches, mask, word_temperature)
+    return jax.nn.logsumexp(pool_temperature * cosines, axis=2, where=mask[None])
+
+
+def some_words(word_mask: Bool[Array, "c W"]) -> Bool[Array, "c W"]:
+    """The mask; a text without words keeps them all, zero vectors: a softmax over nothing is NaN."""
+    return word_mask | ~jnp.any(word_mask, axis=1, keepdims=True)
+
+
+def word_region_cosines(
+    words: Float[Array, "c W D"],
+    patches: Float[Array, "r P D"],
+    mask: Bool[Array, "c W"],
+    word_temperature: Float[jax.Array, ""],
+) -> Float[jax.Array, "r c W"]:
+    """Of each word of text c with what it attends to in image r; of no meaning where masked."""
     words, patches = real(words), real(patches)
-    # A text without words keeps them all, zero vectors: a softmax over nothing is NaN.
-    mask = word_mask | ~jnp.any(word_mask, axis=1, keepdims=True)
     scores = product("cwd,rpd->rcwp", words, patches)
     over_words = jax.nn.softmax(scores, axis=2, where=mask[None, :, :, None])
     attention = jax.nn.softmax(word_temperature * over_words, axis=3)
     context = product("rcwp,rpd->rcwd", attention, patches)
     inner = product("rcwd,cwd->rcw", context, words)
     norms = norm(words)[..., 0][None] * norm(context)[..., 0]
-    cosines = inner / jnp.maximum(norms, 1e-8)
-    return jax.nn.logsumexp(pool_temperature * cosines, axis=2, where=mask[None])
+    return inner / jnp.maximum(norms, 1e-8)
 
 
 def valid_tokens(

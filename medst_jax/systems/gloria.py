@@ -10,7 +10,7 @@ Other than the release: [CLS] is no word of the local loss; sentences are drawn 
 """
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from flax import nnx
 
 from medst_jax.data.batch import example_keys
 from medst_jax.losses.clip import clip_loss
-from medst_jax.losses.gloria import gloria_local_loss
+from medst_jax.losses.gloria import gloria_local_loss, some_words, word_region_cosines
 from medst_jax.losses.selection import in_form
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.models.heads.projection_heads import LinearHead
@@ -49,6 +49,8 @@ class GloriaOptions(ContrastiveOptions):
       cosines that are pooled over words, and of the logits.
     global_weight, local_weight: of the two terms.
     stage: of a ResNet, whose map's cells are the regions; -1 the last.
+    similarity: of an image and a text in evaluation: "both", the mean of the cosine of their embeddings
+      and of the best word's similarity, as released; or "global", the cosine alone.
     local_chunk: texts and images of a block of the local loss, which has the form of `loss_form`;
       None for 4.
     local_negatives: as `negatives`, of the local loss; the releases take all.
@@ -62,6 +64,9 @@ class GloriaOptions(ContrastiveOptions):
     global_weight: float = 1.0
     local_weight: float = 1.0
     stage: int = -2
+    similarity: Literal["both", "global"] = dataclasses.field(
+        default="both", metadata=before("global")
+    )
     local_chunk: int | None = None
     local_negatives: Negatives = dataclasses.field(default="other_texts", metadata=before("all"))
 
@@ -76,6 +81,7 @@ class Gloria(ContrastiveTowers):
     """Global and local alignment in the space of the text encoder."""
 
     required_keys: ClassVar[tuple[str, ...]] = (*CONTRAST_KEYS, "word_index")
+    reads_words = True
     Options = GloriaOptions
 
     def __init__(self, options: GloriaOptions):
@@ -88,7 +94,7 @@ class Gloria(ContrastiveTowers):
         self.word_temperature = options.word_temperature
         self.pool_temperature = options.pool_temperature
         self.global_weight, self.local_weight = options.global_weight, options.local_weight
-        self.local_negatives = options.local_negatives
+        self.local_negatives, self.similarity = options.local_negatives, options.similarity
         if self.text_encoder.features != options.joint:
             raise OptionError(
                 f"config.system.joint is {options.joint}; gloria does not project texts: it must be "
@@ -144,7 +150,38 @@ class Gloria(ContrastiveTowers):
         local = unit_norm(self.region_head(regions(output, self.stage)))
         return Embedding(unit_norm(self.image_head(output.pooled)), local, output.pooled)
 
-    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
+    @property
+    def has_similarities(self) -> bool:
+        return self.similarity == "both"
+
+    def similarities(
+        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
+    ) -> jax.Array:
+        if self.similarity == "global":
+            return super().similarities(images, tokens, token_mask, *words)
+        output = self.image_encoder(self.preprocess(images))
+        image = unit_norm(self.image_head(output.pooled))
+        cells = self.region_head(regions(output, self.stage)).astype(jnp.float32)
+        states = self._states(tokens, token_mask)
+        spoken, word_mask = aggregate_words(states, *words)
+        mask = some_words(word_mask)
+
+        # One image at a time: all of them at once would hold words x regions of every pair.
+        def best_word(cells: jax.Array) -> jax.Array:
+            cosines = word_region_cosines(
+                spoken, cells[None], mask, jnp.float32(self.word_temperature)
+            )
+            return jnp.max(cosines[0], axis=1, where=mask, initial=-1.0)
+
+        local = self.pool_temperature * jax.lax.map(best_word, cells)
+        return 0.5 * (image @ unit_norm(_mean(states, token_mask)).T + local)
+
+    def text_scores(
+        self, image: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
+    ) -> jax.Array:
+        return self.similarities(image, tokens, token_mask, *words)[0]
+
+    def encode_text(self, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array) -> Embedding:
         """Embed texts; `local` holds tokens, which training sums to words."""
         states = self._states(tokens, token_mask)
         features = _mean(states, token_mask)

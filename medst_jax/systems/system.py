@@ -47,6 +47,7 @@ class System(nnx.Module):
     has_image: ClassVar[bool] = True
     has_text: ClassVar[bool] = True
     has_prototypes: ClassVar[bool] = False
+    reads_words: bool = False  # whether `encode_text` and what compares texts take words
 
     preprocess: Preprocess
     labels: tuple[str, ...]
@@ -180,6 +181,28 @@ class System(nnx.Module):
             self.encode_text(tokens, token_mask, *words).global_
             @ self.encode_image(image).global_[0]
         )
+
+    @property
+    def has_similarities(self) -> bool:
+        """Whether images and texts are compared by more than the cosine of their embeddings."""
+        return False
+
+    def similarities(
+        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
+    ) -> jax.Array:
+        """How well each text suits each image, as the method decides which text it is.
+
+        Args:
+          images: uint8 [B, S, S, 1].
+          tokens: int32 [N, L], the texts.
+          token_mask: bool [N, L].
+          *words: int32 [N, L], for systems that read words.
+
+        Returns:
+          float32 [B, N]; cosines, where `has_similarities` says no more.
+        """
+        texts = self.encode_text(tokens, token_mask, *words).global_
+        return self.encode_image(images).global_ @ texts.T
 
     def constrain_parameters(self) -> None:
         """Clamp parameters to their allowed range; called after each optimizer update.

@@ -16,6 +16,7 @@ from medst_jax.data.loader.lazy_study import LazyStudy
 from medst_jax.data.loader.sampled_rows import Rows, SampledRows
 from medst_jax.data.loader.text_reader import TextReader
 from medst_jax.data.loader.tokenized_texts import TokenizedTexts, concatenate_texts, pad_texts
+from medst_jax.data.loader.unpaired_texts import UnpairedTexts
 from medst_jax.data.mixture.mixture import Corpus
 from medst_jax.data.mixture.no_finding import without_marks
 from medst_jax.data.randomness import uniforms
@@ -34,8 +35,9 @@ class BatchMaker:
     size: S, side of the images.
     length: L, tokens of a text.
     images: of each view that the batch holds.
-    texts: "" of the sample; "findings" and "impression" of these sections, if the batch holds
-      them.
+    texts: "" of the sample; "findings" and "impression" of these sections and "second" of a second
+      draw, if the batch holds them.
+    unpaired: of data sets, by number, whose texts are another's.
     """
 
     corpora: tuple[Corpus, ...]
@@ -46,6 +48,7 @@ class BatchMaker:
     seed: int
     images: dict[str, ImageReader]
     texts: dict[str, TextReader]
+    unpaired: dict[int, UnpairedTexts]
 
     def __call__(self, sampled: SampledRows, allocate: Allocate) -> Rows:
         """The arrays of sampled rows.
@@ -78,7 +81,7 @@ class BatchMaker:
             "source": sampled.corpora.astype(np.int8),
             "severity": np.zeros(count, np.int8),
         }
-        for corpus, here in self._by_corpus(sampled):
+        for corpus, here in self._by_corpus(sampled.corpora):
             index, in_corpus = corpus.studies.index, sampled.rows[here]
             # In a control the labels are another study's; severity is a label too.
             studies, labelled = corpus.rows[in_corpus], corpus.label_rows[in_corpus]
@@ -91,14 +94,15 @@ class BatchMaker:
 
     def _read(self, sampled: SampledRows, images: dict[str, np.ndarray]) -> Rows:
         """Images and texts: what is cached of the studies at once, the rest row by row."""
-        image_rows, text_rows, prior_rows = self._study_rows(sampled)
+        image_rows, prior_rows = self._study_rows(sampled)
+        texts = self._text_rows(sampled)
         views = [
             self._plan_view(
                 sampled, view, prior_rows if view == "prior_frontal" else image_rows, out
             )
             for view, out in images.items()
         ]
-        uncached = self._uncached(sampled, text_rows).tolist()
+        uncached = self._uncached(texts).tolist()
         drawn: dict[str, dict[int, TokenizedTexts]] = {name: {} for name in self.texts}
         corpora = [self.corpora[number] for number in sampled.corpora.tolist()]
         for r, (corpus, row) in enumerate(zip(corpora, image_rows.tolist(), strict=True)):
@@ -115,8 +119,8 @@ class BatchMaker:
                         "again"
                     ) from error
             if uncached[r]:
-                if text_rows[r] != row:
-                    study = LazyStudy(corpus, int(text_rows[r]))
+                if texts.rows[r] != row or texts.corpora[r] != corpus.number:
+                    study = LazyStudy(self.corpora[texts.corpora[r]], int(texts.rows[r]))
                 for name, reader in self.texts.items():
                     text = reader.cache_or_draw(study, int(sampled.positions[r]))
                     if text is not None:
@@ -126,64 +130,81 @@ class BatchMaker:
             columns[plan.view] = plan.out
             columns[VIEWS[plan.view]] = np.array(plan.present, bool)
         for name in self.texts:
-            columns |= self._texts(sampled, name, text_rows, drawn[name])
+            columns |= self._texts(sampled.positions, name, texts, drawn[name])
         return columns
 
     def _study_rows(self, sampled: SampledRows) -> np.ndarray:
-        """Whose image, whose text and whose prior each row shows, int64 [3, B]; -1 no prior."""
-        studies = np.empty((3, len(sampled.rows)), np.int64)
-        for corpus, here in self._by_corpus(sampled):
+        """Whose image and whose prior each row shows, int64 [2, B]; -1 no prior."""
+        studies = np.empty((2, len(sampled.rows)), np.int64)
+        for corpus, here in self._by_corpus(sampled.corpora):
             rows = sampled.rows[here]
-            studies[:, here] = corpus.rows[rows], corpus.text_rows[rows], corpus.prior_rows[rows]
+            studies[:, here] = corpus.rows[rows], corpus.prior_rows[rows]
         return studies
+
+    def _text_rows(self, sampled: SampledRows) -> "_TextRows":
+        """Whose text each row shows."""
+        corpora, rows = sampled.corpora.copy(), np.empty(len(sampled.rows), np.int64)
+        classes = np.full(len(rows), -1) if self.unpaired else None
+        for corpus, here in self._by_corpus(sampled.corpora):
+            unpaired = self.unpaired.get(corpus.number)
+            if unpaired is None or classes is None:
+                rows[here] = corpus.text_rows[sampled.rows[here]]
+                continue
+            corpora[here] = unpaired.source
+            rows[here], classes[here] = unpaired(sampled.rows[here], sampled.positions[here])
+        return _TextRows(corpora, rows, classes)
 
     def _plan_view(
         self, sampled: SampledRows, view: str, rows: np.ndarray, out: np.ndarray
     ) -> "_ViewPlan":
         variates = uniforms(self.seed, view, sampled.positions)
         spans = np.empty((3, len(rows)), int)
-        for corpus, here in self._by_corpus(sampled):
+        for corpus, here in self._by_corpus(sampled.corpora):
             spans[:, here] = self.images[view].spans(corpus.number, rows[here], variates[here])
         # As lists: the loop over rows takes single values, which are slow to take from arrays.
         spans_of_rows = list(zip(*spans.tolist(), strict=True))
         return _ViewPlan(view, rows.tolist(), spans_of_rows, variates.tolist(), out, [])
 
-    def _uncached(self, sampled: SampledRows, text_rows: np.ndarray) -> np.ndarray:
+    def _uncached(self, texts: "_TextRows") -> np.ndarray:
         """Of which rows a text is not cached, bool [B]."""
-        uncached = np.zeros(len(text_rows), bool)
-        for corpus, here in self._by_corpus(sampled):
+        uncached = np.zeros(len(texts.rows), bool)
+        for corpus, here in self._by_corpus(texts.corpora):
             for reader in self.texts.values():
-                uncached[here] |= ~reader.cached(corpus.number, text_rows[here])
+                uncached[here] |= ~reader.cached(corpus.number, texts.rows[here])
         return uncached
 
     def _texts(
         self,
-        sampled: SampledRows,
+        positions: np.ndarray,
         name: str,
-        text_rows: np.ndarray,
+        whose: "_TextRows",
         drawn: dict[int, TokenizedTexts],
     ) -> Rows:
         """Texts of one reader: from its cache, and `drawn` for rows whose study is not cached."""
         columns: Rows = {}
-        for corpus, here in self._by_corpus(sampled):
+        for corpus, here in self._by_corpus(whose.corpora):
             reader = self.texts[name]
             # Asked again: reading the rows filled the cache, for all but the uncacheable studies.
-            cached = reader.cached(corpus.number, text_rows[here])
+            cached = reader.cached(corpus.number, whose.rows[here])
             hits, misses = here[cached], here[~cached]
-            texts = reader.draw(corpus.number, text_rows[hits], sampled.positions[hits])
+            classes = None if whose.classes is None else whose.classes[hits]
+            texts = reader.draw(corpus.number, whose.rows[hits], positions[hits], classes)
             texts = concatenate_texts([texts, *(drawn[r] for r in misses.tolist())])
             for key, value in self._text_columns(name, corpus, texts).items():
                 if key not in columns:
-                    columns[key] = np.empty((len(text_rows), *value.shape[1:]), value.dtype)
+                    columns[key] = np.empty((len(whose.rows), *value.shape[1:]), value.dtype)
                 columns[key][np.concatenate([hits, misses])] = value
         return columns
 
     def _text_columns(self, name: str, corpus: Corpus, texts: TokenizedTexts) -> Rows:
         """Texts as arrays of the batch."""
         tokens, mask, sentence_index = pad_texts(texts, self.tokenizer, self.length)
-        if name:
-            return {f"{name}_tokens": tokens, f"{name}_mask": mask}
+        read = {f"{name}_tokens": tokens, f"{name}_mask": mask, f"{name}_text": texts.hashes}
+        if name not in ("", "second"):
+            return read
         labels, known = corpus.policy.apply(without_marks(texts.codes))
+        if name:
+            return {**read, f"{name}_labels": labels, f"{name}_label_mask": known}
         return {
             "tokens": tokens,
             "token_mask": mask,
@@ -194,10 +215,21 @@ class BatchMaker:
             "text": texts.hashes,
         }
 
-    def _by_corpus(self, sampled: SampledRows) -> list[tuple[Corpus, np.ndarray]]:
-        """The data sets of the sampled rows, and which rows are of each."""
-        present = np.unique(sampled.corpora).tolist()
-        return [(self.corpora[n], np.flatnonzero(sampled.corpora == n)) for n in present]
+    def _by_corpus(self, numbers: np.ndarray) -> list[tuple[Corpus, np.ndarray]]:
+        """The data sets of rows [B], and which rows are of each."""
+        present = np.unique(numbers).tolist()
+        return [(self.corpora[n], np.flatnonzero(numbers == n)) for n in present]
+
+
+class _TextRows(NamedTuple):
+    """Whose text stands in each of B rows: data set, study, and the class that it should affirm, if any.
+
+    corpora, rows: int64 [B]. classes: int64 [B], -1 for no class; None where no row has one.
+    """
+
+    corpora: np.ndarray
+    rows: np.ndarray
+    classes: np.ndarray | None
 
 
 class _ViewPlan(NamedTuple):

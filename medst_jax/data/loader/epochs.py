@@ -53,12 +53,22 @@ class PackedEpochs:
       seed: of every order.
       control: "windows" fills the windows with studies drawn from all patients, "order" shuffles
         the studies within each window; "none" does neither.
+      full: whether windows have T studies, and others stand alone.
 
     Raises:
       OptionError: the data set has fewer studies than a pack has rows.
     """
 
-    def __init__(self, corpus: Corpus, length: int, rows: int, seed: int, control: str = "none"):
+    def __init__(
+        self,
+        corpus: Corpus,
+        length: int,
+        rows: int,
+        seed: int,
+        control: str = "none",
+        *,
+        full: bool = False,
+    ):
         if len(corpus.rows) < rows:
             raise OptionError(
                 f"data set {corpus.name!r} has {len(corpus.rows)} studies, fewer than the "
@@ -75,7 +85,7 @@ class PackedEpochs:
         if control == "windows":
             self._content = rotation(len(corpus.rows), seed, f"windows {corpus.name}")
         self._epochs = EpochCache(
-            functools.partial(_pack, self._counts, length, rows, seed, corpus.name)
+            functools.partial(_pack, self._counts, length, rows, seed, corpus.name, full)
         )
 
     @property
@@ -123,8 +133,10 @@ def _epoch_order(name: str, size: int, seed: int, epoch: int) -> np.ndarray:
     return np.argsort(raw, kind="stable").astype(np.int32)
 
 
-def _pack(counts: np.ndarray, length: int, rows: int, seed: int, name: str, epoch: int) -> Packs:
-    return pack_epoch(counts, length, rows, generator(seed, f"packs {name}", epoch))
+def _pack(
+    counts: np.ndarray, length: int, rows: int, seed: int, name: str, full: bool, epoch: int
+) -> Packs:
+    return pack_epoch(counts, length, rows, generator(seed, f"packs {name}", epoch), full=full)
 
 
 def _shuffle_sequences(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:

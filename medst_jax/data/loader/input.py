@@ -18,6 +18,7 @@ from medst_jax.data.loader.sampled_rows import ExampleSampler, PackSampler
 from medst_jax.data.loader.stamp import STREAM_VERSION, config_hash
 from medst_jax.data.loader.stream import check_rows, process_batches
 from medst_jax.data.loader.text_reader import TextReader
+from medst_jax.data.loader.unpaired_texts import UnpairedTexts
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.data.mixture.exclusion import Exclusion, read_exclusion
 from medst_jax.data.mixture.mixture import Corpus, mixture_labels, open_mixture
@@ -85,6 +86,21 @@ class TrainInput:
             ImageReader(self.corpora, is_lateral, options.size, options.fit)
             for is_lateral in (False, True)
         )
+        readers = {
+            name: TextReader(
+                self.corpora,
+                self.labels,
+                self.tokenizer,
+                options.text_length,
+                self.seed,
+                name,
+                whole_texts=options.no_finding == "whole_text",
+            )
+            for name in ("", *sections)
+        }
+        if "second_tokens" in keys:
+            readers["second"] = readers[""].second()
+        numbers = {corpus.name: corpus.number for corpus in self.corpora}
         return BatchMaker(
             corpora=self.corpora,
             keys=keys,
@@ -97,11 +113,13 @@ class TrainInput:
                 for view in VIEWS
                 if view in keys
             },
-            texts={
-                name: TextReader(
-                    self.corpora, self.labels, self.tokenizer, options.text_length, self.seed, name
+            texts=readers,
+            unpaired={
+                corpus.number: UnpairedTexts(
+                    corpus, self.corpora[numbers[corpus.options.texts_of]], self.seed
                 )
-                for name in ("", *sections)
+                for corpus in self.corpora
+                if corpus.options.texts_of
             },
         )
 
@@ -110,7 +128,12 @@ class TrainInput:
         options = self.options
         return tuple(
             PackedEpochs(
-                corpus, options.sequence_length, options.pack_rows, self.seed, options.shuffle
+                corpus,
+                options.sequence_length,
+                options.pack_rows,
+                self.seed,
+                options.shuffle,
+                full=options.windows == "full",
             )
             for corpus in self.corpora
         )

@@ -29,6 +29,18 @@ class Packs:
         return len(self.order)
 
 
+def full_windows(counts: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of `length` studies from each patient's first on; the rest stand alone.
+
+    Args and returns as of `cut_windows`.
+    """
+    whole, alone = counts // length, counts % length
+    sizes = np.repeat(
+        np.tile([length, 1], len(counts)), np.stack([whole, alone], axis=1).reshape(-1)
+    )
+    return np.cumsum(sizes) - sizes, sizes
+
+
 def cut_windows(
     counts: np.ndarray, length: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -53,7 +65,14 @@ def cut_windows(
     return np.cumsum(sizes) - sizes, sizes
 
 
-def pack_epoch(counts: np.ndarray, length: int, rows: int, generator: np.random.Generator) -> Packs:
+def pack_epoch(
+    counts: np.ndarray,
+    length: int,
+    rows: int,
+    generator: np.random.Generator,
+    *,
+    full: bool = False,
+) -> Packs:
     """Pack one pass over all studies; fewer than `rows` of them are left over.
 
     Windows are taken in a random order. The last of a pack is the oldest that fits exactly, so
@@ -64,8 +83,9 @@ def pack_epoch(counts: np.ndarray, length: int, rows: int, generator: np.random.
       length: T, studies of the longest window, at least 2.
       rows: R, rows of a pack.
       generator: of the windows and their order.
+      full: whether windows are those of `full_windows`.
     """
-    starts, sizes = cut_windows(counts, length, generator)
+    starts, sizes = full_windows(counts, length) if full else cut_windows(counts, length, generator)
     order = generator.permutation(len(starts))
     # A queue of windows for each size, every window with its rank in the random order.
     queues: list[deque[tuple[int, int]]] = [deque() for _ in range(length + 1)]

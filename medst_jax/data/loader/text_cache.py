@@ -7,6 +7,7 @@ import numpy as np
 
 from medst_jax.data.loader.study_cache import GrowableColumns, StudyCache
 from medst_jax.data.loader.tokenized_texts import TokenizedTexts, run_indices
+from medst_jax.data.records.schema import POSITIVE
 
 
 class TokenizedTextCache(StudyCache):
@@ -57,6 +58,27 @@ class TokenizedTextCache(StudyCache):
     def are_sentences(self, rows: np.ndarray) -> np.ndarray:
         """Which of the cached studies [B] have the sentences of one text as entries, bool [B]."""
         return self["section"][self._first[rows]] >= 0
+
+    def choose_affirming(
+        self, rows: np.ndarray, classes: np.ndarray, variates: np.ndarray
+    ) -> np.ndarray:
+        """An entry of each cached study that affirms a class, if it has one, else any of its entries.
+
+        Args:
+          rows: int64 [B], the studies.
+          classes: int64 [B], columns of the labels.
+          variates: [B] in [0, 1), by which an entry is chosen.
+        """
+        entries, counts = self.all_entries(rows)
+        row = np.repeat(np.arange(len(rows)), counts)
+        affirms = self["codes"][entries, classes[row]] == POSITIVE
+        affirming = np.bincount(row, affirms, minlength=len(rows)).astype(np.int64)
+        # The number of the chosen one among the affirming entries of all studies.
+        number = np.cumsum(affirming) - affirming + (variates * affirming).astype(np.int64)
+        chosen = self.choose(rows, variates)
+        has = affirming > 0
+        chosen[has] = entries[affirms][number[has]]
+        return chosen
 
     def texts(self, entries: np.ndarray) -> TokenizedTexts:
         """The texts of entries [K]."""

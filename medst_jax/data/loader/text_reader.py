@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The texts of stored studies, tokenised and cached, one drawn for each sample."""
 
+import copy
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +46,7 @@ class TextReader:
       seed: of every random choice.
       section: "findings" or "impression" for the whole text of that section alone, "" for the
         text that the data set's options ask for.
+      whole_texts: whether "No Finding" is told of whole texts, or where any sentence says it.
     """
 
     def __init__(
@@ -54,13 +57,20 @@ class TextReader:
         length: int,
         seed: int,
         section: str = "",
+        *,
+        whole_texts: bool = True,
     ) -> None:
         self._corpora, self._union, self._tokenizer = tuple(corpora), union, tokenizer
         self._length, self._seed, self._section = length, seed, section
+        self._whole_texts, self._purpose = whole_texts, "text"
         self._no_text = tokenize_texts([no_text(len(union))], None, length)
-        self._caches = tuple(
-            TokenizedTextCache(len(corpus.studies), len(union)) for corpus in corpora
-        )
+        self._caches = _empty_caches(corpora, union)
+
+    def second(self) -> "TextReader":
+        """A reader of the same cache whose draws are independent of this one's."""
+        reader = copy.copy(self)
+        reader._purpose = f"second {self._purpose}"
+        return reader
 
     def cached(self, number: int, rows: np.ndarray) -> np.ndarray:
         """Of which studies [B] of data set `number` the texts are cached, bool [B]."""
@@ -91,19 +101,31 @@ class TextReader:
         assert text is not None
         return self._tokenize([text])
 
-    def draw(self, number: int, rows: np.ndarray, positions: np.ndarray) -> TokenizedTexts:
+    def draw(
+        self,
+        number: int,
+        rows: np.ndarray,
+        positions: np.ndarray,
+        classes: np.ndarray | None = None,
+    ) -> TokenizedTexts:
         """A cached text of each study.
 
         Args:
           number: of the data set.
           rows: [B], studies whose texts are cached.
           positions: int64 [B], in the global stream; they key the random choices.
+          classes: int64 [B], the class that a text of several should affirm, -1 for none; None for
+            no row.
         """
         cache = self._caches[number]
-        variates = uniforms(self._seed, "text", positions)
+        variates = uniforms(self._seed, self._purpose, positions)
         shuffled = cache.are_sentences(rows)
         if not shuffled.any():
-            return cache.texts(cache.choose(rows, variates))
+            chosen = cache.choose(rows, variates)
+            if classes is not None:
+                asked = classes >= 0
+                chosen[asked] = cache.choose_affirming(rows[asked], classes[asked], variates[asked])
+            return cache.texts(chosen)
         # Both kinds at once would need a Python loop: first the rows of one text each, then those
         # whose sentences are shuffled, and at the end all back in the batch's order.
         order = np.argsort(shuffled, kind="stable")
@@ -122,7 +144,7 @@ class TextReader:
         # position alone.
         keys = np.stack(
             [
-                uniforms(self._seed, f"{self._section or 'text'} sentence {k}", positions)
+                uniforms(self._seed, f"{self._section or self._purpose} sentence {k}", positions)
                 for k in range(int(counts.max()))
             ],
             axis=1,
@@ -131,10 +153,12 @@ class TextReader:
         sections = cache["section"][entries]
         return shuffle_sentences(cache.texts(entries), sections, counts, keys, self._length)
 
-    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+    def __getstate__(self) -> dict[str, Any]:
         # A copy for a worker process starts with empty caches.
-        given = (self._corpora, self._union, self._tokenizer, self._length, self._seed)
-        return TextReader, (*given, self._section)
+        return {key: value for key, value in self.__dict__.items() if key != "_caches"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _caches=_empty_caches(state["_corpora"], state["_union"]))
 
     def _tokenize(self, texts: Sequence[SampledText]) -> TokenizedTexts:
         return tokenize_texts(texts, self._tokenizer, self._length)
@@ -150,11 +174,19 @@ class TextReader:
                 whole = options.sentences == "all" or (self._section and options.sentences == "one")
                 choices = [sentences] if whole else [[k] for k in sentences]
                 texts = self._tokenize(
-                    report_texts(study.parsed, corpus.columns, choices, self._union)
+                    report_texts(
+                        study.parsed,
+                        corpus.columns,
+                        choices,
+                        self._union if self._whole_texts else (),
+                        cleaned=options.cleaning == "words",
+                    )
                 )
                 if options.sentences != "shuffled":
                     return texts, None
-                return texts, np.array([study.parsed.spans[k][0] for k in sentences])
+                sections = [study.parsed.spans[k][0] for k in sentences]
+                place = {section: n for n, section in enumerate(dict.fromkeys(sections))}
+                return texts, np.array([place[section] for section in sections])
         # A study without such a report: a prompt of its labels, unless a section was asked for.
         if self._section or not corpus.studies.labels:
             return self._no_text, None
@@ -169,10 +201,19 @@ class TextReader:
     def _candidates(self, study: LazyStudy) -> list[int]:
         if self._section:
             return section_sentences(study.parsed, self._section)
-        return candidate_sentences(study.parsed, study.corpus.options.sections)
+        options = study.corpus.options
+        return candidate_sentences(
+            study.parsed, options.sections, as_named=options.order == "sections"
+        )
 
     def _bank_text(self, study: LazyStudy, position: int) -> SampledText | None:
         options, codes = study.corpus.options, study.corpus.codes(study.row)
-        rng = reused_generator(self._seed, "text", position)
+        rng = reused_generator(self._seed, self._purpose, position)
         bank = prompt_bank(options.prompts)
         return draw_bank_sentences(bank, self._union, codes, options.sentences, rng)
+
+
+def _empty_caches(
+    corpora: Sequence[Corpus], union: Sequence[str]
+) -> tuple[TokenizedTextCache, ...]:
+    return tuple(TokenizedTextCache(len(corpus.studies), len(union)) for corpus in corpora)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from medst_jax.data.images import Fit
 from medst_jax.data.mixture.policy import Treatment
-from medst_jax.options import OptionError
+from medst_jax.options import OptionError, before
 from medst_jax.text.prompts import BankName
 
 # Each breaks one relation in the data and leaves all others: what a system loses by it, it had from
@@ -27,12 +27,17 @@ class DataSetOptions:
     policy: a preset of `policy.PRESETS`; `blank` and `uncertain` replace its parts.
     blank, uncertain: what such labels count as, for all classes or per class ("*": the rest).
     text: "report" draws from the report and falls back to a prompt for studies without one;
-      "prompt" always makes a prompt of a positive class; "none" gives no text.
+      "prompt" always makes a prompt of a positive class; "unpaired" draws from a report of another
+      data set's, of a study that has one of the study's positive classes, a sentence that affirms it
+      (MedCLIP, arXiv:2210.10163); "none" gives no text.
+    texts_of: the entry of the mixture that "unpaired" texts are of.
     prompts: "names" puts the name of a positive class into a template; a prompt bank, such as
       "cxr_clip", says in its own sentences what the study's labels affirm, deny and doubt, and
       nothing of classes it lacks.
     sections: of a report, names of those to draw from, such as ("impression",); of a report that has none
       of them, and with none named, FINDINGS and IMPRESSION.
+    order: of the sections in a text: "report", as there; or "sections", as named.
+    cleaning: "none"; or "words", of reports: lower case, without numbers, stops and other marks.
     sentences: of a report or a bank, "one" drawn at random, "all" in their order, or "shuffled": all, those
       of a section in a random order.
     lacks: of "text", "labels", "text_labels", "lateral", "prior", "sequences", "sections",
@@ -47,9 +52,14 @@ class DataSetOptions:
     policy: str = "default"
     blank: Treatment | None = None
     uncertain: Treatment | None = None
-    text: Literal["report", "prompt", "none"] = "report"
+    text: Literal["report", "prompt", "unpaired", "none"] = "report"
+    texts_of: str = dataclasses.field(default="", metadata=before(""))
     prompts: Literal["names", BankName] = "names"
     sections: tuple[str, ...] = ()
+    order: Literal["report", "sections"] = dataclasses.field(
+        default="report", metadata=before("report")
+    )
+    cleaning: Literal["none", "words"] = dataclasses.field(default="none", metadata=before("none"))
     sentences: Literal["one", "all", "shuffled"] = "one"
     lacks: tuple[str, ...] = ()
 
@@ -58,6 +68,16 @@ class DataSetOptions:
         if unknown:
             raise OptionError(
                 f"config.data.mixture: sections has {unknown[0]!r}; known: {', '.join(DESCRIBING)}"
+            )
+        if self.order == "sections" and not self.sections:
+            raise OptionError(
+                'config.data.mixture: order is "sections", which is of the sections named, and '
+                "sections names none"
+            )
+        if (self.text == "unpaired") != bool(self.texts_of):
+            raise OptionError(
+                f"config.data.mixture: text is {self.text!r} and texts_of {self.texts_of!r}; "
+                '"unpaired" texts need the name of an entry that has reports, others none'
             )
 
 
@@ -76,7 +96,11 @@ class DataOptions:
       labels of another study of its data set, "both" both; "within_patient" permutes the texts
       of each patient, "prior" gives the prior of another patient, "windows" fills the sequences
       with studies of different patients, "order" shuffles the studies of each sequence.
+    no_finding: whether a text of several sentences says "No Finding": "whole_text", where none of them
+      affirms or doubts anything; "any_sentence", where one says so, the rule of before.
     sequence_length: T, studies of the longest sequence; longer histories are cut into windows.
+    windows: "even", of nearly equal size; or "full", of T studies from the first on, and what is left
+      of a patient stands alone (Med-ST, arXiv:2405.19654).
     pack_rows: R, rows of a pack of sequences; divides each process' part of the batch.
     exclude: data sets whose evaluation patients are left out; "all" is every `exclude.json`
       under `data_dir`.
@@ -92,7 +116,11 @@ class DataOptions:
     vocabulary: str = ""
     fit: Fit = "pad"
     shuffle: Shuffle = "none"
+    no_finding: Literal["whole_text", "any_sentence"] = dataclasses.field(
+        default="whole_text", metadata=before("whole_text")
+    )
     sequence_length: int = 4
+    windows: Literal["even", "full"] = dataclasses.field(default="even", metadata=before("even"))
     pack_rows: int = 8
     exclude: Literal["all"] | tuple[str, ...] = "all"
     drop_labels: tuple[str, ...] = ()
@@ -107,6 +135,12 @@ class DataOptions:
                 raise OptionError(
                     f"config.data.mixture.{name}.weight is {options.weight}; it must be positive "
                     "(remove the data set to leave it out)"
+                )
+            theirs = self.mixture.get(options.texts_of)
+            if options.texts_of and (theirs is None or theirs.text != "report"):
+                raise OptionError(
+                    f"config.data.mixture.{name}.texts_of is {options.texts_of!r}; it must be an "
+                    'entry of the mixture with text="report"'
                 )
         limits = {
             "size": 8,

@@ -36,6 +36,13 @@ NEEDS = {
     "findings_mask": "sections",
     "impression_tokens": "sections",
     "impression_mask": "sections",
+    "findings_text": "sections",
+    "impression_text": "sections",
+    "second_tokens": "text",
+    "second_mask": "text",
+    "second_text": "text",
+    "second_labels": "text_labels",
+    "second_label_mask": "text_labels",
 }
 # What the studies of an entry can be chosen by.
 SELECTABLE: dict[str, Callable[[Index], np.ndarray]] = {
@@ -163,7 +170,7 @@ def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[
         # Of all studies: `rows` has lost those without a frontal image already.
         "frontal": bool(index.has_frontal.any()),
         "lateral": bool(index.has_lateral[rows].any()),
-        "text": reported or (options.text != "none" and labelled),
+        "text": reported or options.text == "unpaired" or (options.text != "none" and labelled),
         "labels": labelled,
         "text_labels": labelled and options.text != "none",
         "severity": bool((index.severity[rows] >= 0).any()),

@@ -13,6 +13,7 @@ from medst_jax.data.mixture.no_finding import mark_contradictions
 from medst_jax.data.mixture.prompts import OTHER, prompt
 from medst_jax.data.records.schema import BLANK, NEGATIVE, OUTSIDE, POSITIVE, UNCERTAIN
 from medst_jax.data.records.study import Study
+from medst_jax.text.cleaning import only_words
 from medst_jax.text.headings import is_describing, is_silent, reading_of
 from medst_jax.text.prompts import Polarity, PromptBank
 
@@ -71,25 +72,33 @@ def section_sentences(study: Study, name: str) -> list[int]:
     ]
 
 
-def text_of(study: Study, chosen: list[int]) -> tuple[str, ...]:
-    """The sentences, each in one line."""
-    return tuple(" ".join(study.sentence_text(k).split()) for k in chosen)
+def text_of(study: Study, chosen: list[int], *, cleaned: bool = False) -> tuple[str, ...]:
+    """The sentences, each in one line, or `cleaned` the words of each."""
+    sentences = (" ".join(study.sentence_text(k).split()) for k in chosen)
+    return tuple(map(only_words, sentences)) if cleaned else tuple(sentences)
 
 
-def candidate_sentences(study: Study, sections: Sequence[str] = ()) -> list[int]:
+def candidate_sentences(
+    study: Study, sections: Sequence[str] = (), *, as_named: bool = False
+) -> list[int]:
     """Numbers of the sentences that texts are made of.
 
     Args:
       study: whose report.
       sections: names of those to draw from, where the report has them; else all that describe.
+      as_named: in the order of `sections`; else in that of the report.
     """
-    named = {k for name in sections for k in section_sentences(study, name)}
-    # In the order of the report, whatever the order of `sections`.
-    return sorted(named) or report_sentences(study)
+    named = dict.fromkeys(k for name in sections for k in section_sentences(study, name))
+    return (list(named) if as_named else sorted(named)) or report_sentences(study)
 
 
 def report_texts(
-    study: Study, columns: np.ndarray, texts: Sequence[list[int]], union: Sequence[str] = ()
+    study: Study,
+    columns: np.ndarray,
+    texts: Sequence[list[int]],
+    union: Sequence[str] = (),
+    *,
+    cleaned: bool = False,
 ) -> list[SampledText]:
     """Sentences of a report as texts.
 
@@ -98,14 +107,18 @@ def report_texts(
       columns: of each class of the union in the data set's labels, -1 for none.
       texts: numbers of the sentences of each, in their order there; at least one.
       union: its classes, among which "No Finding" is told of whole texts; none for a text of
-        one sentence.
+        one sentence, and where any sentence may say it.
+      cleaned: whether they are words alone, see `medst_jax.text.cleaning`.
     """
     codes = to_union(study.all_sentence_codes, columns)
     used = sorted({k for chosen in texts for k in chosen})
     codes[used] = mark_contradictions(
         codes[used], union, [study.sentence_text(k) for k in used] if len(used) > 1 else ()
     )
-    return [SampledText(text_of(study, chosen), codes[chosen], TEXT_REPORT) for chosen in texts]
+    return [
+        SampledText(text_of(study, chosen, cleaned=cleaned), codes[chosen], TEXT_REPORT)
+        for chosen in texts
+    ]
 
 
 def prompts_of(union: Sequence[str], codes: np.ndarray, present: np.ndarray) -> list[SampledText]:

@@ -83,7 +83,8 @@ class Embedder:
         self.has_maps: bool = system.has_maps and tokenizer is not None
         self.has_text_scores: bool = system.has_text_scores and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
-        self._reads_words: bool = getattr(system, "reads_words", False)
+        self.has_similarities: bool = self.has_text and system.has_similarities
+        self._reads_words: bool = system.reads_words
         self._preprocess = system.preprocess
         self._tokenizer = tokenizer
         self._graph, self._state = nnx.split(system)
@@ -186,6 +187,17 @@ class Embedder:
         shown = self._to_every_device(image[None])
         return self._blocks(functools.partial(_text_scores, shown), self.tokens(texts))[0]
 
+    def similarities(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """How well each text suits each image by the system's own measure, float32 [N, K].
+
+        Args:
+          images: uint8 [N, S, S, 1].
+          texts: K of them.
+        """
+        self._check(images)
+        read = tuple(map(self._to_every_device, self.tokens(texts)))
+        return self._blocks(functools.partial(_similarities, read), (images,))[0]
+
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """What `encode_text` takes: int32 [N, L] and bool [N, L], with words int32 [N, L] if read."""
         if self._tokenizer is None:
@@ -258,6 +270,13 @@ def _text_scores(
     image: jax.Array, graph: Any, state: Any, *text: jax.Array
 ) -> tuple[jax.Array, ...]:
     return (_replicated(nnx.merge(graph, state).text_scores(image, *text)),)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _similarities(
+    texts: tuple[jax.Array, ...], graph: Any, state: Any, images: jax.Array
+) -> tuple[jax.Array, ...]:
+    return (_replicated(nnx.merge(graph, state).similarities(images, *texts)),)
 
 
 @functools.partial(jax.jit, static_argnums=0)
