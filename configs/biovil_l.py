@@ -19,7 +19,13 @@ from medst_jax.configs.parts import initial
 def get_config(arg: str | None = None) -> ConfigDict:
     config = biovil.paper("biovil_l", arg)
     config.system.update(
-        dict(local_weight=1.0, word_temperature=0.25, pool_temperature=0.2, local_temperature=0.1)
+        dict(
+            local_weight=1.0,
+            word_temperature=0.25,
+            pool_temperature=0.2,
+            local_temperature=0.1,
+            local_negatives="other_texts",
+        )
     )
     config.system.local_chunk = config_dict.placeholder(int)
     if arg:

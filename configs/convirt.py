@@ -4,8 +4,8 @@
     python launch/train.py --config=configs/convirt.py --workdir=runs/convirt
     python launch/train.py --config=configs/convirt.py:smoke --workdir=runs/convirt_smoke
 
-The first is the paper's size (ResNet-50, BERT-base, 224 px, batch 32, rate 1e-4) on data sets that you name
-`mimic_cxr` and `chexpert`; it was not run here. Its length (50 epochs) and schedule are declared: the paper halves
+The first is the paper's size (ResNet-50, BERT-base, 224 px, batch 32, rate 1e-4) on the reports of a data set
+that you name `mimic_cxr`; it was not run here. Its length (50 epochs) and schedule are declared: the paper halves
 the rate on plateaus. BERT's embeddings and first six layers stay as they come. The second trains on
 two CPU cores (four minutes of one), on single sentences of the impressions of site M of the simulated cohort (8,000
 patients, 64 px). At a site that never trains (mean of three seeds) it reaches a balanced accuracy of 0.20 in
@@ -16,12 +16,15 @@ holds, see docs/pairs.md.
 from ml_collections import ConfigDict
 
 from medst_jax.configs.parts import common, initial
+from medst_jax.data.mixture.data_options import DataSetOptions
 
 
 @initial.starts(image="resnet50_imagenet_v1", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.image_text("convirt")
     config.system.update(dict(temperature=0.1, image_weight=0.75, hidden=512))
+    # Images with reports alone, no prompts: one sentence, drawn anew each time. 217,000 frontal studies, as in the paper.
+    config.data.mixture = common.mixture(mimic_cxr=DataSetOptions(only=("text",)))
     # The paper also flips; a flip is wrong wherever a sentence names a side.
     config.system.augment = ConfigDict(
         dict(

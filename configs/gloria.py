@@ -33,6 +33,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
             global_weight=1.0,
             local_weight=1.0,
             stage=-2,
+            local_negatives="other_texts",
+            similarity="both",
         )
     )
     config.system.image.resize = 299
@@ -51,6 +53,10 @@ def get_config(arg: str | None = None) -> ConfigDict:
     )
     if reports.small(config, arg):
         config.data.text_length = 32
+        config.system.similarity = "global"
     for dataset in config.data.mixture.values():
         dataset.update(dict(sentences="one", sections=("impression",)))
+    if not arg:
+        # Without numbers and marks, which the release strips too; see medst_jax/text/cleaning.py.
+        config.data.mixture.mimic_cxr.cleaning = "words"
     return config

@@ -6,7 +6,7 @@
 
 The first is the paper's size: ViT-B/16 with view experts at 224 px, six BERT layers, 112 tokens,
 80 studies a step (two devices of 40), 8 epochs of 230,000 frontal studies, warm-up over 40% of
-the steps; it was not run here. One frontal per study; reports of whole studies. Sixteen chips
+the steps; it was not run here. One frontal per study; the impression before the findings. Sixteen chips
 take batches of 32 a chip (docs/temporal.md). The second takes six minutes of one of two CPU cores, on site M of the
 simulated cohort (8,000 patients, 64 px), started from configs/cxr_bert.py:smoke: view experts on a ResNet's map, linear
 heads, impressions, a tenth of the weight for the local and the temporal term. At a site that never trains (mean of three seeds) a
@@ -35,6 +35,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
             temporal_weight=1.0,
             times="uniform",
             curriculum=0,
+            local_negatives="other_words",
+            temporal_negatives="other_texts",
         )
     )
     config.system.image = ConfigDict(dict(name="view_experts_b16", dtype="bfloat16", remat="full"))
@@ -50,7 +52,19 @@ def get_config(arg: str | None = None) -> ConfigDict:
             clip_norm=0.0,
         )
     )
+    # The impression, then the findings, as words alone; the release also drops reports of less than three words.
+    config.data.mixture.mimic_cxr.update(
+        dict(
+            sentences="all",
+            sections=("impression", "findings"),
+            order="sections",
+            cleaning="words",
+        )
+    )
+    # Sequences of exactly four, the rest alone; the release's are of frontal images, here they are of studies.
+    config.data.windows = "full"
     if reports.small(config, arg):
+        config.data.windows = "even"
         config.system.heads = "linear"
         config.system.image = ConfigDict(dict(name="view_experts_hybrid_small"))
         # With a whole weight from the start the temporal term holds all embeddings together.

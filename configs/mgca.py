@@ -38,6 +38,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             iterations=3,
             prototype_start=1_500,
             stage=-2,
+            local_negatives="other_words",
         )
     )
     config.system.image.resize = 299
@@ -53,8 +54,15 @@ def get_config(arg: str | None = None) -> ConfigDict:
             clip_norm=0.0,
         )
     )
-    for dataset in config.data.mixture.values():
-        dataset.sentences = "all"
+    # The impression, then the findings, as words alone; the release also drops reports of less than three words.
+    config.data.mixture.mimic_cxr.update(
+        dict(
+            sentences="all",
+            sections=("impression", "findings"),
+            order="sections",
+            cleaning="words",
+        )
+    )
     if reports.small(config, arg):
         config.system.update(dict(heads="linear", prototypes=50, prototype_start=50))
         # At their whole weight the other terms hold the global one back (docs/pairs.md).

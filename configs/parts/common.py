@@ -129,6 +129,26 @@ def with_forms(config: ConfigDict) -> ConfigDict:
     """The same with the keys that choose the form of a loss over all pairs."""
     config.system.loss_form = "dense"
     config.system.loss_chunk = config_dict.placeholder(int)
+    # The releases take every other row for a negative ("all"): one with the same sentence or prompt too.
+    config.system.negatives = "other_texts"
+    return config
+
+
+def with_reality_check_data(config: ConfigDict) -> ConfigDict:
+    """The same on the data and labels of "A Reality Check of Vision-Language Pre-training in Radiology".
+
+    MIMIC-CXR's labels are the union over the sentences of a report, each labelled alone; CheXpert's are
+    VisualCheXbert's; a class is present or not, doubt is absence. The release's labeler is
+    CheXpert's, on parses that are not at hand here; `medst_jax.text.labeler` stands for it.
+    """
+    config.data.mixture = mixture(
+        mimic_cxr=DataSetOptions(
+            dataset="mimic_cxr_jpg_sentences", weight=154_595.0, text="report", policy="dlilp"
+        ),
+        chexpert=DataSetOptions(
+            dataset="chexpert_visualchexbert", weight=191_026.0, text="prompt", policy="dlilp"
+        ),
+    )
     return config
 
 

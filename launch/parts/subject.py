@@ -92,7 +92,12 @@ def _checkpoint(request: Request, workdir: str) -> Subject:
     loaded = load_system(workdir, step=request.step, ema=request.ema)
     data = parse(DataOptions, loaded.config["data"], "config.data")
     embedder = Embedder(
-        loaded.system, loaded.tokenizer, data.size, data.text_length, request.batch_size
+        loaded.system,
+        loaded.tokenizer,
+        data.size,
+        data.text_length,
+        request.batch_size,
+        cleaned=data.cleans_reports,
     )
     evaluation_data = EvaluationData(request.data_dir or data.data_dir, data.size, data.fit)
     system = SystemUnderTest(

@@ -58,7 +58,9 @@ def make_evaluator(
         evaluation_data.image_studies(dataset, split)
 
     def evaluate(system: Any) -> dict[str, float]:
-        embedder = Embedder(system, tokenizer, data.size, data.text_length)
+        embedder = Embedder(
+            system, tokenizer, data.size, data.text_length, cleaned=data.cleans_reports
+        )
         return headline(task.run(EvaluationContext(embedder, evaluation_data)))
 
     return evaluate

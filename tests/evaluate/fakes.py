@@ -43,6 +43,7 @@ class FakeSystem(nnx.Module):
     has_prototypes = True
     has_maps = True
     has_text_scores = True
+    has_similarities = False
     labels = ("East", "North", "Up")
     required_keys: tuple[str, ...] = ("frontal",)
     preprocess = Preprocess(size=SIZE, channels=1)
@@ -82,12 +83,23 @@ class LengthySystem(FakeSystem):
         return plain._replace(length=jnp.linalg.norm(plain.features, axis=-1))
 
 
+class MeasuringSystem(FakeSystem):
+    """Compares by twice the cosine, less the number of the text's words."""
+
+    has_similarities = True
+
+    def similarities(self, images: jax.Array, tokens: jax.Array, mask: jax.Array) -> jax.Array:
+        cosines = self.encode_image(images).global_ @ self.encode_text(tokens, mask).global_.T
+        return 2 * cosines - mask.sum(1)
+
+
 class ImageOnlySystem(FakeSystem):
     """Without a text encoder."""
 
     has_text = False
     has_maps = False
     has_text_scores = False
+    has_similarities = False
 
 
 class TextOnlyScores(FakeSystem):

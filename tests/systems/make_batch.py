@@ -61,6 +61,13 @@ def make_batch(rows: int = 6, seed: int = 0, size: int = 32, length: int = 12):
         "findings_mask": mask,
         "impression_tokens": rng.integers(5, 50, (rows, length), dtype=np.int32),
         "impression_mask": np.broadcast_to(np.arange(rows)[:, None] != 2, mask.shape),
+        "findings_text": np.arange(rows, dtype=np.int32) + 200,
+        "impression_text": np.arange(rows, dtype=np.int32) + 300,
+        "second_tokens": np.where(mask, rng.integers(5, 50, (rows, length)), 0).astype(np.int32),
+        "second_mask": mask,
+        "second_text": np.arange(rows, dtype=np.int32) + 400,
+        "second_labels": (rng.random((rows, len(LABELS))) < 0.4).astype(np.float32),
+        "second_label_mask": rng.random((rows, len(LABELS))) < 0.7,
         "sequence_rows": _sequences(rows),
         "study_days": np.where(_sequences(rows) >= 0, [[0.0, 9.0, 30.0]], np.nan).astype(
             np.float32

@@ -25,8 +25,14 @@ def encoded(system):
 
 def test_the_total_is_the_papers_sum(system, encoded):
     batch = make_batch()
+    # Rows 2 and 5 have one impression, rows 3 and 4 each other's texts; row 1 has the study of row 0.
+    batch["impression_text"] = batch["impression_text"].at[2].set(-1).at[5].set(402)
+    batch["findings_text"] = batch["findings_text"].at[3].set(304)
     total, metrics = system.objective(encoded, batch)
-    arguments = dict(mask=batch["text_source"] > 0, negative_mask=negative_mask(batch))
+    negatives = ~np.eye(6, dtype=bool)
+    for i, j in ((0, 1), (2, 5), (3, 4)):
+        negatives[i, j] = negatives[j, i] = False
+    arguments = dict(mask=batch["text_source"] > 0, negative_mask=negatives)
 
     def agree(one, other):
         return float(clip_loss(one, other, 1 / 0.07, **arguments))
@@ -38,13 +44,66 @@ def test_the_total_is_the_papers_sum(system, encoded):
     assert float(metrics["text_loss"][0]) > 0
 
 
+def test_sections_are_negatives_as_before_where_the_options_say_so(encoded):
+    batch = make_batch()
+    batch["impression_text"] = jnp.full_like(batch["impression_text"], 7)
+    batch["impression_mask"] = jnp.ones_like(batch["impression_mask"])
+    before = systems.build("cxr_clip", **OPTIONS, **TEXT, equal_sections="negatives")
+    every = systems.build("cxr_clip", **OPTIONS, **TEXT, negatives="all")
+    mask = batch["text_source"] > 0
+    texts = np.moveaxis(np.asarray(encoded["texts"]), 1, 0)
+    for system, negatives in ((before, negative_mask(batch)), (every, None)):
+        expected = clip_loss(*texts, 1 / 0.07, mask=mask, negative_mask=negatives)
+        _, metrics = system.objective(encoded, batch)
+        np.testing.assert_allclose(metrics["text_loss"][0], expected, rtol=1e-5)
+    alone = systems.build("cxr_clip", **OPTIONS, **TEXT)
+    assert alone.objective(encoded, batch)[1]["text_loss"][0] == 0  # all have one impression
+
+
+def test_prompt_rows_compare_two_draws_and_reports_both_sections(system):
+    batch = make_batch()
+    missing = jnp.arange(6)[:, None] % 2 == 0
+    for name in ("findings", "impression"):
+        batch[f"{name}_mask"] = batch["token_mask"] & ~missing
+    texts = np.asarray(system.encode(batch, rngs=None)["texts"])
+    drawn, second, findings, impression = (
+        np.asarray(system.encode_text(batch[f"{key}tokens"], batch[mask]).global_)
+        for key, mask in (
+            ("", "token_mask"),
+            ("second_", "second_mask"),
+            ("findings_", "findings_mask"),
+            ("impression_", "impression_mask"),
+        )
+    )
+    expected = np.stack(
+        [
+            np.where(missing, drawn, findings),
+            np.where(missing, second, impression),
+        ],
+        axis=1,
+    )
+    np.testing.assert_allclose(texts, expected, atol=1e-5)
+    repeated = systems.build("cxr_clip", **OPTIONS, **TEXT, texts="repeated")
+    again = np.asarray(repeated.encode(batch, rngs=None)["texts"])[::2]
+    np.testing.assert_allclose(again[:, 0], again[:, 1], atol=1e-5)
+    # In training either of the two comes first, both in every row.
+    orders = set()
+    for seed in range(4):
+        mixed = np.asarray(system.encode(batch, rngs=jax.random.key(seed))["texts"])
+        kept = np.abs(mixed - texts).max((1, 2)) < 1e-5
+        swapped = np.abs(mixed[:, ::-1] - texts).max((1, 2)) < 1e-5
+        assert (kept ^ swapped).all()
+        orders.update(kept.tolist())
+    assert orders == {True, False}
+
+
 def test_a_missing_lateral_is_the_frontal_and_a_missing_section_what_was_drawn(system, encoded):
     batch = make_batch()
     images, texts = encoded["images"], encoded["texts"]
     alone = ~np.asarray(batch["has_lateral"])
     same = np.linalg.norm(np.asarray(images[:, 0] - images[:, 1]), axis=1) < 1e-5
     np.testing.assert_array_equal(same, alone)
-    drawn = system.encode_text(batch["tokens"], batch["token_mask"]).global_
+    drawn = system.encode_text(batch["second_tokens"], batch["second_mask"]).global_
     without = ~np.asarray(batch["impression_mask"]).any(1)
     assert without.sum() == 1
     np.testing.assert_allclose(texts[without, 1], drawn[without], atol=1e-5)

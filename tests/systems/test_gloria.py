@@ -10,6 +10,7 @@ from medst_jax import systems
 from medst_jax.losses import clip_loss, gloria_local_loss
 from medst_jax.options import OptionError
 from medst_jax.systems.parts.pairs import negative_mask
+from medst_jax.systems.parts.towers import regions
 from tests.systems.make_batch import OPTIONS, TEXT, make_batch
 
 
@@ -67,6 +68,35 @@ def test_equal_texts_are_negatives_where_the_options_say_so(encoded):
     words = encoded["word_mask"] & mask[:, None]
     local = gloria_local_loss(encoded["words"], encoded["regions"], words)
     np.testing.assert_allclose(total, 2 * pairs + local, rtol=1e-5)
+
+
+def test_similarities_are_the_mean_of_the_whole_and_of_the_best_word(system):
+    batch = make_batch()
+    images, texts = batch["frontal"][:2], (batch["tokens"], batch["token_mask"])
+    words = batch["word_index"]
+    found = np.asarray(system.similarities(images, *texts, words))
+    whole = system.encode_image(images).global_ @ system.encode_text(*texts).global_.T
+    cells = np.asarray(
+        system.region_head(regions(system.image_encoder(system.preprocess(images)), -2))
+    )
+    states = np.asarray(system._states(*texts))
+    for i in range(2):
+        for j in range(6):
+            spoken = np.stack(
+                [states[j][words[j] == k].sum(0) for k in range(int(words[j].max()) + 1)]
+            )
+            scores = np.exp(spoken @ cells[i].T - (spoken @ cells[i].T).max(0))
+            attention = np.exp(4.0 * scores / scores.sum(0))
+            context = attention / attention.sum(1, keepdims=True) @ cells[i]
+            norms = np.linalg.norm(spoken, axis=1) * np.linalg.norm(context, axis=1)
+            best = np.log(np.max(np.exp(5.0 * (spoken * context).sum(1) / norms)))
+            np.testing.assert_allclose(found[i, j], (whole[i, j] + best) / 2, atol=2e-5)
+    assert system.has_similarities and system.reads_words
+    np.testing.assert_allclose(system.text_scores(images[:1], *texts, words), found[0], atol=1e-6)
+    alone = systems.build("gloria", **OPTIONS, **TEXT, similarity="global")
+    assert not alone.has_similarities
+    whole = alone.encode_image(images).global_ @ alone.encode_text(*texts).global_.T
+    np.testing.assert_allclose(alone.similarities(images, *texts, words), whole, atol=1e-6)
 
 
 def test_padding_changes_nothing(system, encoded):

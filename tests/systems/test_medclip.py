@@ -38,21 +38,34 @@ def test_the_objective_is_a_cross_entropy_to_soft_targets(system, encoded, simil
     batch = make_batch()
     rows = _known(batch)
     assert 2 < len(rows) <= 5
-    sides = [
-        np.where(batch[f"{side}label_mask"], batch[f"{side}labels"], 0.0)[rows]
-        for side in ("", "text_")
-    ]
-    if similarity == "cosine":
-        sides = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in sides]
-    alike = sides[0] @ sides[1].T
-    image, text = (np.asarray(encoded[side])[rows] for side in ("image", "text"))
-    logits = float(system.scale()) * image @ text.T
-    terms = [
-        -np.mean(np.sum(_softmax(alike, axis) * np.log(_softmax(logits, axis)), axis))
-        for axis in (1, 0)
-    ]
-    chosen = systems.build("medclip", **OPTIONS, **TEXT, similarity=similarity)
-    np.testing.assert_allclose(chosen.objective(encoded, batch)[0], np.mean(terms), rtol=1e-5)
+    losses = []
+    for text_key, drawn in (("text", "text_"), ("second_text", "second_")):
+        sides = [
+            np.where(batch[f"{side}label_mask"], batch[f"{side}labels"], 0.0)[rows]
+            for side in ("", drawn)
+        ]
+        if similarity == "cosine":
+            sides = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in sides]
+        alike = sides[0] @ sides[1].T
+        image, text = (np.asarray(encoded[side])[rows] for side in ("image", text_key))
+        logits = float(system.scale()) * image @ text.T
+        terms = [
+            -np.mean(np.sum(_softmax(alike, axis) * np.log(_softmax(logits, axis)), axis))
+            for axis in (1, 0)
+        ]
+        losses.append(np.mean(terms))
+    for second_text, expected in ((True, np.mean(losses)), (False, losses[0])):
+        options = dict(similarity=similarity, second_text=second_text)
+        chosen = systems.build("medclip", **OPTIONS, **TEXT, **options)
+        np.testing.assert_allclose(chosen.objective(encoded, batch)[0], expected, rtol=1e-5)
+
+
+def test_the_second_text_is_encoded_as_the_first(system, encoded):
+    batch = make_batch()
+    second = system.encode_text(batch["second_tokens"], batch["second_mask"]).global_
+    np.testing.assert_allclose(encoded["second_text"], second, atol=1e-5)
+    without = systems.build("medclip", **OPTIONS, **TEXT, second_text=False)
+    assert "second_text" not in without.encode(batch, rngs=None)
 
 
 def test_unknown_labels_and_rows_without_any_change_nothing(system, encoded):

@@ -127,6 +127,12 @@ class DataOptions:
     num_workers: int = 0
     threads: int = 4
 
+    @property
+    def cleans_reports(self) -> bool:
+        """Whether all reports are read as words alone: then so are the texts of an evaluation."""
+        read = {entry.cleaning for entry in self.mixture.values() if entry.text == "report"}
+        return read == {"words"}
+
     def __post_init__(self) -> None:
         if not self.mixture:
             raise OptionError("config.data.mixture is empty; name at least one data set")

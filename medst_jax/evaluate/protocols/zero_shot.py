@@ -5,6 +5,7 @@ Text: the score is the mean cosine of the image with the prompts of a class, whi
 product with their mean vector, not normalised again (DLILP and MedCLIP; the temperature changes
 neither the argmax nor a ROC curve), or the highest of them (GLoRIA, Huang et al., ICCV 2021), or the
 cosine with their mean, see `class_vector`.
+GLoRIA compares more than the two vectors: its own measure takes the place of the cosine.
 Prototypes: the score is the logit; when several labels stand for a class, the mean of their logits,
 or the logit of their mean prototype brought back to unit norm (DLILP's release, for COVID-19).
 Pairs: the cosine with a text that affirms the class minus that with one that denies it, for
@@ -57,6 +58,10 @@ class ZeroShotOptions:
         patches form a square. Costs one more compilation.
       prototype_mean: of several labels' "logits", or of their "directions", brought to unit norm.
       affirm, deny: texts of a pair, in which {} stands for the class in lower case.
+      similarity: in text mode, of image and prompt: the "system"'s own measure, if it has one other than
+        the cosine, or the "cosine". A pool of vectors needs the cosine.
+      standardise: whether scores of a class are brought to mean 0 and deviation 1 over the test images
+        (GLoRIA's release).
     """
 
     task: TaskOptions
@@ -71,6 +76,10 @@ class ZeroShotOptions:
     )
     affirm: str = dataclasses.field(default=AFFIRM, metadata=before(AFFIRM))
     deny: str = dataclasses.field(default=DENY, metadata=before(DENY))
+    similarity: Literal["system", "cosine"] = dataclasses.field(
+        default="system", metadata=before("cosine")
+    )
+    standardise: bool = dataclasses.field(default=False, metadata=before(False))
 
     def __post_init__(self) -> None:
         for name in ("affirm", "deny"):
@@ -87,14 +96,40 @@ def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
       NotApplicable: the mode needs a text encoder, or prototypes, that the system lacks.
     """
     task = context.data.task(options.task)
-    embedded = context.embed(options.task.dataset, options.task.split, task.rows)
-    scores = class_scores(options, context.embedder, embedded, task.classes)
+    if _compares_otherwise(options, context.embedder, task.classes):
+        scores = _system_scores(options, context, task)
+    else:
+        embedded = context.embed(options.task.dataset, options.task.split, task.rows)
+        scores = class_scores(options, context.embedder, embedded, task.classes)
+    if options.standardise:
+        scores = (scores - scores.mean(0)) / np.maximum(scores.std(0), 1e-12)
     predictions = Predictions(
         options.task.kind, task.patients, task.targets, scores[None], task.classes
     )
     part = Part("", predictions, task.rows)
     mapped = _mapped(options, context, task, scores) if options.heat_maps else None
     return Outcome(options.task.dataset, options.task.split, (part,), localization=mapped)
+
+
+def _compares_otherwise(
+    options: ZeroShotOptions, embedder: ImageEmbedder, classes: tuple[str, ...]
+) -> bool:
+    """Whether prompts are scored by a measure of the system's that is not the cosine."""
+    by_text = options.mode == "text" or (
+        options.mode == "auto" and bool(_without_prototype(options, embedder, classes))
+    )
+    own = options.similarity == "system" and embedder.has_similarities
+    return by_text and own and options.pool in _POOLS
+
+
+def _system_scores(options: ZeroShotOptions, context: EvaluationContext, task: Task) -> np.ndarray:
+    groups = [class_prompts(name, options.prompts, options.own_prompts) for name in task.classes]
+    prompts = [text for group in groups for text in group]
+    place = options.task.dataset, options.task.split
+    found = context.similarities(*place, task.rows, prompts)
+    ends = np.cumsum([len(group) for group in groups])
+    pooled = [_POOLS[options.pool](s, axis=1) for s in np.split(found, ends[:-1], axis=1)]
+    return np.stack(pooled, axis=1)
 
 
 def _mapped(

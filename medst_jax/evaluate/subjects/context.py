@@ -23,6 +23,7 @@ class ImageEmbedder(Protocol):
     has_text: bool
     has_maps: bool
     has_text_scores: bool
+    has_similarities: bool
     reads_priors: bool
 
     def images(self, images: np.ndarray) -> Embeddings:
@@ -42,6 +43,9 @@ class ImageEmbedder(Protocol):
 
     def text_scores(self, image: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Scores [N] of texts with one image; only where `has_text_scores`."""
+
+    def similarities(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Scores [N, K] of images with texts by the system's measure; only where `has_similarities`."""
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """What the text encoder takes; only where it has one."""
@@ -91,3 +95,15 @@ class EvaluationContext:
             place = place | {row: len(place) + k for k, row in enumerate(missing)}
             self.cache[dataset, split] = place, stored
         return stored[np.asarray([place[int(r)] for r in rows], np.int64)]
+
+    def similarities(
+        self, dataset: str, split: str, rows: np.ndarray, texts: Sequence[str]
+    ) -> np.ndarray:
+        """Scores float32 [N, K] of the rows' frontal images with texts, by the system's own measure."""
+        blocks = [
+            self.embedder.similarities(
+                self.data.images(dataset, split, rows[start : start + _BLOCK]), texts
+            )
+            for start in range(0, len(rows), _BLOCK)
+        ]
+        return np.concatenate(blocks)

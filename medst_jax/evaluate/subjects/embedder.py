@@ -12,6 +12,8 @@ import numpy as np
 from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
+from medst_jax.text.cleaning import only_words
+
 _BATCH_AXES = ("data", "fsdp")
 
 
@@ -66,6 +68,7 @@ class Embedder:
       size: S, side of the images that `images` takes.
       text_length: L of every tokenised text.
       batch_size: rows per call; rounded up to a multiple of the mesh's batch shards.
+      cleaned: whether the system was trained on words alone, see `medst_jax.text.cleaning`.
     """
 
     def __init__(
@@ -75,6 +78,8 @@ class Embedder:
         size: int,
         text_length: int,
         batch_size: int = 64,
+        *,
+        cleaned: bool = False,
     ) -> None:
         self.size, self.text_length = size, text_length
         self.labels: tuple[str, ...] = tuple(system.labels) if system.has_prototypes else ()
@@ -84,9 +89,9 @@ class Embedder:
         self.has_text_scores: bool = system.has_text_scores and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
         self.has_similarities: bool = self.has_text and system.has_similarities
-        self._reads_words: bool = system.reads_words
+        self._reads_words: bool = getattr(system, "reads_words", False)
         self._preprocess = system.preprocess
-        self._tokenizer = tokenizer
+        self._tokenizer, self._cleaned = tokenizer, cleaned
         self._graph, self._state = nnx.split(system)
         self._mesh = jax.sharding.get_mesh()
         shards = 1
@@ -202,7 +207,8 @@ class Embedder:
         """What `encode_text` takes: int32 [N, L] and bool [N, L], with words int32 [N, L] if read."""
         if self._tokenizer is None:
             raise ValueError("without a tokenizer no text can be read")
-        tokens, mask = self._tokenizer.encode_batch(texts, self.text_length)
+        read = [only_words(text) for text in texts] if self._cleaned else texts
+        tokens, mask = self._tokenizer.encode_batch(read, self.text_length)
         if not self._reads_words:
             return tokens, mask
         words = np.array([self._tokenizer.word_index(row) for row in tokens], np.int32)

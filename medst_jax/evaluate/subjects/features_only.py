@@ -24,6 +24,7 @@ class FeaturesOnly:
     has_text = False
     has_maps = False
     has_text_scores = False
+    has_similarities = False
     reads_priors = False
 
     def __init__(self, size: int) -> None:
@@ -52,6 +53,10 @@ class FeaturesOnly:
     def text_scores(self, image: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """There is no text encoder."""
         raise NotApplicable(f"{self.what} scores no texts of an image")
+
+    def similarities(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """There is no text encoder."""
+        raise NotApplicable(f"{self.what} compares no images with texts")
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """There is no text encoder."""

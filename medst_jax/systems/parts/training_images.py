@@ -17,6 +17,8 @@ PURPOSES = {
     "masked_text": 4,
     "impression": 5,
     "augment_lateral": 6,
+    "order": 7,
+    "second_text": 8,
 }
 
 

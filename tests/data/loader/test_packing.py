@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from medst_jax.data.loader.packing import cut_windows, pack_epoch, sequence_rows
+from medst_jax.data.loader.packing import cut_windows, full_windows, pack_epoch, sequence_rows
 
 
 def generator(seed=0):
@@ -60,3 +60,15 @@ def test_sequence_rows_skip_single_studies():
     rows = sequence_rows(np.array([0, 0, 1, 2, 2, 2]), 4)
     np.testing.assert_array_equal(rows, [[0, 1, -1, -1], [3, 4, 5, -1], [-1] * 4])
     assert (sequence_rows(np.arange(6), 2) == -1).all()
+
+
+def test_full_windows_hold_a_whole_sequence_and_the_rest_stands_alone():
+    starts, sizes = full_windows(np.array([1, 4, 7, 8, 3]), 4)
+    np.testing.assert_array_equal(sizes, [1, 4, 4, 1, 1, 1, 4, 4, 1, 1, 1])
+    np.testing.assert_array_equal(starts, np.cumsum(sizes) - sizes)
+    counts = np.random.default_rng(0).integers(1, 12, 60)
+    packs = pack_epoch(counts, 4, 8, np.random.default_rng(1), full=True)
+    lengths = [np.bincount(row) for row in packs.window]
+    # Where an epoch ends, nothing else is left to fill a pack with.
+    assert packs.cut <= 2 and {n for each in lengths[:-3] for n in each.tolist()} == {1, 4}
+    assert len(np.unique(packs.order)) == packs.order.size >= counts.sum() - 8

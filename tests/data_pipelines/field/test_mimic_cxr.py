@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.sentences import labels_of_sentences
 from tests.data_pipelines.official import codes, dicoms, jpegs, prepare, rejects, studies_of, write
 from tests.data_pipelines.tables import key_of
 
@@ -111,6 +112,35 @@ def test_sentences_are_labelled_but_not_those_of_the_indication(tree, tmp_path):
     assert said["No pleural effusion."]["Pleural Effusion"] == 0
     assert said["No pleural effusion."]["No Finding"] == 1
     assert set(said["___F with fever."].values()) == {-2}
+
+
+def test_labels_as_the_union_over_sentences_are_a_data_set_of_their_own(tree, tmp_path):
+    result = prepare("mimic_cxr_jpg_sentences", tree, tmp_path, limit=0.25)
+    studies = studies_of(tmp_path, "mimic_cxr_jpg_sentences")
+    assert studies[1].source == "mimic_cxr_jpg_sentences"
+    found = codes(studies, 1)
+    # The table says Edema -1 and Cardiomegaly 1; the report's sentences affirm edema alone.
+    assert (found["Edema"], found["Pleural Effusion"], found["Cardiomegaly"]) == (1, 0, -2)
+    assert found["No Finding"] == -2  # "No pleural effusion." alone would say so
+    card = json.loads((result.directory / "data_card.json").read_text())
+    assert card["labels_of"] == "sentences of the report"
+    (unread,) = studies_of(tmp_path, "mimic_cxr_jpg_sentences", "val")
+    assert set(unread.labels.tolist()) == {-3}
+
+
+def test_a_union_over_sentences_keeps_no_finding_where_nothing_is_affirmed():
+    def union(*sentences):
+        return labels_of_sentences(sentences, ("No Finding", "Edema", "Mass"))
+
+    assert union({"No Finding": 1, "Edema": 0}, {"Mass": -1, "Edema": -2}) == {
+        "No Finding": 1,
+        "Edema": 0,
+        "Mass": -1,
+    }
+    assert union({"No Finding": 1, "Edema": 0}, {"Edema": 1, "Mass": -1})["No Finding"] == -2
+    assert union({"Edema": -1}, {"Edema": 1}, {"Edema": 0})["Edema"] == 1
+    assert union({"Edema": -3, "Mass": 1}) == {"No Finding": -2, "Mass": 1}
+    assert union() == {}
 
 
 def test_a_study_without_a_label_row_is_outside_the_vocabulary(tree, tmp_path):

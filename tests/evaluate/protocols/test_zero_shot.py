@@ -17,6 +17,7 @@ from tests.evaluate.fakes import (
     FakeSystem,
     ImageOnlySystem,
     LengthySystem,
+    MeasuringSystem,
     TextOnlyScores,
     context,
     pointing,
@@ -54,6 +55,30 @@ def test_a_class_is_the_cosine_with_the_mean_of_its_prompts() -> None:
         np.testing.assert_allclose(scores, unit @ classes.T, atol=1e-6)
     with pytest.raises(NotApplicable, match="does not say how long"):
         zero_shot(options, _bench())
+
+
+@pytest.mark.parametrize("pool", ["mean", "max"])
+def test_a_measure_of_the_systems_own_takes_the_place_of_the_cosine(pool: str) -> None:
+    own = {"East": ("east", "north north north"), "North": ("north",), "Up": ("up",)}
+    bench = _bench(MeasuringSystem())
+
+    def scores(**changes):
+        options = ZeroShotOptions(TASK, mode="text", own_prompts=own, pool=pool, **changes)
+        return zero_shot(options, bench).parts[0].predictions.scores[0]
+
+    east, north, up = (DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)).T
+    each = np.stack([2 * east - 1, 2 * north - 3])
+    first = each.mean(0) if pool == "mean" else each.max(0)
+    np.testing.assert_allclose(
+        scores(), np.stack([first, 2 * north - 1, 2 * up - 1], axis=1), atol=1e-6
+    )
+    first = (east + north) / 2 if pool == "mean" else np.maximum(east, north)
+    np.testing.assert_allclose(
+        scores(similarity="cosine"), np.stack([first, north, up], axis=1), atol=1e-6
+    )
+    standard = scores(standardise=True)
+    np.testing.assert_allclose(standard.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(standard.std(0), 1, atol=1e-5)
 
 
 def test_prompts_of_a_class() -> None:

@@ -45,3 +45,13 @@ def test_no_text_encoder() -> None:
     assert not embedder.has_text
     with pytest.raises(ValueError, match="no text encoder"):
         embedder.texts(["east"])
+
+
+def test_texts_are_read_as_words_alone_where_training_read_them_so() -> None:
+    plain, cleaned = (
+        Embedder(FakeSystem(), FakeTokenizer(), SIZE, LENGTH, cleaned=c) for c in (False, True)
+    )
+    marked, words = ["1. East, 2.5 North."], ["east north"]
+    assert not plain.tokens(marked)[1].any()  # the marks make them other words
+    for found, expected in zip(cleaned.tokens(marked), plain.tokens(words), strict=True):
+        np.testing.assert_array_equal(found, expected)
