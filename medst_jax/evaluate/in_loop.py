@@ -30,6 +30,9 @@ class InputOptions(Protocol):
     @property
     def fit(self) -> Fit: ...
 
+    @property
+    def cleans_reports(self) -> bool: ...
+
 
 def make_evaluator(
     options: Mapping[str, Any], tokenizer: TextEncoder | None, data: InputOptions
