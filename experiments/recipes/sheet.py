@@ -12,7 +12,8 @@ _MARK = {"equal": "= ", "other": "≠ ", "": ""}
 _MADE = "Written by `python -m experiments.recipes` from `sources/{}.toml` and `configs/{}.py`; do not edit."
 
 _MARKS = (
-    "`=` and `≠`: our values of the options shown were compared with the paper's or the release's. "
+    "`=` and `≠`: our values of the options shown were compared with the paper's or the release's; "
+    "`≈`: they are equal, and the row differs in something that no option shows. "
     "A cell without a mark is not comparable by machine. What differs is in bold."
 )
 _PAGE = (
@@ -86,9 +87,10 @@ def _line(title: str, compared: Compared) -> str:
 
 def _cells(compared: Compared) -> tuple[str, str]:
     row = compared.row
+    marks = {**_MARK, "equal": "≈ "} if row.departs else _MARK
     return (
-        _MARK[compared.paper] + _text(row.paper),
-        _MARK[compared.release] + _text(row.release),
+        marks[compared.paper] + _text(row.paper),
+        marks[compared.release] + _text(row.release),
     )
 
 

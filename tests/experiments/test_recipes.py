@@ -59,6 +59,8 @@ def test_equality_is_compared_and_not_said():
     with pytest.raises(SourceError, match="there is no why"):
         compared(departs=True)
     assert compared(departs=True, why="because", ours=("train.steps",)).departs
+    rest = source_of(departs=True, why="because", paper_is={"train.steps": 1000})
+    assert "| ≈ said | said |" in sheet(rest, compare(rest, CONFIG), CONFIG)
 
 
 @pytest.mark.parametrize(
