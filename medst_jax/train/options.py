@@ -88,7 +88,7 @@ class PartOptions:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerOptions:
-    """AdamW or SGD under a schedule.
+    """Adam, with one of three forms of decay, or SGD; under a schedule.
 
     Attributes:
       learning_rate: the peak, after warm-up.
