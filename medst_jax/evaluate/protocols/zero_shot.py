@@ -30,7 +30,14 @@ from medst_jax.evaluate.protocols.parts.class_prompts import (
     presence_prompts,
 )
 from medst_jax.evaluate.protocols.parts.similarity_maps import similarity_map
-from medst_jax.evaluate.statistics.outcome import LocalizationMaps, NotApplicable, Outcome, Part
+from medst_jax.evaluate.protocols.parts.validation_thresholds import decided
+from medst_jax.evaluate.statistics.outcome import (
+    DerivedMetric,
+    LocalizationMaps,
+    NotApplicable,
+    Outcome,
+    Part,
+)
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext, ImageEmbedder
 from medst_jax.evaluate.subjects.embedder import Embeddings
@@ -58,6 +65,8 @@ class ZeroShotOptions:
         patches form a square. Costs one more compilation.
       prototype_mean: of several labels' "logits", or of their "directions", brought to unit norm.
       affirm, deny: texts of a pair, in which {} stands for the class in lower case.
+      validation: images that give each class its threshold, see `validation_thresholds`; of kind
+        "multi". None decides nothing.
       similarity: in text mode, of image and prompt: the "system"'s own measure, if it has one other than
         the cosine, or the "cosine". A pool of vectors needs the cosine.
       standardise: whether scores of a class are brought to mean 0 and deviation 1 over the test images
@@ -76,12 +85,23 @@ class ZeroShotOptions:
     )
     affirm: str = dataclasses.field(default=AFFIRM, metadata=before(AFFIRM))
     deny: str = dataclasses.field(default=DENY, metadata=before(DENY))
+    validation: TaskOptions | None = dataclasses.field(default=None, metadata=before(None))
     similarity: Literal["system", "cosine"] = dataclasses.field(
         default="system", metadata=before("cosine")
     )
     standardise: bool = dataclasses.field(default=False, metadata=before(False))
 
     def __post_init__(self) -> None:
+        if self.validation is not None and self.task.kind != "multi":
+            raise ValueError(
+                f"validation images give thresholds of classes asked one by one; kind is "
+                f"{self.task.kind!r}"
+            )
+        if self.validation is not None and self.standardise:
+            raise ValueError(
+                "standardise moves the scores by the test images, so that no threshold of validation "
+                "images fits them: leave one of the two out"
+            )
         for name in ("affirm", "deny"):
             if "{}" not in getattr(self, name):
                 raise ValueError(
@@ -96,11 +116,7 @@ def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
       NotApplicable: the mode needs a text encoder, or prototypes, that the system lacks.
     """
     task = context.data.task(options.task)
-    if _compares_otherwise(options, context.embedder, task.classes):
-        scores = _system_scores(options, context, task)
-    else:
-        embedded = context.embed(options.task.dataset, options.task.split, task.rows)
-        scores = class_scores(options, context.embedder, embedded, task.classes)
+    scores = _scores(options, context, task)
     if options.standardise:
         scores = (scores - scores.mean(0)) / np.maximum(scores.std(0), 1e-12)
     predictions = Predictions(
@@ -108,7 +124,25 @@ def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
     )
     part = Part("", predictions, task.rows)
     mapped = _mapped(options, context, task, scores) if options.heat_maps else None
-    return Outcome(options.task.dataset, options.task.split, (part,), localization=mapped)
+    derived = tuple(_decided(options, context, predictions)) if options.validation else ()
+    return Outcome(options.task.dataset, options.task.split, (part,), derived, localization=mapped)
+
+
+def _decided(
+    options: ZeroShotOptions, context: EvaluationContext, predictions: Predictions
+) -> list[DerivedMetric]:
+    assert options.validation is not None
+    wanted = dataclasses.replace(options.validation, classes=predictions.classes, kind="multi")
+    held = context.data.task(wanted)
+    return decided(predictions, held.targets, _scores(options, context, held))
+
+
+def _scores(options: ZeroShotOptions, context: EvaluationContext, task: Task) -> np.ndarray:
+    """Scores [N, C] of the images of a task, by the options' prompts or prototypes."""
+    if _compares_otherwise(options, context.embedder, task.classes):
+        return _system_scores(options, context, task)
+    embedded = context.embed(task.options.dataset, task.options.split, task.rows)
+    return class_scores(options, context.embedder, embedded, task.classes)
 
 
 def _compares_otherwise(
@@ -125,7 +159,7 @@ def _compares_otherwise(
 def _system_scores(options: ZeroShotOptions, context: EvaluationContext, task: Task) -> np.ndarray:
     groups = [class_prompts(name, options.prompts, options.own_prompts) for name in task.classes]
     prompts = [text for group in groups for text in group]
-    place = options.task.dataset, options.task.split
+    place = task.options.dataset, task.options.split
     found = context.similarities(*place, task.rows, prompts)
     ends = np.cumsum([len(group) for group in groups])
     pooled = [_POOLS[options.pool](s, axis=1) for s in np.split(found, ends[:-1], axis=1)]

@@ -15,8 +15,7 @@ import dataclasses
 import numpy as np
 
 from medst_jax.evaluate.protocols.parts.class_prompts import PromptMean, class_vector
-from medst_jax.evaluate.statistics import measure
-from medst_jax.evaluate.statistics.outcome import DerivedMetric, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.tasks import TaskOptions
@@ -79,12 +78,4 @@ def zero_shot_pair(options: ZeroShotPairOptions, context: EvaluationContext) -> 
         classes,
     )
     part = Part("", predictions, task.rows[known])
-    f1 = f"f1/{task.classes[0]}"
-    positive = DerivedMetric(
-        "",
-        f1,
-        measure.statistic(predictions, f1),
-        predictions.patients,
-        bool(predictions.positives().min() < measure.MIN_POSITIVES),
-    )
-    return Outcome(options.task.dataset, options.task.split, (part,), (positive,))
+    return Outcome(options.task.dataset, options.task.split, (part,))

@@ -36,16 +36,15 @@ def statistic(predictions: Predictions, metric: str) -> bootstrap.Statistic:
       predictions: of one task.
       metric: "balanced_accuracy", "accuracy", "f1", "quadratic_kappa" (single);
         "calibration_error" (single, where scores are log-probabilities); "harmonic_mean/K"
-        (single), of the mean recalls of the first K classes and of the others; "f1/<class>" (single),
-        where "f1" is the mean over classes; "auroc" (mean over
+        (single), of the mean recalls of the first K classes and of the others; "f1/<class>" (single,
+        of two classes; "f1" is the mean over classes); "auroc" (mean over
         the classes with enough images) or "auroc/<class>" (single, multi); "recall@K",
         "median_rank" (ranks); what was measured (values).
 
     Raises:
       ValueError: the predictions have no such metric.
     """
-    asked = _is_harmonic(predictions, metric) or _is_class_f1(predictions, metric)
-    if metric not in available(predictions) and not asked:
+    if metric not in available(predictions) and not _is_harmonic(predictions, metric):
         raise ValueError(
             f"{predictions.kind} predictions have no metric {metric!r}; "
             f"known: {', '.join(available(predictions))}"
@@ -113,7 +112,9 @@ def available(predictions: Predictions) -> tuple[str, ...]:
         return ("auroc", *per_class)
     calibrated = ("calibration_error",) if are_probabilities(predictions) else ()
     summaries = ("balanced_accuracy", "accuracy", "auroc", "f1", "quadratic_kappa")
-    return (*summaries, *calibrated, *per_class)
+    # Of two classes one is a finding, whose own F1 papers print.
+    f1 = tuple(f"f1/{name}" for name in predictions.classes if len(predictions.classes) == 2)
+    return (*summaries, *calibrated, *f1, *per_class)
 
 
 def _is_harmonic(predictions: Predictions, metric: str) -> bool:
@@ -124,11 +125,6 @@ def _is_harmonic(predictions: Predictions, metric: str) -> bool:
         and first.isdigit()
         and 0 < int(first) < len(predictions.classes)
     )
-
-
-def _is_class_f1(predictions: Predictions, metric: str) -> bool:
-    name, _, of = metric.partition("/")
-    return predictions.kind == "single" and name == "f1" and of in predictions.classes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -127,6 +127,24 @@ def macro_f1(matrix: np.ndarray) -> np.ndarray:
     return mean_defined(class_f1(matrix))
 
 
+def binary_scores(
+    targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Matthews' correlation and F1 of one class, each [R]; 0 where a side is empty.
+
+    Args:
+      targets, predicted: bool [n].
+      weights: [R, n].
+    """
+    matrix = confusion(np.asarray(targets, int), np.asarray(predicted, int), 2, weights)
+    (tn, fp), (fn, tp) = np.moveaxis(matrix, 0, -1)
+    sides = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    root = np.sqrt(np.where(sides > 0, sides, 1.0))
+    mcc = np.where(sides > 0, (tp * tn - fp * fn) / root, 0.0)
+    total = 2 * tp + fp + fn
+    return {"mcc": mcc, "f1": 2 * tp / np.where(total > 0, total, 1.0)}
+
+
 def quadratic_kappa(matrix: np.ndarray) -> np.ndarray:
     """Cohen's kappa with quadratic weights over the class order; from `confusion` [R, C, C]."""
     classes = matrix.shape[-1]
