@@ -147,7 +147,7 @@ def _tables() -> tuple[dict[str, Any], ...]:
                 rows=_rows({"joint model (a figure)": ()}, len(PAIRS)),
             )
         )
-    for how, values in (("frozen", FINDINGS_FROZEN), ("tuned", FINDINGS_TUNED)):
+    for how, areas in (("frozen", FINDINGS_FROZEN), ("tuned", FINDINGS_TUNED)):
         named = [_column(name, f"findings, {how}/100%") for name in (*NINE, *OTHERS)]
         tables.append(
             dict(
@@ -155,7 +155,7 @@ def _tables() -> tuple[dict[str, Any], ...]:
                 source=PAPER,
                 caption="AUROC; nine findings were published.",
                 columns=(*named, _column(NO_FINDING, f"no finding, {how}/100%")),
-                rows=_rows(values, len(OTHERS) + 1),
+                rows=_rows(areas, len(OTHERS) + 1),
             )
         )
     return tuple(tables)
