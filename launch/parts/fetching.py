@@ -90,7 +90,7 @@ def fetch(name: str, data_dir: str, *, weights: bool = True) -> Iterator[str]:
         _beside(name, address, folder, needed=False)
     if weights:
         yield _read_back(name, known, folder)
-    if known.parts == ("text",):
+    if known.has_tokenizer:
         yield _store_tokenizer(name, folder, data_dir)
 
 

@@ -11,6 +11,7 @@ from medst_jax.evaluate.protocols.dense_prediction import (
 )
 from medst_jax.evaluate.protocols.fine_tune import FineTuneOptions, fine_tune
 from medst_jax.evaluate.protocols.linear_probe import LinearProbeOptions, linear_probe
+from medst_jax.evaluate.protocols.masked_report import MaskedReportOptions, masked_report
 from medst_jax.evaluate.protocols.patient_retrieval import (
     PatientRetrievalOptions,
     patient_retrieval,
@@ -70,6 +71,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "zero_shot_pair": Protocol(ZeroShotPairOptions, zero_shot_pair),
     "word_attribution": Protocol(WordAttributionOptions, word_attribution),
     "severity": Protocol(SeverityOptions, severity),
+    "masked_report": Protocol(MaskedReportOptions, masked_report),
 }
 
 

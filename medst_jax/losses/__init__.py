@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from medst_jax.losses.gaussian import gaussian_kl as gaussian_kl
     from medst_jax.losses.gloria import gloria_local_loss as gloria_local_loss
     from medst_jax.losses.masked_language import masked_language_loss as masked_language_loss
+    from medst_jax.losses.masked_patch import masked_patch_loss as masked_patch_loss
     from medst_jax.losses.mutual_information import donsker_varadhan_loss as donsker_varadhan_loss
     from medst_jax.losses.mutual_information import info_nce_loss as info_nce_loss
     from medst_jax.losses.pairwise import Pairwise as Pairwise
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from medst_jax.losses.temporal import forward_mapping_loss as forward_mapping_loss
     from medst_jax.losses.temporal import reverse_mapping_loss as reverse_mapping_loss
     from medst_jax.losses.token_alignment import token_alignment_loss as token_alignment_loss
+    from medst_jax.losses.triage import triage_loss as triage_loss
     from medst_jax.losses.unicl import unicl_loss as unicl_loss
 
 __getattr__, __dir__, __all__ = names_on_demand(
@@ -50,6 +52,7 @@ __getattr__, __dir__, __all__ = names_on_demand(
         "info_nce_loss": "mutual_information",
         "masked_bce_loss": "bce",
         "masked_language_loss": "masked_language",
+        "masked_patch_loss": "masked_patch",
         "place_loss": "query",
         "place_loss_all": "query",
         "prototype_loss": "prototype",
@@ -60,6 +63,7 @@ __getattr__, __dir__, __all__ = names_on_demand(
         "siglip_loss": "siglip",
         "soft_target_clip_loss": "soft_target",
         "token_alignment_loss": "token_alignment",
+        "triage_loss": "triage",
         "unicl_loss": "unicl",
     },
 )

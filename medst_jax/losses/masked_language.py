@@ -31,6 +31,14 @@ def masked_language_loss(
     Reference: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for
     Language Understanding", arXiv:1810.04805, section 3.1.
     """
+    predicted = jnp.asarray(predict_mask).astype(bool)
+    return masked_mean(token_errors(logits, tokens, predict_mask), predicted)
+
+
+def token_errors(
+    logits: Float[Array, "B L V"], tokens: Int[Array, "B L"], predict_mask: Mask[Array, "B L"]
+) -> Float[jax.Array, "B L"]:
+    """The terms of `masked_language_loss`: cross-entropy of each token, 0 where none is asked."""
     if not (logits.ndim == 3 and logits.shape[:2] == tokens.shape == predict_mask.shape):
         raise ValueError(
             f"logits {logits.shape}, tokens {tokens.shape} and predict_mask {predict_mask.shape} "
@@ -40,4 +48,4 @@ def masked_language_loss(
     logits = real(zero_invalid(logits, predicted))
     tokens = jnp.where(predicted, tokens, 0)
     own = jnp.take_along_axis(logits, tokens[..., None], axis=2)[..., 0]
-    return masked_mean(jax.nn.logsumexp(logits, axis=2) - own, predicted)
+    return jnp.where(predicted, jax.nn.logsumexp(logits, axis=2) - own, 0.0)

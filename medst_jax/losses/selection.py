@@ -14,6 +14,7 @@ FILES = {
     "siglip": "siglip",
     "unicl": "unicl",
     "soft_target_clip": "soft_target",
+    "triage": "triage",
     "gloria_local": "gloria",
     "token_alignment": "token_alignment",
 }
@@ -62,7 +63,8 @@ def select(name: str, form: str, *, chunk: int | None = None) -> Loss:
     """The loss `name`: one signature, value and gradient in every form.
 
     Args:
-      name: "clip", "siglip", "unicl", "soft_target_clip", "gloria_local" or "token_alignment";
+      name: "clip", "siglip", "unicl", "soft_target_clip", "triage", "gloria_local" or
+        "token_alignment";
         a trailing "_loss" is allowed.
       form, chunk: see `in_form`.
 

@@ -33,10 +33,22 @@ class Clip(ContrastiveTowers):
     def __init__(self, options: ContrastiveOptions):
         rngs = nnx.Rngs(options.seed)
         super().__init__(options, rngs)
-        self.image_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
-        self.text_projection = Projection(self.text_encoder.features, options.joint, rngs=rngs)
+        self.make_projections(options, rngs)
         self.scale = Temperature(1 / options.temperature)
         self.pair_loss = in_form(clip_loss, options.loss_form, options.loss_chunk)
+
+    def make_projections(self, options: ContrastiveOptions, rngs: nnx.Rngs) -> None:
+        """Set `image_projection` and `text_projection`, from features to the joint space."""
+        self.image_projection = Projection(self.image_encoder.features, options.joint, rngs=rngs)
+        self.text_projection = Projection(self.text_encoder.features, options.joint, rngs=rngs)
+
+    def project_image(self, features: jax.Array) -> jax.Array:
+        """Image features [..., D] to the joint space, float32 [..., E] of unit norm."""
+        return self.image_projection(features)
+
+    def project_text(self, features: jax.Array) -> jax.Array:
+        """Text features [..., D'] to the joint space, float32 [..., E] of unit norm."""
+        return self.text_projection(features)
 
     def training_features(self, batch: Batch, rngs: Rngs) -> tuple[jax.Array, jax.Array]:
         """Image features [B, D] and text features [B, D'] of the training forward pass."""
@@ -52,7 +64,7 @@ class Clip(ContrastiveTowers):
 
     def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
         image, text = self.training_features(batch, rngs)
-        return {"image": self.image_projection(image), "text": self.text_projection(text)}
+        return {"image": self.project_image(image), "text": self.project_text(text)}
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text, mask = encoded["image"], encoded["text"], paired(batch)
@@ -62,8 +74,8 @@ class Clip(ContrastiveTowers):
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         features, local = image_features(self.image_encoder, self.preprocess(images), train=False)
-        return Embedding(self.image_projection(features), self.image_projection(local), features)
+        return Embedding(self.project_image(features), self.project_image(local), features)
 
     def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
         features, local = text_features(self.text_encoder, tokens, token_mask)
-        return Embedding(self.text_projection(features), self.text_projection(local), features)
+        return Embedding(self.project_text(features), self.project_text(local), features)

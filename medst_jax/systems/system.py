@@ -48,6 +48,7 @@ class System(nnx.Module):
     has_text: ClassVar[bool] = True
     has_prototypes: ClassVar[bool] = False
     reads_words: bool = False  # whether `encode_text` and what compares texts take words
+    restores_reports: ClassVar[bool] = False
 
     preprocess: Preprocess
     labels: tuple[str, ...]
@@ -203,6 +204,28 @@ class System(nnx.Module):
         """
         texts = self.encode_text(tokens, token_mask, *words).global_
         return self.encode_image(images).global_ @ texts.T
+
+    def masked_report_errors(
+        self,
+        images: jax.Array,
+        tokens: jax.Array,
+        token_mask: jax.Array,
+        word_index: jax.Array,
+        keys: jax.Array,
+    ) -> jax.Array:
+        """How badly hidden words of reports are restored with the help of images.
+
+        Args:
+          images: uint8 [B, S, S, 1].
+          tokens: int32 [B, L], a report each.
+          token_mask: bool [B, L].
+          word_index: int32 [B, L], which word a token is part of, -1 for none.
+          keys: [B], typed: what is hidden in an example follows from its key alone.
+
+        Returns:
+          Cross-entropy float32 [B], nats per hidden token; NaN where no token is hidden.
+        """
+        raise UnsupportedError(f"{type(self).__name__} restores no hidden words of reports")
 
     def constrain_parameters(self) -> None:
         """Clamp parameters to their allowed range; called after each optimizer update.

@@ -24,6 +24,10 @@ VARIANTS = {
 CASES = [(n, v) for n in NAMES for v in VARIANTS.get(n, (None, "smoke", "tiny"))]
 
 
+# Sides of images that are stored larger than the encoder reads them.
+STORED = {("chexzero", None): 320, ("mrm", None): 448}
+
+
 def _config(name: str, variant: str | None):
     return importlib.import_module(f"medst_jax.configs.{name}").get_config(variant)
 
@@ -39,7 +43,7 @@ def test_every_section_parses(name, variant):
     cls = systems.system_class(options.pop("name"))
     system = parse(cls.Options, options | {"labels": ("A",), "vocabulary_size": 9}, "config.system")
     assert optimizer.warmup_steps < train.steps
-    assert system.preprocess.size == data.size
+    assert STORED.get((name, variant), system.preprocess.size) == data.size
     if cls.has_text:
         assert data.vocabulary
 

@@ -78,7 +78,7 @@ def test_weights_are_of_encoders_that_the_system_has(name):
             assert located(options, part, "data")[1] in LAYOUTS
             assert part in config["system"] or hasattr(kind, part)
     if config["data"]["vocabulary"] in PUBLIC:
-        assert PUBLIC[config["data"]["vocabulary"]].parts == ("text",)
+        assert PUBLIC[config["data"]["vocabulary"]].has_tokenizer
 
 
 def test_resuming_needs_no_weights_but_the_tokenizer(tmp_path):

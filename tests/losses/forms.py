@@ -16,7 +16,7 @@ import numpy as np
 
 from medst_jax import losses
 from medst_jax.parallel import make_mesh
-from tests.losses.pair_cases import CASES, make, options
+from tests.losses.pair_cases import CASES, make, options, triage_cases
 from tests.losses.reference import unit
 
 ROWS = 24
@@ -38,6 +38,8 @@ def cases():
             "/lazy": options(case, mask, lazy),
         }.items():
             found[name + suffix] = (_closed(extra, given), arguments)
+    for name, given in triage_cases(ROWS).items():
+        found[name] = (_closed((), given), make(CASES["clip"], ROWS)[0])
     rng = np.random.default_rng(5)
     words, patches = (unit(rng.normal(size=(ROWS, n, 3))) for n in (4, 5))
     word_mask, patch_mask = (np.arange(n) < rng.integers(0, n + 1, (ROWS, 1)) for n in (4, 5))

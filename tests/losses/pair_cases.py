@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from medst_jax.losses import Pairwise
 from tests.losses import reference
 
 LABELS = 4
@@ -61,3 +62,19 @@ def make(case: PairCase, rows: int, width: int = 5, seed: int = 0):
 def options(case: PairCase, mask=None, negative_mask=None) -> dict[str, Any]:
     """Keyword arguments of the loss and its reading."""
     return {"mask": mask} | ({"negative_mask": negative_mask} if case.negatives else {})
+
+
+def triage_cases(rows: int) -> dict[str, dict[str, Any]]:
+    """Keyword arguments of `triage_loss` by name: whole, masked, and given by rows."""
+    rng = np.random.default_rng(12)
+    vectors = reference.unit(rng.normal(size=(rows, 3)))
+    limits = dict(high=0.7, low=0.1, image_weight=0.3)
+    whole = dict(likeness=vectors @ vectors.T, **limits)
+    mask = rng.random(rows) < 0.7
+    mask[0] = True
+    lazy = Pairwise(vectors, vectors, lambda r, c: r @ c.T)
+    return {
+        "triage": whole,
+        "triage/masked": whole | {"mask": mask},
+        "triage/lazy": whole | {"likeness": lazy, "mask": mask},
+    }

@@ -53,7 +53,7 @@ def _assert_all_equal_dense(found: dict[str, list]) -> None:
     [
         *(
             f"{n}{s}"
-            for n in ("clip", "siglip", "unicl", "gloria_local")
+            for n in ("clip", "siglip", "unicl", "triage", "gloria_local")
             for s in ("", "/masked", "/lazy")
         ),
         "soft_target_clip",

@@ -27,9 +27,8 @@ def build(make: Callable[[], nnx.Module], seed: int = 0) -> Any:
     return nnx.merge(graphdef, state)
 
 
-def run(module: nnx.Module, *args: Any, keys: jax.Array | None = None) -> Any:
-    """`module(*args)` in evaluation mode, with dropout where `keys` are given."""
+def run(module: nnx.Module, *args: Any, **extra: jax.Array) -> Any:
+    """`module(*args, **extra)` in evaluation mode, with dropout where `keys` are given."""
     graphdef, state = nnx.split(module)
-    extra = {} if keys is None else {"keys": keys}
     call = jax.jit(lambda state, args, extra: nnx.merge(graphdef, state)(*args, **extra))
     return call(state, args, extra)

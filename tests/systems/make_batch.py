@@ -24,6 +24,16 @@ OWN: dict[str, dict] = {
     ),
     "convirt": dict(hidden=24),
     "mgca": dict(hidden=24, prototypes=8),
+    "chexzero": dict(
+        image=dict(name="clip_small", patch=8, width=16, depth=1, heads=2, joint=16),
+        text=dict(
+            name="clip_text_small", width=16, depth=1, heads=2, mlp=32, max_length=12, joint=16
+        ),
+    ),
+    "mrm": dict(
+        image=dict(name="vit_sincos_small", patch=8, width=16, depth=1, heads=2),
+        decoder=dict(width=16, depth=1, heads=2),
+    ),
     "biovil_t": dict(pooler=dict(width=16, depth=1, heads=2)),
 }
 

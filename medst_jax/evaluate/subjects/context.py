@@ -24,6 +24,7 @@ class ImageEmbedder(Protocol):
     has_maps: bool
     has_text_scores: bool
     has_similarities: bool
+    restores_reports: bool
     reads_priors: bool
 
     def images(self, images: np.ndarray) -> Embeddings:
@@ -46,6 +47,9 @@ class ImageEmbedder(Protocol):
 
     def similarities(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Scores [N, K] of images with texts by the system's measure; only where `has_similarities`."""
+
+    def masked_report_errors(self, images: np.ndarray, reports: Sequence[str]) -> np.ndarray:
+        """Errors [N] of hidden words of a report per image; only where `restores_reports`."""
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """What the text encoder takes; only where it has one."""

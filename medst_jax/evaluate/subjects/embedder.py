@@ -87,6 +87,8 @@ class Embedder:
         self.has_text: bool = system.has_text and tokenizer is not None
         self.has_maps: bool = system.has_maps and tokenizer is not None
         self.has_text_scores: bool = system.has_text_scores and tokenizer is not None
+        restores: bool = getattr(system, "restores_reports", False)
+        self.restores_reports: bool = restores and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
         self.has_similarities: bool = self.has_text and system.has_similarities
         self._reads_words: bool = getattr(system, "reads_words", False)
@@ -203,6 +205,28 @@ class Embedder:
         read = tuple(map(self._to_every_device, self.tokens(texts)))
         return self._blocks(functools.partial(_similarities, read), (images,))[0]
 
+    def masked_report_errors(self, images: np.ndarray, reports: Sequence[str]) -> np.ndarray:
+        """Cross-entropy of hidden words, float32 [N], nats per token; NaN where none is hidden.
+
+        Report i hides the same words, whatever image it is given.
+
+        Args:
+          images: uint8 [N, S, S, 1].
+          reports: N texts, one for each image; longer ones are cut.
+
+        Raises:
+          ValueError: the system restores no reports (`restores_reports` says so).
+        """
+        if not self.restores_reports or self._tokenizer is None:
+            raise ValueError("this system restores no hidden words of reports")
+        self._check(images)
+        tokens, mask = self._tokenizer.encode_batch(reports, self.text_length)
+        words = np.array([self._tokenizer.word_index(row) for row in tokens], np.int32)
+        examples = np.arange(len(tokens), dtype=np.int32)
+        return self._blocks(
+            _masked_report_errors, (images, tokens, mask, words.reshape(tokens.shape), examples)
+        )[0]
+
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """What `encode_text` takes: int32 [N, L] and bool [N, L], with words int32 [N, L] if read."""
         if self._tokenizer is None:
@@ -283,6 +307,13 @@ def _similarities(
     texts: tuple[jax.Array, ...], graph: Any, state: Any, images: jax.Array
 ) -> tuple[jax.Array, ...]:
     return (_replicated(nnx.merge(graph, state).similarities(images, *texts)),)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _masked_report_errors(graph: Any, state: Any, *arrays: jax.Array) -> tuple[jax.Array, ...]:
+    *inputs, examples = arrays
+    keys = jax.vmap(lambda example: jax.random.fold_in(jax.random.key(0), example))(examples)
+    return (_replicated(nnx.merge(graph, state).masked_report_errors(*inputs, keys)),)
 
 
 @functools.partial(jax.jit, static_argnums=0)

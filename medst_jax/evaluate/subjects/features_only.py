@@ -25,6 +25,7 @@ class FeaturesOnly:
     has_maps = False
     has_text_scores = False
     has_similarities = False
+    restores_reports = False
     reads_priors = False
 
     def __init__(self, size: int) -> None:
@@ -57,6 +58,10 @@ class FeaturesOnly:
     def similarities(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """There is no text encoder."""
         raise NotApplicable(f"{self.what} compares no images with texts")
+
+    def masked_report_errors(self, images: np.ndarray, reports: Sequence[str]) -> np.ndarray:
+        """There is no text encoder."""
+        raise NotApplicable(f"{self.what} restores no hidden words of reports")
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, ...]:
         """There is no text encoder."""

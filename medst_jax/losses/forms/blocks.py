@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
-from medst_jax.losses.forms.blockwise import BlockwiseLoss, Pairs, Side
+from medst_jax.losses.forms.blockwise import BlockwiseLoss, Pairs, RefinedReduction, Side
 from medst_jax.losses.shapes import real
 
 T = TypeVar("T")
@@ -92,6 +92,31 @@ def add_statistics(
         return of_rows, of_columns
 
     return _fold_blocks(add, arrays, statistics, chunks)
+
+
+def add_refinements(
+    loss: BlockwiseLoss,
+    arrays: Arrays,
+    statistics: tuple[T, T],
+    refined: tuple[T, T],
+    chunks: Chunks,
+) -> tuple[T, T]:
+    """Add what all blocks contribute with `statistics` known to `refined`, of rows and columns."""
+    reduction = loss.reduction
+    assert isinstance(reduction, RefinedReduction)
+
+    def add(part: Arrays, start: tuple[Any, Any], refined: tuple[T, T]) -> tuple[T, T]:
+        block = loss.block(part.scalars, part.rows, part.columns, part.pairs)
+        known = (
+            _slice_rows(whole, at, chunks.size) for whole, at in zip(statistics, start, strict=True)
+        )
+        of_rows, of_columns = (
+            _add_rows(whole, new, at, chunks.size)
+            for whole, new, at in zip(refined, reduction.refine(block, *known), start, strict=True)
+        )
+        return of_rows, of_columns
+
+    return _fold_blocks(add, arrays, refined, chunks)
 
 
 def add_gradients(

@@ -78,6 +78,17 @@ class Reduction(Protocol):
         """
 
 
+@runtime_checkable
+class RefinedReduction(Reduction, Protocol):
+    """A reduction whose loss needs a second look at the blocks, with the first statistics known."""
+
+    def refine(self, block: Block, row_statistics: Any, column_statistics: Any) -> tuple[Any, Any]:
+        """What the block adds to the statistics of its rows and of its columns, summed over blocks.
+
+        The statistics are those of the whole matrix after the first pass.
+        """
+
+
 @dataclasses.dataclass(frozen=True)
 class BlockwiseLoss:
     """One loss on one batch.

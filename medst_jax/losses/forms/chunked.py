@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from medst_jax.losses import clip, gloria, siglip, soft_target, unicl
+from medst_jax.losses import clip, gloria, siglip, soft_target, triage, unicl
 from medst_jax.losses.forms import descriptions
 from medst_jax.losses.forms.blockwise import BlockwiseLoss
 from medst_jax.losses.forms.chunk_signatures import (
@@ -46,6 +46,7 @@ unicl_loss = in_chunks(unicl.unicl_loss, descriptions.unicl, evaluate)
 soft_target_clip_loss = in_chunks(
     soft_target.soft_target_clip_loss, descriptions.soft_target_clip, evaluate
 )
+triage_loss = in_chunks(triage.triage_loss, descriptions.triage, evaluate)
 gloria_local_loss = in_chunks(
     gloria.gloria_local_loss, descriptions.gloria_local, evaluate, TOKEN_CHUNK
 )

@@ -24,10 +24,12 @@ from medst_jax.losses.forms.blockwise import (
 )
 from medst_jax.losses.forms.logistic import SummedLogistic
 from medst_jax.losses.forms.online_softmax import BothCrossEntropies
+from medst_jax.losses.forms.triage import Triage
 from medst_jax.losses.gloria import valid_tokens, word_region_similarity
 from medst_jax.losses.pairwise import Pairwise
 from medst_jax.losses.shapes import check_matrix, real, similarities, valid_pairs
 from medst_jax.losses.soft_target import zero_invalid_pairs
+from medst_jax.losses.triage import check_triage, sort_pairs
 from medst_jax.losses.unicl import check_labels, positive_labels, share_a_label
 
 
@@ -140,6 +142,39 @@ def soft_target_clip(
         side((image, alike.rows), None, valid),
         side((text, alike.columns), None, valid),
         Pairs(alike.pairs, None),
+    )
+
+
+def triage(
+    image: Float[Array, "B E"],
+    text: Float[Array, "B E"],
+    scale: ScalarLike,
+    likeness: Float[Array, "B B"] | Pairwise,
+    *,
+    high: float,
+    low: float,
+    image_weight: float = 0.5,
+    mask: Mask[Array, " B"] | None = None,
+) -> BlockwiseLoss:
+    """`triage_loss` in blocks."""
+    image, text, valid = valid_pairs(image, text, mask)
+    check_triage(likeness, len(valid), high, low)
+    alike = matrix_parts(likeness)
+
+    def block(scale: jax.Array, images: Side, texts: Side, pairs: Pairs) -> Block:
+        logits = scale * similarities(images.values, texts.values)
+        likenesses = real(alike.block(images.constants, texts.constants, pairs.constants))
+        both = images.valid[:, None] & texts.valid[None, :]
+        positives, negatives = sort_pairs(likenesses, matched(images, texts), both, high, low)
+        return Block(logits, positives, positives | negatives)
+
+    return BlockwiseLoss(
+        Triage(image_weight),
+        block,
+        real(scale),
+        side(image, alike.rows, valid),
+        side(text, alike.columns, valid),
+        Pairs(None, alike.pairs),
     )
 
 

@@ -88,11 +88,11 @@ class BothCrossEntropies:
 
 
 def _running_sums(block: Block, axis: int) -> RunningSums:
-    highest, scaled = _scaled_exponentials(block.logits, block.candidates, axis)
+    highest, scaled = scaled_exponentials(block.logits, block.candidates, axis)
     target_logits = (
         jnp.zeros_like(block.logits) if block.target_logits is None else block.target_logits
     )
-    target_highest, weights = _scaled_exponentials(target_logits, block.positives, axis)
+    target_highest, weights = scaled_exponentials(target_logits, block.positives, axis)
     return RunningSums(
         highest,
         jnp.sum(scaled, axis),
@@ -102,7 +102,7 @@ def _running_sums(block: Block, axis: int) -> RunningSums:
     )
 
 
-def _scaled_exponentials(
+def scaled_exponentials(
     values: jax.Array, where: jax.Array, axis: int
 ) -> tuple[jax.Array, jax.Array]:
     """The largest value along `axis`, and exp(value - largest), 0 outside `where`."""

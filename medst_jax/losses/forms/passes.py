@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A loss over pairs without its matrix: columns pass by the rows, gradients come with the value.
 
-Two passes, each over all blocks: the first collects the statistics of rows and columns, which
+Two passes, each over all blocks (the first twice where a loss needs it): the first collects the statistics of rows and columns, which
 give the value; the second, only where a gradient is asked for, adds up each block's gradient
 with those statistics held constant. Nothing of a block outlives it, and in a ring the columns
 travel again rather than being kept, so that memory does not grow with the number of devices.
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from medst_jax.losses.forms import blocks
 from medst_jax.losses.forms.blocks import Arrays, Chunks
-from medst_jax.losses.forms.blockwise import BlockwiseLoss
+from medst_jax.losses.forms.blockwise import BlockwiseLoss, RefinedReduction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,28 @@ class TwoPasses:
         nothing = self.loss.reduction.initial_statistics(chunks.rows, self.dtype)
         start = (arrays.columns, nothing, nothing)
         _, of_columns, of_rows = _go_around(hop, start, self.ring)
+        if isinstance(self.loss.reduction, RefinedReduction):
+            of_rows, of_columns = self._refined(arrays, pairs, (of_rows, of_columns), chunks)
         return jax.tree.map(lambda leaf: leaf[:rows], (of_rows, of_columns))
+
+    def _refined(
+        self, arrays: Arrays, pairs: Any, statistics: tuple[Any, Any], chunks: Chunks
+    ) -> tuple[Any, Any]:
+        """The statistics after one more round, in which those of the first are known."""
+        row_statistics, column_statistics = statistics
+
+        def hop(carry: Any, number: jax.Array) -> tuple[Any, None]:
+            columns, known, of_columns, of_rows = carry
+            visiting = _pairs_with(pairs, self.ring.owner(number))
+            here = arrays._replace(columns=columns, pairs=visiting)
+            of_rows, of_columns = blocks.add_refinements(
+                self.loss, here, (row_statistics, known), (of_rows, of_columns), chunks
+            )
+            return (*self.ring.shift((columns, known, of_columns)), of_rows), None
+
+        start = (arrays.columns, column_statistics, column_statistics, row_statistics)
+        _, _, of_columns, of_rows = _go_around(hop, start, self.ring)
+        return of_rows, of_columns
 
     def gradients(
         self, arrays: Arrays, statistics: tuple[Any, Any], valid_count: jax.Array
@@ -129,7 +150,7 @@ def _pad_to_chunks(arrays: Arrays, chunks: Chunks, ring: Ring) -> tuple[Arrays, 
     missing = chunks.rows - len(arrays.rows.valid)
 
     def by_owner(leaf: Any) -> jax.Array:  # numpy constants come as they are
-        leaf = leaf.reshape(len(leaf), ring.size, -1)
+        leaf = jnp.asarray(leaf).reshape(len(leaf), ring.size, -1)
         return jnp.pad(leaf, ((0, missing), (0, 0), (0, missing))) if missing else leaf
 
     # Positions that differ: rows and columns that fill up must not match one another.

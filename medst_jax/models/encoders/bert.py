@@ -111,6 +111,7 @@ class Bert(nnx.Module):
         tokens: Integer[Array, "B L"],
         token_mask: Mask[Array, "B L"],
         *,
+        added: Float[Array, "B D"] | None = None,
         keys: Key[jax.Array, " B"] | None = None,
     ) -> BertOutput:
         """Encode tokens; padding changes no valid token's result.
@@ -118,6 +119,8 @@ class Bert(nnx.Module):
         Args:
           tokens: int32 [B, L], L at most max_length, values in [0, vocabulary_size).
           token_mask: bool [B, L], false on padding.
+          added: [B, D], a vector per example that joins every token behind the embeddings' norm
+            and dropout, such as an image's (MRM, arXiv:2301.13155); None for none.
           keys: [B] typed PRNG keys, one per example, for dropout; None switches it off.
 
         Raises:
@@ -129,6 +132,8 @@ class Bert(nnx.Module):
         x = self.word_embeddings[...][tokens]
         x = x + self.position_embeddings[...][:length] + self.token_type_embeddings[...][0]
         x = dropout(self.norm(x), options.dropout, keys, 0)
+        if added is not None:
+            x = x + added.astype(x.dtype)[:, None]
 
         def apply(layer: BertLayer, index: jax.Array, x: jax.Array, rows: Any) -> jax.Array:
             mask, keys = rows

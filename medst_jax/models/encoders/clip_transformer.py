@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Float, Integer, Key
 
 from medst_jax.array_types import Array, Mask
-from medst_jax.models.encoders.vit import patchify
+from medst_jax.data.images.patches import patchify
 from medst_jax.models.layers.attention import Activation, Mlp, SelfAttention, layer_norm
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
 
@@ -38,6 +38,12 @@ class ClipImageOptions:
         """The tower of ViT-B/32, which CheXzero starts from."""
         return cls(**changes)
 
+    @classmethod
+    def small(cls, **changes: Any) -> "ClipImageOptions":
+        """A tower for 64 px on a CPU: 64 patches, three layers of width 96."""
+        sizes = dict(patch=8, width=96, depth=3, heads=3, mlp=192, image_size=64, joint=64)
+        return cls(**{**sizes, **changes})
+
 
 @dataclasses.dataclass(frozen=True)
 class ClipTextOptions:
@@ -54,6 +60,17 @@ class ClipTextOptions:
     dtype: str = "float32"
     remat: Remat = "none"
     unroll: int = 1
+
+    @classmethod
+    def base(cls, vocabulary_size: int, **changes: Any) -> "ClipTextOptions":
+        """The text tower beside ViT-B/32 and ViT-B/16."""
+        return cls(vocabulary_size, **changes)
+
+    @classmethod
+    def small(cls, vocabulary_size: int, **changes: Any) -> "ClipTextOptions":
+        """Two layers of width 64 for a CPU."""
+        sizes = dict(width=64, depth=2, heads=4, mlp=256, joint=64)
+        return cls(vocabulary_size, **{**sizes, **changes})
 
 
 class ClipLayer(nnx.Module):

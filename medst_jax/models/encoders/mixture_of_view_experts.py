@@ -9,7 +9,8 @@ from flax import nnx
 from jaxtyping import Bool, Float, Key
 
 from medst_jax.array_types import Array
-from medst_jax.models.encoders.vit import ViTOptions, patchify
+from medst_jax.data.images.patches import patchify
+from medst_jax.models.encoders.vit import ViTOptions
 from medst_jax.models.layers.attention import Mlp, SelfAttention, layer_norm
 from medst_jax.models.layers.dropout import dropout, fold_keys
 from medst_jax.models.layers.stack import scan_layers, stack_layers

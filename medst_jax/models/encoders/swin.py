@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Float, Key
 
 from medst_jax.array_types import Array
-from medst_jax.models.encoders.vit import patchify
+from medst_jax.data.images.patches import patchify
 from medst_jax.models.layers.attention import Mlp, layer_norm
 from medst_jax.models.layers.dropout import drop_path, dropout, fold_keys
 from medst_jax.models.layers.window_attention import WindowAttention

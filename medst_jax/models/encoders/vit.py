@@ -7,14 +7,17 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Float, Key
+from jaxtyping import Float, Integer, Key
 
 from medst_jax.array_types import Array
+from medst_jax.data.images.patches import patchify
 from medst_jax.models.layers.attention import Activation, layer_norm
 from medst_jax.models.layers.attention_pool import AttentionPool
 from medst_jax.models.layers.dropout import dropout, fold_keys
 from medst_jax.models.layers.pre_norm import PreNormLayer
+from medst_jax.models.layers.sincos_positions import fixed_positions
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
+from medst_jax.options import before
 
 _init = nnx.initializers.truncated_normal(0.02)
 
@@ -24,6 +27,7 @@ class ViTOptions:
     """Sizes of a ViT; every value is plain JSON. `image_size` and `patch` are in pixels.
 
     pooling: "cls" prepends a class token; "map" has none and pools by a learned query (SigLIP).
+    positions: "learned", or "sincos", fixed ones (MAE, MRM), which need the class token.
     slices: see `stack.scan_layers`.
     """
 
@@ -42,8 +46,13 @@ class ViTOptions:
     remat: Remat = "none"
     unroll: int = 1
     slices: int = 1
+    positions: Literal["learned", "sincos"] = dataclasses.field(
+        default="learned", metadata=before("learned")
+    )
 
     def __post_init__(self) -> None:
+        if self.positions == "sincos" and self.pooling != "cls":
+            raise ValueError(f"fixed positions need pooling 'cls', not {self.pooling!r}")
         if self.image_size % self.patch:
             raise ValueError(f"image_size {self.image_size} is not divisible by patch {self.patch}")
 
@@ -108,10 +117,13 @@ class ViT(nnx.Module):
                 _init(rngs.params(), (1, 1, options.width), jnp.float32),
                 axes=(None, None, "embed"),
             )
-        self.pos_embed = nnx.Param(
-            _init(rngs.params(), (1, positions, options.width), jnp.float32),
-            axes=(None, "position", "embed"),
-        )
+        if options.positions == "sincos":
+            self.pos_embed = fixed_positions(options.image_size // options.patch, options.width)
+        else:
+            self.pos_embed = nnx.Param(
+                _init(rngs.params(), (1, positions, options.width), jnp.float32),
+                axes=(None, "position", "embed"),
+            )
         self.blocks = stack_layers(lambda r: _layer(options, r), options.depth, rngs)
         self.norm = layer_norm(options.width, options.epsilon, options.dtype, rngs)
         if options.pooling == "map":
@@ -130,6 +142,7 @@ class ViT(nnx.Module):
         self,
         images: Float[Array, "B h w c"],
         *,
+        visible: Integer[Array, "B V"] | None = None,
         keys: Key[jax.Array, " B"] | None = None,
         train: bool = False,
     ) -> ViTOutput:
@@ -137,6 +150,8 @@ class ViT(nnx.Module):
 
         Args:
           images: float32 [B, image_size, image_size, channels].
+          visible: int32 [B, V], the patches to encode, in row order of the image, P becoming V; None
+            encodes all. Needs a class token.
           keys: [B] typed PRNG keys, one per example, for dropout; None switches it off.
           train: accepted for the interface shared with ResNet; a ViT has no batch statistics.
 
@@ -152,7 +167,12 @@ class ViT(nnx.Module):
         if options.pooling == "cls":
             first = jnp.broadcast_to(self.cls_token[...], (x.shape[0], 1, options.width))
             x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
-        x = dropout(x + self.pos_embed[...].astype(x.dtype), options.dropout, keys, 0)
+        x = x + self.pos_embed[...].astype(x.dtype)
+        if visible is not None:
+            # Before the layers: what is hidden costs nothing.
+            seen = jnp.concatenate([jnp.zeros_like(visible[:, :1]), visible + 1], axis=1)
+            x = jnp.take_along_axis(x, seen[..., None], axis=1)
+        x = dropout(x, options.dropout, keys, 0)
 
         def apply(
             layer: PreNormLayer, index: jax.Array, x: jax.Array, keys: jax.Array | None
@@ -186,11 +206,3 @@ def _layer(options: ViTOptions, rngs: nnx.Rngs) -> PreNormLayer:
         dtype=options.dtype,
         rngs=rngs,
     )
-
-
-def patchify(images: Array, patch: int) -> jax.Array:
-    """Cut images [B, h, w, c] into rows of pixels [B, P, patch * patch * c], in row order."""
-    batch, height, width, channels = images.shape
-    x = jnp.asarray(images)
-    x = x.reshape(batch, height // patch, patch, width // patch, patch, channels)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, -1, patch * patch * channels)

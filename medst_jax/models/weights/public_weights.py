@@ -40,6 +40,11 @@ class PublicWeights:
     digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
     by_hand: str = ""
 
+    @property
+    def has_tokenizer(self) -> bool:
+        """Whether its tokenizer comes with it; MGCA's is that of the BERT that it started from."""
+        return self.parts == ("text",) or ("text" in self.parts and bool(self.beside))
+
 
 def _hub(repository: str, *names: str) -> tuple[str, ...]:
     return tuple(f"https://huggingface.co/{repository}/resolve/main/{name}" for name in names)
@@ -72,6 +77,10 @@ def _image_net(
 
 
 _TORCH, _DEIT = "https://download.pytorch.org/models", "https://dl.fbaipublicfiles.com/deit"
+_MAE = "https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_base.pth"
+# The address holds the digest.
+_CLIP_DIGEST = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
+_CLIP = f"https://openaipublic.azureedge.net/clip/models/{_CLIP_DIGEST}/ViT-B-32.pt"
 _OWN = "trained by yourself"
 
 PUBLIC: dict[str, PublicWeights] = {
@@ -95,6 +104,24 @@ PUBLIC: dict[str, PublicWeights] = {
         "Apache-2.0",
         "timm/deit_base_patch16_224.fb_in1k",
         f"{_DEIT}/deit_base_patch16_224-b5f2ef4d.pth",
+    ),
+    "mae_vit_b16_imagenet": PublicWeights(
+        what="ViT-B/16 at 224 px, masked autoencoder on ImageNet-1k (He et al. 2022)",
+        parts=("image",),
+        layout="timm",
+        licence="CC-BY-NC-4.0; ImageNet's terms",
+        files=(*_hub("timm/vit_base_patch16_224.mae", FILE), _MAE),
+    ),
+    "openai_clip_b32": PublicWeights(
+        what="OpenAI's CLIP ViT-B/32 with its text transformer (Radford et al. 2021)",
+        parts=("image", "text"),
+        layout="open-clip",
+        licence="MIT",
+        files=(_CLIP,),
+        beside=(
+            "https://raw.githubusercontent.com/openai/CLIP/main/clip/bpe_simple_vocab_16e6.txt.gz",
+        ),
+        digests={_CLIP: _CLIP_DIGEST},
     ),
     "swin_tiny_imagenet": PublicWeights(
         what="Swin-T, patch 4, window 7, ImageNet-1k",

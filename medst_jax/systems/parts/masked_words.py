@@ -3,6 +3,7 @@
 
 import dataclasses
 import math
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from flax import nnx
 
 from medst_jax.losses.masked_language import masked_language_loss
 from medst_jax.models.heads.masked_language import MaskedLanguageHead
+from medst_jax.options import before
 from medst_jax.systems.system import Metrics
 
 _SPECIAL = 5  # ids below are [PAD], [UNK], [CLS], [SEP], [MASK]
@@ -19,11 +21,13 @@ _SPECIAL = 5  # ids below are [PAD], [UNK], [CLS], [SEP], [MASK]
 class MaskOptions:
     """rate: of the words that are hidden. token: id of [MASK].
 
-    Of the hidden tokens 80% show [MASK], 10% a random token and 10% themselves.
+    show: what stands in place of hidden tokens: "mixed" is BERT's, 80% [MASK], 10% a random
+    token and 10% themselves; "mask" is [MASK] always (MRM).
     """
 
     rate: float = 0.15
     token: int = 4
+    show: Literal["mixed", "mask"] = dataclasses.field(default="mixed", metadata=before("mixed"))
 
 
 def mask_words(
@@ -59,6 +63,8 @@ def mask_words(
     hidden = exists & ((word < options.rate) | (word == jnp.min(word, axis=1, keepdims=True)))
     chosen = jnp.take_along_axis(hidden, jnp.maximum(word_index, 0), axis=1) & (word_index >= 0)
     random = _SPECIAL + jnp.floor(uniform[:, 2] * (vocabulary - _SPECIAL)).astype(tokens.dtype)
+    if options.show == "mask":
+        return jnp.where(chosen, options.token, tokens), chosen
     shown = jnp.where(
         uniform[:, 1] < 0.8, options.token, jnp.where(uniform[:, 1] < 0.9, random, tokens)
     )

@@ -30,6 +30,14 @@ IMAGE_ENCODERS: dict[str, Choice] = {
     ),
     "vit_b16": lambda: (models.ViT, models.ViTOptions.vit_b16),
     "vit_small": lambda: (models.ViT, models.ViTOptions.small),
+    "vit_sincos_b16": lambda: (
+        models.ViT,
+        functools.partial(models.ViTOptions.vit_b16, positions="sincos"),
+    ),
+    "vit_sincos_small": lambda: (
+        models.ViT,
+        functools.partial(models.ViTOptions.small, positions="sincos"),
+    ),
     "view_experts_b16": lambda: (models.MixtureOfViewExperts, models.ViTOptions.vit_b16),
     "view_experts_small": lambda: (models.MixtureOfViewExperts, models.ViTOptions.small),
     "view_experts_hybrid_small": lambda: (
@@ -47,6 +55,7 @@ IMAGE_ENCODERS: dict[str, Choice] = {
         models.HybridTemporalOptions.small,
     ),
     "clip_b32": lambda: (models.ClipImage, models.ClipImageOptions.vit_b32),
+    "clip_small": lambda: (models.ClipImage, models.ClipImageOptions.small),
 }
 _FIXED_SIZE = ("vit", "view_experts", "swin", "clip")  # take images of one size
 AUTOENCODERS: dict[str, Choice] = {
@@ -58,6 +67,8 @@ TEXT_ENCODERS: dict[str, Choice] = {
     "bert_small": lambda: (models.Bert, models.BertOptions.small),
     "transformer_b": lambda: (models.TextTransformer, models.TextTransformerOptions.base),
     "transformer_small": lambda: (models.TextTransformer, models.TextTransformerOptions.small),
+    "clip_text_b": lambda: (models.ClipText, models.ClipTextOptions.base),
+    "clip_text_small": lambda: (models.ClipText, models.ClipTextOptions.small),
 }
 
 
@@ -170,12 +181,12 @@ def text_features(
 ) -> tuple[jax.Array, jax.Array]:
     """Sentence features [B, D] and token features [B, L, D], float32.
 
-    A text transformer pools by itself. Of a BERT both are means over the outputs of the first, second and last layer; the sentence is the
+    Text transformers pool by themselves. Of a BERT both are means over the outputs of the first, second and last layer; the sentence is the
     mean over its tokens. MedCLIP and DLILP average over padding as well, which makes a text's
     vector depend on its neighbours in the batch; the mean here is masked.
     """
     output = encoder(tokens, token_mask, keys=keys)
-    if isinstance(output, models.TextTransformerOutput):
+    if hasattr(output, "pooled"):
         return output.pooled, output.tokens.astype(jnp.float32)
     states = output.hidden_states
     layers = sorted({1, min(2, len(states) - 1), len(states) - 1})

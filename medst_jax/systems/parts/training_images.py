@@ -23,8 +23,15 @@ PURPOSES = {
 
 
 class HasPreprocess(Protocol):
-    preprocess: Preprocess
-    augment: Augment
+    """How stored images become training images."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """To the encoder's input."""
+
+    @property
+    def augment(self) -> Augment:
+        """What is changed at random before."""
 
 
 def purpose_keys(keys: jax.Array | None, purpose: str) -> jax.Array | None:
