@@ -22,8 +22,10 @@ from medst_jax.data.mixture.data_options import DataSetOptions
 @initial.starts(image="resnet50_imagenet_v1", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
     config = common.image_text("convirt")
-    config.system.update(dict(temperature=0.1, image_weight=0.75, hidden=512))
-    # Images with reports alone, no prompts: one sentence, drawn anew each time. 217,000 frontal studies, as in the paper.
+    config.system.update(
+        dict(temperature=0.1, image_weight=0.75, hidden=512, negatives="other_texts")
+    )
+    # Images with reports alone, no prompts: one sentence, drawn anew each time.
     config.data.mixture = common.mixture(mimic_cxr=DataSetOptions(only=("text",)))
     # The paper also flips; a flip is wrong wherever a sentence names a side.
     config.system.augment = ConfigDict(
@@ -56,7 +58,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optimizer.frozen_layers = (("text_encoder/layers/", 6),)
     common.reports_alone(common.variant(config, arg), arg)
     if arg:
-        config.system.hidden = 64
+        config.system.update(dict(hidden=64, negatives="all"))
         config.optimizer.learning_rates = ()
         for dataset in config.data.mixture.values():
             dataset.sentences = "one"

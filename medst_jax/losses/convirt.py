@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Float, ScalarLike
 
 from medst_jax.array_types import Array, Mask
+from medst_jax.losses.cross_entropy import candidate_pairs
+from medst_jax.losses.pairwise import Pairwise, as_matrix
 from medst_jax.losses.shapes import masked_mean, real, similarities, valid_pairs
 
 
@@ -16,6 +18,7 @@ def convirt_loss(
     image_weight: ScalarLike,
     *,
     mask: Mask[Array, " B"] | None = None,
+    negative_mask: Mask[Array, "B B"] | Pairwise | None = None,
 ) -> Float[jax.Array, ""]:
     """Mean over pairs of w * (image to text) + (1 - w) * (text to image) cross-entropy.
 
@@ -26,6 +29,8 @@ def convirt_loss(
       image_weight: scalar w in [0, 1], the weight of the image's choice among texts; 0.75 in the
         paper.
       mask: bool [B], false where a row has no image or no text.
+      negative_mask: bool [B, B], true where image i and text j may be negatives of each other; the
+        paper takes all.
 
     Returns:
       A float32 scalar; 0 with zero gradient when no row is valid.
@@ -36,10 +41,11 @@ def convirt_loss(
     Reference: Zhang et al., "Contrastive Learning of Medical Visual Representations from Paired
     Images and Text", arXiv:2010.00747, equations 2-4.
     """
-    image, text, valid = valid_pairs(image, text, mask)
+    image, text, valid = valid_pairs(image, text, mask, negative_mask)
     logits = similarities(image, text) / real(temperature)
     # The diagonal of an invalid row stays, so that its log-sum-exp is finite.
-    where = (valid[:, None] & valid[None, :]) | jnp.eye(len(valid), dtype=bool)
+    matched = jnp.eye(len(valid), dtype=bool)
+    where = candidate_pairs(matched, valid, valid, as_matrix(negative_mask))
     to_text, to_image = (
         masked_mean(jax.nn.logsumexp(logits, axis, where=where) - jnp.diagonal(logits), valid)
         for axis in (1, 0)

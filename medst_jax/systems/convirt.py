@@ -17,8 +17,9 @@ from medst_jax.data.batch import example_keys
 from medst_jax.losses.convirt import convirt_loss
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.models.heads.projection_heads import MlpHead
-from medst_jax.systems.parts.options import ImageTextOptions
-from medst_jax.systems.parts.pairs import PAIR_KEYS, pair_metrics, paired
+from medst_jax.options import before
+from medst_jax.systems.parts.options import ImageTextOptions, Negatives
+from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, pair_metrics, paired
 from medst_jax.systems.parts.towers import image_features
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import TwoTowers
@@ -32,24 +33,28 @@ class ConvirtOptions(ImageTextOptions):
 
     temperature: fixed.
     image_weight: in [0, 1], of the image's choice among texts; the rest is the text's.
+    negatives: "other_texts": rows of another study with another text, for single sentences repeat; "all":
+      every other row, as in the paper.
     """
 
     hidden: int = 512
     temperature: float = 0.1
     image_weight: float = 0.75
+    negatives: Negatives = dataclasses.field(default="other_texts", metadata=before("all"))
 
 
 @register("convirt")
 class Convirt(TwoTowers):
     """Two encoders and two projections under a contrastive loss of fixed temperature."""
 
-    required_keys: ClassVar[tuple[str, ...]] = PAIR_KEYS
+    required_keys: ClassVar[tuple[str, ...]] = CONTRAST_KEYS
     Options = ConvirtOptions
 
     def __init__(self, options: ConvirtOptions):
         rngs = nnx.Rngs(options.seed)
         super().__init__(options, rngs)
         self.temperature, self.image_weight = options.temperature, options.image_weight
+        self.negatives = options.negatives
 
         def head(features: int) -> MlpHead:
             return MlpHead(features, options.hidden, options.joint, rngs=rngs)
@@ -74,7 +79,10 @@ class Convirt(TwoTowers):
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         image, text, mask = encoded["image"], encoded["text"], paired(batch)
-        loss = convirt_loss(image, text, self.temperature, self.image_weight, mask=mask)
+        negatives = None if self.negatives == "all" else negative_pairs(batch)
+        loss = convirt_loss(
+            image, text, self.temperature, self.image_weight, mask=mask, negative_mask=negatives
+        )
         return loss, pair_metrics(image, text, mask)
 
     def _states(

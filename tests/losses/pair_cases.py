@@ -39,7 +39,7 @@ CASES = {
         PairCase("unicl", (6.0,), lambda image, text, similarity: (image, text)),
         PairCase("siglip", (6.0, -2.0)),
         PairCase("soft_target_clip", (6.0,), lambda *labels: labels[2:], True, False),
-        PairCase("convirt", (0.2, 0.7), negatives=False),
+        PairCase("convirt", (0.2, 0.7)),
     )
 }
 

@@ -99,11 +99,14 @@ def soft_target_clip(image, text, scale, similarity, mask=None) -> float:
     return 0.5 * total / len(rows)
 
 
-def convirt(image, text, temperature, image_weight, mask=None) -> float:
+def convirt(image, text, temperature, image_weight, mask=None, negative_mask=None) -> float:
     rows = [i for i in range(len(image)) if mask is None or mask[i]]
+    allowed = np.ones((len(image),) * 2, bool) if negative_mask is None else negative_mask
     total = 0.0
-    for a, i in enumerate(rows):
-        to_text = softmax(np.array([np.dot(image[i], text[j]) for j in rows]) / temperature)
-        to_image = softmax(np.array([np.dot(image[j], text[i]) for j in rows]) / temperature)
-        total -= image_weight * np.log(to_text[a]) + (1 - image_weight) * np.log(to_image[a])
+    for i in rows:
+        texts = [i, *(j for j in rows if j != i and allowed[i, j])]
+        images = [i, *(j for j in rows if j != i and allowed[j, i])]
+        to_text = softmax(np.array([np.dot(image[i], text[j]) for j in texts]) / temperature)
+        to_image = softmax(np.array([np.dot(image[j], text[i]) for j in images]) / temperature)
+        total -= image_weight * np.log(to_text[0]) + (1 - image_weight) * np.log(to_image[0])
     return total / max(len(rows), 1)

@@ -22,11 +22,17 @@ def test_the_objective_is_the_papers(system):
     loss, metrics = system.objective(encoded, batch)
     rows = np.flatnonzero(np.asarray(batch["text_source"]) > 0)
     logits = encoded["image"][rows] @ encoded["text"][rows].T / 0.1
-    matched = np.diagonal(logits)
+    matched = np.diagonal(logits).copy()
 
     def choice(axis):
         return np.mean(np.log(np.exp(logits).sum(axis)) - matched)
 
+    released = systems.build("convirt", **OPTIONS, **TEXT, **OWN["convirt"], negatives="all")
+    every, _ = released.objective(encoded, batch)
+    np.testing.assert_allclose(every, 0.75 * choice(1) + 0.25 * choice(0), rtol=1e-5)
+    # Rows 0 and 1 are of one study, rows 2 and 3 have one text.
+    for i, j in ((0, 1), (2, 3)):
+        logits[[i, j], [j, i]] = -np.inf
     np.testing.assert_allclose(loss, 0.75 * choice(1) + 0.25 * choice(0), rtol=1e-5)
     assert metrics["image_to_text_accuracy"][1] == len(rows) == 5
 
