@@ -52,15 +52,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             clip_norm=0.0,
         )
     )
-    # The impression, then the findings, as words alone; the release also drops reports of less than three words.
-    config.data.mixture.mimic_cxr.update(
-        dict(
-            sentences="all",
-            sections=("impression", "findings"),
-            order="sections",
-            cleaning="words",
-        )
-    )
+    reports.impression_first(config)
     # Sequences of exactly four, the rest alone; the release's are of frontal images, here they are of studies.
     config.data.windows = "full"
     if reports.small(config, arg):

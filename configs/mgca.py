@@ -54,15 +54,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             clip_norm=0.0,
         )
     )
-    # The impression, then the findings, as words alone; the release also drops reports of less than three words.
-    config.data.mixture.mimic_cxr.update(
-        dict(
-            sentences="all",
-            sections=("impression", "findings"),
-            order="sections",
-            cleaning="words",
-        )
-    )
+    reports.impression_first(config)
     if reports.small(config, arg):
         config.system.update(dict(heads="linear", prototypes=50, prototype_start=50))
         # At their whole weight the other terms hold the global one back (docs/pairs.md).

@@ -29,6 +29,21 @@ def reports(name: str, *, size: int, text_length: int, batch_size: int, steps: i
     return config
 
 
+def impression_first(config: ConfigDict) -> None:
+    """Whole reports as MGCA and Med-ST read them: the impression, then the findings, as words alone.
+
+    Their releases also drop reports of less than three words.
+    """
+    config.data.mixture.mimic_cxr.update(
+        dict(
+            sentences="all",
+            sections=("impression", "findings"),
+            order="sections",
+            cleaning="words",
+        )
+    )
+
+
 def small(config: ConfigDict, arg: str | None) -> bool:
     """Apply the variant named `arg`; whether there was one, and the system needs small sizes.
 
