@@ -51,6 +51,10 @@ def with_count(state, count):
     )
 
 
+def test_every_configuration_has_a_recipe():
+    assert sorted(RECIPES) == NAMES, "write it down in tests/train/recipes.py, from the paper"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_are_those_of_the_recipe(name):
     recipe, config = RECIPES[name], paper_size(name)
