@@ -50,8 +50,9 @@ SEVEN: dict[str, dict[str, Any]] = {
 DEPARTURES = (
     "Prompts and descriptions are this project's own words; the paper's lists are not copied.",
     (
-        "The test images of a probe are the same for its five draws, and no patient is on both sides; the "
-        "paper draws new test images from the same images for each of five folds."
+        "Probes of the 5x200 sets test every image once, in five folds by patient; the paper draws five "
+        "tests of 20%, and a patient may be on both sides. Elsewhere the test images are the same for the "
+        "five draws of shots."
     ),
     (
         "NIH-CXR-LT: trained on the official training set and tested on the balanced test set; the release "
@@ -74,13 +75,21 @@ DEPARTURES = (
 
 
 def _zero_shot(test: dict[str, Any], **options: Any) -> dict[str, Any]:
-    return dict(protocol="zero_shot", task=test, prototypes=words.PROTOTYPES, **options)
+    return dict(
+        protocol="zero_shot",
+        task=test,
+        prototypes=words.PROTOTYPES,
+        prototype_mean="directions",
+        **options,
+    )
 
 
 def _probe(test: dict[str, Any]) -> dict[str, Any]:
     train = TRAIN.get(test["dataset"])
     probe: dict[str, Any] = dict(protocol="linear_probe", task=test)
-    return probe if train is None else {**probe, "train": dict(dataset=train, split="train")}
+    if train is None:
+        return {**probe, "without_train": "folds"}
+    return {**probe, "train": dict(dataset=train, split="train")}
 
 
 def _tasks() -> dict[str, Any]:

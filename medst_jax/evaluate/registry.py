@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from medst_jax.evaluate.protocols.base_new import BaseNewOptions, base_new
+from medst_jax.evaluate.protocols.class_retrieval import ClassRetrievalOptions, class_retrieval
 from medst_jax.evaluate.protocols.dense_prediction import (
     DensePredictionOptions,
     dense_prediction,
@@ -63,6 +64,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "prior_image": Protocol(PriorImageOptions, prior_image),
     "saliency": Protocol(SaliencyOptions, saliency),
     "retrieval": Protocol(RetrievalOptions, retrieval),
+    "class_retrieval": Protocol(ClassRetrievalOptions, class_retrieval),
     "patient_retrieval": Protocol(PatientRetrievalOptions, patient_retrieval),
     "temporal_classification": Protocol(TemporalClassificationOptions, temporal_classification),
     "sentence_inference": Protocol(SentenceInferenceOptions, sentence_inference),

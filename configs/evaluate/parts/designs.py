@@ -12,7 +12,7 @@ CHEXPERT_5X200 = dict(
     excluded="images with a further positive or uncertain finding, by the rule that the data card "
     "names; the patients of the 1,000 images are left out of pre-training",
     split="chexpert_5x200.csv where the folder holds it, else the published rule with seed 0 (MGCA's "
-    "list); a probe trains on 80% of the patients and is tested on the others",
+    "list); probes in five folds by patient",
     thresholds=NO_THRESHOLD,
 )
 MIMIC_5X200 = dict(
@@ -20,8 +20,8 @@ MIMIC_5X200 = dict(
     views=ONE_IMAGE,
     excluded="images with two of the five findings, further images of a patient; the patients are left "
     "out of pre-training",
-    split="mimic_5x200.csv where the folder holds it, else DLILP's rule with seed 42; a probe trains on "
-    "80% of the patients and is tested on the others",
+    split="mimic_5x200.csv where the folder holds it, else DLILP's rule with seed 42; probes in five "
+    "folds by patient",
     thresholds=NO_THRESHOLD,
 )
 RSNA = dict(

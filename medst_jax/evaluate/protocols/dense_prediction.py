@@ -6,10 +6,12 @@ stays as it is, a linear classifier of its cells or the way up of a U-Net is tra
 boxes of one split and tested on another, with no patient on both sides. Dice at probability 0.5 and
 average precision of the pixels, means over the images that have a mask; beside them the mean
 training mask, which sees no image and whose threshold is chosen on the training images. In the part
-"all images" those without the finding count as well, right when nothing is marked in them.
+"all images" those without the finding count as well, right when nothing is marked in them, and
+`mean_dice` is that of their pixels together, as BenchX prints it.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 from tqdm import tqdm
@@ -18,8 +20,14 @@ from medst_jax.evaluate.fitting.dense_training import DenseOptions, pixel_probab
 from medst_jax.evaluate.fitting.map_heads import HEADS
 from medst_jax.evaluate.protocols.parts.finding_masks import FindingMasks, marked_images
 from medst_jax.evaluate.protocols.parts.localization_examples import worst_to_best
-from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
-from medst_jax.evaluate.statistics.pixel_metrics import best_threshold, dice, pixel_precision
+from medst_jax.evaluate.statistics.outcome import DerivedMetric, NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.pixel_metrics import (
+    best_threshold,
+    dice,
+    mean_dice,
+    pixel_counts,
+    pixel_precision,
+)
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.shots import shuffled
@@ -85,6 +93,7 @@ def dense_prediction(options: DensePredictionOptions, context: EvaluationContext
     threshold = best_threshold(np.where(known.inside[shown], average, np.nan), known.mask[shown])
     maps = np.where(truth.inside, average, np.nan)
     parts = _parts("mean mask", maps, threshold, truth, test)
+    derived = [_mean_dice("mean mask", maps, threshold, truth, test)]
     wanted = [(head, fraction) for head in options.heads for fraction in options.fractions]
     for head, fraction in tqdm(wanted, desc="dense", disable=not context.data.progress):
         chosen = _chosen(shown, fraction)
@@ -101,10 +110,12 @@ def dense_prediction(options: DensePredictionOptions, context: EvaluationContext
         maps = np.where(truth.inside, probabilities, np.nan)
         name = head if options.fractions == (1.0,) else f"{head}/{fraction:.4g}"
         parts += _parts(name, maps, 0.5, truth, test)
+        derived.append(_mean_dice(name, maps, 0.5, truth, test))
     return Outcome(
         test.options.dataset,
         test.options.split,
         tuple(parts),
+        tuple(derived),
         localization=worst_to_best(
             f"{parts[-2].name}: probabilities and mask",
             f"{test.classes[0]}, Dice",
@@ -113,6 +124,21 @@ def dense_prediction(options: DensePredictionOptions, context: EvaluationContext
             truth.mask[truth.marked],
             parts[-2].predictions.scores[0, :, 0],
         ),
+    )
+
+
+def _mean_dice(
+    name: str, maps: np.ndarray, threshold: float, truth: FindingMasks, test: Task
+) -> DerivedMetric:
+    """Over the pixels of all images, see `mean_dice`."""
+    counts = np.stack(
+        [
+            pixel_counts(m > threshold, mask, inside)
+            for m, mask, inside in zip(maps, truth.mask, truth.inside, strict=True)
+        ]
+    )
+    return DerivedMetric(
+        f"{name}/all images", "mean_dice", functools.partial(mean_dice, counts), test.patients
     )
 
 

@@ -28,10 +28,12 @@ class OurCell:
 def our_cells(table: PublishedTable, rows: Sequence[Row]) -> tuple[OurCell, ...]:
     """One cell a column from the rows of an evaluation."""
     by_key = {(row.task, row.metric): row for row in rows}
-    values: dict[str, float] = {}
-    for column in table.columns:  # means are of columns of tasks, or of means before them
-        values[column.name] = _value(column, by_key, values)
-    return tuple(_cell(column, by_key, values[column.name]) for column in table.columns)
+    before: dict[str, float] = {}  # means are of columns of tasks, or of means before them
+    cells = []
+    for column in table.columns:
+        value = before[column.name] = _value(column, by_key, before)
+        cells.append(_cell(column, by_key, value))
+    return tuple(cells)
 
 
 def _value(

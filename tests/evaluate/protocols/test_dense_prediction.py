@@ -24,7 +24,13 @@ from medst_jax.evaluate.protocols.dense_prediction import (
 )
 from medst_jax.evaluate.report.page import ReportOptions, render
 from medst_jax.evaluate.statistics.outcome import NotApplicable
-from medst_jax.evaluate.statistics.pixel_metrics import best_threshold, dice, pixel_precision
+from medst_jax.evaluate.statistics.pixel_metrics import (
+    best_threshold,
+    dice,
+    mean_dice,
+    pixel_counts,
+    pixel_precision,
+)
 from medst_jax.evaluate.subjects.baselines import PixelEmbedder
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.subjects.context import EvaluationContext
@@ -215,3 +221,18 @@ def test_dice_is_f1_of_the_pixels_and_empty_masks_are_right_when_nothing_is_mark
     )
     assert np.isnan(pixel_precision(scores, np.array([[False, True], [False, False]])))
     assert best_threshold(np.array([[[0.2, 0.7]]]), np.array([[[False, True]]])) == 0.2
+
+
+def test_mean_dice_is_that_of_the_pixels_of_all_images_together() -> None:
+    rng = np.random.default_rng(1)
+    marked, masks = rng.random((2, 5, 6, 6)) < 0.3
+    inside = rng.random((5, 6, 6)) < 0.9
+    counts = np.stack([pixel_counts(*one) for one in zip(marked, masks, inside, strict=True)])
+    assert (counts.sum(1) == inside.sum((1, 2))).all()
+    weights = np.array([[1, 1, 1, 1, 1], [2, 0, 1, 0, 3]])
+    for row, found in zip(weights, mean_dice(counts, weights), strict=True):
+        chosen = np.repeat(np.arange(5), row)
+        truth, said = masks[chosen][inside[chosen]], marked[chosen][inside[chosen]]
+        assert found == pytest.approx(f1_score(truth, said, average="macro"))
+    nothing = pixel_counts(np.zeros((2, 2), bool), np.zeros((2, 2), bool), np.ones((2, 2), bool))
+    assert mean_dice(nothing[None], np.ones((1, 1))) == 1

@@ -115,11 +115,12 @@ def test_our_row_stands_above_the_published_ones() -> None:
         Column("B", "t/two", "auroc", group="few", digits=1),
         Column("raw", "u", "cnr", scale=1.0, digits=3),
         Column("absent", "t/three", "auroc"),
+        Column("raw", "t/one", "accuracy", group="many"),  # a name of another group too
         Column("mean", mean_of=("A", "B")),
         Column("mean of means", mean_of=("mean", "A")),
         Column("of absent", mean_of=("A", "absent")),
     )
-    table = PublishedTable("T", "S", columns, (PublishedRow("OLD", (1.0, "x", *[None] * 5)),), "C")
+    table = PublishedTable("T", "S", columns, (PublishedRow("OLD", (1.0, "x", *[None] * 6)),), "C")
     rows = [
         _row("t/one", "auroc", 0.51234, 0.4, 0.6, "contaminated"),
         _row("t/one", "accuracy", 0.9),
@@ -132,6 +133,7 @@ def test_our_row_stands_above_the_published_ones() -> None:
         "70.0",
         "1.234",
         NOTHING,
+        "90.00",
         "60.62",
         "55.93",
         NOTHING,

@@ -11,7 +11,7 @@ import pytest
 
 from medst_jax.data_pipelines.registry import DATASETS
 from tests.data_pipelines.official import prepare
-from tests.evaluate.suites.trees import TREES
+from tests.evaluate.suites.trees import LISTS, TREES
 from tests.parallel.together import ROOT
 
 
@@ -66,7 +66,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                 tree = raw / TREES[name].__name__
                 if not tree.exists():
                     TREES[name](tree)
-                prepare(name, tree, data)
+                listed = {"split_lists": str(tree / LISTS)} if name.endswith("_benchx") else {}
+                prepare(name, tree, data, **listed)
         return data
 
     return make
