@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.evaluate.parts import designs, mimic
+from medst_jax.configs.evaluate.parts import designs, mimic, tables
 
 BIOVIL, BIOVIL_T = "arXiv:2204.09817", "arXiv:2301.04558"
 # Phrase grounding. The numbers of the two papers differ for BioViL, so there are two tables.
@@ -75,10 +75,6 @@ DEPARTURES = (
 )
 
 
-def _rows(values: dict[str, tuple[Any, ...]]) -> tuple[dict[str, Any], ...]:
-    return tuple(dict(method=name, values=numbers) for name, numbers in values.items())
-
-
 def _tasks() -> dict[str, Any]:
     labels = dict(
         protocol="fine_tune",
@@ -117,7 +113,7 @@ def _tasks() -> dict[str, Any]:
         "progression": dict(
             protocol="temporal_classification",
             dataset="ms_cxr_t",
-            findings=mimic.FINDINGS,
+            findings=tables.FINDINGS,
             classifier="linear",
         ),
     }
@@ -137,14 +133,13 @@ def _phrases(title: str, source: str, values: dict[str, tuple[Any, ...]]) -> dic
         for group, part in (("findings", "map"), ("phrases", "phrases/map"))
         for name, metric, digits in metrics
     ]
-    rows = {name: (*pair, None, None, None, None) for name, pair in values.items()}
     return dict(
         title=title,
         source=source,
         caption="Absolute contrast-to-noise ratio and mean overlap of all phrases. The signed ratio and the mean "
         "over phrases are ours alone.",
         columns=tuple(columns),
-        rows=_rows(rows),
+        rows=tables.rows(values, 4),
     )
 
 
@@ -162,7 +157,7 @@ def _decided(title: str, source: str, task: str, values: dict[str, tuple[Any, ..
             dict(name=name, task=task, metric=metric, scale=1.0, digits=3)
             for name, metric in columns
         ),
-        rows=_rows(values),
+        rows=tables.rows(values),
     )
 
 
@@ -188,22 +183,22 @@ def _tables() -> tuple[dict[str, Any], ...]:
             source=BIOVIL,
             caption="Accuracy, mean of five runs, %.",
             columns=(dict(name="Acc", task="inference", metric="accuracy"),),
-            rows=_rows(INFERENCE),
+            rows=tables.rows(INFERENCE),
         ),
         dict(
             title="Sentence similarity",
             source=BIOVIL_T,
             caption="Accuracy in %, and AUROC, of cosines without training.",
             columns=tuple(similarity),
-            rows=_rows(SIMILARITY),
+            rows=tables.rows(SIMILARITY),
         ),
         dict(
             title="Progression of MS-CXR-T",
             source=BIOVIL_T,
             caption="Macro accuracy of each finding, %. The paper's numbers are of other training pairs and not "
             "quoted here.",
-            columns=mimic.finding_columns("progression", "pair", "balanced_accuracy"),
-            rows=(dict(method="BioViL-T (not quoted)", values=(None,) * 6),),
+            columns=tables.finding_columns("progression", "pair", "balanced_accuracy"),
+            rows=tables.rows({"BioViL-T (not quoted)": ()}, 6),
         ),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.evaluate.parts import designs
+from medst_jax.configs.evaluate.parts import designs, tables
 from medst_jax.configs.evaluate.parts.words import FIVE
 
 SOURCE = "Tiu, Talius, Patel et al., Nature Biomedical Engineering 6, 2022"
@@ -79,7 +79,7 @@ def _table(title: str, caption: str, metric: str, part: str, values: dict[str, A
         source=SOURCE,
         caption=caption,
         columns=_columns(metric, part),
-        rows=tuple(dict(method=name, values=row) for name, row in values.items()),
+        rows=tables.rows(values),
     )
 
 

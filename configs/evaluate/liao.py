@@ -13,7 +13,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.evaluate.parts import designs
+from medst_jax.configs.evaluate.parts import designs, tables
 
 PAPER = "arXiv:2103.04537"
 JOINT = "arXiv:2008.09884"
@@ -82,11 +82,6 @@ DEPARTURES = (
 )
 
 
-def _rows(values: dict[str, tuple[Any, ...]], further: int = 0) -> tuple[dict[str, Any], ...]:
-    rows = values.items()
-    return tuple(dict(method=name, values=(*row, *[None] * further)) for name, row in rows)
-
-
 def _findings(classes: tuple[str, ...], blank: str, tuned: bool) -> dict[str, Any]:
     labels = dict(kind="multi", blank=blank)
     train: dict[str, Any] = dict(dataset="mimic_cxr_jpg", split="train", **labels)
@@ -126,39 +121,39 @@ def _column(name: str, task: str) -> dict[str, Any]:
 
 
 def _tables() -> tuple[dict[str, Any], ...]:
-    tables = []
+    found = []
     for how, values in (("frozen", SEVERITY_FROZEN), ("tuned", SEVERITY_TUNED)):
-        tables.append(
+        found.append(
             dict(
                 title=f"Edema severity, {how}",
                 source=PAPER,
                 caption="AUROC of severity at least 1, 2, 3.",
                 columns=tuple(_column(name, f"edema, {how}") for name in QUESTIONS),
-                rows=_rows(values),
+                rows=tables.rows(values),
             )
         )
     for how in ("frozen", "tuned"):
-        tables.append(
+        found.append(
             dict(
                 title=f"Edema severity, pairs of grades, {how}",
                 source=JOINT,
                 caption="AUROC of the images of two grades; no numbers were published.",
                 columns=tuple(_column(name, f"edema, {how}/pairwise") for name in PAIRS),
-                rows=_rows({"joint model (a figure)": ()}, len(PAIRS)),
+                rows=tables.rows({"joint model (a figure)": ()}, len(PAIRS)),
             )
         )
     for how, areas in (("frozen", FINDINGS_FROZEN), ("tuned", FINDINGS_TUNED)):
         named = [_column(name, f"findings, {how}/100%") for name in (*NINE, *OTHERS)]
-        tables.append(
+        found.append(
             dict(
                 title=f"CheXpert findings of MIMIC-CXR, {how}",
                 source=PAPER,
                 caption="AUROC; nine findings were published.",
                 columns=(*named, _column(NO_FINDING, f"no finding, {how}/100%")),
-                rows=_rows(areas, len(OTHERS) + 1),
+                rows=tables.rows(areas, len(OTHERS) + 1),
             )
         )
-    return tuple(tables)
+    return tuple(found)
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.evaluate.parts import designs, mimic
+from medst_jax.configs.evaluate.parts import designs, mimic, tables
 
 PAPER = "arXiv:2405.19654"
 COVIDX = ("normal", "pneumonia", "COVID-19")
@@ -90,17 +90,13 @@ DEPARTURES = (
 )
 
 
-def _rows(values: dict[str, tuple[Any, ...]]) -> tuple[dict[str, Any], ...]:
-    return tuple(dict(method=name, values=numbers) for name, numbers in values.items())
-
-
 def _tasks() -> dict[str, Any]:
     pneumonia = dict(dataset="rsna_pneumonia", classes=("Pneumonia",), kind="multi")
     return {
         "progression": dict(
             protocol="temporal_classification",
             dataset="ms_cxr_t",
-            findings=mimic.FINDINGS,
+            findings=tables.FINDINGS,
             classifier="svm",
         ),
         "sentences": dict(
@@ -129,8 +125,8 @@ def _tables() -> tuple[dict[str, Any], ...]:
             title="Progression of MS-CXR-T, ten folds",
             source=PAPER,
             caption="Plain accuracy of a linear SVM on frozen features, mean over folds and three seeds, %.",
-            columns=mimic.finding_columns("progression", "released", "accuracy"),
-            rows=_rows(PROGRESSION),
+            columns=tables.finding_columns("progression", "released", "accuracy"),
+            rows=tables.rows(PROGRESSION),
         ),
         dict(
             title="Sentence similarity of MS-CXR-T, subset RadGraph",
@@ -140,7 +136,7 @@ def _tables() -> tuple[dict[str, Any], ...]:
                 dict(name="Acc", task="sentences/threshold", metric="released accuracy"),
                 dict(name="AUROC", task="sentences", metric="auroc/same"),
             ),
-            rows=_rows(SENTENCES),
+            rows=tables.rows(SENTENCES),
         ),
         dict(
             title="RSNA pneumonia, zero-shot",
@@ -151,7 +147,7 @@ def _tables() -> tuple[dict[str, Any], ...]:
                 dict(name="F1", task=rsna, metric="f1/Pneumonia"),
                 dict(name="AUROC", task=rsna, metric="balanced_accuracy"),
             ),
-            rows=_rows(RSNA),
+            rows=tables.rows(RSNA),
         ),
         dict(
             title="COVIDx, frozen encoder",
@@ -161,7 +157,7 @@ def _tables() -> tuple[dict[str, Any], ...]:
                 dict(name=part, task=f"COVIDx/{part}", metric="accuracy", digits=1)
                 for part in ("1%", "10%", "100%")
             ),
-            rows=_rows(COVID),
+            rows=tables.rows(COVID),
         ),
     )
 

@@ -5,9 +5,6 @@ from typing import Any
 
 from medst_jax.configs.evaluate.parts.designs import NO_THRESHOLD
 
-FINDINGS = ("Consolidation", "Edema", "Pleural Effusion", "Pneumonia", "Pneumothorax")
-# How tables of five findings head their columns.
-SHORT = ("Cons.", "Edema", "Pl. effusion", "Pneumonia", "PTX")
 _OUT = "the patients are left out of pre-training where its data say who they are"
 
 MS_CXR_T: dict[str, Any] = dict(
@@ -34,12 +31,3 @@ MS_CXR: dict[str, Any] = dict(
     split="all phrases: every split of the table. The location baseline is made of the other patients' phrases",
     thresholds="0.1 to 0.5 of the map, averaged, for mIoU; none for the contrast",
 )
-
-
-def finding_columns(task: str, part: str, metric: str) -> tuple[dict[str, Any], ...]:
-    """A column for each of the five findings, and their mean."""
-    of_each = [
-        dict(name=short, task=f"{task}/{name}/{part}", metric=metric)
-        for short, name in zip(SHORT, FINDINGS, strict=True)
-    ]
-    return (*of_each, dict(name="Avg", task=f"{task}/mean/{part}", metric=metric))
