@@ -125,7 +125,7 @@ def main(argument):
     torch.manual_seed(0)
     model = Clip(config, values["vocabulary"]).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=1e-2)
-    rows, size = config["train"]["batch_size"], config["data"]["size"]
+    rows, size = config["train"]["batch_size"], config["system"]["preprocess"]["size"]
     channels = model.image[0].in_channels
     pixels = torch.rand(rows, 1, size, size).expand(rows, channels, size, size).contiguous()
     tokens = torch.randint(4, values["vocabulary"], (rows, config["data"]["text_length"]))

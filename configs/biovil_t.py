@@ -28,7 +28,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         config.system.pooler.update(dict(width=64, depth=1, heads=4, path_rate=0.1))
         config.system.image.strides = (2, 2, 2, 1)  # maps of 4 x 4
     else:
-        config.system.preprocess.size = config.data.size = 448
+        config.system.preprocess.size = 448  # of 512, as configs/biovil.py
         config.train.update(dict(batch_size=240, steps=36_000))
         config.optimizer.warmup_steps = 1_100
     return config

@@ -32,6 +32,12 @@ def get_config(arg: str | None = None) -> ConfigDict:
         )
     )
     config.system.preprocess.update(dict(mean=0.5, std=0.5))
+    # In training a part of the image, in evaluation all of the square in its middle. The release
+    # draws the part from the whole picture; here from that square, stored at 256.
+    config.data.size = 256
+    config.system.augment = ConfigDict(
+        dict(area=(0.8, 1.1), clahe=4.0, gain=0.1, contrast=0.2, clip=True)
+    )
     config.data.mixture = common.mixture(
         # Shuffled as the paper says: in the release the shuffling has no effect.
         mimic_cxr=DataSetOptions(weight=222_628.0, sentences="shuffled"),

@@ -23,6 +23,7 @@ from medst_jax.configs.parts import common, initial, reports
 def get_config(arg: str | None = None) -> ConfigDict:
     config = reports.reports("gloria", size=224, text_length=97, batch_size=48, steps=226_000)
     common.with_forms(config)
+    reports.pad_and_crop(config)
     config.system.update(
         dict(
             joint=768,

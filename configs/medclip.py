@@ -31,16 +31,21 @@ def get_config(arg: str | None = None) -> ConfigDict:
     # No pair is a negative: the likeness of labels says how well any two rows match.
     del config.system.negatives
     config.system.image = ConfigDict(dict(name="swin_tiny", dtype="bfloat16"))
-    config.system.preprocess.update(dict(mean=0.586, std=0.28))
-    # The release also flips; a flip is wrong wherever a text names a side.
+    config.system.preprocess.update(dict(mean=0.5862785803, std=0.2795008897))
+    # The release also flips; a flip is wrong wherever a text names a side. It trains on any 224 of
+    # 256 pixels, and evaluates whole images at 224.
+    config.data.size = 256
+    side = 224 / 256
     config.system.augment = ConfigDict(
         dict(
-            probability=1.0,
+            area=(side**2, side**2),
+            aspect=(1.0, 1.0),
             rotate=10.0,
             translate=0.0625,
             scale=(0.8, 1.1),
-            brightness=0.2,
+            gain=0.2,
             contrast=0.2,
+            clip=True,
         )
     )
     config.train.update(dict(batch_size=100, steps=34_500, checkpoint_every=3_450))

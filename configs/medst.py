@@ -23,6 +23,7 @@ from medst_jax.configs.parts import common, initial, reports
 def get_config(arg: str | None = None) -> ConfigDict:
     config = reports.reports("medst", size=224, text_length=112, batch_size=80, steps=23_000)
     common.with_forms(config)
+    reports.pad_and_crop(config)
     config.system.update(
         dict(
             heads="batch_norm",

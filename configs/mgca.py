@@ -23,6 +23,7 @@ from medst_jax.configs.parts import common, initial, reports
 def get_config(arg: str | None = None) -> ConfigDict:
     config = reports.reports("mgca", size=224, text_length=112, batch_size=144, steps=75_000)
     common.with_forms(config)
+    reports.pad_and_crop(config)
     config.system.update(
         dict(
             heads="batch_norm",

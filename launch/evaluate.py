@@ -2,7 +2,7 @@
 """Evaluate a checkpoint, an encoder of another project, features or pixels by a suite of protocols.
 
     python launch/evaluate.py --checkpoint=/tmp/dlilp --suite=configs/evaluate/smoke.py --output=/tmp/out
-    python launch/evaluate.py --weights=biovil --layout=biovil --size=480 --channels=3 --mean=0 --std=1 ...
+    python launch/evaluate.py --weights=biovil --layout=biovil --crop_from=512 --size=480 --fit=crop --channels=3 --mean=0 --std=1 ...
     python launch/evaluate.py --features=features.npz --data_dir=data ...
     python launch/evaluate.py --baseline=all_pixels --data_dir=data ...
     python launch/evaluate.py --suite=configs/evaluate/dlilp.py --data_dir=data --dry_run
@@ -48,6 +48,9 @@ _LAYOUT = flags.DEFINE_enum("layout", None, LAYOUTS, "Names in the file of --wei
 _FEATURES = flags.DEFINE_string("features", None, "An .npz of image_id [N] and features [N, D].")
 _SIZE = flags.DEFINE_integer(
     "size", None, "Image side: of --weights, and of --baseline, 64 if not given.", lower_bound=8
+)
+_CROP_FROM = flags.DEFINE_integer(
+    "crop_from", None, "Side to which images are resized, of which --weights takes the centre --size."
 )
 _CHANNELS = flags.DEFINE_integer("channels", 3, "Channels that --weights takes.", lower_bound=1)
 _MEAN = flags.DEFINE_list(
@@ -105,6 +108,7 @@ def main(argv: list[str]) -> None:
         baseline=_BASELINE.value,
         data_dir=_DATA_DIR.value,
         size=_SIZE.value,
+        crop_from=_CROP_FROM.value,
         fit=cast(Fit, _FIT.value),
         batch_size=_BATCH.value,
         name=_NAME.value,
@@ -156,6 +160,8 @@ def _check(source: str) -> None:
         raise app.UsageError(
             "--weights needs --size, the image side that the encoder was trained at"
         )
+    if _CROP_FROM.value is not None and source != "weights":
+        raise app.UsageError("--crop_from says what --weights takes; leave it out here")
     if source != "checkpoint" and _DATA_DIR.value is None:
         raise app.UsageError("without --checkpoint, give --data_dir=FOLDER")
 

@@ -75,9 +75,10 @@ def image_text(name: str) -> ConfigDict:
             joint=512,
             temperature=0.07,
             preprocess=dict(size=224, fit="pad", mean=0.0, std=1.0),
-            # The release also flips; a flip is wrong wherever a report names a side.
+            # The release also flips; a flip is wrong wherever a report names a side. It pads below
+            # and at the right; here the image is in the middle, and its border is repeated.
             augment=dict(
-                probability=0.25, rotate=5.0, scale=(0.9, 1.0), brightness=0.2, contrast=0.2
+                probability=0.25, rotate=5.0, scale=(0.9, 1.0), gain=0.2, contrast=0.2, clip=True
             ),
         )
     )

@@ -27,6 +27,8 @@ def recipe(name: str, image: str, size: int, mixture: dict[str, DataSetOptions])
     config.system.preprocess = ConfigDict(
         dict(size=size, fit="crop", mean=0.0, std=1.0, channels=1)
     )
+    # The releases divide each image by its largest value and fill with zeros what moves in; here
+    # values stay and the border is repeated.
     config.system.augment = ConfigDict(dict(rotate=20.0, translate=0.1))
     del config.system.temperature
     config.data.size = size

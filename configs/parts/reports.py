@@ -15,10 +15,8 @@ def reports(name: str, *, size: int, text_length: int, batch_size: int, steps: i
     """The paper-size frame of a system trained on MIMIC-CXR images and whole reports."""
     config = common.image_text(name)
     config.system.joint = 128
-    # No flips: reports name sides. Mild geometry stands for the releases' random crops.
-    config.system.augment = ConfigDict(
-        dict(probability=1.0, rotate=5.0, translate=0.05, brightness=0.1, contrast=0.1)
-    )
+    # No flips: reports name sides.
+    config.system.augment = ConfigDict(dict(probability=1.0))
     config.system.preprocess = ConfigDict(dict(size=size, fit="crop", mean=0.0, std=1.0))
     config.data.update(dict(size=size, fit="crop", text_length=text_length))
     config.data.mixture = common.mixture(mimic_cxr=DataSetOptions(sentences="shuffled"))
@@ -42,6 +40,16 @@ def impression_first(config: ConfigDict) -> None:
             cleaning="words",
         )
     )
+
+
+def pad_and_crop(config: ConfigDict) -> None:
+    """The images of GLoRIA, MGCA and Med-ST: padded to 256 pixels, of which training sees any 224.
+
+    No flips: reports name sides, and those releases do not flip either.
+    """
+    config.data.update(dict(size=256, fit="pad"))
+    config.system.preprocess.update(dict(fit="pad", crop_from=256, mean=0.5, std=0.5))
+    config.system.augment = ConfigDict(dict(crop="random"))
 
 
 def small(config: ConfigDict, arg: str | None) -> bool:

@@ -35,6 +35,7 @@ class Request:
       baseline: pixels as features.
       data_dir: prepared data; None for that of the training.
       size: image side, pixels; None for 64.
+      crop_from: side of the square, pixels, of which weights take the centre; None for no crop.
       fit: how images become squares.
       batch_size: images or texts per call.
       name: of the system in the rows; None for that of its source.
@@ -53,6 +54,7 @@ class Request:
     baseline: str | None = None
     data_dir: str | None = None
     size: int | None = None
+    crop_from: int | None = None
     fit: Fit = "pad"
     batch_size: int = 64
     name: str | None = None
@@ -76,7 +78,9 @@ def _subject(request: Request) -> Subject:
         return _checkpoint(request, request.checkpoint)
     assert request.data_dir is not None
     # These were not trained here, and know no data folder.
-    data = EvaluationData(request.data_dir, request.size or 64, request.fit)
+    data = EvaluationData(
+        request.data_dir, request.crop_from or request.size or 64, request.fit
+    )
     if request.weights:
         return _weights(request, request.weights, data)
     if request.features:
@@ -115,7 +119,14 @@ def _checkpoint(request: Request, workdir: str) -> Subject:
 
 def _weights(request: Request, path: str, data: EvaluationData) -> Subject:
     assert request.layout is not None
-    preprocess = Preprocess(data.size, request.fit, request.mean, request.std, request.channels)
+    preprocess = Preprocess(
+        request.size or data.size,
+        request.fit,
+        request.mean,
+        request.std,
+        request.channels,
+        request.crop_from,
+    )
     imported, tokenizer = import_system(path, request.layout, preprocess)
     embedder = Embedder(imported, tokenizer, data.size, request.text_length, request.batch_size)
     name = request.name or pathlib.Path(path).name

@@ -27,7 +27,7 @@ _USAGE = {
 under Hugging Face's names, where the system has one.
 
 {code}
-Images: grey in [0, 1], resized and normalised as `preprocess` in config.json says.""",
+Images: grey in [0, 1], resized, cropped and normalised as `preprocess` in config.json says.""",
     "stablehlo": """`NAME.jax_export`, weights and preprocessing inside, for cpu, cuda and tpu; \
 `NAME.stablehlo` is the same as portable bytecode. `load_exported.py` needs jax and numpy alone.
 

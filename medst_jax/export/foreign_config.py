@@ -45,6 +45,7 @@ def _timm(encoder: ViT, preprocess: Preprocess | None) -> dict[str, Any]:
         classifier="head",
     )
     if preprocess is not None:
+        pretrained["crop_pct"] = preprocess.size / preprocess.square  # timm's resize, then crop
         for name in ("mean", "std"):
             value = getattr(preprocess, name)
             channels = value if isinstance(value, tuple) else (value,) * options.channels

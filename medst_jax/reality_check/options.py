@@ -36,7 +36,7 @@ class ExternalOptions:
       features: an `.npz` of image_id and features.
       weights: file or folder of safetensors, of layout `layout`.
       layout: a key of `models.LAYOUTS`.
-      size, channels, fit, mean, std: what the encoder takes; see `Preprocess`.
+      size, channels, fit, mean, std, crop_from: what the encoder takes; see `Preprocess`.
     """
 
     features: str = ""
@@ -47,6 +47,7 @@ class ExternalOptions:
     fit: Literal["pad", "crop"] = "pad"
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.5,)
+    crop_from: int | None = None
 
     def flags(self) -> tuple[str, ...]:
         """Flags of `launch/evaluate.py`."""
@@ -56,7 +57,8 @@ class ExternalOptions:
         plain = {
             name: getattr(self, name) for name in ("weights", "layout", "size", "channels", "fit")
         }
-        return tuple(f"--{name}={value}" for name, value in (plain | values).items())
+        cropped = {} if self.crop_from is None else {"crop_from": self.crop_from}
+        return tuple(f"--{name}={value}" for name, value in (plain | values | cropped).items())
 
 
 @dataclasses.dataclass(frozen=True)

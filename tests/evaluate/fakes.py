@@ -183,8 +183,8 @@ class FakeRecords(list):
 class FakeEvaluationData(EvaluationData):
     """Evaluation data of given studies."""
 
-    def __init__(self, *members: FakeStudies) -> None:
-        super().__init__("nowhere", SIZE, "pad", progress=False)
+    def __init__(self, *members: FakeStudies, size: int = SIZE) -> None:
+        super().__init__("nowhere", size, "pad", progress=False)
         self.records: dict[type, FakeRecords] = {}
         self._members = {(m.name, m.split): m for m in members}
 
@@ -213,5 +213,7 @@ class FakeEvaluationData(EvaluationData):
 
 def context(*members: FakeStudies, system: nnx.Module | None = None) -> EvaluationContext:
     """A context with the fake system and the given studies."""
-    embedder = Embedder(system or FakeSystem(), FakeTokenizer(), SIZE, LENGTH, batch_size=4)
-    return EvaluationContext(embedder, FakeEvaluationData(*members))
+    system = system or FakeSystem()
+    size = system.preprocess.square
+    embedder = Embedder(system, FakeTokenizer(), size, LENGTH, batch_size=4)
+    return EvaluationContext(embedder, FakeEvaluationData(*members, size=size))

@@ -127,6 +127,21 @@ def test_stablehlo_runs_on_any_batch(tmp_path):
         loader.load(tmp_path / "out", "decode")
 
 
+def test_stablehlo_crops_as_the_system_does(tmp_path):
+    run = loaded()
+    run.system.preprocess = dataclasses.replace(run.system.preprocess, crop_from=24)
+    export_checkpoint(run, "stablehlo", tmp_path / "out")
+    program = jax_export.deserialize(
+        bytearray((tmp_path / "out" / "encode_image.jax_export").read_bytes())
+    )
+    images = np.random.default_rng(0).integers(0, 256, (2, 24, 24, 1), np.uint8)
+    run.system.preprocess = dataclasses.replace(run.system.preprocess, crop_from=None)
+    expected = embed(run.system, images[:, 4:20, 4:20])
+    np.testing.assert_allclose(program.call(images)["global_"], expected.global_, atol=1e-5)
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (config["preprocess"]["crop_from"], config["preprocess"]["size"]) == (24, 16)
+
+
 def test_a_system_without_text_exports(tmp_path):
     run = loaded(name="dlilp")
     run.system.text_encoder = None

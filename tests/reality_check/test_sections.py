@@ -139,7 +139,9 @@ def _options(externals: dict) -> dict:
 
 def test_externals_are_rows_with_the_flags_of_their_evaluation(tmp_path) -> None:
     (tmp_path / "f.npz").write_bytes(b"")
-    external = dict(weights=str(tmp_path), layout="biovil", size=480, mean=(0.0,), std=(1.0,))
+    external = dict(
+        weights=str(tmp_path), layout="biovil", size=480, crop_from=512, mean=(0.0,), std=(1.0,)
+    )
     options = parse_check(
         _options({"BioViL": external, "other": dict(features=str(tmp_path / "f.npz"))})
     )
@@ -149,7 +151,7 @@ def test_externals_are_rows_with_the_flags_of_their_evaluation(tmp_path) -> None
     ]
     assert [row.name for row in rows] == ["BioViL", "other"]
     flags = rows[0].cells[0].evaluate
-    assert f"--weights={tmp_path}" in flags and "--size=480" in flags and "--mean=0.0" in flags
+    assert {f"--weights={tmp_path}", "--size=480", "--crop_from=512", "--mean=0.0"} < set(flags)
     assert rows[1].cells[0].evaluate == (f"--features={tmp_path / 'f.npz'}",)
 
 

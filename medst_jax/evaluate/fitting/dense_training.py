@@ -88,7 +88,8 @@ def pixel_probabilities(
       head: a key of `HEADS`.
       images: uint8 [n, S, S, 1], to train on.
       masks: bool [n, S, S], where the finding is in them.
-      inside: bool [n, S, S], where the image proper is; other pixels count for nothing.
+      inside: bool [n, S, S], where the image proper is and the encoder sees it; other pixels count
+        for nothing.
       test_images: uint8 [m, S, S, 1].
       options: of the training.
       seed: of the head's initial values and the order of the images.
@@ -101,7 +102,8 @@ def pixel_probabilities(
     size = options.batch_size
     scales = _scales(cut, images[:_SCALING_IMAGES], size)
     widths = tuple(len(mean) for mean, _ in scales)
-    layers = HEADS[head](widths, images.shape[1], options.width, rngs=nnx.Rngs(seed))
+    begin, end = system.preprocess.window(images.shape[1])
+    layers = HEADS[head](widths, end - begin, options.width, rngs=nnx.Rngs(seed))
     graph, parameters = nnx.split(layers)
     optimizer = adam(options.learning_rate, options.steps)
     state = optimizer.init(parameters)
@@ -166,9 +168,14 @@ def _moments(graph: Any, state: Any, images: jax.Array) -> Any:
 
 def _logits(static: Any, encoder: Any, head: Any, scales: Any, images: jax.Array) -> jax.Array:
     graph, layers = static
-    maps = jax.lax.stop_gradient(feature_maps(nnx.merge(graph, encoder), images))
+    system = nnx.merge(graph, encoder)
+    maps = jax.lax.stop_gradient(feature_maps(system, images))
     scaled = [(m - mean) / deviation for m, (mean, deviation) in zip(maps, scales, strict=True)]
-    return nnx.merge(layers, head)(scaled)
+    logits = nnx.merge(layers, head)(scaled)
+    # Of what the encoder cuts off nothing is known; those pixels are no part of `inside`.
+    begin, end = system.preprocess.window(images.shape[1])
+    around = (begin, images.shape[1] - end)
+    return jnp.pad(logits, ((0, 0), around, around))
 
 
 @functools.partial(jax.jit, static_argnums=0)

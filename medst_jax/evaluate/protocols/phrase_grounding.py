@@ -145,10 +145,10 @@ def _mapped(
     if not chosen:
         return None
     rows = np.array([t.row for t in chosen], np.int64)
-    size = context.embedder.size
+    size, window = context.embedder.size, context.embedder.window
     scores = _scores(context, options, chosen, [t.text for t in chosen])
     drawn = [
-        np.where(t.inside, maps.smoothed(mine, size), np.nan)
+        np.where(t.inside, maps.smoothed(mine, size, window), np.nan)
         for t, mine in zip(chosen, scores, strict=True)
     ]
     return LocalizationMaps(
@@ -203,8 +203,8 @@ def _measured(
 ) -> dict[str, np.ndarray]:
     """Numbers float32 [n, metrics] by kind of map; `usual` gives the location baseline's of a target."""
     other = other_patients(patients)
-    size = context.embedder.size
-    centre = centre_map(size)
+    square = context.embedder.size, context.embedder.window
+    centre = centre_map(square[0])
     values: dict[str, list[list[float]]] = {}
     for start in range(0, len(targets), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(targets)))
@@ -214,9 +214,9 @@ def _measured(
         for k, mine, strange in zip(block, own, moved, strict=True):
             known, target = usual(int(k)), targets[k]
             for name, smooth, sharp in (
-                ("map", maps.smoothed(mine, size), maps.enlarged(mine, size)),
+                ("map", maps.smoothed(mine, *square), maps.enlarged(mine, *square)),
                 ("location", known, known),
-                ("other_patient", maps.smoothed(strange, size), maps.enlarged(strange, size)),
+                ("other_patient", maps.smoothed(strange, *square), maps.enlarged(strange, *square)),
                 ("centre", centre, centre),
             ):
                 values.setdefault(name, []).append(

@@ -177,8 +177,8 @@ def _mapped(
     if round(patches.shape[1] ** 0.5) ** 2 != patches.shape[1]:
         return None
     texts = [v.mean(0) for v in prompt_vectors(options, context.embedder, task.classes)]
-    size = context.data.size
-    maps = [similarity_map(p, t, size) for p, t in zip(patches, texts, strict=True)]
+    square = context.data.size, context.embedder.window
+    maps = [similarity_map(p, t, *square) for p, t in zip(patches, texts, strict=True)]
     title = "where each class is seen in its highest-scoring image: cosine with its prompts"
     return LocalizationMaps(title, rows, task.classes, np.stack(maps))
 

@@ -26,6 +26,7 @@ class ImageEmbedder(Protocol):
     has_similarities: bool
     restores_reports: bool
     reads_priors: bool
+    window: tuple[int, int]
 
     def images(self, images: np.ndarray) -> Embeddings:
         """Embed uint8 [N, S, S, 1]."""

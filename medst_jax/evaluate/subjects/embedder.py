@@ -69,6 +69,9 @@ class Embedder:
       text_length: L of every tokenised text.
       batch_size: rows per call; rounded up to a multiple of the mesh's batch shards.
       cleaned: whether the system was trained on words alone, see `medst_jax.text.cleaning`.
+
+    Attributes:
+      window: first and last end of the rows, and columns, of those images that the encoder sees.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Embedder:
         self.has_similarities: bool = self.has_text and system.has_similarities
         self._reads_words: bool = getattr(system, "reads_words", False)
         self._preprocess = system.preprocess
+        self.window: tuple[int, int] = system.preprocess.window(size)
         self._tokenizer, self._cleaned = tokenizer, cleaned
         self._graph, self._state = nnx.split(system)
         self._mesh = jax.sharding.get_mesh()
@@ -126,15 +130,17 @@ class Embedder:
     def patches(self, images: np.ndarray) -> np.ndarray:
         """Unit-norm patch embeddings float32 [N, P, E] of uint8 `images`, in row order.
 
-        A second view's patches are not among them.
+        They cover `window`. A second view's patches are not among them.
         """
         self._check(images)
         return self._blocks(_embed_patches, (images,))[0]
 
     def box(self, box: Any, height: int, width: int) -> np.ndarray:
-        """Boxes [..., 4] of a stored image of that size in the square that `images` takes."""
-        scale = self.size / self._preprocess.size
-        return self._preprocess.box(box, height, width) * np.float32(scale)
+        """Boxes [..., 4] of a stored image of that size in the square that `images` takes.
+
+        They are clipped to the part of it that the encoder sees, see `window`.
+        """
+        return self._preprocess.seen_box(box, height, width, self.size)
 
     def _check(self, images: np.ndarray) -> None:
         expected = (self.size, self.size, 1)
@@ -164,7 +170,7 @@ class Embedder:
         return None if directions is None else np.asarray(directions, np.float32)
 
     def maps(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """How well each region suits a sentence, float32 [N, P], regions in row order.
+        """How well each region of `window` suits a sentence, float32 [N, P], in row order.
 
         Args:
           images: uint8 [N, S, S, 1].

@@ -16,6 +16,7 @@ class FeaturesOnly:
     Attributes:
       what: how messages call it.
       size: S, side of the images it takes.
+      window: the rows and columns of them that it reads, all.
     """
 
     what = "a table of features"
@@ -29,7 +30,7 @@ class FeaturesOnly:
     reads_priors = False
 
     def __init__(self, size: int) -> None:
-        self.size = size
+        self.size, self.window = size, (0, size)
 
     def images(self, images: np.ndarray) -> Embeddings:
         """Embed uint8 `images` [N, S, S, 1], where it can."""

@@ -92,7 +92,7 @@ def import_system(
     Args:
       path: as for `models.from_pretrained`.
       layout: a key of `models.LAYOUTS`.
-      preprocess: size, channels and normalisation of its images.
+      preprocess: size, crop, channels and normalisation of its images.
 
     Returns:
       (system, tokenizer); the tokenizer is None unless its files lie beside the weights.
@@ -103,7 +103,7 @@ def import_system(
     """
     module, tokenizer = from_pretrained(path, layout)
     system = ImportedSystem(module, preprocess)
-    shape = (1, preprocess.size, preprocess.size, 1)
+    shape = (1, preprocess.square, preprocess.square, 1)
     try:
         image = nnx.eval_shape(lambda s: s.encode_image(jnp.zeros(shape, jnp.uint8)), system)
     except (AttributeError, TypeError) as error:

@@ -53,9 +53,7 @@ def training_images(
 
     Views drawn for one purpose get the same geometry, so that a pair stays in register.
     """
-    images = system.preprocess.resize(batch[view])
-    if keys is not None:
-        augment_keys = purpose_keys(keys, purpose)
-        assert augment_keys is not None
-        images = system.augment(images, augment_keys)
-    return system.preprocess.normalise(images)
+    drawn = purpose_keys(keys, purpose)
+    if drawn is None:
+        return system.preprocess(batch[view])
+    return system.augment.training_pixels(batch[view], drawn, system.preprocess)

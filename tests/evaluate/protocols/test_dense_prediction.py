@@ -12,6 +12,7 @@ import pytest
 from flax import nnx
 from sklearn.metrics import f1_score
 
+from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.evaluate.fitting.dense_training import (
     DenseOptions,
     feature_maps,
@@ -75,11 +76,19 @@ class Spots(FakeStudies):
         )
 
 
+class CroppedStages(WithStages):
+    """Sees the middle SIZE of images of SIZE + 4 pixels."""
+
+    preprocess = Preprocess(size=SIZE, crop_from=SIZE + 4, channels=1)
+
+
 def spots(system: nnx.Module, count: int = 60) -> EvaluationContext:
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 60, (count, SIZE, SIZE, 1)).astype(np.uint8)
+    side = system.preprocess.square
+    begin = system.preprocess.window(side)[0]
+    pictures = rng.integers(0, 60, (count, side, side, 1)).astype(np.uint8)
     for k in range(1, count, 2):
-        y, x = 2 * rng.integers(0, SIZE // 2, 2)
+        y, x = begin + 2 * rng.integers(0, SIZE // 2, 2)
         pictures[k, y : y + 2, x : x + 2] += 180
     codes = (np.arange(count) % 2)[:, None]
     base = studies(pictures, ("Spot",), codes, patients=np.arange(count) // 2)
@@ -91,8 +100,9 @@ def values(part: object) -> dict[str, float]:
     return dict(zip(p.classes, np.nanmean(p.scores[0], axis=0), strict=True))
 
 
-def test_heads_find_what_the_maps_hold() -> None:
-    outcome = dense_prediction(OPTIONS, spots(WithStages(1.0)))
+@pytest.mark.parametrize("system", [WithStages(1.0), CroppedStages(1.0)])
+def test_heads_find_what_the_maps_hold(system: nnx.Module) -> None:
+    outcome = dense_prediction(OPTIONS, spots(system))
     parts = {part.name: part for part in outcome.parts}
     assert list(parts) == [
         f"{name}{rest}" for name in ("mean mask", "linear", "unet") for rest in ("", "/all images")

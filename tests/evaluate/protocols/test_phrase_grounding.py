@@ -13,6 +13,7 @@ import pytest
 import simplejpeg
 from scipy.ndimage import gaussian_filter
 
+from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.data.records.annotations import Phrase
 from medst_jax.evaluate.protocols.parts import similarity_maps as maps
 from medst_jax.evaluate.protocols.parts.location_baseline import (
@@ -110,14 +111,24 @@ def test_location_falls_back_from_words_to_side_to_finding():
     assert centre_map(5).argmax() == 12
 
 
+def test_maps_fill_the_window_that_the_encoder_sees():
+    scores = np.arange(16.0)
+    whole = maps.smoothed(scores, 8)
+    part = maps.smoothed(scores, 12, (2, 10))
+    np.testing.assert_array_equal(part[2:10, 2:10], whole)
+    assert np.isnan(part).sum() == 144 - 64
+    np.testing.assert_array_equal(maps.enlarged(scores, 12, (2, 10))[2:10, 2:10], maps.enlarged(scores, 8))
+
+
 class Pointer(FakeSystem):
     """Bright places are east, dark ones north."""
 
     has_prototypes = False
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
-        grid = images.reshape(-1, SIZE // 2, 2, SIZE // 2, 2).mean((2, 4)).reshape(len(images), -1)
-        bright = grid / 255.0
+        values = self.preprocess(images)[..., 0]  # from -1 to 1
+        grid = values.reshape(-1, SIZE // 2, 2, SIZE // 2, 2).mean((2, 4)).reshape(len(images), -1)
+        bright = (grid + 1) / 2
         local = jnp.stack([bright, 1 - bright, jnp.zeros_like(bright)], axis=-1)
         pooled = local.mean(1)
         return Embedding(unit_norm(pooled), unit_norm(local), pooled)
@@ -203,13 +214,21 @@ def test_a_location_knows_nothing_of_the_patient_itself():
     np.testing.assert_array_equal(baseline(where), np.full((2, 2), 0.5))
 
 
-def test_a_system_that_points_beats_the_baselines():
-    count = 24
+class CroppedPointer(Pointer):
+    """Sees the middle SIZE of images of SIZE + 4 pixels."""
+
+    preprocess = Preprocess(size=SIZE, crop_from=SIZE + 4, channels=1)
+
+
+@pytest.mark.parametrize("system", [Pointer(), CroppedPointer()])
+def test_a_system_that_points_beats_the_baselines(system):
+    count, side = 24, system.preprocess.square
+    begin, end = system.preprocess.window(side)
     rng = np.random.default_rng(0)
-    pictures = np.zeros((count, SIZE, SIZE, 1), np.uint8)
+    pictures = np.zeros((count, side, side, 1), np.uint8)
     records = FakeRecords()
     for k in range(count):
-        y, x = rng.integers(0, SIZE - 3, 2)
+        y, x = rng.integers(begin, end - 3, 2)
         pictures[k, y : y + 4, x : x + 4] = 255
         box = np.array([[x, y, x + 4, y + 4]], np.float32)
         records.append(
@@ -217,7 +236,7 @@ def test_a_system_that_points_beats_the_baselines():
         )
     plain = studies(pictures, ("A",), np.zeros((count, 1)))
     illustrated = Illustrated(**{f.name: getattr(plain, f.name) for f in dataclasses.fields(plain)})
-    made = context(illustrated, system=Pointer())
+    made = context(illustrated, system=system)
     made.data.records[Phrase] = records
     options = PhraseGroundingOptions("fake", "fake", train_split="test")
     outcome = phrase_grounding(options, made)
@@ -233,7 +252,8 @@ def test_a_system_that_points_beats_the_baselines():
         assert records[row].finding == name
         x0, y0, x1, y1 = records[row].boxes[0].astype(int)
         assert box[y0:y1, x0:x1].all() and box.sum() == 16
-        assert drawn[box].mean() > drawn[~box].mean()
+        assert np.nanmean(drawn[box]) > np.nanmean(drawn[~box])
+        assert np.isnan(drawn).sum() == side**2 - SIZE**2
     hits = {
         p.name: measure_one(p.predictions, "pointing", replicates=0).value for p in outcome.parts
     }

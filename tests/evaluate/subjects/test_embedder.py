@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
+from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.evaluate.subjects.embedder import Embedder
 from tests.evaluate.fakes import LENGTH, SIZE, FakeSystem, FakeTokenizer, ImageOnlySystem, pointing
 
@@ -38,6 +39,18 @@ def test_wrong_images_are_named() -> None:
         _embedder().images(np.zeros((2, 4, 4, 1), np.uint8))
     with pytest.raises(ValueError, match="float32"):
         _embedder().images(np.zeros((2, SIZE, SIZE, 1), np.float32))
+
+
+class Cropped(FakeSystem):
+    preprocess = Preprocess(size=6, crop_from=8, channels=1)
+
+
+def test_a_crop_is_a_window_of_the_images_and_boxes_end_at_it() -> None:
+    embedder = Embedder(Cropped(), FakeTokenizer(), 16, LENGTH)
+    assert embedder.window == (2, 14) and _embedder().window == (0, SIZE)
+    boxes = embedder.box([[0, 0, 20, 40], [12, 4, 28, 8]], 40, 20)
+    # 40 x 20 padded to 16 x 16: a column of 8 pixels from the fourth on.
+    np.testing.assert_allclose(boxes, [[4, 2, 12, 14], [8.8, 2, 14, 3.2]], atol=1e-5)
 
 
 def test_no_text_encoder() -> None:

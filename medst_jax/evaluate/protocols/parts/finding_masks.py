@@ -23,7 +23,10 @@ from medst_jax.evaluate.subjects.tasks import Task
 
 
 class FindingMasks(NamedTuple):
-    """mask, inside: bool [n, S, S]; where the finding is, and where the image proper is."""
+    """mask, inside: bool [n, S, S]; where the finding is, and where the image proper is.
+
+    What the encoder cuts off counts as outside.
+    """
 
     mask: np.ndarray
     inside: np.ndarray
@@ -41,6 +44,7 @@ def finding_masks(
     names: tuple[str, ...],
     size: int,
     fit: pixels.Fit,
+    window: tuple[int, int] | None = None,
 ) -> FindingMasks:
     """Masks of one finding in the frontal images of some rows.
 
@@ -51,6 +55,7 @@ def finding_masks(
       names: what the columns in `truth_boxes` mean.
       size: S, side of the square.
       fit: how an image becomes the square, see `pixels.fit_square`.
+      window: its rows and columns that the encoder sees; None for all.
 
     Raises:
       NotApplicable: the data set marks nothing.
@@ -82,6 +87,10 @@ def finding_masks(
                 f"{studies.name}/{studies.split} marks no finding in its images: it has neither "
                 "truth_mask nor truth_boxes"
             )
+    begin, end = window or (0, size)
+    seen = np.zeros((size, size), bool)
+    seen[begin:end, begin:end] = True
+    inside &= seen
     return FindingMasks(masks & inside, inside)
 
 
@@ -98,7 +107,13 @@ def marked_images(task: Task, context: EvaluationContext) -> tuple[Task, Finding
     studies = context.data.studies(dataset, split)
     names = context.data.truth_names(dataset) or tuple(studies.labels)
     masks = finding_masks(
-        studies, task.rows, task.classes[0], names, context.data.size, context.data.fit
+        studies,
+        task.rows,
+        task.classes[0],
+        names,
+        context.data.size,
+        context.data.fit,
+        context.embedder.window,
     )
     marked, target = masks.marked, task.targets[:, 0]
     at = np.flatnonzero(((target == 1) & marked) | ((target == 0) & ~marked))

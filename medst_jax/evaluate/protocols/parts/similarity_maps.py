@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Maps of how well each place of an image suits a sentence, and how well a map finds boxes.
 
-Maps and boxes live in the encoder's square. Pixels outside the image proper (padding) are NaN and
-count for nothing.
+Maps and boxes live in the square that a batch holds. Pixels outside the image proper (padding), and
+those that the encoder cuts off, are NaN and count for nothing.
 """
 
 import cv2
@@ -14,31 +14,40 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 METRICS = ("signed_cnr", "absolute_cnr", "miou", "iou_same_area", "pointing")
 
 
-def similarity_map(patches: np.ndarray, text: np.ndarray, size: int) -> np.ndarray:
+Window = tuple[int, int]  # first and last end of rows, and columns
+
+
+def similarity_map(
+    patches: np.ndarray, text: np.ndarray, size: int, window: Window | None = None
+) -> np.ndarray:
     """Cosines of a square grid of patches with a text, smoothed and enlarged.
 
     Args:
       patches: [P, E] unit norm, in row order.
       text: [E] unit norm.
-      size: side of the encoder's square, pixels.
+      size: side of the square, pixels.
+      window: the part of it that the patches cover; None for all.
 
     Returns:
-      float32 [size, size].
+      float32 [size, size], NaN outside the window.
 
     Raises:
       ValueError: P is no square number.
     """
-    return smoothed(patches @ text, size)
+    return smoothed(patches @ text, size, window)
 
 
-def smoothed(scores: np.ndarray, size: int) -> np.ndarray:
-    """Scores [P] of a square grid of regions, smoothed and enlarged: float32 [size, size]."""
-    return _enlarged(gaussian_filter(_grid(scores), SMOOTHING), size)
+def smoothed(scores: np.ndarray, size: int, window: Window | None = None) -> np.ndarray:
+    """Scores [P] of a square grid of regions, smoothed and enlarged: float32 [size, size].
+
+    NaN outside `window`, which the regions cover; None for all.
+    """
+    return _enlarged(gaussian_filter(_grid(scores), SMOOTHING), size, window)
 
 
-def enlarged(scores: np.ndarray, size: int) -> np.ndarray:
-    """Scores [P] of a square grid of regions, as they are: float32 [size, size]."""
-    return _enlarged(_grid(scores), size)
+def enlarged(scores: np.ndarray, size: int, window: Window | None = None) -> np.ndarray:
+    """As `smoothed`, of the scores as they are."""
+    return _enlarged(_grid(scores), size, window)
 
 
 def _grid(scores: np.ndarray) -> np.ndarray:
@@ -48,8 +57,12 @@ def _grid(scores: np.ndarray) -> np.ndarray:
     return scores.reshape(side, side).astype(np.float32)
 
 
-def _enlarged(grid: np.ndarray, size: int) -> np.ndarray:
-    return cv2.resize(grid, (size, size), interpolation=cv2.INTER_LINEAR)
+def _enlarged(grid: np.ndarray, size: int, window: Window | None) -> np.ndarray:
+    begin, end = window or (0, size)
+    square = np.full((size, size), np.nan, np.float32)
+    seen = slice(begin, end)
+    square[seen, seen] = cv2.resize(grid, (end - begin,) * 2, interpolation=cv2.INTER_LINEAR)
+    return square
 
 
 def box_mask(boxes: np.ndarray, size: int) -> np.ndarray:

@@ -56,6 +56,15 @@ def test_boxes_are_of_the_image_and_of_the_finding() -> None:
     np.testing.assert_array_equal(inside, np.repeat([0, 0, 1, 1, 1, 1, 0, 0], 8).reshape(8, 8))
 
 
+def test_what_the_encoder_cuts_off_is_outside() -> None:
+    whole = one({"truth_boxes": np.array([[1, 1, 0, 0, 32, 16]], np.float32)})
+    found = finding_masks(whole, np.array([0]), "Fracture", NAMES, 8, "pad", (1, 7))
+    expected = np.zeros((8, 8), bool)
+    expected[2:6, 1:7] = True
+    np.testing.assert_array_equal(found.mask[0], expected)
+    np.testing.assert_array_equal(found.inside[0], expected)
+
+
 def test_boxes_are_in_source_pixels() -> None:
     boxes = np.array([[1, 1, 0, 0, 16, 16]], np.float32)  # of a source twice as large
     mask, _ = masks(one({"truth_boxes": boxes}, affine=HALF))
