@@ -32,9 +32,7 @@ def paper(name: str, arg: str | None) -> ConfigDict:
     # The release's inference: shorter side to 512, centre of 480; it first spreads each image's grey
     # values over all 256, here those of 16 bits alone. Rotation, shear and jitter are the paper's.
     config.system.preprocess.crop_from = config.data.size = 512
-    config.system.augment.update(
-        dict(rotate=30.0, shear=15.0, gain=0.2, contrast=0.2, clip=True)
-    )
+    config.system.augment.update(dict(rotate=30.0, shear=15.0, gain=0.2, contrast=0.2, clip=True))
     config.optimizer.update(dict(learning_rate=2e-5, warmup_steps=1_350))
     config.data.mixture.mimic_cxr.sections = ("impression",)
     if reports.small(config, arg):

@@ -50,7 +50,9 @@ _SIZE = flags.DEFINE_integer(
     "size", None, "Image side: of --weights, and of --baseline, 64 if not given.", lower_bound=8
 )
 _CROP_FROM = flags.DEFINE_integer(
-    "crop_from", None, "Side to which images are resized, of which --weights takes the centre --size."
+    "crop_from",
+    None,
+    "Side to which images are resized, of which --weights takes the centre --size.",
 )
 _CHANNELS = flags.DEFINE_integer("channels", 3, "Channels that --weights takes.", lower_bound=1)
 _MEAN = flags.DEFINE_list(

@@ -78,9 +78,7 @@ def _subject(request: Request) -> Subject:
         return _checkpoint(request, request.checkpoint)
     assert request.data_dir is not None
     # These were not trained here, and know no data folder.
-    data = EvaluationData(
-        request.data_dir, request.crop_from or request.size or 64, request.fit
-    )
+    data = EvaluationData(request.data_dir, request.crop_from or request.size or 64, request.fit)
     if request.weights:
         return _weights(request, request.weights, data)
     if request.features:

@@ -115,9 +115,7 @@ class Augment:
             values = random_parts(images, drawn, preprocess.square, self.area, self.aspect)
         return preprocess.normalise(self(values, keys, preprocess.size))
 
-    def __call__(
-        self, images: jax.Array, keys: jax.Array, size: int | None = None
-    ) -> jax.Array:
+    def __call__(self, images: jax.Array, keys: jax.Array, size: int | None = None) -> jax.Array:
         """Change float images [B, n, n, c]; image i by draws from `keys[i]` alone.
 
         All changes but that of `area`, which needs the stored image: see `training_pixels`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-""""Resize R, crop S": pixels against Pillow and OpenCV, boxes against what was painted."""
+""" "Resize R, crop S": pixels against Pillow and OpenCV, boxes against what was painted."""
 
 import json
 
@@ -78,7 +78,9 @@ def test_what_is_cropped_away_has_no_area():
     preprocess = Preprocess(size=40, crop_from=50)
     np.testing.assert_array_equal(preprocess.box((0, 0, 4, 50), 50, 50), [0, 0, 0, 40])
     np.testing.assert_array_equal(preprocess.box((0, 0, 50, 50), 50, 50), [0, 0, 40, 40])
-    np.testing.assert_array_equal(preprocess.seen_box((0, 0, 50, 50), 50, 50, 100), [10, 10, 90, 90])
+    np.testing.assert_array_equal(
+        preprocess.seen_box((0, 0, 50, 50), 50, 50, 100), [10, 10, 90, 90]
+    )
 
 
 def test_without_a_crop_everything_is_seen():

@@ -170,7 +170,9 @@ def test_bad_ranges_are_refused(values):
 
 
 def test_everything_together_is_finite_and_has_a_gradient():
-    augment = Augment(area=(0.6, 1.0), shear=5.0, gain=0.4, contrast=0.4, blur=(0.1, 3.0), clip=True)
+    augment = Augment(
+        area=(0.6, 1.0), shear=5.0, gain=0.4, contrast=0.4, blur=(0.1, 3.0), clip=True
+    )
     images = jnp.asarray(np.random.default_rng(0).random((3, 16, 16, 1)), jnp.float32)
     gradient = jax.jit(jax.grad(lambda x: jnp.sum(augment(x, keys(3)) ** 2)))(images)
     assert np.isfinite(gradient).all() and np.any(gradient != 0)

@@ -48,7 +48,11 @@ def test_rectangles_have_the_areas_and_aspects_asked_for_and_lie_anywhere():
 
 
 def test_what_never_fits_is_the_largest_part_allowed_in_the_middle():
-    for aspect, expected in (((1.0, 1.0), (1, 1)), ((1.5, 2.0), (1 / 1.5, 1)), ((0.2, 0.5), (1, 0.5))):
+    for aspect, expected in (
+        ((1.0, 1.0), (1, 1)),
+        ((1.5, 2.0), (1 / 1.5, 1)),
+        ((0.2, 0.5), (1, 0.5)),
+    ):
         corner, sides = drawn_rectangle(jax.random.key(0), (1.0, 1.0), aspect)
         np.testing.assert_allclose(sides, expected, rtol=1e-6)
         np.testing.assert_allclose(corner, (1 - np.array(expected)) / 2, atol=1e-6)

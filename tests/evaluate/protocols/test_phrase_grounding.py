@@ -117,7 +117,9 @@ def test_maps_fill_the_window_that_the_encoder_sees():
     part = maps.smoothed(scores, 12, (2, 10))
     np.testing.assert_array_equal(part[2:10, 2:10], whole)
     assert np.isnan(part).sum() == 144 - 64
-    np.testing.assert_array_equal(maps.enlarged(scores, 12, (2, 10))[2:10, 2:10], maps.enlarged(scores, 8))
+    np.testing.assert_array_equal(
+        maps.enlarged(scores, 12, (2, 10))[2:10, 2:10], maps.enlarged(scores, 8)
+    )
 
 
 class Pointer(FakeSystem):
