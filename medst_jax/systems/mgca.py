@@ -2,8 +2,8 @@
 """MGCA: reports and images aligned as wholes, by words and regions, and by clusters of diseases.
 
 Reference: Wang et al., "Multi-Granularity Cross-modal Alignment for Generalized Medical Visual
-Representation Learning", arXiv:2210.06044: `L = w1 L_ita + w2 L_cta + w3 L_cpa`. The form with a
-ResNet, whose regions all weigh the same; words weigh what [CLS] pays attention to.
+Representation Learning", arXiv:2210.06044: `L = w1 L_ita + w2 L_cta + w3 L_cpa`. Words weigh what
+[CLS] pays attention to; so do the patches of a ViT, while the regions of a ResNet all weigh the same.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from medst_jax.models.heads.projection_heads import (
 )
 from medst_jax.models.heads.token_weights import clipped_shares
 from medst_jax.models.layers.word_pieces import aggregate_words, distinct_words
-from medst_jax.options import before
+from medst_jax.options import OptionError, before
 from medst_jax.systems.parts.aligned_tokens import aligned_tokens
 from medst_jax.systems.parts.options import ContrastiveOptions, check_image, check_no_flip
 from medst_jax.systems.parts.pairs import CONTRAST_KEYS, paired
@@ -48,7 +48,7 @@ class MgcaOptions(ContrastiveOptions):
     prototypes: number of clusters K.
     epsilon, iterations: of the assignment to them (Sinkhorn-Knopp).
     prototype_start: steps in which the clusters stay as they are; the release's first epoch.
-    stage: of the ResNet, whose map's cells are the regions; -1 the last.
+    stage: of a ResNet, whose map's cells are the regions; -1 the last. A ViT's are its patches.
     local_negatives: "other_words": an equal word of the text is no negative of a word; "all": it is, as
       released.
     """
@@ -74,8 +74,13 @@ class MgcaOptions(ContrastiveOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_no_flip(self.augment)
-        reads = "mgca reads the map of a ResNet: resnet50 or resnet_small"
-        check_image(self.image, "resnet", reads)
+        reads = (
+            "mgca reads the map of a ResNet (resnet50, resnet_small), or the patches of a ViT "
+            "(vit_b16, vit_small) and what its class token attends to"
+        )
+        check_image(self.image, ("resnet", "vit"), reads)
+        if self.image.get("pooling", "cls") != "cls":
+            raise OptionError(f"config.system.image.pooling is {self.image['pooling']!r}; {reads}")
 
 
 @register("mgca")
@@ -97,6 +102,7 @@ class Mgca(ContrastiveTowers):
         self.local_negatives = options.local_negatives
         self.epsilon, self.iterations = options.epsilon, options.iterations
         self.prototype_start, self.stage = options.prototype_start, options.stage
+        self.weighs_patches = str(options.image["name"]).startswith("vit")
 
         def head(features: int) -> BatchNormHead | LinearHead:
             return aligning_head(options.heads, features, options.hidden, options.joint, rngs=rngs)
@@ -111,7 +117,8 @@ class Mgca(ContrastiveTowers):
     def encode(self, batch: Batch, *, rngs: Rngs) -> dict[str, jax.Array]:
         keys = example_keys(rngs, batch["example"])
         images = training_images(self, batch, keys)
-        output = self.image_encoder(images, train=True, keys=purpose_keys(keys, "image"))
+        asked = {"attention": True} if self.weighs_patches else {}
+        output = self.image_encoder(images, train=True, keys=purpose_keys(keys, "image"), **asked)
         mask, numbers = batch["token_mask"], batch["word_index"]
         encoded = self.text_encoder(batch["tokens"], mask, keys=purpose_keys(keys, "text"))
         states = encoded.hidden_states[-1]
@@ -119,7 +126,12 @@ class Mgca(ContrastiveTowers):
         # Of [CLS], which is no word itself; how it weighs the words is not trained.
         attention = jnp.mean(self.text_encoder.attention(encoded, mask)[:, :, 0], axis=1)
         shares, _ = aggregate_words(jax.lax.stop_gradient(attention), numbers)
+        seen = {}
+        if self.weighs_patches:
+            weights = jax.lax.stop_gradient(output.attention)
+            seen["patch_weights"] = clipped_shares(weights, jnp.ones_like(weights, bool))
         return {
+            **seen,
             "image": output.pooled,
             "patches": regions(output, self.stage),
             "text": states[:, 0],
@@ -140,13 +152,16 @@ class Mgca(ContrastiveTowers):
         words, patches = aligned_tokens(
             self.word_head, self.region_head, encoded, word_mask, region_mask
         )
+        patch_weights = encoded.get("patch_weights")
+        if patch_weights is None:
+            patch_weights = jnp.full(region_mask.shape, 1 / region_mask.shape[1])
         word_term, patch_term = token_alignment_loss(
             words,
             patches,
             word_mask,
             region_mask,
             encoded["word_weights"],
-            jnp.full(region_mask.shape, 1 / region_mask.shape[1]),
+            patch_weights,
             temperature=self.local_temperature,
             negative_mask=None
             if self.local_negatives == "all"

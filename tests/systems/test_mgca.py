@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """MGCA: weights of words, the three terms, and clusters that rest at first."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
 from medst_jax import systems
-from medst_jax.models import clipped_shares
+from medst_jax.models import ViT, clipped_shares
 from medst_jax.options import OptionError
 from tests.systems.make_batch import OPTIONS, OWN, TEXT, call, make_batch
 
@@ -110,6 +113,88 @@ def test_a_batch_of_one_is_finite(system):
     assert np.isfinite(call(system, "loss", make_batch(1), rngs=None)[0])
 
 
-def test_encoders_without_a_map_are_refused():
-    with pytest.raises(OptionError, match="vit_small.*ResNet"):
-        systems.build("mgca", **{**OPTIONS, "image": {"name": "vit_small"}}, **TEXT)
+def test_encoders_without_a_map_or_a_class_token_are_refused():
+    for image, named in (
+        ({"name": "swin_tiny"}, "name is 'swin_tiny'.*ResNet"),
+        ({"name": "vit_small", "pooling": "map"}, "pooling is 'map'.*class token"),
+    ):
+        with pytest.raises(OptionError, match=named):
+            systems.build("mgca", **{**OPTIONS, "image": image}, **TEXT)
+
+
+VIT = dict(name="vit_small", patch=8, width=16, depth=2, heads=2)
+
+
+@pytest.fixture(scope="module")
+def of_patches():
+    return systems.build("mgca", **{**OPTIONS, "image": VIT}, **TEXT, **OWN["mgca"])
+
+
+def test_patches_weigh_what_the_class_token_attends_to(of_patches):
+    batch = make_batch()
+    encoded = call(of_patches, "encode", batch, rngs=None)
+    # The input of the last layer by a ViT of one layer less, and the attention by its formula.
+    encoder = of_patches.image_encoder
+    blocks = nnx.state(encoder.blocks)
+    shorter = ViT(dataclasses.replace(encoder.options, depth=1), rngs=nnx.Rngs(0))
+    state = nnx.state(encoder)
+    state["blocks"] = jax.tree.map(lambda x: x[:1], blocks)
+    state["norm"] = nnx.state(shorter.norm)
+    nnx.update(shorter, state)
+    inner, found = [], np.asarray(encoded["patch_weights"])
+    shorter.norm = lambda x: inner.append(x) or x
+    shorter(of_patches.preprocess(batch["frontal"]))
+    x = np.asarray(inner[0], np.float64)
+    norm = {k: np.asarray(v[1]) for k, v in nnx.to_pure_dict(blocks["norm1"]).items()}
+    attn = nnx.to_pure_dict(blocks["attn"]["qkv"])
+    kernel, bias = np.asarray(attn["kernel"][1]), np.asarray(attn["bias"][1])
+    x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+    x = x * norm["scale"] + norm["bias"]
+    query, key, _ = np.moveaxis(np.einsum("bld,dchk->blchk", x, kernel) + bias, 2, 0)
+    scores = np.einsum("bhk,bmhk->bhm", query[:, 0], key) / np.sqrt(8)
+    shares = np.exp(scores - scores.max(-1, keepdims=True))
+    shares = (shares / shares.sum(-1, keepdims=True)).mean(1)[:, 1:]
+    for row, mine in zip(shares, found, strict=True):
+        kept = np.clip(row, *np.quantile(row, [0.1, 0.9]))
+        np.testing.assert_allclose(mine, kept / kept.sum(), rtol=2e-3)
+
+
+def test_the_form_of_a_vit_has_patches_for_regions_and_trains(of_patches):
+    batch = make_batch()
+    encoded = call(of_patches, "encode", batch, rngs=None)
+    assert encoded["patches"].shape == (6, 16, 16) and encoded["image"].shape == (6, 16)
+    assert call(of_patches, "encode_image", batch["frontal"]).local.shape == (6, 16, 16)
+    graph, params, rest = nnx.split(of_patches, nnx.Param, ...)
+
+    @jax.jit
+    def step(params):
+        def loss(params):
+            return nnx.merge(graph, params, rest, copy=True).loss(batch, rngs=jax.random.key(0))[0]
+
+        value, gradient = jax.value_and_grad(loss)(params)
+        # As far along the gradient as should lower the loss by a hundredth.
+        rate = 0.01 / optax.tree.norm(gradient, squared=True)
+        return value, jax.tree.map(lambda p, g: p - rate * g, params, gradient), gradient
+
+    first, params, gradient = step(params)
+    second, _, _ = step(params)
+    assert 0.005 < first - second < 0.015
+    for name in ("patch_embed", "blocks", "cls_token"):
+        leaves = jax.tree.leaves(gradient["image_encoder"][name])
+        assert all(np.isfinite(leaf).all() for leaf in leaves) and np.any(leaves[0])
+
+
+def test_the_weights_of_patches_carry_no_gradient(of_patches):
+    batch = make_batch()
+    graph, params, rest = nnx.split(of_patches, nnx.Param, ...)
+    random = np.random.default_rng(0).normal(size=(6, 16)).astype(np.float32)
+
+    @jax.jit
+    def gradient(params):
+        def mixed(params):
+            encoded = nnx.merge(graph, params, rest, copy=True).encode(batch, rngs=None)
+            return jnp.sum(encoded["patch_weights"] * random)
+
+        return jax.grad(mixed)(params)
+
+    assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient(params)))

@@ -85,11 +85,14 @@ class ViTOutput(NamedTuple):
       pooling "map" there is no class token and they are [B, P, D].
     pooled: the class token or the attention pool's result, float32 [B, D].
     patches: the patch tokens in row order, [B, P, D].
+    attention: how the class token shares its attention in the last layer among all tokens, of which
+      these are the patches, mean of the heads: float32 [B, P]; None if it was not asked for.
     """
 
     tokens: jax.Array
     pooled: jax.Array
     patches: jax.Array
+    attention: jax.Array | None = None
 
 
 class ViT(nnx.Module):
@@ -145,6 +148,7 @@ class ViT(nnx.Module):
         visible: Integer[Array, "B V"] | None = None,
         keys: Key[jax.Array, " B"] | None = None,
         train: bool = False,
+        attention: bool = False,
     ) -> ViTOutput:
         """Encode normalised images.
 
@@ -154,12 +158,17 @@ class ViT(nnx.Module):
             encodes all. Needs a class token.
           keys: [B] typed PRNG keys, one per example, for dropout; None switches it off.
           train: accepted for the interface shared with ResNet; a ViT has no batch statistics.
+          attention: whether to give that of the class token, at the price of every layer's
+            activations. Dropout of attention weights in the last layer is not repeated for it.
 
         Raises:
-          ValueError: the images have another size or number of channels.
+          ValueError: the images have another size or number of channels, or there is no class
+            token whose attention could be given.
         """
         del train
         options = self.options
+        if attention and options.pooling != "cls":
+            raise ValueError(f"pooling is {options.pooling!r}; there is no class token")
         expected = (options.image_size, options.image_size, options.channels)
         if images.shape[1:] != expected:
             raise ValueError(f"images are {images.shape[1:]}; this ViT takes {expected}")
@@ -179,7 +188,8 @@ class ViT(nnx.Module):
         ) -> jax.Array:
             return layer(x, keys=fold_keys(keys, index + 1))
 
-        x, _ = scan_layers(
+        before = x
+        x, outputs = scan_layers(
             self.blocks,
             apply,
             x,
@@ -187,11 +197,21 @@ class ViT(nnx.Module):
             remat=options.remat,
             unroll=options.unroll,
             slices=options.slices,
+            every=attention,
         )
+        if outputs is not None and options.depth > 1:
+            before = outputs[-2]
         x = self.norm(x)
         if options.pooling == "map":
             return ViTOutput(x, self.attn_pool(x).astype(jnp.float32), x)
-        return ViTOutput(x, x[:, 0].astype(jnp.float32), x[:, 1:])
+        shares = self._class_attention(before) if attention else None
+        return ViTOutput(x, x[:, 0].astype(jnp.float32), x[:, 1:], shares)
+
+    def _class_attention(self, x: jax.Array) -> jax.Array:
+        """The attention of `ViTOutput`, of the last layer's input [B, 1 + P, D]."""
+        graphdef, parameters = nnx.split(self.blocks)
+        last = nnx.merge(graphdef, jax.tree.map(lambda value: value[-1], parameters))
+        return jnp.mean(last.attn.first_map(last.norm1(x)), axis=1)[:, 1:]
 
 
 def _layer(options: ViTOptions, rngs: nnx.Rngs) -> PreNormLayer:

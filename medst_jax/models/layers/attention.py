@@ -131,6 +131,11 @@ class SelfAttention(nnx.Module):
         query, key, _, _ = self._project(x)
         return jax.nn.softmax(attention_scores(query, key, mask, causal=self.causal))
 
+    def first_map(self, x: jax.Array) -> jax.Array:
+        """What the first token attends to, float32 [B, H, L], where no token is masked."""
+        query, key, _, _ = self._project(x)
+        return jax.nn.softmax(attention_scores(query[:, :1], key, None))[:, :, 0]
+
 
 def attention_scores(
     query: jax.Array, key: jax.Array, mask: Array | None, *, causal: bool = False

@@ -72,8 +72,11 @@ def check_chunk(name: str, chunk: int | None, form: LossForm) -> None:
         )
 
 
-def check_image(image: dict[str, Any], prefix: str, needs: str) -> None:
-    """Raise an OptionError unless the image encoder's name begins with `prefix`; `needs` says why."""
+def check_image(image: dict[str, Any], prefix: str | tuple[str, ...], needs: str) -> None:
+    """Raise an OptionError unless the image encoder's name begins with `prefix`, or one of several.
+
+    `needs` says why.
+    """
     name = str(image.get("name", ""))
     if not name.startswith(prefix):
         raise OptionError(f"config.system.image.name is {name!r}; {needs}")
