@@ -57,8 +57,8 @@ DEPARTURES = (
         "images."
     ),
     (
-        "Zero-shot on CheXpert 5x200: prompts in this project's own words (the bank gloria), the best of a "
-        "class's prompts, without the z-score over the test set. On RSNA: BioViL's prompts, averaged after "
+        "Zero-shot on CheXpert 5x200: prompts in this project's own words (the bank gloria), all of a "
+        "class's prompts; the release draws five. On RSNA: BioViL's prompts, averaged after "
         "their unit norm, for not every system gives them before it."
     ),
 )
@@ -121,6 +121,7 @@ def _tasks(quick: bool) -> dict[str, Any]:
             mode="text",
             prompts="gloria",
             pool="max",
+            standardise=True,
         ),
     }
 

@@ -30,6 +30,10 @@ DOWNLOADS: dict[str, Download] = {
     "mimic_cxr": Download(
         "MIMIC_CXR", "DICOM files/, cxr-record-list.csv.gz, reports, split table"
     ),
+    "mimic_cxr_jpg_sentences": Download("MIMIC_CXR_JPG", _MIMIC),
+    "mimic_cxr_sentences": Download(
+        "MIMIC_CXR", "DICOM files/, cxr-record-list.csv.gz, reports, split table"
+    ),
     "mimic_edema": Download("MIMIC_CXR_JPG", f"{_MIMIC}, and the three tables of edema grades"),
     "mimic_5x200": Download("MIMIC_CXR_JPG", f"{_MIMIC}; mimic_5x200.csv where there is one"),
     "chexpert": Download("CHEXPERT", f"{_CHEXPERT}; test_labels.csv with test/"),
