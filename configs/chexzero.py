@@ -41,6 +41,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             momentum=0.9,
             schedule="constant",
             warmup_steps=0,
+            warmup_start=0.0,
             weight_decay=0.0,
             clip_norm=0.0,
         )

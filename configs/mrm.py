@@ -44,7 +44,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             warmup_steps=34_000,
             b2=0.95,
             weight_decay=0.05,
-            decay_mask="kernels",
+            decay_mask="weights",
             clip_norm=0.0,
         )
     )

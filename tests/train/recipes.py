@@ -56,6 +56,13 @@ class Adam:
 
 
 @dataclasses.dataclass(frozen=True)
+class Sgd(Adam):
+    """torch.optim.SGD; of Adam's values those of rate and decay."""
+
+    momentum: float = 0.9
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """A run: its groups by the beginnings of paths ("" for the rest), its clipping, its length.
 
@@ -95,12 +102,18 @@ INFORMATION = Recipe(
 )  # fmt: skip
 BIOVIL = one(256, 45_000, Adam(2e-5, 1_350, decay=0.05), clip=1.0)
 
+MGCA = one(
+    144, 75_000, Adam(2e-5, 30_000, first=1e-8 / 2e-5, last=1e-8 / 2e-5, decay=0.05),
+    seen=(217_000, 50, 144),
+)  # fmt: skip
+
 RECIPES = {
     "biovil": BIOVIL,
     "biovil_l": BIOVIL,
     "biovil_t": one(
         240, 36_000, Adam(2e-5, 1_100, decay=0.05), clip=1.0, seen=(175_000, 50, 240)
     ),
+    "chexzero": one(16, 54_000, Sgd(1e-4, after="constant"), seen=(217_000, 4, 16)),
     "clip": REALITY_CHECK,
     "convirt": one(
         32,
@@ -137,9 +150,11 @@ RECIPES = {
         80, 23_000, Adam(4e-5, 9_200, first=1e-8 / 4e-5, last=1e-8 / 4e-5, decay=0.05),
         seen=(230_000, 8, 80),
     ),
-    "mgca": one(
-        144, 75_000, Adam(2e-5, 30_000, first=1e-8 / 2e-5, last=1e-8 / 2e-5, decay=0.05),
-        seen=(217_000, 50, 144),
+    "mgca": MGCA,
+    "mgca_vit": MGCA,
+    "mrm": one(
+        256, 170_000, Adam(1.5e-4, 34_000, b2=0.95, decay=0.05, decays=no_bias_no_norm),
+        seen=(217_000, 200, 256),
     ),
     "mutual_information": INFORMATION,
     "paired": one(512, 38_700, Adam(1e-4, 1_290, decay=1e-5), clip=1.0, seen=(660_389, 30, 512)),
@@ -196,7 +211,19 @@ class Reference:
         decay = adam.decay * adam.decays(path, dimensions) * parameter
         if adam.decay_by == "gradient":
             gradient = gradient + decay
+        move = adam.rate * self._direction(adam, path, gradient, step)
+        if adam.decay_by == "rate":
+            move = move + adam.rate * decay
+        elif adam.decay_by == "schedule":
+            move = move + decay
+        return -part_of_rate(adam, step, self.recipe.steps) * move
+
+    def _direction(self, adam: Adam, path: str, gradient: np.ndarray, step: int) -> np.ndarray:
+        """What a rate of 1 would take away."""
         kept = self.first[path]
+        if isinstance(adam, Sgd):
+            self.first[path] = adam.momentum * kept + gradient
+            return self.first[path]
         # A first moment that is kept in bfloat16 decays in bfloat16.
         kept = (kept.dtype.type(adam.b1) * kept) if kept.dtype.itemsize < 4 else adam.b1 * kept
         first = kept.astype(np.float64) + (1 - adam.b1) * gradient
@@ -205,12 +232,7 @@ class Reference:
         if adam.corrected:
             first = first / (1 - adam.b1 ** (step + 1))
             second = second / (1 - adam.b2 ** (step + 1))
-        move = adam.rate * first / (np.sqrt(second) + adam.eps)
-        if adam.decay_by == "rate":
-            move = move + adam.rate * decay
-        elif adam.decay_by == "schedule":
-            move = move + decay
-        return -part_of_rate(adam, step, self.recipe.steps) * move
+        return first / (np.sqrt(second) + adam.eps)
 
     def _moving(self, path: str) -> np.ndarray:
         """1 where the parameter moves and 0 where it is frozen."""
