@@ -105,7 +105,7 @@ _ALL = (ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE_16)
 CLAIMS: dict[str, Claim] = {
     **{
         system: Claim({"random": _TEXT, "pairs": _TEXT}, _TEXT)
-        for system in ("chexzero", "clip", "convirt", "cxr_clip", "gloria", "mgca")
+        for system in ("chexzero", "clip", "convirt", "cxr_clip", "gloria", "lovt", "mgca")
     },
     # Reports of other studies still let MRM restore images: what "pairs" breaks is the help for words.
     "mrm": Claim(

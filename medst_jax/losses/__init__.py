@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from medst_jax.losses.query import place_loss_all as place_loss_all
     from medst_jax.losses.query import query_loss as query_loss
     from medst_jax.losses.ranking import report_ranking_loss as report_ranking_loss
+    from medst_jax.losses.region_contrast import region_contrast_loss as region_contrast_loss
     from medst_jax.losses.selection import select as select
     from medst_jax.losses.siglip import siglip_loss as siglip_loss
     from medst_jax.losses.soft_target import soft_target_clip_loss as soft_target_clip_loss
@@ -57,6 +58,7 @@ __getattr__, __dir__, __all__ = names_on_demand(
         "place_loss_all": "query",
         "prototype_loss": "prototype",
         "query_loss": "query",
+        "region_contrast_loss": "region_contrast",
         "report_ranking_loss": "ranking",
         "reverse_mapping_loss": "temporal",
         "select": "selection",

@@ -30,6 +30,7 @@ OWN: dict[str, dict] = {
             name="clip_text_small", width=16, depth=1, heads=2, mlp=32, max_length=12, joint=16
         ),
     ),
+    "lovt": dict(hidden=24, heads=2, sentences=3),
     "mrm": dict(
         image=dict(name="vit_sincos_small", patch=8, width=16, depth=1, heads=2),
         decoder=dict(width=16, depth=1, heads=2),

@@ -66,23 +66,30 @@ class MlpHead(nnx.Module):
 class BatchNormHead(nnx.Module):
     """Linear, batch norm, ReLU, linear, batch norm without scale and bias: MGCA, Med-ST.
 
-    Statistics run over every axis but the last, so over positions too.
+    Statistics run over every axis but the last, so over positions too. LoVT has no second norm.
     """
 
     def __init__(
-        self, features: int, hidden: int, size: int, *, dtype: str = "float32", rngs: nnx.Rngs
+        self,
+        features: int,
+        hidden: int,
+        size: int,
+        *,
+        last_norm: bool = True,
+        dtype: str = "float32",
+        rngs: nnx.Rngs,
     ) -> None:
         self.fc1 = _linear(features, hidden, dtype, rngs)
         self.norm1 = BatchNorm(hidden)
         self.fc2 = _linear(hidden, size, dtype, rngs)
-        self.norm2 = BatchNorm(size, affine=False)
+        self.norm2 = BatchNorm(size, affine=False) if last_norm else None
 
     def __call__(
         self, x: jax.Array, *, train: bool = False, mask: jax.Array | None = None
     ) -> jax.Array:
         """[..., D] -> [..., E]; what `mask` [...] leaves out adds nothing to the statistics."""
-        x = jax.nn.relu(self.norm1(self.fc1(x), train=train, mask=mask))
-        return self.norm2(self.fc2(x), train=train, mask=mask)
+        x = self.fc2(jax.nn.relu(self.norm1(self.fc1(x), train=train, mask=mask)))
+        return x if self.norm2 is None else self.norm2(x, train=train, mask=mask)
 
 
 def aligning_head(

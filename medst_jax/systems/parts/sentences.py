@@ -42,3 +42,26 @@ def cut_sentences(
     first = jnp.broadcast_to(tokens[:, :1, None], (batch, sentences, 1))
     mask = jnp.concatenate([jnp.ones_like(first, bool), inside], axis=2)
     return Sentences(jnp.concatenate([first, words], axis=2), mask, jnp.any(is_of, axis=2))
+
+
+def sentence_maximum(
+    states: jax.Array, sentence_index: jax.Array, sentences: int
+) -> tuple[jax.Array, jax.Array]:
+    """Sentences as the maximum over their tokens.
+
+    Args:
+      states: [B, L, D].
+      sentence_index: int32 [B, L], -1 at specials and padding.
+      sentences: M, the first so many are kept.
+
+    Returns:
+      [B, M, D], zeros where there is no sentence; and bool [B, M], where there is one.
+    """
+    kept = (sentence_index >= 0) & (sentence_index < sentences)
+    place = jnp.where(kept, sentence_index, sentences)  # one more, for what is left out
+
+    def one(states: jax.Array, place: jax.Array) -> jax.Array:
+        return jax.ops.segment_max(states, place, sentences + 1)[:sentences]
+
+    there = jnp.any(sentence_index[:, None, :] == jnp.arange(sentences)[:, None], axis=2)
+    return jnp.where(there[..., None], jax.vmap(one)(states, place), 0), there
