@@ -31,6 +31,7 @@ BASELINES = ("frame_pixels", "all_pixels")
 LAYOUTS = (
     *("torchvision", "timm", "hf-bert", "hf-swin", "biovil", "biovil-t"),
     *("mgca", "medst", "gloria", "dlilp", "cxr-clip", "open-clip"),
+    *("hf-siglip", "hf-clip", "hf-dinov2", "hf-dinov3", "biomedclip", "medclip", "mrm", "ark"),
 )
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir of a training run.")

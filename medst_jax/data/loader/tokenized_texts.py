@@ -95,17 +95,22 @@ def pad_texts(
       last tokens and padding. All padding where there is no text.
     """
     shape = len(texts.counts), length
-    tokens, sentence_index = np.full(shape, PAD, np.int32), np.full(shape, -1, np.int32)
+    padding = PAD if tokenizer is None else tokenizer.pad
+    tokens, sentence_index = np.full(shape, padding, np.int32), np.full(shape, -1, np.int32)
     if tokenizer is None:
         return tokens, np.zeros(shape, bool), sentence_index
+    begin = tokenizer.begin
     # One assignment into the flattened rows for the whole batch: no Python loop over texts.
-    places = run_indices(np.arange(shape[0]) * length + 1, texts.counts)
+    places = run_indices(np.arange(shape[0]) * length + begin, texts.counts)
     tokens.reshape(-1)[places] = texts.ids
     sentence_index.reshape(-1)[places] = texts.sentence_index
-    present = np.flatnonzero(texts.sources != TEXT_NONE)
-    tokens[present, 0] = tokenizer.first
-    tokens[present, texts.counts[present] + 1] = tokenizer.last
-    return tokens, tokenizer.mask(tokens), sentence_index
+    exists = texts.sources != TEXT_NONE
+    present = np.flatnonzero(exists)
+    if tokenizer.first is not None:
+        tokens[present, 0] = tokenizer.first
+    tokens[present, texts.counts[present] + begin] = tokenizer.last
+    # The padding of some tokenizers is the token that ends a text.
+    return tokens, tokenizer.mask(tokens) & exists[:, None], sentence_index
 
 
 def text_hash(ids: np.ndarray) -> int:

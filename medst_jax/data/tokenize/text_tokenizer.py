@@ -14,20 +14,22 @@ PAD = 0
 
 
 class TextTokenizer(abc.ABC):
-    """Text to int32 ids: first token, pieces, last token, padded with 0.
+    """Text to int32 ids: first token where there is one, pieces, last token, padding.
 
     Attributes:
       size: number of ids.
-      first: id of [CLS] or its like.
+      first: id of [CLS] or its like, None where texts begin with their first piece.
       last: id of [SEP] or its like.
       hidden: id of [MASK], None where there is none.
+      pad: id of the padding.
       fingerprint: SHA-256 over the model and its options, hexadecimal.
     """
 
     size: int
-    first: int
+    first: int | None
     last: int
     hidden: int | None
+    pad: int = PAD
     fingerprint: str
 
     def __init__(self) -> None:
@@ -75,7 +77,12 @@ class TextTokenizer(abc.ABC):
 
     def mask(self, tokens: np.ndarray) -> np.ndarray:
         """Which ids of `encode` are not padding, bool of the same shape."""
-        return tokens != PAD
+        return tokens != self.pad
+
+    @property
+    def begin(self) -> int:
+        """Where the pieces of a text begin: behind the first token."""
+        return 0 if self.first is None else 1
 
     @abc.abstractmethod
     def _starts_word(self, tokens: np.ndarray) -> np.ndarray:
@@ -83,7 +90,9 @@ class TextTokenizer(abc.ABC):
 
     def word_index(self, tokens: np.ndarray) -> np.ndarray:
         """Which word each of the ids [..., L] is part of, int32: 0, 1, ...; -1 specials, padding."""
-        inside = self.mask(tokens) & (tokens != self.first) & (tokens != self.last)
+        inside = self.mask(tokens) & (tokens != self.last)
+        if self.first is not None:
+            inside &= tokens != self.first
         # The first piece of a cut text may lack the mark of a word's start.
         words = np.maximum(np.cumsum(self._starts_word(tokens) & inside, axis=-1) - 1, 0)
         return np.where(inside, words, -1).astype(np.int32)
@@ -99,29 +108,32 @@ class TextTokenizer(abc.ABC):
         not fit is cut; the last token always follows the last id kept.
         """
         ids, owners = self.cut_pieces(texts, length)
-        tokens = np.full(length, PAD, np.int32)
+        tokens = np.full(length, self.pad, np.int32)
         sentence_index = np.full(length, -1, np.int32)
-        tokens[0] = self.first
-        tokens[1 : len(ids) + 1] = ids
-        tokens[len(ids) + 1] = self.last
-        sentence_index[1 : len(ids) + 1] = owners
+        if self.first is not None:
+            tokens[0] = self.first
+        end = self.begin + len(ids)
+        tokens[self.begin : end] = ids
+        tokens[end] = self.last
+        sentence_index[self.begin : end] = owners
         return tokens, sentence_index
 
     def cut_pieces(self, texts: Sequence[str], length: int) -> tuple[list[int], list[int]]:
         """Ids of consecutive sentences, without first and last token, cut to fit in `length`.
 
         Returns:
-          At most `length - 2` ids, and which sentence each belongs to.
+          At most `length` ids less first and last token, and which sentence each belongs to.
         """
+        room = length - 1 - self.begin
         ids: list[int] = []
         owners: list[int] = []
         for number, text in enumerate(texts):
             pieces = self.pieces(text)
             ids.extend(pieces)
             owners.extend([number] * len(pieces))
-            if len(ids) >= length - 2:
+            if len(ids) >= room:
                 break  # the rest cannot fit, so it is not tokenised
-        return ids[: length - 2], owners[: length - 2]
+        return ids[:room], owners[:room]
 
     def encode_batch(self, texts: Iterable[str], length: int) -> tuple[np.ndarray, np.ndarray]:
         """Ids int32 [B, length] and the mask bool [B, length] of ids that are not padding."""

@@ -3,7 +3,7 @@
 
 import dataclasses
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +12,21 @@ from jaxtyping import Float, Integer, Key
 
 from medst_jax.array_types import Array, Mask
 from medst_jax.data.images.patches import patchify
+from medst_jax.models.encoders.vit import whole_patches
 from medst_jax.models.layers.attention import Activation, Mlp, SelfAttention, layer_norm
+from medst_jax.models.layers.grid_positions import Resize, resize_table
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
+from medst_jax.options import before
 
 
 @dataclasses.dataclass(frozen=True)
 class ClipImageOptions:
-    """Sizes of the image transformer; `image_size` and `patch` in pixels, `joint` is E."""
+    """Sizes of the image transformer; `image_size` and `patch` in pixels, `joint` is E.
+
+    epsilon: of the norms.
+    normed: which tokens the last norm is applied to, "all" or the "class" token alone.
+    resize: as of `ViTOptions`.
+    """
 
     patch: int = 32
     width: int = 768
@@ -32,6 +40,9 @@ class ClipImageOptions:
     dtype: str = "float32"
     remat: Remat = "none"
     unroll: int = 1
+    epsilon: float = dataclasses.field(default=1e-5, metadata=before(1e-5))
+    normed: Literal["all", "class"] = dataclasses.field(default="all", metadata=before("all"))
+    resize: Literal["never"] | Resize = dataclasses.field(default="never", metadata=before("never"))
 
     @classmethod
     def vit_b32(cls, **changes: Any) -> "ClipImageOptions":
@@ -47,7 +58,13 @@ class ClipImageOptions:
 
 @dataclasses.dataclass(frozen=True)
 class ClipTextOptions:
-    """Sizes of the text transformer; `max_length` in tokens, `joint` is E."""
+    """Sizes of the text transformer; `max_length` in tokens, `joint` is E.
+
+    epsilon: of the norms.
+    end: which token stands for the text: the last one of the mask, that of the highest id (OpenAI:
+      the end token was the last of the vocabulary), or the first of the id `end_token`.
+    end_token: that id.
+    """
 
     vocabulary_size: int = 49_408
     width: int = 512
@@ -60,6 +77,11 @@ class ClipTextOptions:
     dtype: str = "float32"
     remat: Remat = "none"
     unroll: int = 1
+    epsilon: float = dataclasses.field(default=1e-5, metadata=before(1e-5))
+    end: Literal["mask", "highest", "token"] = dataclasses.field(
+        default="mask", metadata=before("mask")
+    )
+    end_token: int = dataclasses.field(default=49_407, metadata=before(49_407))
 
     @classmethod
     def base(cls, vocabulary_size: int, **changes: Any) -> "ClipTextOptions":
@@ -81,11 +103,11 @@ class ClipLayer(nnx.Module):
     ) -> None:
         width, dtype = options.width, options.dtype
         init = nnx.initializers.normal(width**-0.5 * (2 * options.depth) ** -0.5)
-        self.norm1 = layer_norm(width, 1e-5, dtype, rngs)
+        self.norm1 = layer_norm(width, options.epsilon, dtype, rngs)
         self.attn = SelfAttention(
             width, options.heads, causal=causal, kernel_init=init, dtype=dtype, rngs=rngs
         )
-        self.norm2 = layer_norm(width, 1e-5, dtype, rngs)
+        self.norm2 = layer_norm(width, options.epsilon, dtype, rngs)
         self.mlp = Mlp(
             width,
             options.mlp,
@@ -109,16 +131,33 @@ def _run(layers: ClipLayer, x: jax.Array, options: ClipImageOptions | ClipTextOp
 
 
 class ClipOutput(NamedTuple):
-    """tokens [B, L, D] after the final norm; pooled float32 [B, D]; global_ float32 [B, E], raw."""
+    """What either transformer gives; it reads like a `towers.TowerOutput`.
+
+    tokens: [B, L, D] after the final norm, or, of an image with `normed` "class", before it.
+    pooled: float32 [B, D], after the final norm.
+    global_: float32 [B, E], not normalised.
+    mask: bool [B, L], which tokens of a text there are; None for images.
+    """
 
     tokens: jax.Array
     pooled: jax.Array
     global_: jax.Array
+    mask: Array | None = None
 
     @property
     def patches(self) -> jax.Array:
         """All tokens but the first, [B, L - 1, D]: the patches of an image."""
         return self.tokens[:, 1:]
+
+    @property
+    def features(self) -> jax.Array:
+        """The class token or the end token, float32 [B, D]."""
+        return self.pooled
+
+    @property
+    def local(self) -> jax.Array:
+        """The patches of an image, the tokens of a text."""
+        return self.patches if self.mask is None else self.tokens
 
 
 class ClipImage(nnx.Module):
@@ -147,9 +186,9 @@ class ClipImage(nnx.Module):
         self.positions = nnx.Param(
             init(rngs.params(), (rows, options.width), jnp.float32), axes=("position", "embed")
         )
-        self.norm_pre = layer_norm(options.width, 1e-5, options.dtype, rngs)
+        self.norm_pre = layer_norm(options.width, options.epsilon, options.dtype, rngs)
         self.blocks = stack_layers(lambda r: ClipLayer(options, False, rngs=r), options.depth, rngs)
-        self.norm = layer_norm(options.width, 1e-5, options.dtype, rngs)
+        self.norm = layer_norm(options.width, options.epsilon, options.dtype, rngs)
         self.projection = nnx.Param(
             init(rngs.params(), (options.width, options.joint), jnp.float32),
             axes=("embed", "joint"),
@@ -164,20 +203,26 @@ class ClipImage(nnx.Module):
     ) -> ClipOutput:
         """Encode normalised images, float32 [B, image_size, image_size, channels].
 
-        `keys` and `train` belong to the interface shared with other encoders; there is no
+        Images of another size are taken where `options.resize` says how, see `ViT`. `keys` and
+        `train` belong to the interface shared with other encoders; there is no
         dropout here.
         """
         del keys, train
         options = self.options
-        expected = (options.image_size, options.image_size, options.channels)
-        if images.shape[1:] != expected:
-            raise ValueError(f"images are {images.shape[1:]}; this encoder takes {expected}")
+        images, grid = whole_patches(images, options, any_size=options.resize != "never")
         x = self.patch_embed(patchify(images, options.patch))
         first = jnp.broadcast_to(self.class_embedding[...], (x.shape[0], 1, options.width))
         x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
-        x = self.norm_pre(x + self.positions[...].astype(x.dtype))
-        tokens = self.norm(_run(self.blocks, x, options))
-        pooled = tokens[:, 0].astype(jnp.float32)
+        positions, side = self.positions[...], options.image_size // options.patch
+        if grid != (side, side):
+            assert options.resize != "never"
+            positions = resize_table(positions, grid, options.resize, leading=1)
+        tokens = _run(self.blocks, self.norm_pre(x + positions.astype(x.dtype)), options)
+        if options.normed == "all":
+            tokens = self.norm(tokens)
+            pooled = tokens[:, 0].astype(jnp.float32)
+        else:
+            pooled = self.norm(tokens[:, 0]).astype(jnp.float32)
         return ClipOutput(tokens, pooled, pooled @ self.projection[...])
 
 
@@ -200,7 +245,7 @@ class ClipText(nnx.Module):
             axes=("position", "embed"),
         )
         self.blocks = stack_layers(lambda r: ClipLayer(options, True, rngs=r), options.depth, rngs)
-        self.norm = layer_norm(options.width, 1e-5, options.dtype, rngs)
+        self.norm = layer_norm(options.width, options.epsilon, options.dtype, rngs)
         self.projection = nnx.Param(
             draw(options.width**-0.5)(rngs.params(), (options.width, options.joint)),
             axes=("embed", "joint"),
@@ -217,7 +262,8 @@ class ClipText(nnx.Module):
 
         Args:
           tokens: int32 [B, L], L at most max_length.
-          token_mask: bool [B, L], false behind the end token, which is the last true one.
+          token_mask: bool [B, L], false behind the end token, which is the last true one. No token
+            sees what follows it: it only says where the end is, with `options.end` "mask".
           keys: accepted for the interface shared with Bert; there is no dropout here.
 
         Raises:
@@ -229,7 +275,12 @@ class ClipText(nnx.Module):
             raise ValueError(f"texts have {length} tokens; this encoder takes {options.max_length}")
         x = self.word_embeddings[...][tokens] + self.positions[...][:length]
         states = self.norm(_run(self.blocks, x.astype(options.dtype), options))
-        end = jnp.maximum(token_mask.sum(1) - 1, 0)
+        if options.end == "highest":
+            end = jnp.argmax(tokens, axis=1)
+        elif options.end == "token":
+            end = jnp.argmax(tokens == options.end_token, axis=1)
+        else:
+            end = jnp.maximum(token_mask.sum(1) - 1, 0)
         pooled = jnp.take_along_axis(states, end[:, None, None], axis=1)[:, 0]
         pooled = pooled.astype(jnp.float32)
-        return ClipOutput(states, pooled, pooled @ self.projection[...])
+        return ClipOutput(states, pooled, pooled @ self.projection[...], token_mask)

@@ -85,6 +85,8 @@ class MixtureOfViewExperts(nnx.Module):
     def __init__(self, options: ViTOptions, *, rngs: nnx.Rngs) -> None:
         if options.pooling != "cls":
             raise ValueError(f"pooling is {options.pooling!r}; view experts have a class token")
+        if options.further:
+            raise ValueError(f"view experts know no {' and no '.join(options.further)}")
         self.options = options
         self.features = options.width
         self.patch_embed = self._make_patch_embed(options, rngs)

@@ -15,6 +15,7 @@ from medst_jax.models.layers.attention_pool import AttentionPool
 from medst_jax.models.layers.dropout import dropout, fold_keys
 from medst_jax.models.layers.pre_norm import PreNormLayer
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
+from medst_jax.options import before
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,8 @@ class TextTransformerOptions:
     """Sizes of a text transformer; every value is plain JSON. `max_length` is in tokens.
 
     pooling: "last" takes the last valid token, which closes the text; "map" attends over all.
+    padding: "masked" leaves it out; "read" attends to it like any token and, with pooling "last",
+      takes position `max_length` even where it is padding, as SigLIP was trained.
     """
 
     vocabulary_size: int
@@ -39,6 +42,9 @@ class TextTransformerOptions:
     remat: Remat = "none"
     unroll: int = 1
     slices: int = 1
+    padding: Literal["masked", "read"] = dataclasses.field(
+        default="masked", metadata=before("masked")
+    )
 
     @classmethod
     def base(cls, vocabulary_size: int, **changes: Any) -> "TextTransformerOptions":
@@ -58,12 +64,18 @@ class TextTransformerOutput(NamedTuple):
     tokens: jax.Array
     pooled: jax.Array
 
+    @property
+    def hidden_states(self) -> tuple[jax.Array, ...]:
+        """The tokens, as a `towers.TextTower` reads them."""
+        return (self.tokens,)
+
 
 class TextTransformer(nnx.Module):
     """Tokens to token features and one vector.
 
     Source: Zhai et al. 2023 (arXiv:2303.15343): bidirectional attention, no causal mask. Unlike
-    the release, padding is masked, so that it changes no text's vector.
+    the release, padding is masked, so that it changes no text's vector, unless `options.padding`
+    is "read".
     """
 
     def __init__(self, options: TextTransformerOptions, *, rngs: nnx.Rngs) -> None:
@@ -111,7 +123,7 @@ class TextTransformer(nnx.Module):
         *,
         keys: Key[jax.Array, " B"] | None = None,
     ) -> TextTransformerOutput:
-        """Encode tokens; padding changes no valid token's result.
+        """Encode tokens; padding changes no valid token's result unless it is read.
 
         Args:
           tokens: int32 [B, L], L at most max_length, values in [0, vocabulary_size).
@@ -119,9 +131,16 @@ class TextTransformer(nnx.Module):
           keys: [B] typed PRNG keys, one per example, for dropout; None switches it off.
 
         Raises:
-          ValueError: the text is longer than max_length.
+          ValueError: the text is longer than max_length, or shorter where padding is read.
         """
         options, length = self.options, tokens.shape[1]
+        if options.padding == "read":
+            if length != options.max_length:
+                raise ValueError(
+                    f"texts have {length} tokens; this TextTransformer reads the padding too and "
+                    f"takes texts padded to {options.max_length}"
+                )
+            token_mask = jnp.ones(tokens.shape, bool)
         if length > options.max_length:
             raise ValueError(
                 f"texts have {length} tokens; this TextTransformer takes {options.max_length}"

@@ -16,7 +16,7 @@ Head = Any  # a module of projection_heads
 
 
 class TowerOutput(NamedTuple):
-    """What a tower gives, none of it normalised.
+    """What a tower gives, not normalised unless its head does so (MedCLIP's).
 
     features: float32 [B, D], the encoder's pooled output.
     global_: [B, E], projected.
@@ -89,15 +89,39 @@ def last_token(states: tuple[jax.Array, ...], mask: Array, continues: Array | No
     return pooled.astype(jnp.float32), states[-1], mask
 
 
+def last_position(states: tuple[jax.Array, ...], mask: Array, continues: Array | None) -> Pooled:
+    """The last position of the last layer, even where it is padding: SigLIP."""
+    return states[-1][:, -1].astype(jnp.float32), states[-1], mask
+
+
+def mean_token(states: tuple[jax.Array, ...], mask: Array, continues: Array | None) -> Pooled:
+    """Masked mean over the tokens of the last layer: open_clip's mean pooler."""
+    return _mean(states[-1].astype(jnp.float32), mask), states[-1], mask
+
+
 def three_layers(states: tuple[jax.Array, ...], mask: Array, continues: Array | None) -> Pooled:
     """Masked mean over tokens of the mean of layers 1, 2 and the last: MedCLIP, DLILP.
 
     The releases average over padding as well; the mean here is masked.
     """
     local = jnp.stack([states[i].astype(jnp.float32) for i in (1, 2, -1)]).mean(0)
+    return _mean(local, mask), local, mask
+
+
+def three_layers_padded(
+    states: tuple[jax.Array, ...], mask: Array, continues: Array | None
+) -> Pooled:
+    """As `three_layers`, averaged over all positions, padding included, as MedCLIP was released.
+
+    A text's vector then depends on the length to which it is padded.
+    """
+    _, local, _ = three_layers(states, mask, continues)
+    return local.mean(1), local, mask
+
+
+def _mean(local: jax.Array, mask: Array) -> jax.Array:
     weights = mask.astype(jnp.float32)[..., None]
-    pooled = jnp.sum(local * weights, 1) / jnp.maximum(jnp.sum(weights, 1), 1.0)
-    return pooled, local, mask
+    return jnp.sum(local * weights, 1) / jnp.maximum(jnp.sum(weights, 1), 1.0)
 
 
 def summed_words(states: tuple[jax.Array, ...], mask: Array, continues: Array | None) -> Pooled:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vision transformer with a class token and learned positions (pre-norm, timm's arithmetic)."""
+"""Vision transformer: pre-norm, learned or rotary positions, a class token or a pool."""
 
 import dataclasses
 from typing import Any, Literal, NamedTuple
@@ -14,6 +14,7 @@ from medst_jax.data.images.patches import patchify
 from medst_jax.models.layers.attention import Activation, layer_norm
 from medst_jax.models.layers.attention_pool import AttentionPool
 from medst_jax.models.layers.dropout import dropout, fold_keys
+from medst_jax.models.layers.grid_positions import Resize, resize_table, rotary_tables
 from medst_jax.models.layers.pre_norm import PreNormLayer
 from medst_jax.models.layers.sincos_positions import fixed_positions
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
@@ -26,9 +27,18 @@ _init = nnx.initializers.truncated_normal(0.02)
 class ViTOptions:
     """Sizes of a ViT; every value is plain JSON. `image_size` and `patch` are in pixels.
 
-    pooling: "cls" prepends a class token; "map" has none and pools by a learned query (SigLIP).
+    pooling: "cls" prepends a class token; "map" has none and pools by a learned query (SigLIP);
+      "mean" has none and averages the patches.
     positions: "learned", or "sincos", fixed ones (MAE, MRM), which need the class token.
     slices: see `stack.scan_layers`.
+    registers: tokens between class token and patches that stand for nothing (Darcet et al. 2024,
+      arXiv:2309.16588); they have no position.
+    layer_scale: first value of the branches' learned factors, 0 for none; see `PreNormLayer`.
+    gated: the MLP has a gate, see `GatedMlp`.
+    qkv_bias: of the attention's inputs.
+    rotary: base of rotary positions in place of a table, such as DINOv3's 100; 0 for a table.
+    resize: how the table is fitted to images of another size than `image_size`, see
+      `grid_positions`; "never" refuses such images.
     """
 
     patch: int = 16
@@ -38,7 +48,7 @@ class ViTOptions:
     mlp_ratio: float = 4.0
     image_size: int = 224
     channels: int = 3
-    pooling: Literal["cls", "map"] = "cls"
+    pooling: Literal["cls", "map", "mean"] = "cls"
     activation: Activation = "gelu"
     dropout: float = 0.0
     epsilon: float = 1e-6
@@ -49,10 +59,20 @@ class ViTOptions:
     positions: Literal["learned", "sincos"] = dataclasses.field(
         default="learned", metadata=before("learned")
     )
+    registers: int = dataclasses.field(default=0, metadata=before(0))
+    layer_scale: float = dataclasses.field(default=0.0, metadata=before(0.0))
+    gated: bool = dataclasses.field(default=False, metadata=before(False))
+    qkv_bias: bool = dataclasses.field(default=True, metadata=before(True))
+    rotary: float = dataclasses.field(default=0.0, metadata=before(0.0))
+    resize: Literal["never"] | Resize = dataclasses.field(default="never", metadata=before("never"))
 
     def __post_init__(self) -> None:
+        if self.registers and self.pooling != "cls":
+            raise ValueError(f"registers need a class token; pooling is {self.pooling!r}")
         if self.positions == "sincos" and self.pooling != "cls":
             raise ValueError(f"fixed positions need pooling 'cls', not {self.pooling!r}")
+        if self.positions == "sincos" and self.rotary:
+            raise ValueError("positions 'sincos' and rotary are two ways of one thing; choose one")
         if self.image_size % self.patch:
             raise ValueError(f"image_size {self.image_size} is not divisible by patch {self.patch}")
 
@@ -65,6 +85,13 @@ class ViTOptions:
     def hidden(self) -> int:
         """Width of the MLP."""
         return round(self.width * self.mlp_ratio)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The options from `registers` on that are set: what encoders built on a plain ViT lack."""
+        names = ("registers", "layer_scale", "gated", "qkv_bias", "rotary", "resize")
+        plain = {f.name: f.default for f in dataclasses.fields(self)}
+        return tuple(name for name in names if getattr(self, name) != plain[name])
 
     @classmethod
     def vit_b16(cls, **changes: Any) -> "ViTOptions":
@@ -81,9 +108,10 @@ class ViTOptions:
 class ViTOutput(NamedTuple):
     """What a ViT gives.
 
-    tokens: [B, 1 + P, D] after the final norm, in the compute dtype, class token first; with
-      pooling "map" there is no class token and they are [B, P, D].
-    pooled: the class token or the attention pool's result, float32 [B, D].
+    tokens: [B, 1 + P, D] after the final norm, in the compute dtype, class token first, then
+      registers if there are any; with pooling "map" or "mean" there is no class token and they are
+      [B, P, D].
+    pooled: the class token, the attention pool's result or the mean, float32 [B, D].
     patches: the patch tokens in row order, [B, P, D].
     attention: how the class token shares its attention in the last layer among all tokens, of which
       these are the patches, mean of the heads: float32 [B, P]; None if it was not asked for.
@@ -98,7 +126,8 @@ class ViTOutput(NamedTuple):
 class ViT(nnx.Module):
     """Images to tokens.
 
-    Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), as implemented by timm.
+    Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), as implemented by timm; further options as
+    in DINOv2 (arXiv:2304.07193), DINOv3 (arXiv:2508.10104) and SigLIP (arXiv:2303.15343).
     """
 
     def __init__(self, options: ViTOptions, *, rngs: nnx.Rngs) -> None:
@@ -122,10 +151,15 @@ class ViT(nnx.Module):
             )
         if options.positions == "sincos":
             self.pos_embed = fixed_positions(options.image_size // options.patch, options.width)
-        else:
+        elif not options.rotary:
             self.pos_embed = nnx.Param(
                 _init(rngs.params(), (1, positions, options.width), jnp.float32),
                 axes=(None, "position", "embed"),
+            )
+        if options.registers:
+            self.register_tokens = nnx.Param(
+                _init(rngs.params(), (1, options.registers, options.width), jnp.float32),
+                axes=(None, None, "embed"),
             )
         self.blocks = stack_layers(lambda r: _layer(options, r), options.depth, rngs)
         self.norm = layer_norm(options.width, options.epsilon, options.dtype, rngs)
@@ -153,7 +187,8 @@ class ViT(nnx.Module):
         """Encode normalised images.
 
         Args:
-          images: float32 [B, image_size, image_size, channels].
+          images: float32 [B, image_size, image_size, channels]; of any size with rotary positions
+            or where `options.resize` says how; what no whole patch covers is cut off then.
           visible: int32 [B, V], the patches to encode, in row order of the image, P becoming V; None
             encodes all. Needs a class token.
           keys: [B] typed PRNG keys, one per example, for dropout; None switches it off.
@@ -167,26 +202,38 @@ class ViT(nnx.Module):
         """
         del train
         options = self.options
-        if attention and options.pooling != "cls":
-            raise ValueError(f"pooling is {options.pooling!r}; there is no class token")
-        expected = (options.image_size, options.image_size, options.channels)
-        if images.shape[1:] != expected:
-            raise ValueError(f"images are {images.shape[1:]}; this ViT takes {expected}")
+        if attention and (options.rotary or options.pooling != "cls"):
+            raise ValueError("attention is read of a class token and learned or fixed positions only")
+        if visible is not None and (options.rotary or options.pooling != "cls"):
+            raise ValueError("a part of the patches is encoded with a class token and a table only")
+        images, grid = whole_patches(
+            images, options, any_size=bool(options.rotary) or options.resize != "never"
+        )
         x = self.patch_embed(patchify(images, options.patch))
-        if options.pooling == "cls":
+        leading = 1 if options.pooling == "cls" else 0
+        if leading:
             first = jnp.broadcast_to(self.cls_token[...], (x.shape[0], 1, options.width))
             x = jnp.concatenate([first.astype(x.dtype), x], axis=1)
-        x = x + self.pos_embed[...].astype(x.dtype)
+        rotation = None
+        if options.rotary:
+            size = options.width // options.heads
+            rotation = rotary_tables(grid, size, options.rotary, leading + options.registers)
+        else:
+            x = x + self._positions(grid, leading).astype(x.dtype)
         if visible is not None:
             # Before the layers: what is hidden costs nothing.
             seen = jnp.concatenate([jnp.zeros_like(visible[:, :1]), visible + 1], axis=1)
             x = jnp.take_along_axis(x, seen[..., None], axis=1)
         x = dropout(x, options.dropout, keys, 0)
+        if options.registers:
+            tokens = self.register_tokens[...].astype(x.dtype)
+            tokens = jnp.broadcast_to(tokens, (x.shape[0], *tokens.shape[1:]))
+            x = jnp.concatenate([x[:, :1], tokens, x[:, 1:]], axis=1)
 
         def apply(
             layer: PreNormLayer, index: jax.Array, x: jax.Array, keys: jax.Array | None
         ) -> jax.Array:
-            return layer(x, keys=fold_keys(keys, index + 1))
+            return layer(x, rotation=rotation, keys=fold_keys(keys, index + 1))
 
         before = x
         x, outputs = scan_layers(
@@ -204,14 +251,26 @@ class ViT(nnx.Module):
         x = self.norm(x)
         if options.pooling == "map":
             return ViTOutput(x, self.attn_pool(x).astype(jnp.float32), x)
+        if options.pooling == "mean":
+            return ViTOutput(x, x.astype(jnp.float32).mean(1), x)
         shares = self._class_attention(before) if attention else None
-        return ViTOutput(x, x[:, 0].astype(jnp.float32), x[:, 1:], shares)
+        patches = x[:, 1 + options.registers :]
+        return ViTOutput(x, x[:, 0].astype(jnp.float32), patches, shares)
 
     def _class_attention(self, x: jax.Array) -> jax.Array:
         """The attention of `ViTOutput`, of the last layer's input [B, 1 + P, D]."""
         graphdef, parameters = nnx.split(self.blocks)
         last = nnx.merge(graphdef, jax.tree.map(lambda value: value[-1], parameters))
-        return jnp.mean(last.attn.first_map(last.norm1(x)), axis=1)[:, 1:]
+        return jnp.mean(last.attn.first_map(last.norm1(x)), axis=1)[:, 1 + self.options.registers :]
+
+    def _positions(self, grid: tuple[int, int], leading: int) -> jax.Array:
+        """The table [1, leading + P, D] for a grid of patches."""
+        options, table = self.options, self.pos_embed[...]
+        side = options.image_size // options.patch
+        if grid == (side, side):
+            return table
+        assert options.resize != "never"
+        return resize_table(table[0], grid, options.resize, leading)[None]
 
 
 def _layer(options: ViTOptions, rngs: nnx.Rngs) -> PreNormLayer:
@@ -224,5 +283,30 @@ def _layer(options: ViTOptions, rngs: nnx.Rngs) -> PreNormLayer:
         epsilon=options.epsilon,
         kernel_init=_init,
         dtype=options.dtype,
+        qkv_bias=options.qkv_bias,
+        gated=options.gated,
+        layer_scale=options.layer_scale,
         rngs=rngs,
     )
+
+
+def whole_patches(images: Array, options: Any, *, any_size: bool) -> tuple[Array, tuple[int, int]]:
+    """Images cut to whole patches, and the rows and columns of these.
+
+    Args:
+      images: [B, h, w, c].
+      options: with image_size, patch and channels.
+      any_size: whether images of another size are taken.
+
+    Raises:
+      ValueError: another size or number of channels than those taken.
+    """
+    expected = (options.image_size, options.image_size, options.channels)
+    height, width = (side // options.patch for side in images.shape[1:3])
+    fits = any_size and images.shape[3] == options.channels and height and width
+    if images.shape[1:] != expected and not fits:
+        size = f"any height and width and {options.channels} channels" if any_size else expected
+        raise ValueError(f"images are {images.shape[1:]}; this encoder takes {size}")
+    if (height * options.patch, width * options.patch) != images.shape[1:3]:
+        images = images[:, : height * options.patch, : width * options.patch]
+    return images, (height, width)

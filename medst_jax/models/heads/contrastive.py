@@ -42,8 +42,9 @@ class Projection(nnx.Module):
             rngs=rngs,
         )
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """[..., D] -> float32 [..., E] of unit norm."""
+        del train  # accepted for the interface shared with BatchNormHead
         return unit_norm(self.linear(x))
 
 

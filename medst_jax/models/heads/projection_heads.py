@@ -48,6 +48,30 @@ class LinearHead(nnx.Module):
         return self.linear(x)
 
 
+class Unprojected(nnx.Module):
+    """The features as they are, where an encoder's own pool stands for the image: SigLIP."""
+
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """[..., D] -> [..., D]."""
+        del train
+        return x
+
+
+class GeluHead(nnx.Module):
+    """Linear, GELU, linear, both without bias: BiomedCLIP's projection of texts."""
+
+    def __init__(
+        self, features: int, hidden: int, size: int, *, dtype: str = "float32", rngs: nnx.Rngs
+    ) -> None:
+        self.fc1 = _linear(features, hidden, dtype, rngs, bias=False)
+        self.fc2 = _linear(hidden, size, dtype, rngs, bias=False)
+
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """[..., D] -> [..., E]."""
+        del train
+        return self.fc2(gelu(self.fc1(x)))
+
+
 class MlpHead(nnx.Module):
     """Linear, ReLU, linear: ConVIRT, KAD, MedKLIP."""
 

@@ -14,8 +14,9 @@ from medst_jax.models.layers.dropout import dropout
 _MASKED = -1e9  # exp of it is exactly 0, and a row without any valid key stays finite
 
 # "gelu" is the exact one (erf), as in BERT and timm; "gelu_tanh" its approximation, as in SigLIP,
-# cheaper on TPUs; "quick_gelu" that of OpenAI's CLIP. "relu" is the first transformer's.
-Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu"]
+# cheaper on TPUs; "quick_gelu" that of OpenAI's CLIP. "relu" is the first transformer's, "silu"
+# that of gated layers.
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "silu"]
 
 
 def gelu(x: jax.Array) -> jax.Array:
@@ -33,11 +34,12 @@ def quick_gelu(x: jax.Array) -> jax.Array:
     return x * jax.nn.sigmoid(1.702 * x)
 
 
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "gelu": gelu,
     "gelu_tanh": gelu_tanh,
     "quick_gelu": quick_gelu,
     "relu": jax.nn.relu,
+    "silu": jax.nn.silu,
 }
 
 
@@ -90,7 +92,12 @@ class SelfAttention(nnx.Module):
         )
 
     def __call__(
-        self, x: jax.Array, mask: Array | None = None, *, keys: jax.Array | None = None
+        self,
+        x: jax.Array,
+        mask: Array | None = None,
+        *,
+        rotation: tuple[Array, Array] | None = None,
+        keys: jax.Array | None = None,
     ) -> jax.Array:
         """[B, L, D] -> [B, L, D].
 
@@ -98,9 +105,13 @@ class SelfAttention(nnx.Module):
           x: [B, L, D].
           mask: bool [B, L], true where a token may be attended to, or [B, L, L] of each token by
             each; None for all.
+          rotation: cosines and sines [L, d] of rotary positions, of queries and keys; no bias of
+            the keys is meant where they are given.
           keys: [B] PRNG keys for dropout of attention weights (site 0), or None.
         """
         query, key, value, bias = self._project(x)
+        if rotation is not None:
+            query, key = rotate(query, *rotation), rotate(key, *rotation)
         if bias is not None and self.dropout:
             value, bias = value + bias, None
         mixed = attend(query, key, value, mask, causal=self.causal, rate=self.dropout, keys=keys)
@@ -135,6 +146,16 @@ class SelfAttention(nnx.Module):
         """What the first token attends to, float32 [B, H, L], where no token is masked."""
         query, key, _, _ = self._project(x)
         return jax.nn.softmax(attention_scores(query[:, :1], key, None))[:, :, 0]
+
+
+def rotate(x: jax.Array, cosines: Array, sines: Array) -> jax.Array:
+    """Rotary positions: turn the pairs (k, k + d / 2) of x [B, L, H, d] by the angles [L, d].
+
+    Source: Su et al. 2021 (arXiv:2104.09864), section 3.2.2, with halves in place of neighbours.
+    """
+    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    turned = jnp.concatenate([-second, first], axis=-1)
+    return (x * cosines[:, None] + turned * sines[:, None]).astype(x.dtype)
 
 
 def attention_scores(
@@ -194,7 +215,7 @@ class Mlp(nnx.Module):
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ) -> None:
-        self.activation = _ACTIVATIONS[activation]
+        self.activation = ACTIVATIONS[activation]
         self.fc1 = nnx.Linear(
             width,
             hidden,

@@ -32,6 +32,8 @@ class Slot:
       input_axis: foreign axis of the image channels, for the first convolution; else None.
       resize: for position embeddings: (foreign array, wanted shape) to one of that shape, or
         None where it cannot be had.
+      rows: which rows of the foreign tensor, first and behind the last, where it holds several
+        variables below each other; None for all. Its slots cover it, in order.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Slot:
     index: tuple[Any, ...] = ()
     input_axis: int | None = None
     resize: Callable[[np.ndarray, tuple[int, ...]], np.ndarray | None] | None = None
+    rows: tuple[int, int] | None = None
 
 
 SAME = Form(lambda a: a, lambda f, shape: f.reshape(shape))
@@ -95,6 +98,15 @@ def arrays(module: nnx.Module) -> dict[Path, np.ndarray]:
     return {
         path: np.array(variable[...], np.float32) for path, variable in variables(module).items()
     }
+
+
+def foreign_arrays(slots: Iterable[Slot], values: dict[Path, np.ndarray]) -> dict[str, np.ndarray]:
+    """The foreign tensors by name, put together of the values of a module's variables."""
+    parts: dict[str, list[np.ndarray]] = {}
+    for slot in slots:
+        value = slot.form.outward(values[slot.path][slot.index])
+        parts.setdefault(slot.name, []).append(value)
+    return {n: p[0] if len(p) == 1 else np.concatenate(p) for n, p in parts.items()}
 
 
 def assign(module: nnx.Module, values: dict[Path, np.ndarray]) -> None:

@@ -13,6 +13,7 @@ from medst_jax.models.weights.foreign import Slot, under
 from medst_jax.options import parse
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"  # of a hub folder, beside or in place of config.json
+TEXT_CONFIG = "hf_text_config"  # key under which a text encoder's config.json is handed on
 Shapes = Mapping[str, tuple[int, ...]]
 Settings = Mapping[str, Any]  # config.json beside the weights, {} without one
 Make = Callable[[nnx.Rngs], nnx.Module]
@@ -102,8 +103,15 @@ class OptionsKind:
 class Within:
     """A kind found behind a fixed prefix of a larger checkpoint; the rest is left out."""
 
-    def __init__(self, kind: Kind, prefix: str, prefixes: tuple[str, ...] = ("",)):
-        self.kind, self.prefix = kind, prefix
+    def __init__(
+        self,
+        kind: Kind,
+        prefix: str,
+        prefixes: tuple[str, ...] = ("",),
+        settings_of: Callable[[Settings], Settings] | None = None,
+    ):
+        """`settings_of` gives this part's settings of the checkpoint's, where these hold any."""
+        self.kind, self.prefix, self.settings_of = kind, prefix, settings_of
         self.module, self.prefixes = kind.module, prefixes
         self.mark = prefix + kind.mark
 
@@ -117,10 +125,13 @@ class Within:
         return {self.prefix + name: value for name, value in self.kind.extra(module).items()}
 
     def make(self, shapes: Shapes, settings: Settings, changes: Settings) -> Make:
-        return self.kind.make(part_of(shapes, self.prefix), settings, changes)
+        own = self.settings_of(settings) if self.settings_of else settings
+        return self.kind.make(part_of(shapes, self.prefix), own, changes)
 
     def check(self, module: nnx.Module, settings: Settings) -> None:
-        """The config is of the whole checkpoint and tells nothing of this part alone."""
+        """Other configs are of the whole checkpoint and tell nothing of this part alone."""
+        if self.settings_of and settings:
+            self.kind.check(module, self.settings_of(settings))
 
 
 def stored_options(settings: Settings) -> Settings | None:
@@ -159,7 +170,8 @@ def heads(width: int, settings: Settings) -> int:
         return configured
     if "head_width" in settings:  # open_clip
         return width // int(settings["head_width"])
-    if width % 64:
+    # Wider models often have wider heads (SigLIP so400m 72, ViT-H 80): no error would tell.
+    if width % 64 or width > 1024:
         raise LayoutError(
             f"the number of attention heads cannot be read from tensors of width {width}; put "
             'a config.json with "num_attention_heads" beside the weights'
@@ -189,6 +201,7 @@ def known_activation(name: str) -> Any:
     """
     names = {"gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh", "gelu_tanh": "gelu_tanh"}
     names |= {"gelu_new": "gelu_tanh", "quick_gelu": "quick_gelu", "quickgelu": "quick_gelu"}
+    names |= {"silu": "silu", "swish": "silu"}
     if name not in names:
         raise LayoutError(f"activation {name!r} is unknown; known: {', '.join(names)}")
     return names[name]

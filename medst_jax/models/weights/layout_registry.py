@@ -14,18 +14,35 @@ from medst_jax.models.encoders.resnet import ResNet
 from medst_jax.models.encoders.swin import Swin
 from medst_jax.models.encoders.vit import ViT
 from medst_jax.models.weights.kinds import Kind, LayoutError, Within
-from medst_jax.models.weights.layouts import cxr_clip, dlilp, gloria, mgca, open_clip
+from medst_jax.models.weights.layouts import (
+    biomedclip,
+    cxr_clip,
+    dlilp,
+    gloria,
+    medclip,
+    mgca,
+    open_clip,
+)
+from medst_jax.models.weights.layouts.ark import Ark, LaterArk
 from medst_jax.models.weights.layouts.biovil import BioVil, BioVilT, CxrBert, Hybrid
 from medst_jax.models.weights.layouts.cxr_clip import CxrClip
 from medst_jax.models.weights.layouts.dlilp import Dlilp
 from medst_jax.models.weights.layouts.gloria import Gloria
 from medst_jax.models.weights.layouts.hf_bert import HuggingFaceBert
+from medst_jax.models.weights.layouts.hf_clip import (
+    ClipTextTower,
+    ClipVisionTower,
+    HuggingFaceClip,
+)
+from medst_jax.models.weights.layouts.hf_dinov2 import Dinov2
+from medst_jax.models.weights.layouts.hf_dinov3 import Dinov3
+from medst_jax.models.weights.layouts.hf_siglip import Siglip, SiglipLanguage, SiglipVision
 from medst_jax.models.weights.layouts.hf_swin import HuggingFaceSwin
 from medst_jax.models.weights.layouts.hybrid_experts import HybridExperts
 from medst_jax.models.weights.layouts.masked_language import HuggingFaceMaskedLanguage
 from medst_jax.models.weights.layouts.mgca import MedSt, Mgca, MgcaBert
 from medst_jax.models.weights.layouts.open_clip import ClipLanguage, ClipVision, OpenClip
-from medst_jax.models.weights.layouts.timm import Timm
+from medst_jax.models.weights.layouts.timm import Mrm, Timm
 from medst_jax.models.weights.layouts.torchvision import Torchvision
 from medst_jax.models.weights.layouts.view_experts import ViewExperts
 from medst_jax.models.weights.names import common_start, marked
@@ -76,6 +93,14 @@ LAYOUTS: dict[str, tuple[Kind, ...]] = {
         Within(ClipVision(), open_clip.IMAGE, OpenClip.prefixes),
         ClipLanguage(),
     ),
+    "hf-siglip": (Siglip(), SiglipVision(), SiglipLanguage()),
+    "hf-clip": (HuggingFaceClip(), ClipVisionTower(), ClipTextTower()),
+    "hf-dinov2": (Dinov2(),),
+    "hf-dinov3": (Dinov3(),),
+    "biomedclip": biomedclip.kinds(),
+    "medclip": medclip.kinds(),
+    "mrm": (Mrm(),),
+    "ark": (Ark(), LaterArk()),
 }
 
 

@@ -3,12 +3,13 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from flax import nnx
 
+from medst_jax.models.heads.contrastive import Projection
 from medst_jax.models.heads.projection_heads import (
     BatchNormHead,
     ClassTokenHead,
@@ -25,7 +26,7 @@ from medst_jax.models.weights.foreign import (
     point_kernel,
     under,
 )
-from medst_jax.models.weights.kinds import Kind, Make, Settings, Shapes
+from medst_jax.models.weights.kinds import Kind, LayoutError, Make, Settings, Shapes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +144,7 @@ def linear_head_slots(name: str, *, dimensions: int = 0) -> Callable[[Any], list
     """One linear layer `name`, as a convolution over `dimensions` where it is one."""
 
     def table(head: Any) -> list[Slot]:
-        assert isinstance(head, LinearHead)
+        assert isinstance(head, (LinearHead, Projection))
         bias = head.linear.bias is not None
         return list(_point_slots(name, ("linear",), dimensions, bias=bias))
 
@@ -154,6 +155,19 @@ def _point_slots(name: str, path: Path, dimensions: int, *, bias: bool = True) -
     yield Slot(f"{name}.weight", (*path, "kernel"), point_kernel(dimensions))
     if bias:
         yield Slot(f"{name}.bias", (*path, "bias"), SAME)
+
+
+def changes_of(changes: Mapping[str, Any], *classes: type[Any]) -> list[dict[str, Any]]:
+    """For each class of options, those of the changes that it has.
+
+    Raises:
+      LayoutError: none of the classes has an option of that name.
+    """
+    known = [{field.name for field in dataclasses.fields(one)} for one in classes]
+    for name in changes:
+        if not any(name in names for names in known):
+            raise LayoutError(f"no part of it has an option {name!r}")
+    return [{k: v for k, v in changes.items() if k in names} for names in known]
 
 
 def size_of(shapes: Shapes, name: str) -> tuple[int, int]:

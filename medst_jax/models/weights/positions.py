@@ -6,14 +6,19 @@ import math
 import jax
 import numpy as np
 
+from medst_jax.models.layers.grid_positions import Resize, resize_table
 
-def resize_grid(table: np.ndarray, shape: tuple[int, ...], leading: int) -> np.ndarray | None:
-    """Bicubic, antialiased resize of the embeddings of a square grid, as timm does it.
+
+def resize_grid(
+    table: np.ndarray, shape: tuple[int, ...], leading: int, way: Resize = "antialiased"
+) -> np.ndarray | None:
+    """Bicubic resize of the embeddings of a square grid.
 
     Args:
       table: [..., leading + p * p, D]; the leading rows (class token) are kept as they are.
       shape: wanted, [..., leading + q * q, D].
       leading: rows before the grid.
+      way: of the library that the model comes from; timm's and open_clip's is "antialiased".
 
     Returns:
       float32 of `shape`, or None where the rows are no square grid or widths differ.
@@ -23,6 +28,10 @@ def resize_grid(table: np.ndarray, shape: tuple[int, ...], leading: int) -> np.n
     if not all(squares) or table.shape[-1] != shape[-1]:
         return None
     rows = table.reshape(-1, table.shape[-1]).astype(np.float32)
+    if way == "bicubic":
+        return np.asarray(resize_table(jax.numpy.asarray(rows), (new, new), way, leading)).reshape(
+            shape
+        )
     grid = rows[leading:].reshape(old, old, -1)
     resized = jax.image.resize(grid, (new, new, grid.shape[-1]), "cubic", antialias=True)
     joined = np.concatenate([rows[:leading], np.asarray(resized).reshape(new * new, -1)])

@@ -82,10 +82,10 @@ def save_pretrained(module: nnx.Module, path: epath.PathLike, layout: str) -> No
     if carried is None or carried.kind not in kinds_of(layout):
         carried = Carried(kind, kind.prefixes[0], kind.extra(module), {})
     kind = carried.kind
-    values, tensors = foreign.arrays(module), dict(carried.tensors)
-    for slot in kind.slots(module):
-        name = carried.prefix + slot.name
-        value = slot.form.outward(values[slot.path][slot.index])
+    tensors = dict(carried.tensors)
+    own = foreign.foreign_arrays(kind.slots(module), foreign.arrays(module))
+    for bare, value in own.items():
+        name = carried.prefix + bare
         value = weights_file.as_carried(value, carried.dtypes.get(name))
         tensors[carried.original.get(name, name)] = value
     weights_file.write(epath.Path(path), tensors)
@@ -163,7 +163,7 @@ def _fill(
     prefix = next((p for p in kind.prefixes if p + kind.mark in content.tensors), "")
     tensors = {name.removeprefix(prefix): tensor for name, tensor in content.tensors.items()}
     slots, values = kind.slots(module), foreign.arrays(module)
-    names = {slot.name: slot.form.outward(values[slot.path][slot.index]).shape for slot in slots}
+    names = _shapes(foreign.foreign_arrays(slots, values))
     missing = sorted(set(names) - set(tensors))
     beyond = sorted(n for n in tensors if n not in names and not kind.ignored(n))
     if layers == "first":
@@ -189,6 +189,8 @@ def _fill(
             tensor = tensor if fitted is None else fitted
         if tensor.shape != expected:
             raise PretrainedError(_shape_message(file, slot, tensor.shape, expected))
+        if slot.rows is not None:
+            tensor = tensor[slice(*slot.rows)]
         values[slot.path][slot.index] = slot.form.inward(tensor, target.shape)
     foreign.assign(module, values)
 

@@ -13,7 +13,7 @@ import safetensors.numpy
 from etils import epath
 
 from medst_jax.command_line import user_command
-from medst_jax.models.weights.kinds import OPEN_CLIP_CONFIG, Kind
+from medst_jax.models.weights.kinds import OPEN_CLIP_CONFIG, TEXT_CONFIG, Kind
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 _INDEX = "model.safetensors.index.json"
@@ -113,11 +113,15 @@ def settings(file: epath.Path, layout: str = "") -> dict[str, Any]:
       file: the weights.
       layout: under which they are read.
     """
-    names = [OPEN_CLIP_CONFIG, CONFIG] if layout == "open-clip" else [CONFIG]
-    for name in names:
-        if (file.parent / name).exists():
-            return json.loads((file.parent / name).read_text())
-    return {}
+    own, open_clip = (_settings(file.parent / name) for name in (CONFIG, OPEN_CLIP_CONFIG))
+    if layout == "biomedclip" and open_clip:
+        return {**open_clip, TEXT_CONFIG: own}
+    return (open_clip or own) if layout == "open-clip" else own
+
+
+def _settings(file: epath.Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return content
 
 
 def write(file: epath.Path, tensors: Mapping[str, np.ndarray]) -> None:

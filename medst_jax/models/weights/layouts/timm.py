@@ -14,9 +14,11 @@ from medst_jax.models.weights.kinds import (
     OptionsKind,
     Settings,
     Shapes,
+    configured_heads,
     count,
     heads,
     known_activation,
+    part_of,
     stored_options,
 )
 from medst_jax.models.weights.positions import resize_grid
@@ -32,33 +34,48 @@ class Timm(OptionsKind):
     def slots(self, module: nnx.Module) -> list[Slot]:
         """One slot per timm tensor; those of block N are slices N of the stacked layers."""
         assert isinstance(module, ViT)
-        pooled = module.options.pooling == "map"
-        slots = stem_slots(module.options.patch, leading=0 if pooled else 1)
+        options = module.options
+        if options.gated or options.rotary or not options.qkv_bias or options.pooling == "mean":
+            raise LayoutError(f"timm has no names for a ViT with {', '.join(options.further)}")
+        pooled = options.pooling == "map"
+        slots = stem_slots(options.patch, leading=0 if pooled else 1)
         if pooled:
             slots += _pool_slots()
-        for layer in range(module.options.depth):
+        if options.registers:  # by the name of DINOv2's own files
+            slots.append(Slot("register_tokens", ("register_tokens",), SAME))
+        for layer in range(options.depth):
             slots += block_slots(f"blocks.{layer}", layer)
+            for number in "12" if options.layer_scale else "":
+                path = ("blocks", f"scale{number}")
+                slots.append(Slot(f"blocks.{layer}.ls{number}.gamma", path, SAME, (layer,)))
         return slots
 
     def ignored(self, name: str) -> bool:
         """Tensors of a timm file that carry nothing for the encoder."""
-        return name.startswith("head.")
+        return name.startswith("head.") or name == "mask_token"
 
     def options(self, shapes: Shapes, settings: Settings) -> ViTOptions:
         """Sizes read from the tensors; heads from the settings, else 64 wide as in timm."""
         width, channels, patch, _ = shapes["patch_embed.proj.weight"]
         pooled = "attn_pool.latent" in shapes
+        if "reg_token" in shapes:
+            raise LayoutError(
+                "timm keeps DINOv2's class token with its position added up; take a file of the "
+                "original names (register_tokens) or Hugging Face's with layout 'hf-dinov2'"
+            )
         hidden = shapes["blocks.0.mlp.fc1.weight"][0]
         return ViTOptions(
             patch=patch,
             width=width,
-            depth=count(shapes, ".norm1.weight"),
-            heads=heads(width, settings),
+            depth=count(part_of(shapes, "blocks."), ".norm1.weight"),
+            heads=_wide_heads(width, settings) or heads(width, settings),
             mlp_ratio=hidden / width,
             image_size=math.isqrt(shapes["pos_embed"][1] - (not pooled)) * patch,
             channels=channels,
             pooling="map" if pooled else "cls",
             activation=_activation(settings, pooled),
+            registers=shapes.get("register_tokens", (1, 0))[1],
+            layer_scale=1.0 if "blocks.0.ls1.gamma" in shapes else 0.0,
         )
 
     def check(self, module: nnx.Module, settings: Settings) -> None:
@@ -70,6 +87,28 @@ class Timm(OptionsKind):
             raise LayoutError(
                 f"its config is of a ViT with {told}, the module's is {module.options.activation}"
             )
+
+
+class Mrm(Timm):
+    """Layout "mrm": MRM's encoder; its decoder of patches and its report encoder are left out."""
+
+    def ignored(self, name: str) -> bool:
+        return super().ignored(name) or name.startswith(("decoder_", "bert_encoder.", "bert_mlp."))
+
+
+# Models whose heads are not 64 wide, by part of the name and width; the first that fits.
+_WIDE = (
+    *(("dinov2", 1536, 24), ("so400m", 1152, 16), ("giantopt", 1536, 16)),
+    *(("huge", 1280, 16), ("giant", 1408, 16), ("gigantic", 1664, 16)),
+)
+
+
+def _wide_heads(width: int, settings: Settings) -> int | None:
+    """The heads of timm's wide models, whose config names the architecture alone."""
+    name = str(settings.get("architecture", ""))
+    if configured_heads(settings) is not None:
+        return None
+    return next((h for part, size, h in _WIDE if part in name and size == width), None)
 
 
 def _activation(settings: Settings, pooled: bool) -> Any:
