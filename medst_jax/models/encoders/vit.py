@@ -203,7 +203,9 @@ class ViT(nnx.Module):
         del train
         options = self.options
         if attention and (options.rotary or options.pooling != "cls"):
-            raise ValueError("attention is read of a class token and learned or fixed positions only")
+            raise ValueError(
+                "attention is read of a class token and learned or fixed positions only"
+            )
         if visible is not None and (options.rotary or options.pooling != "cls"):
             raise ValueError("a part of the patches is encoded with a class token and a table only")
         images, grid = whole_patches(
