@@ -24,6 +24,7 @@ from etils import epath
 from medst_jax.data.records import schema
 from medst_jax.data.records.annotations import (
     CONFIGS,
+    ENTITIES,
     Annotation,
     annotation_features,
 )
@@ -42,7 +43,7 @@ class AnnotationRequest:
     """One config of a data set.
 
     name: of the data set. config: one of `annotations.CONFIGS`. labels: the vocabulary of its
-    progression codes. input_digest: whatever the records depend on; unchanged means up to date.
+    progression codes, or the entities. places: of entities. input_digest: whatever the records depend on; unchanged means up to date.
     card: licence, redistributable, description and other facts. arguments: recorded as given.
     """
 
@@ -52,6 +53,7 @@ class AnnotationRequest:
     input_digest: str
     card: Mapping[str, Any]
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    places: tuple[str, ...] = ()
 
 
 def annotate(
@@ -61,7 +63,9 @@ def annotate(
     input_digest: str,
     arguments: Mapping[str, Any],
 ) -> dict[str, dict[str, Any]]:
-    """Writes every config that a source offers beside its studies; config -> `dataset.json`.
+    """Writes the configs that a source gives beside its studies; config -> `dataset.json`.
+
+    Not its entities, which are mined from its reports as those of any data set (`entities`).
 
     Args:
       source: its studies, if it has any, are built.
@@ -72,6 +76,8 @@ def annotate(
     """
     infos = {}
     for config in source.annotation_configs():
+        if config == ENTITIES:
+            continue
         request = AnnotationRequest(
             source.name, config, tuple(source.labels), input_digest, source.card, arguments
         )
@@ -137,6 +143,7 @@ def write_annotations(
         "name": request.name,
         "config": request.config,
         "labels": list(request.labels),
+        **({"places": list(request.places)} if request.places else {}),
         "splits": counts,
         "fingerprint": state.hexdigest(),
         "licence": licence,
@@ -153,10 +160,9 @@ def write_annotations(
 
 
 def _build_hash(request: AnnotationRequest) -> str:
-    text = json.dumps(
-        [FORMAT, request.config, request.labels, request.input_digest, dict(request.card)],
-        sort_keys=True,
-    )
+    parts = [FORMAT, request.config, request.labels, request.input_digest, dict(request.card)]
+    # Only where there are any: what was written before there were places is up to date.
+    text = json.dumps([*parts, request.places] if request.places else parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -205,7 +211,7 @@ class _CountedRecords:
     def __iter__(self) -> Iterator[Annotation]:
         counted: Sequence[str] = [
             name
-            for name in ("finding", "quality", "relation", "subset", "language")
+            for name in ("finding", "quality", "relation", "subset", "language", "kind")
             if name in {field.name for field in dataclasses.fields(self._kind)}
         ]
         for item in self._records:

@@ -15,6 +15,7 @@ import numpy as np
 from etils import epath
 
 from medst_jax.data.records import schema
+from medst_jax.data.records.annotations import ENTITIES
 from medst_jax.data.records.keys import folder_secret, read_secret
 from medst_jax.data.records.patient_ids import write_patient_ids
 from medst_jax.data.records.studies import check_local, dataset_dir, written_dir
@@ -22,6 +23,7 @@ from medst_jax.data_pipelines import annotate, assemble, exclusion
 from medst_jax.data_pipelines.bank import Bank, bank_of
 from medst_jax.data_pipelines.cards import card
 from medst_jax.data_pipelines.encode import Encoding
+from medst_jax.data_pipelines.entities import write_entities
 from medst_jax.data_pipelines.folders import replace_folder
 from medst_jax.data_pipelines.image_files import MISSING_FILE
 from medst_jax.data_pipelines.origin import frame_accuracy
@@ -130,12 +132,14 @@ def _finish(plan: _Plan) -> BuildResult:
         rejects = [reject for bank in plan.banks for reject in bank.rejects()]
         _check_rejects(source.name, plan.banks, rejects, options.max_reject_fraction)
         info = _assemble(plan, rejects)
-    annotations = {}
+    annotations: dict[str, Mapping[str, Any]] = {}
     if isinstance(source, AnnotatedSource):
         input_digest = str(info.get("fingerprint", plan.build_hash))
-        annotations = annotate.annotate(
+        annotations |= annotate.annotate(
             source, plan.data_dir, info, input_digest, options.arguments
         )
+        if ENTITIES in source.annotation_configs():
+            annotations[ENTITIES] = write_entities(plan.data_dir, source.name)
     return BuildResult(
         directory=plan.directory,
         info=info,

@@ -6,6 +6,7 @@
   python launch/prepare.py --dataset=image_table --name=mine --source_dir=FOLDER --dry_run
   python launch/prepare.py --vocabulary=NAME --datasets=a,b --data_dir=data
   python launch/prepare.py --weights=CONFIG --data_dir=data [--dry_run]
+  python launch/prepare.py --entities=a,b --data_dir=data [--radgraph=FILE]
   python launch/prepare.py --audit [--datasets=a,b] --data_dir=data
 
 FOLDER holds metadata.csv and images; `data_pipelines/image_table/__init__.py` lists the columns.
@@ -114,6 +115,8 @@ flags.DEFINE_bool("include_restricted", False, "show images of other data in the
 flags.DEFINE_string("runner", "DirectRunner", "Beam runner")
 flags.DEFINE_integer("workers", 0, "processes of the DirectRunner, 0 = one per core")
 flags.DEFINE_multi_string("beam_option", [], "further Beam flag, such as --region=...")
+flags.DEFINE_list("entities", [], "mine the reports of these data sets for entities and places")
+flags.DEFINE_string("radgraph", None, "RadGraph's file on the reports, in place of the labeler")
 flags.DEFINE_bool("audit", False, "report what splits of prepared data share, and fail on leaks")
 flags.DEFINE_bool("allow_leaks", False, "only report leaks")
 flags.DEFINE_string("vocabulary", None, "train a sentencepiece vocabulary of this name")
@@ -149,7 +152,7 @@ _USER_ERRORS = (
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
-    if not (FLAGS.dataset or FLAGS.vocabulary or FLAGS.audit or FLAGS.weights):
+    if not (FLAGS.dataset or FLAGS.entities or FLAGS.vocabulary or FLAGS.audit or FLAGS.weights):
         raise app.UsageError(
             "give --dataset=..., --vocabulary=NAME --datasets=a,b, --weights=CONFIG or --audit"
         )
@@ -157,6 +160,8 @@ def main(argv: list[str]) -> None:
     try:
         if FLAGS.dataset:
             _prepare_dataset()
+        if FLAGS.entities:
+            _prepare_entities()
         if FLAGS.vocabulary:
             _prepare_vocabulary()
         if FLAGS.weights:
@@ -258,6 +263,15 @@ def _report(result: BuildResult) -> None:
         print(f"  rejected rows are listed in {result.directory / 'rejects.jsonl'}")
     print(f"  {len(info['labels'])} labels, intensity {info['intensity']}")
     print(f"  fingerprint {info['fingerprint']}")
+
+
+def _prepare_entities() -> None:
+    from medst_jax.data_pipelines.entities import write_entities
+
+    for name in FLAGS.entities:
+        info = write_entities(FLAGS.data_dir, name, FLAGS.radgraph)
+        counts = ", ".join(f"{split} {n['records']}" for split, n in info["splits"].items())
+        print(f"entities of {name}: {counts}")
 
 
 def _prepare_vocabulary() -> None:

@@ -45,6 +45,7 @@ def _cells() -> dict:
                 "cxr_clip",
                 "gloria",
                 "mgca",
+                "medklip",
                 "biovil",
                 "biovil_l",
                 "biovil_t",

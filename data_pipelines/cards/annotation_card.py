@@ -9,7 +9,13 @@ from typing import Any
 
 from etils import epath
 
-from medst_jax.data.records.annotations import Annotation, Phrase, SentencePair, Text
+from medst_jax.data.records.annotations import (
+    Annotation,
+    Phrase,
+    SentencePair,
+    Text,
+    TextPair,
+)
 from medst_jax.data_pipelines.cards import html_page
 
 SAMPLES = 12  # of each split that the card may show
@@ -18,6 +24,8 @@ _MEANING = {
     "image_pairs": "Two studies of one patient and how findings changed between them.",
     "sentence_pairs": "Two sentences and how the second relates to the first.",
     "texts": "A corpus of text.",
+    "text_pairs": "Two texts about one concept.",
+    "entities": "What the report of each study says of a list of findings, and where they are.",
 }
 
 
@@ -59,6 +67,8 @@ def _examples(samples: Sequence[Annotation]) -> str:
             rows.append((item.finding, item.text, f"{len(item.boxes)} boxes"))
         elif isinstance(item, SentencePair):
             rows.append((item.relation, item.text_a, item.text_b, item.subset))
+        elif isinstance(item, TextPair):
+            rows.append((item.concept, item.text_a, item.text_b, item.kind))
         elif isinstance(item, Text):
             rows.append((item.language, item.text[:300]))
     return html_page.table(("",) * max((len(row) for row in rows), default=0), rows)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from medst_jax.data.records import schema
 from medst_jax.data_pipelines.radgraph.reader import Entity, EntityReport
 from medst_jax.text.labeler import label_sentence
@@ -18,14 +20,23 @@ def finding_codes(report: EntityReport) -> dict[str, int]:
     project's labeler; whether it is there is what RadGraph says.
     """
     codes: dict[str, int] = {}
-    for name, entity in report.entities.items():
-        if entity.kind != "observation" or any(kind == "modify" for kind, _ in entity.relations):
-            continue
+    for words, certainty in finding_words(report):
         # "" is an abnormality outside the classes.
-        for label in filter(None, label_sentence(_phrase(report, name, entity))):
-            code = codes.get(label, entity.certainty)
-            codes[label] = max(code, entity.certainty, key=_WEIGHT.__getitem__)
+        for label in filter(None, label_sentence(words)):
+            codes[label] = stronger(codes.get(label, certainty), certainty)
     return codes
+
+
+def finding_words(report: EntityReport) -> Iterator[tuple[str, int]]:
+    """The words and the certainty of each observation that modifies no other."""
+    for name, entity in report.entities.items():
+        if entity.kind == "observation" and not any(k == "modify" for k, _ in entity.relations):
+            yield _phrase(report, name, entity), entity.certainty
+
+
+def stronger(code: int, other: int) -> int:
+    """Of two certainties the one that counts: presence, then doubt, then denial."""
+    return max(code, other, key=_WEIGHT.__getitem__)
 
 
 def _phrase(report: EntityReport, name: str, entity: Entity) -> str:

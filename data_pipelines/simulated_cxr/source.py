@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from medst_jax.data.records.annotations import CONFIGS, Annotation
+from medst_jax.data.records.annotations import ENTITIES, OF_STUDIES, Annotation
 from medst_jax.data.records.studies import Studies
 from medst_jax.data_pipelines.raw import RawStudy
 from medst_jax.data_pipelines.simulated_cxr.cohort import annotations, blocks
@@ -98,8 +98,11 @@ class SimulatedSite:
             )
 
     def annotation_configs(self) -> Sequence[str]:
-        """Sites with reports have all configs beside the studies."""
-        return tuple(CONFIGS) if SITES[self.site].reports else ()
+        """Sites with reports have configs beside the studies, those that train also entities."""
+        site = SITES[self.site]
+        if not site.reports:
+            return ()
+        return OF_STUDIES if site.evaluation_only else (*OF_STUDIES, ENTITIES)
 
     def annotations(
         self, config: str, splits: Sequence[str], open_split: Callable[..., Studies]

@@ -8,6 +8,7 @@ from medst_jax.data.loader.input import load_tokenizer, make_input
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.options import parse
 from medst_jax.parallel.processes import check_all_processes
+from medst_jax.systems.parts.query_texts import query_values
 from medst_jax.train.loop import Evaluators
 from medst_jax.train.named_weights import check_hidden_token, require_weights
 from medst_jax.train.options import TrainOptions
@@ -41,6 +42,7 @@ def open_run(config: dict[str, Any]) -> tuple[dict[str, Any], RunInput, Evaluato
     data = parse(DataOptions, config["data"], "config.data")
     options = dict(config["system"])
     name = options.pop("name", "")
+    system_class = systems.system_class(name)
     tokenizer = load_tokenizer(data)
     check_hidden_token(options, tokenizer)
     source = make_input(
@@ -48,12 +50,13 @@ def open_run(config: dict[str, Any]) -> tuple[dict[str, Any], RunInput, Evaluato
         seed=config["seed"],
         global_batch=train.batch_size,
         tokenizer=tokenizer,
-        required_keys=systems.system_class(name).required_keys,
+        required_keys=system_class.required_keys,
     )
     options |= {
         "labels": list(source.labels),
         "vocabulary_size": tokenizer.size if tokenizer else 0,
         "seed": options.get("seed", config["seed"]),
+        **query_values(system_class.Options, options, source.entities, source.places, tokenizer),
     }
     evaluators = make_evaluators(config.get("evaluate", {}), tokenizer, data)
     described = RunInput(source.batches, source.spec, source.stamp(), tokenizer, source.close)

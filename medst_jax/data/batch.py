@@ -14,7 +14,9 @@ TEXT_NONE, TEXT_REPORT, TEXT_PROMPT = 0, 1, 2
 
 @dataclass(frozen=True)
 class Field:
-    """One key: dtype, shape after the rows (S side, L tokens, C labels, T studies), meaning.
+    """One key: dtype, shape after the rows, meaning.
+
+    Of the shape: S side, L tokens, C labels, T studies, Q entities, K places.
 
     rows: "B", one per study, or "N", one per sequence.
     """
@@ -60,6 +62,14 @@ FIELDS: dict[str, Field] = {
     "second_text": Field("int32", (), "as `text`, of the second draw"),
     "second_labels": Field("float32", ("C",), "of the second draw, in {0, 1}"),
     "second_label_mask": Field("bool", ("C",), "which labels of the second draw are known"),
+    "entities": Field(
+        "int8", ("Q",), "1 affirmed, 0 denied, -1 doubted, -2 unmentioned, -3 no report"
+    ),
+    "entity_place": Field("int16", ("Q",), "a true place, drawn; -1 none"),
+    "entity_places": Field("bool", ("Q", "K"), "all true places"),
+    "pair_tokens": Field("int32", ("L",), "ids of a text that says the same as `tokens`"),
+    "pair_mask": Field("bool", ("L",), "true where there is a token"),
+    "concept": Field("int32", (), "equal numbers: texts of one concept; -1 none"),
     "sequence_rows": Field("int32", ("T",), "rows of a sequence in time order, -1 absent", "N"),
     "study_days": Field("float32", ("T",), "since the patient's first study, NaN unknown", "N"),
 }
@@ -74,6 +84,8 @@ GROUPS = (
     ("second_tokens", "second_mask", "second_text", "second_labels", "second_label_mask"),
     ("word_index",),
     ("severity",),
+    ("entities", "entity_place", "entity_places"),
+    ("pair_tokens", "pair_mask", "concept"),
     ("sequence_rows", "study_days"),
 )
 ON_REQUEST = tuple(key for group in GROUPS for key in group)
@@ -99,13 +111,21 @@ def keys_of(required: Iterable[str]) -> tuple[str, ...]:
 
 
 def batch_spec(
-    keys: Iterable[str], batch: int, *, size: int, length: int, labels: int, studies: int = 0
+    keys: Iterable[str],
+    batch: int,
+    *,
+    size: int,
+    length: int,
+    labels: int,
+    studies: int = 0,
+    entities: int = 0,
+    places: int = 0,
 ) -> dict[str, jax.ShapeDtypeStruct]:
     """Shapes and dtypes of a batch of `batch` rows, sequences of at most `studies`.
 
     A sequence has at least two rows, so that there are at most half as many as rows.
     """
-    sizes = {"S": size, "L": length, "C": labels, "T": studies}
+    sizes = {"S": size, "L": length, "C": labels, "T": studies, "Q": entities, "K": places}
     rows = {"B": batch, "N": batch // 2}
     return {
         key: jax.ShapeDtypeStruct(

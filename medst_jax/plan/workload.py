@@ -17,6 +17,7 @@ from medst_jax.data.mixture.mixture import mixture_labels
 from medst_jax.options import parse
 from medst_jax.plan.flops import forward_flops
 from medst_jax.plan.topology import Topology
+from medst_jax.systems.parts.query_texts import assumed_values
 from medst_jax.train.assembly import Assembly, assemble
 from medst_jax.train.state import skeleton
 
@@ -139,6 +140,9 @@ def make_workload(
         "vocabulary_size": sizes.vocabulary_size,
         "seed": options.get("seed", planned["seed"]),
     }
+    # Of entities the longest lists and texts: what a plan is for is whether that fits.
+    asked = assumed_values(systems.system_class(name).Options)
+    options |= asked
     assembly = assemble(planned, {"name": name, "options": options}, topology.devices)
     data = parse(DataOptions, planned["data"], "config.data")
     batch = batch_spec(
@@ -148,6 +152,8 @@ def make_workload(
         length=data.text_length,
         labels=len(sizes.labels),
         studies=data.sequence_length,
+        entities=len(asked.get("entities", ())),
+        places=len(asked.get("places", ())),
     )
     return Workload(planned, assembly, batch, sizes)
 

@@ -227,6 +227,9 @@ class System(nnx.Module):
         """
         raise UnsupportedError(f"{type(self).__name__} restores no hidden words of reports")
 
+    def prepare(self) -> None:
+        """Compute what follows from frozen weights; called when they have been drawn or loaded."""
+
     def constrain_parameters(self) -> None:
         """Clamp parameters to their allowed range; called after each optimizer update.
 

@@ -25,6 +25,13 @@ def polarities(
       matches: in it, in order.
       reached: what `reach` says of the words.
     """
+    return ((name, code) for _, name, code in placed_polarities(words, matches, reached))
+
+
+def placed_polarities(
+    words: Sequence[str], matches: Sequence[Match], reached: Reach
+) -> Iterator[tuple[int, str, int]]:
+    """As `polarities`, after the number of the match."""
     denied, doubted, past = reached
     title = _title(words, matches)
     used: set[int] = set()
@@ -35,27 +42,27 @@ def polarities(
         elif match.kind == "anatomy":
             code = _size(words, matches, index, denied, doubted, used)
             if code is not None and not past[match.end - 1]:
-                yield match.value, code
+                yield index, match.value, code
         elif match.kind in ("mention", "weak"):
             at = match.end - 1
             if past[at]:
                 continue
             if index == 0 and title is not None:
                 if title != UNCERTAIN:
-                    yield match.value, title
+                    yield index, match.value, title
                 continue
             code = NEGATIVE if denied[at] else UNCERTAIN if doubted[at] else POSITIVE
             if code == POSITIVE and match.kind == "weak":
                 code = NEGATIVE if _called_normal(matches, index) else UNCERTAIN
             elif code == POSITIVE and not unchanged and _one_of_two(words, matches, index):
                 code = UNCERTAIN
-            yield match.value, code
+            yield index, match.value, code
         elif match.kind == "general" and denied[match.end - 1]:
-            yield "", NEGATIVE
+            yield index, "", NEGATIVE
     for index, match in enumerate(matches):
         word = words[match.end - 1]
         if match.kind == "size" and index not in used and word in _ABNORMAL_SIZES:
-            yield "", NEGATIVE if denied[match.start] else POSITIVE
+            yield index, "", NEGATIVE if denied[match.start] else POSITIVE
 
 
 def _title(words: Sequence[str], matches: Sequence[Match]) -> int | None:

@@ -10,13 +10,15 @@ others there ("laminar atelectasis" is an atelectasis), unless it is denied.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from medst_jax.text import cues, mentions
+from medst_jax.text.finding_lexicon import LEXICON
 from medst_jax.text.labeler import label_words
 from medst_jax.text.lexicon import Lexicon
 from medst_jax.text.no_finding import NO_FINDING, OTHER, says_no_finding
-from medst_jax.text.polarity import NEGATIVE, POSITIVE, polarities
+from medst_jax.text.normal import KINDS
+from medst_jax.text.polarity import NEGATIVE, POSITIVE, placed_polarities, polarities
 from medst_jax.text.reach import reach
 from medst_jax.text.reading import merge_labels, read_report
 from medst_jax.text.words import split_words
@@ -30,6 +32,7 @@ _SAME: Mapping[str, str] = _CONTENT["same"]
 UNION: tuple[str, ...] = tuple(
     sorted({*(name.lower() for name in mentions.FINDINGS), *_PHRASES, *_SAME})
 )
+DUPLICATES: frozenset[str] = frozenset(_SAME)  # further names of other classes
 _taken = frozenset(phrase for phrases in _PHRASES.values() for phrase in phrases)
 
 
@@ -88,6 +91,39 @@ def label_union_sentence(sentence: str) -> dict[str, int]:
     """
     codes = _label(sentence)
     return {**_in_order(codes), **({OTHER: codes[OTHER]} if OTHER in codes else {})}
+
+
+class Mention(NamedTuple):
+    """A class, what is said of it, and the place of the last word that says so."""
+
+    name: str
+    code: int
+    at: int
+
+
+def find_mentions(words: Sequence[str]) -> tuple[list[Mention], list[int]]:
+    """Where a sentence mentions classes, in its order, and where its clauses begin.
+
+    Args:
+      words: of the sentence, as `split_words` has split it.
+
+    Returns:
+      the mentions, one of each class that a phrase stands for or implies; and the words at which
+      a clause after the first begins.
+    """
+    every = LEXICON.find(words)
+    matches = [match for match in every if match.kind not in KINDS]
+    more = _LEXICON.find(words)
+    found = [
+        Mention(name.lower(), code, matches[number].end - 1)
+        for number, name, code in placed_polarities(words, matches, reach(words, matches))
+    ]
+    for number, name, code in placed_polarities(words, more, reach(words, more)):
+        if name in _PHRASES:
+            implied = _IMPLIES[name] if code != NEGATIVE else ()
+            found += [Mention(one, code, more[number].end - 1) for one in (name, *implied)]
+    clauses = sorted({match.start for match in matches if match.value == "break"})
+    return sorted(found, key=lambda mention: mention.at), clauses
 
 
 def _label(sentence: str) -> dict[str, int]:

@@ -19,7 +19,7 @@ from medst_jax.options import OptionError
 from medst_jax.systems.system import System
 from medst_jax.train.named_weights import located
 from medst_jax.train.options import InitOptions
-from medst_jax.train.state import TrainState
+from medst_jax.train.state import Arrays, TrainState, arrays, skeleton
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,8 +60,24 @@ def load_initial(
             full = f"{name}_encoder/{key}"
             target = params if full in params else model_state
             target[full] = _placed(value, target[full])
+    model_state = _prepared(system, params, model_state)
     ema = None if state.ema is None else jax.tree.map(lambda x: x.copy(), params)
     return dataclasses.replace(state, params=params, model_state=model_state, ema=ema)
+
+
+def _prepared(system: System, params: Arrays, model_state: Arrays) -> Arrays:
+    """The model state with what the system computes once from its weights."""
+    if type(system).prepare is System.prepare:
+        return model_state
+    parts = skeleton(system)
+
+    def prepare(params: Arrays, model_state: Arrays) -> Arrays:
+        loaded = parts.system(params, model_state)
+        loaded.prepare()
+        return arrays(loaded)[1]
+
+    shardings = jax.tree.map(lambda x: x.sharding, model_state)
+    return jax.jit(prepare, out_shardings=shardings)(params, model_state)
 
 
 def _read(
@@ -82,9 +98,9 @@ def _read(
         positions=options.positions,
         layers=options.layers,
     )
-    arrays = foreign.arrays(module)
+    values = foreign.arrays(module)
     if type(encoder) is models.MixtureOfViewExperts is not type(module):
-        arrays = models.experts_of_vit(arrays)
+        values = models.experts_of_vit(values)
     digest = hashlib.sha256(weights_file.find(path).read_bytes()).hexdigest()
     _LOG.info(
         "%s encoder starts from %s (%s of %s, sha256 %s)",
@@ -94,7 +110,7 @@ def _read(
         layout,
         digest[:16],
     )
-    return {within + "/".join(map(str, p)): value for p, value in arrays.items()}
+    return {within + "/".join(map(str, p)): value for p, value in values.items()}
 
 
 def _source(encoder: nnx.Module, layout: str) -> tuple[nnx.Module, str]:

@@ -10,6 +10,7 @@ from jax.sharding import AbstractMesh, AxisType
 
 from medst_jax import systems
 from medst_jax.parallel import RULES, param_shardings
+from medst_jax.systems.parts.query_texts import assumed_values
 from medst_jax.train.state import abstract_system
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
@@ -20,6 +21,7 @@ NAMES = sorted(f.stem for f in CONFIGS.glob("*.py") if "def get_config" in f.rea
 def test_full_size_parameters_are_cut(name):
     options = importlib.import_module(f"medst_jax.configs.{name}").get_config().system.to_dict()
     options |= dict(labels=("a", "b", "c"), vocabulary_size=30_522, seed=0)
+    options |= assumed_values(systems.system_class(options["name"]).Options)
     system = abstract_system(lambda: systems.build(options.pop("name"), **options))
     parameters = nnx.split(system, nnx.Param, ...)[1]
     mesh = AbstractMesh((2, 4, 2), ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)

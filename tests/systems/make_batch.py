@@ -16,6 +16,16 @@ OPTIONS = dict(
     vocabulary_size=50,
 )
 TEXT = dict(text=dict(name="bert_small", width=16, heads=2, mlp=32, max_length=12))
+ENTITIES, PLACES = ("edema", "fracture", "nodule"), ("right lung", "left lung", "heart", "spine")
+# Of systems that ask about entities.
+ASKED = dict(
+    decoder=dict(width=16, heads=2, depth=2, mlp=24),
+    hidden=20,
+    entities=ENTITIES,
+    places=PLACES,
+    entity_tokens=((2, 7, 8, 3), (2, 9, 3), (2, 11, 12, 13, 3)),
+    place_tokens=((2, 20, 3), (2, 21, 3), (2, 22, 3), (2, 23, 24, 3)),
+)
 # Of single systems.
 OWN: dict[str, dict] = {
     "edema_vae": dict(image=dict(name="variational_small")),
@@ -36,6 +46,7 @@ OWN: dict[str, dict] = {
         decoder=dict(width=16, depth=1, heads=2),
     ),
     "biovil_t": dict(pooler=dict(width=16, depth=1, heads=2)),
+    "medklip": dict(**ASKED, choices=3),
 }
 
 
@@ -79,12 +90,25 @@ def make_batch(rows: int = 6, seed: int = 0, size: int = 32, length: int = 12):
         "second_text": np.arange(rows, dtype=np.int32) + 400,
         "second_labels": (rng.random((rows, len(LABELS))) < 0.4).astype(np.float32),
         "second_label_mask": rng.random((rows, len(LABELS))) < 0.7,
+        **_entities(rng, rows),
         "sequence_rows": _sequences(rows),
         "study_days": np.where(_sequences(rows) >= 0, [[0.0, 9.0, 30.0]], np.nan).astype(
             np.float32
         ),
     }
     return jax.tree.map(jnp.asarray, batch)
+
+
+def _entities(rng: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
+    """Codes of every kind, and one or two true places of what is present."""
+    codes = rng.choice([1, 1, 0, -1, -2], (rows, len(ENTITIES))).astype(np.int8)
+    place = np.where(codes == 1, rng.integers(0, len(PLACES), codes.shape), -1).astype(np.int16)
+    places = (np.arange(len(PLACES)) == place[..., None]) | (rng.random((*codes.shape, 4)) < 0.2)
+    return {
+        "entities": codes,
+        "entity_place": place,
+        "entity_places": places & (codes == 1)[..., None],
+    }
 
 
 def _sequences(rows: int) -> np.ndarray:

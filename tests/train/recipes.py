@@ -146,6 +146,9 @@ RECIPES = {
         100, 34_500, Adam(2e-5, 3_450, decay=1e-4, decays=no_bias_no_norm, eps=1e-6), clip=1.0,
         seen=(345_621, 10, 100),
     ),
+    "medklip": one(
+        48, 452_000, Adam(1e-4, 500, last=0.1, decay=0.02), seen=(217_000, 100, 48)
+    ),
     "medst": one(
         80, 23_000, Adam(4e-5, 9_200, first=1e-8 / 4e-5, last=1e-8 / 4e-5, decay=0.05),
         seen=(230_000, 8, 80),

@@ -17,6 +17,7 @@ from flax import nnx
 from medst_jax import systems
 from medst_jax.options import parse
 from medst_jax.parallel import variables_by_path
+from medst_jax.systems.parts.query_texts import assumed_values
 from medst_jax.train.optimizer import make_optimizer
 from medst_jax.train.options import OptimizerOptions
 from medst_jax.train.state import abstract_system, split
@@ -28,6 +29,7 @@ from tests.train.recipes import RECIPES, Reference
 def parameters(name):
     """Numbers by path, and the axes of each."""
     options = dict(paper_size(name)["system"]) | {"labels": ("A", "B"), "vocabulary_size": 100}
+    options |= assumed_values(systems.system_class(options["name"]).Options)
     system = abstract_system(lambda: systems.build(**options))
     rng = np.random.default_rng(len(name))
     values, axes = {}, {}

@@ -90,7 +90,22 @@ class BatchMaker:
             rows["patient"][here] = corpus.first_patient + index.patient[studies]
             rows["study"][here] = corpus.first_study + studies
             rows["severity"][here] = index.severity[labelled]
+        if "entities" in self.keys:
+            rows |= self._entities(sampled)
         return rows
+
+    def _entities(self, sampled: SampledRows) -> Rows:
+        """What the reports say of entities, and where; in a control those of other studies."""
+        variates = uniforms(self.seed, "place", sampled.positions)
+        columns: Rows = {}
+        for corpus, here in self._by_corpus(sampled.corpora):
+            assert corpus.entities is not None
+            studies = corpus.text_rows[sampled.rows[here]]
+            for key, value in corpus.entities.rows(studies, variates[here]).items():
+                if key not in columns:
+                    columns[key] = np.empty((len(variates), *value.shape[1:]), value.dtype)
+                columns[key][here] = value
+        return columns
 
     def _read(self, sampled: SampledRows, images: dict[str, np.ndarray]) -> Rows:
         """Images and texts: what is cached of the studies at once, the rest row by row."""

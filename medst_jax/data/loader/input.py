@@ -20,6 +20,7 @@ from medst_jax.data.loader.stream import check_rows, process_batches
 from medst_jax.data.loader.text_reader import TextReader
 from medst_jax.data.loader.unpaired_texts import UnpairedTexts
 from medst_jax.data.mixture.data_options import DataOptions
+from medst_jax.data.mixture.entities import mixture_entities
 from medst_jax.data.mixture.exclusion import Exclusion, read_exclusion
 from medst_jax.data.mixture.mixture import Corpus, mixture_labels, open_mixture
 from medst_jax.data.mixture.requirements import NEEDS, check_shuffle, enlargement
@@ -39,6 +40,7 @@ class TrainInput:
     labels: the union vocabulary, C classes in order of first appearance.
     spec: key -> global shape and dtype of a batch.
     examples: studies of one pass over every data set.
+    entities, places: that are asked about; none where the batch has no such keys.
     """
 
     labels: tuple[str, ...]
@@ -50,6 +52,8 @@ class TrainInput:
     tokenizer: TextTokenizer | None
     corpora: tuple[Corpus, ...]
     exclusion: Exclusion
+    entities: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     _iterators: list[Any] = dataclasses.field(default_factory=list, repr=False)
 
     def batches(self, start_step: int = 0, rows: np.ndarray | None = None) -> Iterator[Batch]:
@@ -155,7 +159,14 @@ class TrainInput:
             "excluded_patients": sum(corpus.excluded_patients for corpus in self.corpora),
             "tokenizer": self.tokenizer.fingerprint if self.tokenizer else "",
             "labels": list(self.labels),
+            **self._entity_stamp(),
         }
+
+    def _entity_stamp(self) -> dict[str, Any]:
+        """The records of entities, where they are read."""
+        tables = {corpus.name: corpus.entities for corpus in self.corpora}
+        found = {name: table.fingerprint for name, table in tables.items() if table is not None}
+        return {"entities": found} if found else {}
 
     def describe(self) -> str:
         """Lines for people: data sets, their studies, what was dropped and why."""
@@ -221,6 +232,7 @@ def make_input(
     exclusion = read_exclusion(options.data_dir, options.exclude)
     corpora = open_mixture(options, wanted, exclusion, seed)
     labels = mixture_labels(options)
+    entities, places = mixture_entities(options) if "entities" in keys else ((), ())
     train_input = TrainInput(
         labels=labels,
         spec=batch_spec(
@@ -230,6 +242,8 @@ def make_input(
             length=options.text_length,
             labels=len(labels),
             studies=options.sequence_length,
+            entities=len(entities),
+            places=len(places),
         ),
         examples=sum(len(corpus.rows) for corpus in corpora),
         options=options,
@@ -238,6 +252,8 @@ def make_input(
         tokenizer=tokenizer,
         corpora=corpora,
         exclusion=exclusion,
+        entities=entities,
+        places=places,
     )
     if jax.process_index() == 0:
         print(train_input.describe(), flush=True)

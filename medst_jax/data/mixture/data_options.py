@@ -11,7 +11,18 @@ from medst_jax.text.prompts import BankName
 
 # Each breaks one relation in the data and leaves all others: what a system loses by it, it had from
 # that relation.
-Shuffle = Literal["none", "pairs", "labels", "both", "within_patient", "prior", "windows", "order"]
+Shuffle = Literal[
+    "none",
+    "pairs",
+    "labels",
+    "both",
+    "within_patient",
+    "prior",
+    "windows",
+    "order",
+    "places",
+    "definitions",
+]
 # Sections of a report that describe the images.
 DESCRIBING = ("findings", "impression", "findings and impression", "conclusion")
 
@@ -95,7 +106,9 @@ class DataOptions:
     shuffle: broken controls: "pairs" gives every image the text of another study, "labels" the
       labels of another study of its data set, "both" both; "within_patient" permutes the texts
       of each patient, "prior" gives the prior of another patient, "windows" fills the sequences
-      with studies of different patients, "order" shuffles the studies of each sequence.
+      with studies of different patients, "order" shuffles the studies of each sequence; "places"
+      gives each entity of a study the places that it has in another one, "definitions" gives the
+      texts of a concept the second texts of another.
     no_finding: whether a text of several sentences says "No Finding": "whole_text", where none of them
       affirms or doubts anything; "any_sentence", where one says so, the rule of before.
     sequence_length: T, studies of the longest sequence; longer histories are cut into windows.
@@ -105,6 +118,7 @@ class DataOptions:
     exclude: data sets whose evaluation patients are left out; "all" is every `exclude.json`
       under `data_dir`.
     drop_labels: classes left out of the union vocabulary.
+    entities: findings that a system asks images about, in this order; () for all that the data have.
     num_workers: worker processes; 0 reads in threads of this process.
     threads: reader threads of each process.
     """
@@ -126,6 +140,7 @@ class DataOptions:
     drop_labels: tuple[str, ...] = ()
     num_workers: int = 0
     threads: int = 4
+    entities: tuple[str, ...] = dataclasses.field(default=(), metadata=before(()))
 
     @property
     def cleans_reports(self) -> bool:

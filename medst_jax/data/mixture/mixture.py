@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
+from medst_jax.data.mixture.entities import EntityTable, mixture_entities, read_entities
 from medst_jax.data.mixture.exclusion import Exclusion
 from medst_jax.data.mixture.labels import to_union, union_columns, union_labels
 from medst_jax.data.mixture.policy import PolicyTable, check_classes, policy_table
@@ -30,6 +31,7 @@ class Corpus:
     first_patient, first_study: offsets that make ids unique over the mixture.
     excluded_patients: dropped because evaluation has them.
     without_frontal: studies dropped because a frontal image is needed.
+    entities: of the reports, where a system asks about them.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Corpus:
     first_study: int
     excluded_patients: int
     without_frontal: int
+    entities: EntityTable | None = None
 
     def codes(self, rows: np.ndarray | int) -> np.ndarray:
         """Label codes int8 [..., C] of studies, in the union."""
@@ -88,6 +91,7 @@ def open_mixture(
         mixture has no negative.
     """
     union = mixture_labels(options)
+    asked = mixture_entities(options) if "entities" in required else ((), ())
     corpora: list[Corpus] = []
     opened: dict[tuple[str, str], tuple[Studies, int, int]] = {}
     next_patient = next_study = 0
@@ -107,6 +111,11 @@ def open_mixture(
         rows = np.flatnonzero(~excluded & ~imageless & select_studies(name, chosen, index))
         # At start-up, not at the first batch that lacks the key, hours into a run.
         check_requirements(name, chosen, studies, rows, required)
+        table = None
+        if "entities" in required:
+            table = read_entities(studies, *asked)
+            if options.shuffle == "places":
+                table = table.with_places_of_others(rows, seed, name)
         corpora.append(
             Corpus(
                 name=name,
@@ -131,6 +140,7 @@ def open_mixture(
                 first_study=first_study,
                 excluded_patients=len(np.unique(index.patient_key[excluded])),
                 without_frontal=int(np.sum(imageless & ~excluded)),
+                entities=table,
             )
         )
     if set(required) & {"labels", "text_labels"}:

@@ -8,6 +8,7 @@ import numpy as np
 from etils import epath
 
 from medst_jax.data.mixture.data_options import DataSetOptions
+from medst_jax.data.mixture.entities import entities_line, has_entities
 from medst_jax.data.records.index import Index
 from medst_jax.data.records.studies import Studies, prepare_line
 from medst_jax.data.records.timeline import prior_rows
@@ -43,6 +44,9 @@ NEEDS = {
     "second_text": "text",
     "second_labels": "text_labels",
     "second_label_mask": "text_labels",
+    "entities": "entities",
+    "entity_place": "entities",
+    "entity_places": "entities",
 }
 # What the studies of an entry can be chosen by.
 SELECTABLE: dict[str, Callable[[Index], np.ndarray]] = {
@@ -60,6 +64,7 @@ MASKABLE = (
     "prior",
     "sequences",
     "sections",
+    "entities",
 )
 
 
@@ -94,6 +99,8 @@ def check_requirements(
         remedy = f"remove it from {where.rpartition('.')[0]}"
         if need in MASKABLE:
             remedy += f', or mask its rows there with {where}.lacks=("{need}",)'
+        if need == "entities":
+            remedy += f", or mine its reports with\n  {entities_line(studies.name)}\n"
         if need == "text" and options.text != "prompt" and studies.labels:
             remedy += f', or make text of its labels with {where}.text="prompt"'
         raise OptionError(
@@ -153,7 +160,12 @@ def check_shuffle(shuffle: str, keys: Sequence[str]) -> None:
       OptionError: names the control and the key that is missing.
     """
     # Else the control would train the unbroken system, and its result would look like a finding.
-    key = {"prior": "prior_frontal", "windows": "sequence_rows", "order": "sequence_rows"}
+    key = {
+        "prior": "prior_frontal",
+        "windows": "sequence_rows",
+        "order": "sequence_rows",
+        "places": "entity_place",
+    }
     if shuffle in key and key[shuffle] not in keys:
         raise OptionError(
             f"config.data.shuffle is {shuffle!r}, which changes {key[shuffle]!r} alone, and the "
@@ -178,4 +190,5 @@ def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[
         # Rows are in patient order: a patient with two studies has neighbours.
         "sequences": bool((patients[1:] == patients[:-1]).any()),
         "sections": reported,
+        "entities": has_entities(studies),
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets beside the studies: phrases with boxes, image pairs, sentence pairs, corpora of text.
+"""Data sets beside the studies: phrases with boxes, image pairs, pairs of texts, corpora, entities.
 
 They hold no image: a record names studies by their row in a split of the data set's `studies`,
 so `open_studies(data_dir, name, split)[record.row]` is the study. Files are TFDS ArrayRecord
@@ -83,19 +83,56 @@ class Text:
     language: str
 
 
-Annotation = Phrase | ImagePair | SentencePair | Text
-T = TypeVar("T", bound=Phrase | ImagePair | SentencePair | Text)
+@dataclass(frozen=True)
+class TextPair:
+    """Two texts that say the same of one thing: its name and its definition, or a fact of it.
+
+    concept: what they are about; pairs of equal concepts also fit one another, "" fits none other.
+    kind: of the pair, such as definition, synonym or relation.
+    """
+
+    concept: str
+    text_a: str
+    text_b: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class StudyEntities:
+    """What the report of a study says of a fixed list of entities, and where they are.
+
+    row: of the study in its split. codes: int8 [E], 1 affirmed, 0 denied, -1 doubted, -2 not
+    mentioned. places: int32 [N, 3] of entity, place and code: numbers in the lists `entities` and
+    `places` of the config's `dataset.json`. A study without such a record has no report.
+    """
+
+    row: int
+    codes: np.ndarray
+    places: np.ndarray
+
+
+Annotation = Phrase | ImagePair | SentencePair | Text | TextPair | StudyEntities
+T = TypeVar("T", bound=Phrase | ImagePair | SentencePair | Text | TextPair | StudyEntities)
 
 CONFIGS: dict[str, type[Annotation]] = {
     "phrases": Phrase,
     "image_pairs": ImagePair,
     "sentence_pairs": SentencePair,
     "texts": Text,
+    "text_pairs": TextPair,
+    "entities": StudyEntities,
 }
+# What any data set with studies of its own has; the other two are made of what it has, or beside it.
+OF_STUDIES = ("phrases", "image_pairs", "sentence_pairs", "texts")
+ENTITIES = "entities"
 
 
 def annotation_features(config: str, labels: Sequence[str]) -> Any:
-    """TFDS `FeaturesDict` of the records of a config; labels: the data set's vocabulary.
+    """TFDS `FeaturesDict` of the records of a config.
+
+    Args:
+      config: one of CONFIGS.
+      labels: the data set's vocabulary; of "entities", the entities.
 
     Raises:
       ValueError: unknown config.
@@ -110,6 +147,8 @@ def annotation_features(config: str, labels: Sequence[str]) -> Any:
         "progression": tfds.features.Tensor(
             shape=(schema.label_width(tuple(labels)),), dtype=np.int8
         ),
+        "codes": tfds.features.Tensor(shape=(len(labels),), dtype=np.int8),
+        "places": tfds.features.Tensor(shape=(None, 3), dtype=np.int32),
     }
     text = tfds.features.Tensor(shape=(), dtype=np.object_)
     number = tfds.features.Scalar(np.int32)

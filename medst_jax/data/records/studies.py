@@ -150,7 +150,7 @@ class Studies:
         self.info = info
         self.fingerprint: str = info["fingerprint"]
         self.index = Index.load(dataset_dir(data_dir, self.name) / f"index-{split}.npz")
-        self._data_dir, self._dir = data_dir, os.fspath(dataset_dir(data_dir, self.name))
+        self.data_dir, self._dir = data_dir, os.fspath(dataset_dir(data_dir, self.name))
         self._truth = truth
         self._ids: list[str] | None = None
         self._opened: tuple[int, _Records] | None = None
@@ -165,7 +165,7 @@ class Studies:
 
     def _patient_ids(self) -> list[str]:
         if self._ids is None:
-            self._ids = read_patient_ids(self._data_dir, self.name)
+            self._ids = read_patient_ids(self.data_dir, self.name)
         return self._ids
 
     def raw(self, i: int) -> bytes:
@@ -180,7 +180,7 @@ class Studies:
         except RuntimeError as error:  # of ArrayRecord, whose chunks carry checksums
             raise DamagedDataError(
                 f"{records.path(i)} is damaged at record {i} of the split ({error}): write it again "
-                f"with\n  {prepare_line(self._data_dir, self.name, self.info['build']['arguments'])}"
+                f"with\n  {prepare_line(self.data_dir, self.name, self.info['build']['arguments'])}"
             ) from error
 
     def features(self, i: int) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from medst_jax.models.layers.frozen import Frozen
+
 Path = tuple[Any, ...]  # of attribute names and list indices
 
 
@@ -88,13 +90,13 @@ def point_kernel(dimensions: int) -> Form:
 
 
 def variables(module: nnx.Module) -> dict[Path, nnx.Variable]:
-    """Parameters and batch statistics of a module by path."""
-    state = nnx.state(module, (nnx.Param, nnx.BatchStat))
+    """Parameters, frozen ones too, and batch statistics of a module by path."""
+    state = nnx.state(module, (nnx.Param, Frozen, nnx.BatchStat))
     return {path: variable for path, variable in nnx.to_flat_state(state)}
 
 
 def arrays(module: nnx.Module) -> dict[Path, np.ndarray]:
-    """Host copies, float32, of parameters and batch statistics by path."""
+    """Host copies, float32, of `variables` by path."""
     return {
         path: np.array(variable[...], np.float32) for path, variable in variables(module).items()
     }

@@ -19,6 +19,8 @@ PURPOSES = {
     "augment_lateral": 6,
     "order": 7,
     "second_text": 8,
+    "decoder": 9,
+    "places": 10,
 }
 
 
