@@ -2,6 +2,7 @@
 """Evaluate a checkpoint, an encoder of another project, features or pixels by a suite of protocols.
 
     python launch/evaluate.py --checkpoint=/tmp/dlilp --suite=configs/evaluate/smoke.py --output=/tmp/out
+    python launch/evaluate.py --weights=rad-dino --data_dir=data ...
     python launch/evaluate.py --weights=biovil --layout=biovil --crop_from=512 --size=480 --fit=crop --channels=3 --mean=0 --std=1 ...
     python launch/evaluate.py --features=features.npz --data_dir=data ...
     python launch/evaluate.py --baseline=all_pixels --data_dir=data ...
@@ -45,7 +46,9 @@ _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; default: the newes
 _EMA = flags.DEFINE_bool("ema", False, "Evaluate the moving average of the parameters.")
 _BATCH = flags.DEFINE_integer("batch_size", 64, "Images or texts per call.", lower_bound=1)
 _WEIGHTS = flags.DEFINE_string("weights", None, "File or folder of another project's weights.")
-_LAYOUT = flags.DEFINE_enum("layout", None, LAYOUTS, "Names in the file of --weights.")
+_LAYOUT = flags.DEFINE_enum(
+    "layout", None, LAYOUTS, "Names in the file of --weights; default: as its folder's files say."
+)
 _FEATURES = flags.DEFINE_string("features", None, "An .npz of image_id [N] and features [N, D].")
 _SIZE = flags.DEFINE_integer(
     "size", None, "Image side: of --weights, and of --baseline, 64 if not given.", lower_bound=8
@@ -57,11 +60,18 @@ _CROP_FROM = flags.DEFINE_integer(
 )
 _CHANNELS = flags.DEFINE_integer("channels", 3, "Channels that --weights takes.", lower_bound=1)
 _MEAN = flags.DEFINE_list(
-    "mean", ["0.5"], "Of pixels in [0, 1], for --weights; one or a channel's."
+    "mean", None, "Of pixels in [0, 1], for --weights; default: as its files say, else 0.5."
 )
-_STD = flags.DEFINE_list("std", ["0.5"], "Likewise.")
-_FIT = flags.DEFINE_enum("fit", "pad", ["pad", "crop"], "How images become squares, for --weights.")
-_LENGTH = flags.DEFINE_integer("text_length", 77, "Tokens of a text, for --weights.")
+_STD = flags.DEFINE_list("std", None, "Likewise.")
+_FIT = flags.DEFINE_enum(
+    "fit",
+    None,
+    ["pad", "crop", "stretch"],
+    "How images become squares, for --weights; default: as its files say, else pad.",
+)
+_LENGTH = flags.DEFINE_integer(
+    "text_length", None, "Tokens of a text, for --weights; default: as trained, else 77."
+)
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Say which data of the suite are prepared and how to make the others."
 )
@@ -112,7 +122,7 @@ def main(argv: list[str]) -> None:
         data_dir=_DATA_DIR.value,
         size=_SIZE.value,
         crop_from=_CROP_FROM.value,
-        fit=cast(Fit, _FIT.value),
+        fit=cast(Fit | None, _FIT.value),
         batch_size=_BATCH.value,
         name=_NAME.value,
     )
@@ -157,19 +167,15 @@ def _dry_run() -> None:
 
 def _check(source: str) -> None:
     """Raise a UsageError for flags that the source of features needs and lacks."""
-    if source == "weights" and not _LAYOUT.value:
-        raise app.UsageError(f"--weights needs --layout, one of {', '.join(LAYOUTS)}")
-    if source == "weights" and _SIZE.value is None:
-        raise app.UsageError(
-            "--weights needs --size, the image side that the encoder was trained at"
-        )
     if _CROP_FROM.value is not None and source != "weights":
         raise app.UsageError("--crop_from says what --weights takes; leave it out here")
     if source != "checkpoint" and _DATA_DIR.value is None:
         raise app.UsageError("without --checkpoint, give --data_dir=FOLDER")
 
 
-def _statistic(values: list[str]) -> float | tuple[float, ...]:
+def _statistic(values: list[str] | None) -> float | tuple[float, ...] | None:
+    if values is None:
+        return None
     numbers = tuple(map(float, values))
     return numbers[0] if len(numbers) == 1 else numbers
 

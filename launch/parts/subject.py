@@ -9,13 +9,16 @@ import jax
 
 from medst_jax.data.images import Fit
 from medst_jax.data.images.preprocess import Preprocess, Statistic
+from medst_jax.data.images.released import stated_images
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.evaluate.subjects.baselines import PixelEmbedder
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
 from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.evaluate.subjects.feature_table import feature_table_context
-from medst_jax.evaluate.subjects.imported import import_system
+from medst_jax.evaluate.subjects.images import Square
+from medst_jax.evaluate.subjects.imported import import_system, text_length
+from medst_jax.models.weights.stated_layout import stated_layout
 from medst_jax.options import parse
 from medst_jax.train.checkpoint import load_system
 
@@ -30,13 +33,14 @@ class Request:
       checkpoint: workdir of a training run.
       step, ema: which of its parameters.
       weights: file or folder of another project's weights.
-      layout, channels, mean, std, text_length: what these are and take.
+      layout, channels, mean, std, text_length: what these are and take; None for what the files
+        beside the weights say, else for 0.5 and 77 tokens.
       features: an .npz of image_id [N] and features [N, D].
       baseline: pixels as features.
       data_dir: prepared data; None for that of the training.
-      size: image side, pixels; None for 64.
+      size: image side, pixels; None for what the files beside the weights say, 64 elsewhere.
       crop_from: side of the square, pixels, of which weights take the centre; None for no crop.
-      fit: how images become squares.
+      fit: how images become squares; None for what the files say, "pad" elsewhere.
       batch_size: images or texts per call.
       name: of the system in the rows; None for that of its source.
     """
@@ -47,15 +51,15 @@ class Request:
     weights: str | None = None
     layout: str | None = None
     channels: int = 3
-    mean: Statistic = 0.5
-    std: Statistic = 0.5
-    text_length: int = 77
+    mean: Statistic | None = None
+    std: Statistic | None = None
+    text_length: int | None = None
     features: str | None = None
     baseline: str | None = None
     data_dir: str | None = None
     size: int | None = None
     crop_from: int | None = None
-    fit: Fit = "pad"
+    fit: Fit | None = None
     batch_size: int = 64
     name: str | None = None
 
@@ -77,10 +81,10 @@ def _subject(request: Request) -> Subject:
     if request.checkpoint:
         return _checkpoint(request, request.checkpoint)
     assert request.data_dir is not None
-    # These were not trained here, and know no data folder.
-    data = EvaluationData(request.data_dir, request.crop_from or request.size or 64, request.fit)
     if request.weights:
-        return _weights(request, request.weights, data)
+        return _weights(request, request.weights, request.data_dir)
+    # These were not trained here, and know no data folder.
+    data = EvaluationData(request.data_dir, request.size or 64, request.fit or "pad")
     if request.features:
         name = request.name or pathlib.Path(request.features).stem
         context = feature_table_context(request.features, data)
@@ -115,17 +119,45 @@ def _checkpoint(request: Request, workdir: str) -> Subject:
     )
 
 
-def _weights(request: Request, path: str, data: EvaluationData) -> Subject:
-    assert request.layout is not None
-    preprocess = Preprocess(
-        request.size or data.size,
-        request.fit,
-        request.mean,
-        request.std,
-        request.channels,
-        request.crop_from,
-    )
-    imported, tokenizer = import_system(path, request.layout, preprocess)
-    embedder = Embedder(imported, tokenizer, data.size, request.text_length, request.batch_size)
+def _weights(request: Request, path: str, data_dir: str) -> Subject:
+    layout = request.layout or stated_layout(path)
+    if layout is None:
+        raise ValueError(f"the files of {path} do not say their layout; give --layout")
+    preprocess, square = _images(request, path, layout)
+    imported, tokenizer = import_system(path, layout, preprocess)
+    data = EvaluationData(data_dir, preprocess.square, preprocess.fit, square=square)
+    length = request.text_length or text_length(imported) or 77
+    embedder = Embedder(imported, tokenizer, data.size, length, request.batch_size)
     name = request.name or pathlib.Path(path).name
-    return EvaluationContext(embedder, data), SystemUnderTest(name), {"weights": path}
+    facts = {"weights": path, "layout": layout, "images": _described(preprocess, square)}
+    return EvaluationContext(embedder, data), SystemUnderTest(name), facts
+
+
+def _images(request: Request, path: str, layout: str) -> tuple[Preprocess, Square | None]:
+    """What the encoder takes: by the flags, and where they say nothing by its own files."""
+    stated = stated_images(path, layout)
+    geometry = (request.size, request.crop_from, request.fit)
+    if stated is None or any(value is not None for value in geometry):
+        size = request.size or (stated.size if stated else None)
+        if size is None:
+            raise ValueError(
+                f"the files of {path} do not say the size of its images; give --size, the image "
+                "side that the encoder was trained at"
+            )
+        own = stated.preprocess if stated else Preprocess(size, channels=request.channels)
+        mean, std = (
+            given if given is not None else kept
+            for given, kept in ((request.mean, own.mean), (request.std, own.std))
+        )
+        fit = request.fit or own.fit
+        return Preprocess(size, fit, mean, std, request.channels, request.crop_from), None
+    own = stated.preprocess
+    mean = own.mean if request.mean is None else request.mean
+    std = own.std if request.std is None else request.std
+    return dataclasses.replace(own, mean=mean, std=std), stated.square
+
+
+def _described(preprocess: Preprocess, square: Square | None) -> str:
+    source = "the encoder's own release" if square else "flags"
+    crop = f", centre of {preprocess.square}" if preprocess.crop_from else ""
+    return f"{preprocess.size} px{crop}, {preprocess.fit}, by {source}"

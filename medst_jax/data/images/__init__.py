@@ -9,4 +9,4 @@ from typing import Literal
 
 # How an image becomes a square: see `pixels.fit_square`. Here, because the options of a model name
 # it too, and those are read without the decoders of `pixels`.
-Fit = Literal["pad", "crop"]
+Fit = Literal["pad", "crop", "stretch"]

@@ -84,7 +84,8 @@ def fit_square(pixels: np.ndarray, size: int, fit: Fit) -> np.ndarray:
     """A grey image uint8 [height, width] as a square, uint8 [size, size, 1].
 
     "pad" scales the longer side to `size` and centres the image on zeros; "crop" scales the
-    shorter side to `size` and keeps the centre. Shrinking averages areas (cv2 INTER_AREA).
+    shorter side to `size` and keeps the centre; "stretch" scales either side to `size` and loses the
+    aspect. Shrinking averages areas (cv2 INTER_AREA).
     `fit_affine` maps coordinates likewise.
     """
     height, width = pixels.shape
@@ -114,6 +115,8 @@ def fit_affine(height: int, width: int, size: int, fit: Fit) -> np.ndarray:
 
 
 def _placement(height: int, width: int, size: int, fit: Fit) -> tuple[int, int, int, int]:
+    if fit == "stretch":
+        return size, size, 0, 0
     side = max(height, width) if fit == "pad" else min(height, width)
     scaled_height = max(1, round(height * size / side))
     scaled_width = max(1, round(width * size / side))

@@ -20,7 +20,7 @@ class Preprocess:
     """Resize, cut the centre out, replicate channels, normalise.
 
     size: side of the encoder's input, pixels.
-    fit: how a source image became the square: "pad" or "crop" (see `pixels.fit_square`).
+    fit: how a source image became the square: "pad", "crop" or "stretch" (see `pixels.fit_square`).
     mean, std: of pixel values in [0, 1], one number or one per channel.
     channels: grey is replicated to this many.
     crop_from: side of the square, pixels, of which the encoder takes the centre: "resize 256, crop

@@ -23,7 +23,7 @@ from medst_jax.data.records.annotations import (
 from medst_jax.data.records.joined import ALL, open_all_annotations, open_all_studies
 from medst_jax.data.records.studies import Studies, dataset_dir, open_studies
 from medst_jax.evaluate.subjects.groups import image_groups
-from medst_jax.evaluate.subjects.images import frontal_images, numbered_images
+from medst_jax.evaluate.subjects.images import Square, frontal_images, numbered_images, square_of
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions, select
 
 T = TypeVar("T", bound=Phrase | ImagePair | SentencePair | Text)
@@ -35,7 +35,8 @@ class EvaluationData:
     Args:
       data_dir: folder that `prepare.py` wrote.
       size: S, side of the images.
-      fit: "pad" or "crop", as in training.
+      fit: "pad", "crop" or "stretch", as in training.
+      square: how an image becomes a square of that size and fit; None as in training.
       keep_images: hold decoded images in memory; for evaluators that run again and again.
       progress: show progress bars.
     """
@@ -46,11 +47,13 @@ class EvaluationData:
         size: int,
         fit: Fit,
         *,
+        square: Square | None = None,
         keep_images: bool = False,
         progress: bool = True,
     ) -> None:
         self.size, self.progress = size, progress
         self.fit: Fit = fit
+        self._square = square or square_of(size, fit)
         self._data_dir, self._keep_images = data_dir, keep_images
         self._studies: dict[tuple[str, str], Studies] = {}
         self._tasks: dict[TaskOptions, Task] = {}
@@ -125,9 +128,7 @@ class EvaluationData:
     ) -> np.ndarray:
         """Images uint8 [N, S, S, 1] by row and number in the study, whatever their view."""
         places = list(zip(map(int, rows), map(int, numbers), strict=True))
-        decoded = numbered_images(
-            self.studies(dataset, split), places, size=self.size, fit=self.fit
-        )
+        decoded = numbered_images(self.studies(dataset, split), places, self._square)
         return (
             np.stack(list(decoded)) if places else np.zeros((0, self.size, self.size, 1), np.uint8)
         )
@@ -139,8 +140,7 @@ class EvaluationData:
         decoded = frontal_images(
             self.studies(dataset, split),
             missing,
-            size=self.size,
-            fit=self.fit,
+            self._square,
             progress=self.progress,
         )
         loaded.update(zip(((dataset, split, r) for r in missing), decoded, strict=True))

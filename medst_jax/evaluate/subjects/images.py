@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frontal images of evaluation studies, decoded by the functions that training uses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,19 +10,25 @@ from tqdm import tqdm
 from medst_jax.data.images import pixels
 from medst_jax.data.records.studies import Studies
 
+Square = Callable[[np.ndarray], np.ndarray]  # uint8 [h, w] to [S, S, 1]
 _SILENT = 32  # fewer images need no progress bar
 
 
+def square_of(size: int, fit: pixels.Fit) -> Square:
+    """The squares that training makes, see `pixels.fit_square`."""
+    return lambda image: pixels.fit_square(image, size, fit)
+
+
 def numbered_images(
-    studies: Studies, places: Sequence[tuple[int, int]], *, size: int, fit: pixels.Fit
+    studies: Studies, places: Sequence[tuple[int, int]], square: Square
 ) -> Iterator[np.ndarray]:
     """uint8 [S, S, 1] for each (row, number of the image in its study)."""
     for row, number in places:
-        yield pixels.fit_square(pixels.decode(studies[row].images[number].data), size, fit)
+        yield square(pixels.decode(studies[row].images[number].data))
 
 
 def frontal_images(
-    studies: Studies, rows: Sequence[int], *, size: int, fit: pixels.Fit, progress: bool
+    studies: Studies, rows: Sequence[int], square: Square, *, progress: bool
 ) -> Iterator[np.ndarray]:
     """uint8 [S, S, 1] for each row: its first frontal image.
 
@@ -37,7 +43,7 @@ def frontal_images(
                 f"row {row} of {studies.name}/{studies.split} has no frontal image; "
                 "select rows with index.has_frontal"
             )
-        return pixels.fit_square(pixels.decode(image.data), size, fit)
+        return square(pixels.decode(image.data))
 
     if rows:
         # The reader imports its libraries at the first read: two threads there at once can wait

@@ -12,12 +12,15 @@ from flax import nnx
 from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.models.encoders.clip_transformer import ClipOutput, ClipText
+from medst_jax.models.encoders.text_transformer import TextTransformer
 from medst_jax.models.encoders.towers import (
     ImageTextModel,
     ImageTower,
     TowerOutput,
     four_layers,
     summed_words,
+    three_layers,
+    three_layers_padded,
 )
 from medst_jax.models.heads.contrastive import lengths, unit_norm
 from medst_jax.models.weights.pretrained import from_pretrained
@@ -112,11 +115,22 @@ def import_system(
             f"of {preprocess.channels} channels: {error}"
         ) from error
     if system.has_text:
-        words = jnp.zeros((1, 4), jnp.int32)
+        if getattr(system.text, "pooling", None) is three_layers_padded:
+            # Texts are padded to one length here: their padding must not count.
+            system.text.pooling = three_layers
+        words = jnp.zeros((1, text_length(system) or 4), jnp.int32)
         text = nnx.eval_shape(lambda s: s.encode_text(words, words == 0, words), system)
         projected = isinstance(system.image, ImageTower) and system.image.local_head is not None
         system.joint_patches = projected and image.local.shape[-1] == text.global_.shape[-1]
     return system, tokenizer
+
+
+def text_length(system: ImportedSystem) -> int | None:
+    """Tokens that the text tower was trained with, where its positions tell; None of a Bert's."""
+    encoder = getattr(system.text, "encoder", system.text)
+    if isinstance(encoder, (ClipText, TextTransformer)):
+        return encoder.options.max_length
+    return None
 
 
 def _embedding(
