@@ -31,8 +31,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
         )
     )
     config.system.preprocess.update(dict(mean=0.4978, std=0.2449))
-    # No flip, which the release has: reports name sides. Magnification stands for its random crop.
-    config.system.augment = ConfigDict(dict(scale=(1.0, 2.2), translate=0.2))
+    # No flip, which the release has: reports name sides.
+    config.system.augment = ConfigDict(dict(area=(0.2, 1.0)))
     config.system.image = ConfigDict(dict(name="vit_sincos_b16", dtype="bfloat16", remat="full"))
     config.system.text = ConfigDict(
         dict(name="bert_base", width=384, depth=6, heads=6, mlp=1536, max_length=100)

@@ -107,6 +107,15 @@ MGCA = one(
     seen=(217_000, 50, 144),
 )  # fmt: skip
 
+# Of ConVIRT and LoVT: the embeddings with their norm, and six layers.
+HALF_OF_BERT = {
+    "text_encoder/word_embeddings": None,
+    "text_encoder/position_embeddings": None,
+    "text_encoder/token_type_embeddings": None,
+    "text_encoder/norm/": None,
+    "text_encoder/layers/": 6,
+}
+
 RECIPES = {
     "biovil": BIOVIL,
     "biovil_l": BIOVIL,
@@ -119,13 +128,7 @@ RECIPES = {
         32,
         360_000,
         Adam(1e-4, decay=1e-6, decay_by="gradient"),
-        frozen={
-            "text_encoder/word_embeddings": None,
-            "text_encoder/position_embeddings": None,
-            "text_encoder/token_type_embeddings": None,
-            "text_encoder/norm/": None,
-            "text_encoder/layers/": 6,
-        },
+        frozen=HALF_OF_BERT,
         seen=(230_000, 50, 32),
     ),
     "cxr_bert": BIOVIL,
@@ -155,6 +158,9 @@ RECIPES = {
     ),
     "mgca": MGCA,
     "mgca_vit": MGCA,
+    "lovt": one(
+        512, 21_000, Adam(1e-4, decay=1e-6), frozen=HALF_OF_BERT, seen=(217_000, 50, 512)
+    ),
     "mrm": one(
         256, 170_000, Adam(1.5e-4, 34_000, b2=0.95, decay=0.05, decays=no_bias_no_norm),
         seen=(217_000, 200, 256),
