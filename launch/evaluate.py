@@ -45,7 +45,9 @@ _DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared data; default: that 
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; default: the newest.")
 _EMA = flags.DEFINE_bool("ema", False, "Evaluate the moving average of the parameters.")
 _BATCH = flags.DEFINE_integer("batch_size", 64, "Images or texts per call.", lower_bound=1)
-_WEIGHTS = flags.DEFINE_string("weights", None, "File or folder of another project's weights.")
+_WEIGHTS = flags.DEFINE_string(
+    "weights", None, "File, folder or hf-hub:owner/name of another project's weights."
+)
 _LAYOUT = flags.DEFINE_enum(
     "layout", None, LAYOUTS, "Names in the file of --weights; default: as its folder's files say."
 )

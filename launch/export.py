@@ -27,6 +27,11 @@ _OUTPUT = flags.DEFINE_string("output", None, "New folder, or an earlier export.
 _METRICS = flags.DEFINE_string("metrics", None, "metrics.json for the model card.")
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; default: the newest.")
 _EMA = flags.DEFINE_bool("ema", False, "Use the moving average of the parameters.")
+_PUSH = flags.DEFINE_string("push_to", None, "owner/name on the Hugging Face Hub, private.")
+_PUBLIC = flags.DEFINE_bool("public", False, "Let anybody read what --push_to uploads.")
+_MAY_PUBLISH = flags.DEFINE_bool(
+    "i_may_publish", False, "You may publish weights trained on data that may not be redistributed."
+)
 
 
 def main(argv: list[str]) -> None:
@@ -37,6 +42,7 @@ def main(argv: list[str]) -> None:
 
     from medst_jax.export.checkpoint import export_checkpoint, read_rows
     from medst_jax.export.errors import ExportError
+    from medst_jax.export.push import check_permission, push, restricted_sources
     from medst_jax.models.weights.weights_file import PretrainedError
     from medst_jax.train.checkpoint import CheckpointError, load_system
     from medst_jax.train.workdir import SUMMARY_FILE, WorkdirError, read_json
@@ -46,6 +52,9 @@ def main(argv: list[str]) -> None:
     try:
         rows = read_rows(metrics) if metrics else []
         loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
+        restricted = restricted_sources(loaded.config, loaded.stamp)
+        if _PUSH.value:  # before the work of the export
+            check_permission(restricted, public=_PUBLIC.value, i_may_publish=_MAY_PUBLISH.value)
         summary = epath.Path(_CHECKPOINT.value) / SUMMARY_FILE
         folder = export_checkpoint(
             loaded,
@@ -54,10 +63,21 @@ def main(argv: list[str]) -> None:
             rows=rows,
             summary=read_json(summary) if summary.exists() else None,
         )
+        address = None
+        if _PUSH.value:
+            address = push(
+                folder,
+                _PUSH.value,
+                public=_PUBLIC.value,
+                restricted=restricted,
+                i_may_publish=_MAY_PUBLISH.value,
+            )
     except (CheckpointError, ExportError, PretrainedError, WorkdirError) as error:
         raise SystemExit(f"error: {error}") from None
     for file in sorted(path.name for path in folder.iterdir()):
         print(folder / file)
+    if address:
+        print(f"pushed to {address}{'' if _PUBLIC.value else ' (private)'}")
 
 
 if __name__ == "__main__":

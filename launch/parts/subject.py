@@ -7,6 +7,7 @@ import pathlib
 
 import jax
 
+from medst_jax import hub
 from medst_jax.data.images import Fit
 from medst_jax.data.images.preprocess import Preprocess, Statistic
 from medst_jax.data.images.released import stated_images
@@ -32,7 +33,7 @@ class Request:
     Attributes:
       checkpoint: workdir of a training run.
       step, ema: which of its parameters.
-      weights: file or folder of another project's weights.
+      weights: file or folder of another project's weights, or `hf-hub:owner/name`.
       layout, channels, mean, std, text_length: what these are and take; None for what the files
         beside the weights say, else for 0.5 and 77 tokens.
       features: an .npz of image_id [N] and features [N, D].
@@ -119,7 +120,8 @@ def _checkpoint(request: Request, workdir: str) -> Subject:
     )
 
 
-def _weights(request: Request, path: str, data_dir: str) -> Subject:
+def _weights(request: Request, given: str, data_dir: str) -> Subject:
+    path = str(hub.local(given))
     layout = request.layout or stated_layout(path)
     if layout is None:
         raise ValueError(f"the files of {path} do not say their layout; give --layout")
@@ -128,8 +130,8 @@ def _weights(request: Request, path: str, data_dir: str) -> Subject:
     data = EvaluationData(data_dir, preprocess.square, preprocess.fit, square=square)
     length = request.text_length or text_length(imported) or 77
     embedder = Embedder(imported, tokenizer, data.size, length, request.batch_size)
-    name = request.name or pathlib.Path(path).name
-    facts = {"weights": path, "layout": layout, "images": _described(preprocess, square)}
+    name = request.name or pathlib.Path(given).name
+    facts = {"weights": given, "layout": layout, "images": _described(preprocess, square)}
     return EvaluationContext(embedder, data), SystemUnderTest(name), facts
 
 

@@ -38,7 +38,7 @@ def model_card(
     usage: str,
     summary: Mapping[str, Any],
 ) -> str:
-    """Markdown of the card.
+    """Markdown of the card, behind the metadata that the Hugging Face Hub reads.
 
     Args:
       system: its name.
@@ -53,6 +53,7 @@ def model_card(
       summary: of the run, {} when it is not at hand.
     """
     lines = [
+        *_metadata(system, architecture, tuple(stamp["fingerprints"])),
         f"# {system}: chest X-ray encoder",
         "",
         f"- system: `{system}`, {step} training steps of {stamp['global_batch']} examples",
@@ -76,6 +77,26 @@ def model_card(
     lines += ["", "The weights inherit the conditions of these licences.", "", "## Results", ""]
     lines += _results(rows)
     return "\n".join([*lines, "", "## Files", "", usage, "", _USE])
+
+
+def _metadata(system: str, architecture: Mapping[str, Any], sources: Sequence[str]) -> list[str]:
+    """Lines of YAML: the Hub's own keys, and the data sets of the training."""
+    image = not architecture["class"].startswith("Bert")
+    tags = ["chest-x-ray", "radiology", "medical", "jax", system, architecture["class"].lower()]
+    return [
+        "---",
+        "library_name: medst_jax",
+        "license: other",
+        "license_name: conditions-of-the-training-data",
+        "license_link: README.md",
+        f"pipeline_tag: {'image-feature-extraction' if image else 'feature-extraction'}",
+        "tags:",
+        *(f"- {tag}" for tag in tags),
+        "training_data:",
+        *(f"- {name}" for name in sources),
+        "---",
+        "",
+    ]
 
 
 def _compute(step: int, stamp: Mapping[str, Any], summary: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from etils import epath
 
+from medst_jax import hub
 from medst_jax.data.tokenize import foreign_tokenizer, siglip_tokenizer
 from medst_jax.data.tokenize.foreign_tokenizer import ForeignTokenizer
 from medst_jax.data.tokenize.siglip_tokenizer import SiglipTokenizer
@@ -43,10 +44,10 @@ def find_tokenizer(folder: epath.PathLike, settings: Mapping[str, Any]) -> TextT
     which the file itself does not say.
 
     Args:
-      folder: of the weights.
+      folder: of the weights, or `hf-hub:owner/name`.
       settings: of its config.json; `do_lower_case` of tokenizer_config.json goes before it.
     """
-    place = epath.Path(folder)
+    place = hub.local(folder)
     roles = _json(place / "tokenizer_config.json")
 
     def has(*names: str) -> bool:

@@ -12,6 +12,7 @@ import safetensors
 import safetensors.numpy
 from etils import epath
 
+from medst_jax import hub
 from medst_jax.command_line import user_command
 from medst_jax.models.weights.kinds import OPEN_CLIP_CONFIG, TEXT_CONFIG, Kind
 
@@ -60,12 +61,15 @@ class Carried:
 
 
 def find(path: epath.PathLike) -> epath.Path:
-    """The weights file of a file or folder: model.safetensors, an index of shards, or the only one.
+    """The weights file of a file, a folder or `hf-hub:owner/name`: model.safetensors, an index of shards, or the only one.
 
     Raises:
       PretrainedError: there is none, or several without an index.
     """
-    file = epath.Path(path)
+    try:
+        file = hub.local(path)
+    except hub.HubError as error:
+        raise PretrainedError(str(error)) from None
     if file.is_dir():
         for name in (WEIGHTS, _INDEX):
             if (file / name).exists():
@@ -73,6 +77,14 @@ def find(path: epath.PathLike) -> epath.Path:
         files = sorted(p for p in file.iterdir() if p.suffix == ".safetensors")
         if len(files) != 1:
             names = ", ".join(p.name for p in files) or "no .safetensors file"
+            pickled = [
+                p.name for p in file.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt")
+            ]
+            if pickled and not files:
+                raise PretrainedError(
+                    f"{file} holds {names}, but {', '.join(sorted(pickled))}; turn it into one with "
+                    f"{user_command('convert')} where PyTorch is installed"
+                )
             raise PretrainedError(f"{file} holds {names}; name the weights file")
         return files[0]
     if not file.exists():
