@@ -55,11 +55,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
             clip_norm=0.0,
         )
     )
-    config.optimizer.learning_rates = (
-        (r"text_encoder/\w+_embeddings", 0.0),
-        ("text_encoder/norm/", 0.0),  # that of the embeddings
-    )
-    config.optimizer.frozen_layers = (("text_encoder/layers/", 6),)
+    common.freeze_half_of_bert(config)
     common.reports_alone(common.variant(config, arg), arg)
     if arg:
         config.system.update(dict(hidden=64, negatives="all"))

@@ -13,7 +13,7 @@ score in the 16-shot probe is not judged yet.
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.parts import initial, reports
+from medst_jax.configs.parts import common, initial, reports
 
 
 @initial.starts(image="resnet50_imagenet_v1", text="bio_clinical_bert")
@@ -51,11 +51,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optimizer.update(
         dict(learning_rate=1e-4, warmup_steps=0, weight_decay=1e-6, clip_norm=0.0)
     )
-    config.optimizer.learning_rates = (
-        (r"text_encoder/\w+_embeddings", 0.0),
-        ("text_encoder/norm/", 0.0),  # that of the embeddings
-    )
-    config.optimizer.frozen_layers = (("text_encoder/layers/", 6),)
+    common.freeze_half_of_bert(config)
     if reports.small(config, arg):
         config.system.update(dict(hidden=64, heads=4))
         config.train.micro_batches = 1

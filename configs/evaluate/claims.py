@@ -15,6 +15,8 @@ Controls, each trained with the same steps and images:
   pairs    images with the texts of other studies
   labels   images with the labels of other studies
   both     both of these
+  likeness the likeness of reports is that of other reports (SAT)
+  convirt  ConVIRT's own runs
 
     python launch/prepare.py --dataset=simulated_cxr --sites=m,c --patients=8000 --size=64 --seed=SEED --data_dir=data
     python launch/prepare.py --dataset=simulated_cxr --sites=e1 --patients=4000 --size=64 --seed=SEED --data_dir=data
@@ -88,8 +90,12 @@ class Claim:
 
 # "random" is made by experiments/claims.py.
 CONTROLS: dict[str, Control] = {
-    shuffle: Control((f"--config.data.shuffle={shuffle}",))
-    for shuffle in ("pairs", "labels", "both")
+    **{
+        shuffle: Control((f"--config.data.shuffle={shuffle}",))
+        for shuffle in ("pairs", "labels", "both")
+    },
+    "likeness": Control(("--config.system.permute_likeness=true",)),
+    "convirt": Control(system="convirt"),
 }
 # Of tasks that have another than METRIC.
 METRICS: dict[str, str] = {MASKED_REPORT: "image_gain"}  # nats per hidden token
@@ -107,6 +113,8 @@ CLAIMS: dict[str, Claim] = {
         system: Claim({"random": _TEXT, "pairs": _TEXT}, _TEXT)
         for system in ("chexzero", "clip", "convirt", "cxr_clip", "gloria", "lovt", "mgca")
     },
+    # What the sorting of pairs adds is reported, not required.
+    "sat": Claim({"random": _TEXT, "pairs": _TEXT, "likeness": (), "convirt": ()}, _TEXT),
     # Reports of other studies still let MRM restore images: what "pairs" breaks is the help for words.
     "mrm": Claim(
         {"random": (PROBE_16, MASKED_REPORT), "pairs": (MASKED_REPORT,)}, (PROBE_16, MASKED_REPORT)

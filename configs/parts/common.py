@@ -135,6 +135,15 @@ def with_forms(config: ConfigDict) -> ConfigDict:
     return config
 
 
+def freeze_half_of_bert(config: ConfigDict) -> None:
+    """Leave a BERT's embeddings and its first six layers as they come."""
+    config.optimizer.learning_rates = (
+        (r"text_encoder/\w+_embeddings", 0.0),
+        ("text_encoder/norm/", 0.0),  # that of the embeddings
+    )
+    config.optimizer.frozen_layers = (("text_encoder/layers/", 6),)
+
+
 def with_reality_check_data(config: ConfigDict) -> ConfigDict:
     """The same on the data and labels of "A Reality Check of Vision-Language Pre-training in Radiology".
 

@@ -28,36 +28,37 @@ from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
 
 
 @dataclasses.dataclass(frozen=True)
-class ConvirtOptions(ImageTextOptions):
-    """hidden: inner width of both projections.
+class ConvirtTowerOptions(ImageTextOptions):
+    """hidden: inner width of both projections; 0 takes that of the features that each projects.
 
     temperature: fixed.
-    image_weight: in [0, 1], of the image's choice among texts; the rest is the text's.
-    negatives: "other_texts": rows of another study with another text, for single sentences repeat; "all":
-      every other row, as in the paper.
+    image_weight: in [0, 1], of images as anchors among texts; the rest is that of texts.
     """
 
     hidden: int = 512
     temperature: float = 0.1
     image_weight: float = 0.75
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvirtOptions(ConvirtTowerOptions):
+    """negatives: "other_texts": rows of another study with another text, for single sentences repeat; "all":
+    every other row, as in the paper.
+    """
+
     negatives: Negatives = dataclasses.field(default="other_texts", metadata=before("all"))
 
 
-@register("convirt")
-class Convirt(TwoTowers):
-    """Two encoders and two projections under a contrastive loss of fixed temperature."""
+class ConvirtTowers(TwoTowers):
+    """Two encoders, of texts the maximum over tokens, and two projections; losses are the subclass's."""
 
-    required_keys: ClassVar[tuple[str, ...]] = CONTRAST_KEYS
-    Options = ConvirtOptions
-
-    def __init__(self, options: ConvirtOptions):
+    def __init__(self, options: ConvirtTowerOptions):
         rngs = nnx.Rngs(options.seed)
         super().__init__(options, rngs)
         self.temperature, self.image_weight = options.temperature, options.image_weight
-        self.negatives = options.negatives
 
         def head(features: int) -> MlpHead:
-            return MlpHead(features, options.hidden, options.joint, rngs=rngs)
+            return MlpHead(features, options.hidden or features, options.joint, rngs=rngs)
 
         self.image_head = head(self.image_encoder.features)
         self.text_head = head(self.text_encoder.features)
@@ -77,14 +78,6 @@ class Convirt(TwoTowers):
             "text": unit_norm(self.text_head(text)),
         }
 
-    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
-        image, text, mask = encoded["image"], encoded["text"], paired(batch)
-        negatives = None if self.negatives == "all" else negative_pairs(batch)
-        loss = convirt_loss(
-            image, text, self.temperature, self.image_weight, mask=mask, negative_mask=negatives
-        )
-        return loss, pair_metrics(image, text, mask)
-
     def _states(
         self, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
     ) -> jax.Array:
@@ -103,6 +96,27 @@ class Convirt(TwoTowers):
         return Embedding(
             unit_norm(self.text_head(features)), unit_norm(self.text_head(states)), features
         )
+
+
+@register("convirt")
+class Convirt(ConvirtTowers):
+    """Two encoders and two projections under a contrastive loss of fixed temperature."""
+
+    required_keys: ClassVar[tuple[str, ...]] = CONTRAST_KEYS
+    Options = ConvirtOptions
+
+    def __init__(self, options: ConvirtOptions):
+        super().__init__(options)
+        self.negatives = options.negatives
+
+    def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
+        image, text, mask = encoded["image"], encoded["text"], paired(batch)
+        negatives = None if self.negatives == "all" else negative_pairs(batch)
+        loss = convirt_loss(
+            image, text, self.temperature, self.image_weight, mask=mask, negative_mask=negatives
+        )
+        return loss, pair_metrics(image, text, mask)
+
 
 
 def masked_max(states: jax.Array, mask: jax.Array) -> jax.Array:

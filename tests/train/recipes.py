@@ -106,6 +106,14 @@ MGCA = one(
     144, 75_000, Adam(2e-5, 30_000, first=1e-8 / 2e-5, last=1e-8 / 2e-5, decay=0.05),
     seen=(217_000, 50, 144),
 )  # fmt: skip
+# Embeddings, their norm and six layers.
+HALF_OF_BERT = {
+    "text_encoder/word_embeddings": None,
+    "text_encoder/position_embeddings": None,
+    "text_encoder/token_type_embeddings": None,
+    "text_encoder/norm/": None,
+    "text_encoder/layers/": 6,
+}
 
 # Of ConVIRT and LoVT: the embeddings with their norm, and six layers.
 HALF_OF_BERT = {
@@ -167,6 +175,14 @@ RECIPES = {
     ),
     "mutual_information": INFORMATION,
     "paired": one(512, 38_700, Adam(1e-4, 1_290, decay=1e-5), clip=1.0, seen=(660_389, 30, 512)),
+    "sat": one(
+        256,
+        169_600,
+        Adam(4e-4, 16_960, decay=1e-6, decays=no_bias_no_norm, eps=1e-6),
+        clip=0.25,
+        frozen=HALF_OF_BERT,
+        seen=(217_000, 200, 256),
+    ),
     "siglip_b16": one(
         2_048,
         20_000,
