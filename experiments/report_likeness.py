@@ -8,6 +8,7 @@ starts. Prints as JSON quantiles of the cosine over pairs of different studies a
 asked for, `high` and `low` of `config.system`.
 """
 
+import itertools
 import json
 from typing import Any
 
@@ -69,7 +70,7 @@ def likeness_of_pairs(config: dict[str, Any], rows: int) -> np.ndarray:
             return system.report_vectors(batch)
 
         vectors, ids = [], []
-        for _, batch in zip(range(-(-rows // size)), source.batches(0, np.arange(size))):
+        for batch in itertools.islice(source.batches(0, np.arange(size)), -(-rows // size)):
             valid = np.asarray(paired(batch))
             vectors.append(np.asarray(read(state.params, state.model_state, batch))[valid])
             ids.append(np.stack([batch["study"], batch["text"]])[:, valid])

@@ -118,7 +118,6 @@ class Convirt(ConvirtTowers):
         return loss, pair_metrics(image, text, mask)
 
 
-
 def masked_max(states: jax.Array, mask: jax.Array) -> jax.Array:
     """The maximum [B, D] over the valid tokens of states [B, L, D]; zeros where there is none."""
     lowest = jnp.finfo(states.dtype).min
