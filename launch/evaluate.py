@@ -78,6 +78,12 @@ _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Say which data of the suite are prepared and how to make the others."
 )
 _NAME = flags.DEFINE_string("name", None, "Name of the system in the rows.")
+_TRAINED_ON = flags.DEFINE_string(
+    "trained_on",
+    "",
+    "What --weights or --features were trained on: DATASET:SPLIT,..., none, or a known encoder; "
+    "default: what is known of an encoder of that name.",
+)
 _RESTRICTED = flags.DEFINE_bool(
     "include_restricted", False, "Show pixels and texts of data that may not be redistributed."
 )
@@ -127,6 +133,7 @@ def main(argv: list[str]) -> None:
         fit=cast(Fit | None, _FIT.value),
         batch_size=_BATCH.value,
         name=_NAME.value,
+        trained_on=_TRAINED_ON.value,
     )
     try:
         options, tasks = parse_suite(_SUITE.value)

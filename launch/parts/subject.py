@@ -19,6 +19,7 @@ from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.evaluate.subjects.feature_table import feature_table_context
 from medst_jax.evaluate.subjects.images import Square
 from medst_jax.evaluate.subjects.imported import import_system, text_length
+from medst_jax.evaluate.subjects.known_training import training_of
 from medst_jax.models.weights.stated_layout import stated_layout
 from medst_jax.options import parse
 from medst_jax.train.checkpoint import load_system
@@ -44,6 +45,7 @@ class Request:
       fit: how images become squares; None for what the files say, "pad" elsewhere.
       batch_size: images or texts per call.
       name: of the system in the rows; None for that of its source.
+      trained_on: what the user knows of the training of weights or features, see `training_of`.
     """
 
     checkpoint: str | None = None
@@ -63,6 +65,7 @@ class Request:
     fit: Fit | None = None
     batch_size: int = 64
     name: str | None = None
+    trained_on: str = ""
 
 
 def subject_of(request: Request) -> Subject:
@@ -89,7 +92,8 @@ def _subject(request: Request) -> Subject:
     if request.features:
         name = request.name or pathlib.Path(request.features).stem
         context = feature_table_context(request.features, data)
-        return context, SystemUnderTest(name), {"features": request.features}
+        training = training_of(name, request.trained_on)
+        return context, SystemUnderTest(name, training=training), {"features": request.features}
     assert request.baseline is not None
     pixels = EvaluationContext(PixelEmbedder(request.baseline, data.size), data)
     return pixels, SystemUnderTest(request.name or request.baseline), {"baseline": request.baseline}
@@ -132,7 +136,8 @@ def _weights(request: Request, given: str, data_dir: str) -> Subject:
     embedder = Embedder(imported, tokenizer, data.size, length, request.batch_size)
     name = request.name or pathlib.Path(given).name
     facts = {"weights": given, "layout": layout, "images": _described(preprocess, square)}
-    return EvaluationContext(embedder, data), SystemUnderTest(name), facts
+    training = training_of(given, request.trained_on)
+    return EvaluationContext(embedder, data), SystemUnderTest(name, training=training), facts
 
 
 def _images(request: Request, path: str, layout: str) -> tuple[Preprocess, Square | None]:

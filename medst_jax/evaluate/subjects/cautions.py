@@ -7,9 +7,11 @@ from typing import Any
 
 from medst_jax.data.records.studies import Studies
 from medst_jax.evaluate.statistics.rows import CONTAMINATED
+from medst_jax.evaluate.subjects.known_training import Training, exposure
 
 TRAINING_SPLIT = "train"  # the only split that no exclusion list holds
 POSSIBLY_CONTAMINATED = "possibly contaminated"
+CLEAN, EXPOSURE_UNKNOWN = "clean", "training data unknown"
 _DIFFERENT = "intensity differs from training"
 
 
@@ -21,12 +23,14 @@ class SystemUnderTest:
       name, seed: the system and its training seed.
       stamp: what `TrainInput.stamp` recorded; empty for baselines that were not trained.
       trained: data set to the split that training read.
+      training: of an encoder of another project, what is known of its training; None for others.
     """
 
     name: str
     seed: int = 0
     stamp: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     trained: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    training: Training | None = None
 
 
 def cautions(studies: Studies, exclusion: str, system: SystemUnderTest) -> dict[str, str]:
@@ -37,10 +41,12 @@ def cautions(studies: Studies, exclusion: str, system: SystemUnderTest) -> dict[
       exclusion: digest of the data set's exclusion list, empty when it has none.
       system: the system and what it was trained on.
     """
+    name = f"{studies.name}/{studies.split}"
+    if system.training is not None:
+        return _foreign(name, exposure(system.training, studies.name, studies.split), system)
     if not system.stamp:
         return {}
     notes = {}
-    name = f"{studies.name}/{studies.split}"
     if _contaminated(studies, exclusion, system):
         notes[CONTAMINATED] = (
             f"{name}: the checkpoint's stamp does not say that these patients were left out of "
@@ -61,6 +67,22 @@ def cautions(studies: Studies, exclusion: str, system: SystemUnderTest) -> dict[
             f"{', '.join(map(repr, others))}: grey values may not mean the same."
         )
     return notes
+
+
+def _foreign(name: str, seen: str, system: SystemUnderTest) -> dict[str, str]:
+    """The note of an encoder of another project, and its sentence."""
+    assert system.training is not None
+    source = system.training.source
+    if seen == "contaminated":
+        return {CONTAMINATED: f"{name}: the encoder was trained on these images ({source})."}
+    if seen == "clean":
+        return {CLEAN: f"{name}: the encoder was not trained on these images ({source})."}
+    return {
+        EXPOSURE_UNKNOWN: (
+            f"{name}: whether the encoder was trained on these images is not known ({source}); say "
+            "what you know with --trained_on."
+        )
+    }
 
 
 def _related(studies: Studies, system: SystemUnderTest) -> list[str]:
