@@ -101,7 +101,8 @@ CONTROLS: dict[str, Control] = {
 METRICS: dict[str, str] = {MASKED_REPORT: "image_gain"}  # nats per hidden token
 # As in the papers, text encoders start from a BERT of the field, where the small one is CXR-BERT's.
 RECIPES: dict[str, Recipe] = {
-    system: Recipe(system, {"text": "cxr_bert"}) for system in ("cxr_clip", "gloria", "mgca")
+    system: Recipe(system, {"text": "cxr_bert"})
+    for system in ("cxr_clip", "gloria", "m_flag", "mgca")
 }
 
 _TEXT = (ZERO_SHOT_TEXT, PROBE_16)
@@ -113,6 +114,8 @@ CLAIMS: dict[str, Claim] = {
         system: Claim({"random": _TEXT, "pairs": _TEXT}, _TEXT)
         for system in ("chexzero", "clip", "convirt", "cxr_clip", "gloria", "lovt", "mgca")
     },
+    # Its text encoder never learns from images: zero-shot text is reported.
+    "m_flag": Claim({"random": (PROBE_16,), "pairs": (PROBE_16,)}, _TEXT),
     # What the sorting of pairs adds is reported, not required.
     "sat": Claim({"random": _TEXT, "pairs": _TEXT, "likeness": (), "convirt": ()}, _TEXT),
     # Reports of other studies still let MRM restore images: what "pairs" breaks is the help for words.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from medst_jax.losses.masked_patch import masked_patch_loss as masked_patch_loss
     from medst_jax.losses.mutual_information import donsker_varadhan_loss as donsker_varadhan_loss
     from medst_jax.losses.mutual_information import info_nce_loss as info_nce_loss
+    from medst_jax.losses.orthogonality import orthogonality_loss as orthogonality_loss
     from medst_jax.losses.pairwise import Pairwise as Pairwise
     from medst_jax.losses.prototype import prototype_loss as prototype_loss
     from medst_jax.losses.query import place_loss as place_loss
@@ -54,6 +55,7 @@ __getattr__, __dir__, __all__ = names_on_demand(
         "masked_bce_loss": "bce",
         "masked_language_loss": "masked_language",
         "masked_patch_loss": "masked_patch",
+        "orthogonality_loss": "orthogonality",
         "place_loss": "query",
         "place_loss_all": "query",
         "prototype_loss": "prototype",

@@ -34,6 +34,7 @@ OWN: dict[str, dict] = {
     ),
     "convirt": dict(hidden=24),
     "sat": dict(high=0.9, low=0.6),
+    "m_flag": dict(hidden=24),
     "mgca": dict(hidden=24, prototypes=8),
     "chexzero": dict(
         image=dict(name="clip_small", patch=8, width=16, depth=1, heads=2, joint=16),

@@ -106,16 +106,8 @@ MGCA = one(
     144, 75_000, Adam(2e-5, 30_000, first=1e-8 / 2e-5, last=1e-8 / 2e-5, decay=0.05),
     seen=(217_000, 50, 144),
 )  # fmt: skip
-# Embeddings, their norm and six layers.
-HALF_OF_BERT = {
-    "text_encoder/word_embeddings": None,
-    "text_encoder/position_embeddings": None,
-    "text_encoder/token_type_embeddings": None,
-    "text_encoder/norm/": None,
-    "text_encoder/layers/": 6,
-}
 
-# Of ConVIRT and LoVT: the embeddings with their norm, and six layers.
+# Of ConVIRT, LoVT and SAT: the embeddings with their norm, and six layers.
 HALF_OF_BERT = {
     "text_encoder/word_embeddings": None,
     "text_encoder/position_embeddings": None,
@@ -153,6 +145,9 @@ RECIPES = {
     "image_only": one(64, 31_500, IMAGE_NET, seen=(6_710, 300, 64)),
     "joint_ranking": one(4, 2_013_000, bert(2_013_000), seen=(6_710, 300, 1)),
     "local_mutual_information": INFORMATION,
+    "m_flag": one(
+        2_048, 5_300, Adam(2e-5, last=1e-8 / 2e-5, decay=0.05), seen=(217_000, 50, 2_048)
+    ),
     "medclip": one(
         100, 34_500, Adam(2e-5, 3_450, decay=1e-4, decays=no_bias_no_norm, eps=1e-6), clip=1.0,
         seen=(345_621, 10, 100),
