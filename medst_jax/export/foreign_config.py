@@ -9,11 +9,12 @@ from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.models.encoders.bert import Bert
 from medst_jax.models.encoders.swin import Swin
 from medst_jax.models.encoders.vit import ViT
+from medst_jax.models.weights.layout_registry import own_layout
 
 
 def foreign_config(encoder: nnx.Module, preprocess: Preprocess | None = None) -> dict[str, Any]:
     """Keys for config.json; none for encoders that no library builds from a file."""
-    if isinstance(encoder, ViT):
+    if isinstance(encoder, ViT) and own_layout(encoder) == "timm":
         return _timm(encoder, preprocess)
     if isinstance(encoder, Bert):
         return _bert(encoder)

@@ -14,7 +14,7 @@ from medst_jax.data.tokenize.foreign_tokenizer import ForeignTokenizer
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.export.errors import ExportError
 from medst_jax.export.foreign_config import foreign_config
-from medst_jax.models.weights.layout_registry import OWN_LAYOUT
+from medst_jax.models.weights.layout_registry import OWN_LAYOUT, own_layout
 from medst_jax.models.weights.pretrained import from_pretrained, save_pretrained
 from medst_jax.systems.system import System
 from medst_jax.train.workdir import write_json
@@ -30,11 +30,12 @@ def architecture(encoder: nnx.Module) -> dict[str, Any]:
       ExportError: no foreign naming is known for its class.
     """
     kind = type(encoder)
-    if kind not in OWN_LAYOUT:
+    layout = own_layout(encoder)
+    if layout is None:
         known = ", ".join(c.__name__ for c in OWN_LAYOUT)
         raise ExportError(f"{kind.__name__} has no foreign names to export under; known: {known}")
     options = dataclasses.asdict(encoder.options)  # type: ignore[attr-defined]
-    return {"class": kind.__name__, "layout": OWN_LAYOUT[kind], "options": options}
+    return {"class": kind.__name__, "layout": layout, "options": options}
 
 
 def head_tensors(system: System) -> dict[str, np.ndarray]:
@@ -70,7 +71,7 @@ def write_image_encoder(encoder: nnx.Module, size: int, folder: epath.Path) -> N
       size: side of its input in pixels.
       folder: holds config.json with `encoder` already, which the check reads.
     """
-    layout = OWN_LAYOUT[type(encoder)]
+    layout = architecture(encoder)["layout"]
     save_pretrained(encoder, folder / WEIGHTS, layout)
     rebuilt, _ = from_pretrained(folder, layout)
     channels = encoder.options.channels  # type: ignore[attr-defined]

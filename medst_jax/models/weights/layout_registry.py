@@ -118,6 +118,18 @@ OWN_LAYOUT: dict[type[nnx.Module], str] = {
 }
 
 
+def own_layout(module: nnx.Module) -> str | None:
+    """The layout of an encoder's own library, None where there is none.
+
+    timm has no names for what DINOv2 and DINOv3 add to a ViT; those are Hugging Face's.
+    """
+    if type(module) is ViT and module.options.rotary:
+        return "hf-dinov3"
+    if type(module) is ViT and (module.options.layer_scale or module.options.registers):
+        return "hf-dinov2"
+    return OWN_LAYOUT.get(type(module))
+
+
 def kinds_of(layout: str) -> tuple[Kind, ...]:
     """The kinds of a layout.
 
