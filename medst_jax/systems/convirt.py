@@ -22,9 +22,9 @@ from medst_jax.systems.parts.options import ImageTextOptions, Negatives
 from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, pair_metrics, paired
 from medst_jax.systems.parts.towers import image_features
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
-from medst_jax.systems.parts.two_towers import TwoTowers
+from medst_jax.systems.parts.two_towers import HeadedTowers
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
+from medst_jax.systems.system import Batch, Metrics, Rngs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ConvirtOptions(ConvirtTowerOptions):
     negatives: Negatives = dataclasses.field(default="other_texts", metadata=before("all"))
 
 
-class ConvirtTowers(TwoTowers):
+class ConvirtTowers(HeadedTowers):
     """Two encoders, of texts the maximum over tokens, and two projections; losses are the subclass's."""
 
     def __init__(self, options: ConvirtTowerOptions):
@@ -71,31 +71,15 @@ class ConvirtTowers(TwoTowers):
             train=True,
             keys=purpose_keys(keys, "image"),
         )
-        states = self._states(batch["tokens"], batch["token_mask"], purpose_keys(keys, "text"))
-        text = masked_max(states, batch["token_mask"])
+        states = self.text_states(batch["tokens"], batch["token_mask"], purpose_keys(keys, "text"))
+        text = self.pooled_text(states, batch["token_mask"])
         return {
             "image": unit_norm(self.image_head(features)),
             "text": unit_norm(self.text_head(text)),
         }
 
-    def _states(
-        self, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
-    ) -> jax.Array:
-        states = self.text_encoder(tokens, token_mask, keys=keys).hidden_states[-1]
-        return states.astype(jnp.float32)
-
-    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
-        features, local = image_features(self.image_encoder, self.preprocess(images), train=False)
-        return Embedding(
-            unit_norm(self.image_head(features)), unit_norm(self.image_head(local)), features
-        )
-
-    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
-        states = self._states(tokens, token_mask)
-        features = masked_max(states, token_mask)
-        return Embedding(
-            unit_norm(self.text_head(features)), unit_norm(self.text_head(states)), features
-        )
+    def pooled_text(self, states: jax.Array, token_mask: jax.Array) -> jax.Array:
+        return masked_max(states, token_mask)
 
 
 @register("convirt")

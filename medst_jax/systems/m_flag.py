@@ -27,9 +27,9 @@ from medst_jax.systems.parts.options import ImageTextOptions
 from medst_jax.systems.parts.pairs import PAIR_KEYS, pair_metrics, paired
 from medst_jax.systems.parts.towers import image_features
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
-from medst_jax.systems.parts.two_towers import TwoTowers
+from medst_jax.systems.parts.two_towers import HeadedTowers
 from medst_jax.systems.registry import register
-from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
+from medst_jax.systems.system import Batch, Metrics, Rngs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class MFlagOptions(ImageTextOptions):
 
 
 @register("m_flag")
-class MFlag(TwoTowers):
+class MFlag(HeadedTowers):
     """Alignment by cosine with what a frozen text encoder says."""
 
     required_keys: ClassVar[tuple[str, ...]] = PAIR_KEYS
@@ -72,8 +72,9 @@ class MFlag(TwoTowers):
             train=True,
             keys=purpose_keys(keys, "image"),
         )
-        states = self._states(batch["tokens"], batch["token_mask"])
-        return {"image": features, "text": states[:, 0]}
+        # In evaluation mode: a frozen encoder has no dropout.
+        states = self.text_states(batch["tokens"], batch["token_mask"])
+        return {"image": features, "text": self.pooled_text(states, batch["token_mask"])}
 
     def objective(self, encoded: dict[str, jax.Array], batch: Batch) -> tuple[jax.Array, Metrics]:
         mask = paired(batch)
@@ -90,19 +91,5 @@ class MFlag(TwoTowers):
             **pair_metrics(image, text, mask),
         }
 
-    def _states(self, tokens: jax.Array, token_mask: jax.Array) -> jax.Array:
-        """The frozen encoder's last layer in evaluation mode, float32 [B, L, D]."""
-        return self.text_encoder(tokens, token_mask).hidden_states[-1].astype(jnp.float32)
-
-    def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
-        features, local = image_features(self.image_encoder, self.preprocess(images), train=False)
-        return Embedding(
-            unit_norm(self.image_head(features)), unit_norm(self.image_head(local)), features
-        )
-
-    def encode_text(self, tokens: jax.Array, token_mask: jax.Array) -> Embedding:
-        states = self._states(tokens, token_mask)
-        features = states[:, 0]
-        return Embedding(
-            unit_norm(self.text_head(features)), unit_norm(self.text_head(states)), features
-        )
+    def pooled_text(self, states: jax.Array, token_mask: jax.Array) -> jax.Array:
+        return states[:, 0]
