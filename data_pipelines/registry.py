@@ -76,6 +76,21 @@ def _simulated_cxr(request: Request) -> tuple[Source, ...]:
         raise RequestError(f"--dataset=simulated_cxr: {error}") from error
 
 
+def _text_pairs(request: Request) -> tuple[Source, ...]:
+    from medst_jax.data_pipelines.texts.text_pairs import TextPairs
+
+    if not request.source_dir:
+        raise RequestError("--dataset=text_pairs needs --source_dir=FOLDER with text_pairs.csv")
+    return (TextPairs(request.source_dir, request.name or TextPairs.name),)
+
+
+def _simulated_knowledge(request: Request) -> tuple[Source, ...]:
+    from medst_jax.data_pipelines.texts.text_pairs import SimulatedKnowledge
+
+    del request
+    return (SimulatedKnowledge(),)
+
+
 def _listed(
     module: str, source: str, *asked: str, **options: str | bool
 ) -> Callable[[Request], tuple[Source, ...]]:
@@ -114,6 +129,8 @@ def _by_lists(module: str, source: str, name: str) -> Callable[[Request], tuple[
 DATASETS: Mapping[str, Callable[[Request], tuple[Source, ...]]] = {
     "image_table": _image_table,
     "simulated_cxr": _simulated_cxr,
+    "simulated_knowledge": _simulated_knowledge,
+    "text_pairs": _text_pairs,
     "mimic_cxr_jpg": _listed("mimic_cxr.jpg", "MimicCxrJpg"),
     "mimic_cxr": _listed("mimic_cxr.dicom_release", "MimicCxr"),
     "mimic_cxr_jpg_sentences": _listed(

@@ -21,8 +21,8 @@ FROZEN = ("--config.optimizer.learning_rate=0.0", "--config.optimizer.warmup_ste
 class Run:
     """`launch/train.py` with `train` flags, then `launch/evaluate.py` with `evaluate` flags.
 
-    A run without `train` flags evaluates only, such as a baseline of pixels. `starts` maps "image"
-    or "text" to the folder of a finished run, from whose encoder this one starts.
+    A run without `train` flags evaluates only, such as a baseline of pixels. `starts` maps "image",
+    "text" or "heads" to the folder of a finished run, from whose encoder or heads this one starts.
     """
 
     folder: pathlib.Path
@@ -67,7 +67,11 @@ def _start(folder: pathlib.Path, encoder: str, origin: pathlib.Path, core: int |
     """Export a finished run; the flag that starts this one's encoder from it."""
     weights = folder / f"start_{encoder}"
     _call(folder, ["launch/export.py", f"--checkpoint={origin}", f"--output={weights}"], core)
-    place = {"image": weights, "text": weights / "text_encoder"}
+    place = {
+        "image": weights,
+        "text": weights / "text_encoder",
+        "heads": weights / "heads.safetensors",
+    }
     return f"--config.init.{encoder}={place[encoder]}"
 
 

@@ -46,6 +46,7 @@ def _cells() -> dict:
                 "gloria",
                 "mgca",
                 "medklip",
+                "kad",
                 "biovil",
                 "biovil_l",
                 "biovil_t",

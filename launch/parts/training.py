@@ -4,7 +4,8 @@
 from typing import Any
 
 from medst_jax import systems
-from medst_jax.data.loader.input import load_tokenizer, make_input
+from medst_jax.data.loader.input import TrainInput, load_tokenizer, make_input
+from medst_jax.data.loader.pair_input import PairInput, make_pair_input
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.options import parse
 from medst_jax.parallel.processes import check_all_processes
@@ -45,13 +46,14 @@ def open_run(config: dict[str, Any]) -> tuple[dict[str, Any], RunInput, Evaluato
     system_class = systems.system_class(name)
     tokenizer = load_tokenizer(data)
     check_hidden_token(options, tokenizer)
-    source = make_input(
-        data,
-        seed=config["seed"],
-        global_batch=train.batch_size,
-        tokenizer=tokenizer,
-        required_keys=system_class.required_keys,
+    sizes: dict[str, Any] = dict(
+        seed=config["seed"], global_batch=train.batch_size, tokenizer=tokenizer
     )
+    source: TrainInput | PairInput
+    if "pair_tokens" in system_class.required_keys:
+        source = make_pair_input(data, **sizes)
+    else:
+        source = make_input(data, **sizes, required_keys=system_class.required_keys)
     options |= {
         "labels": list(source.labels),
         "vocabulary_size": tokenizer.size if tokenizer else 0,

@@ -15,6 +15,9 @@ Metrics = dict[str, tuple[jax.Array | float, jax.Array | float]]
 Rngs = jax.Array | nnx.Rngs | None
 
 
+_AT_ONCE = 8  # images whose scores with all texts are computed together
+
+
 class Embedding(NamedTuple):
     """An image's or a text's representation, float32.
 
@@ -47,6 +50,8 @@ class System(nnx.Module):
     has_image: ClassVar[bool] = True
     has_text: ClassVar[bool] = True
     has_prototypes: ClassVar[bool] = False
+    # Parts beside the encoders that may start from another run's (`config.init.heads`).
+    shared_heads: ClassVar[tuple[str, ...]] = ()
     reads_words: bool = False  # whether `encode_text` and what compares texts take words
     restores_reports: ClassVar[bool] = False
 
@@ -185,8 +190,11 @@ class System(nnx.Module):
 
     @property
     def has_similarities(self) -> bool:
-        """Whether images and texts are compared by more than the cosine of their embeddings."""
-        return False
+        """Whether images and texts are compared by more than the cosine of their embeddings.
+
+        So they are where there is no joint space: by what `text_scores` says.
+        """
+        return self.has_text_scores and not self.has_text
 
     def similarities(
         self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
@@ -200,8 +208,15 @@ class System(nnx.Module):
           *words: int32 [N, L], for systems that read words.
 
         Returns:
-          float32 [B, N]; cosines, where `has_similarities` says no more.
+          float32 [B, N]; cosines, or `text_scores` where there is no joint space.
         """
+        if self.has_similarities and not self.has_text:
+
+            def scores(image: jax.Array) -> jax.Array:
+                return self.text_scores(image[None], tokens, token_mask, *words)
+
+            # Texts are encoded once for a few images, whose scores together fit in memory.
+            return jax.lax.map(scores, images, batch_size=_AT_ONCE)
         texts = self.encode_text(tokens, token_mask, *words).global_
         return self.encode_image(images).global_ @ texts.T
 

@@ -7,6 +7,7 @@ import logging
 
 import jax
 import numpy as np
+import safetensors.numpy
 from etils import epath
 from flax import nnx
 
@@ -44,9 +45,10 @@ def load_initial(
       OptionError: the system has no such encoder, or the data are tokenised otherwise.
       PretrainedError: the files do not fit.
     """
-    if not options.image and not options.text:
+    if not (options.image or options.text or options.heads):
         return state
     params, model_state = dict(state.params), dict(state.model_state)
+    heads = _heads(system, options, [*params, *model_state])
     for name in ("image", "text"):
         path, layout = located(options, name, data_dir)
         if not path:
@@ -60,9 +62,38 @@ def load_initial(
             full = f"{name}_encoder/{key}"
             target = params if full in params else model_state
             target[full] = _placed(value, target[full])
+    for full, value in heads.items():
+        target = params if full in params else model_state
+        if target[full].shape != value.shape:
+            raise OptionError(
+                f"config.init.heads is {options.heads!r}: {full} has the shape {value.shape} there "
+                f"and {target[full].shape} here"
+            )
+        target[full] = _placed(value, target[full])
     model_state = _prepared(system, params, model_state)
     ema = None if state.ema is None else jax.tree.map(lambda x: x.copy(), params)
     return dataclasses.replace(state, params=params, model_state=model_state, ema=ema)
+
+
+def _heads(system: System, options: InitOptions, paths: list[str]) -> dict[str, np.ndarray]:
+    """Arrays by path of the heads that the system shares with another run's."""
+    shared = [p for p in paths if p.split("/")[0] in system.shared_heads]
+    if options.text and shared and not options.heads:
+        raise OptionError(
+            "config.init.text names an encoder whose head the system takes over as well: give "
+            "its heads.safetensors in config.init.heads"
+        )
+    if not options.heads:
+        return {}
+    if not shared:
+        raise OptionError(
+            f"config.init.heads is {options.heads!r}, but the system takes over no heads"
+        )
+    stored = safetensors.numpy.load(epath.Path(options.heads).read_bytes())
+    missing = [path for path in shared if path.replace("/", ".") not in stored]
+    if missing:
+        raise OptionError(f"config.init.heads is {options.heads!r}, which lacks {missing[0]}")
+    return {path: stored[path.replace("/", ".")] for path in shared}
 
 
 def _prepared(system: System, params: Arrays, model_state: Arrays) -> Arrays:

@@ -167,6 +167,7 @@ class InitOptions:
       text_layout: of the text encoder's file where it differs.
       input_channels: "sum" lets a one-channel encoder start from a three-channel one.
       positions: "resize" fits position embeddings of another image size or text length.
+      heads: `heads.safetensors` of an exported run, for heads that a system takes over from it.
       layers: "first" takes the first layers of a deeper file.
     """
 
@@ -177,3 +178,4 @@ class InitOptions:
     input_channels: Literal["exact", "sum"] = "exact"
     positions: Literal["exact", "resize"] = "exact"
     layers: Literal["exact", "first"] = "exact"
+    heads: str = dataclasses.field(default="", metadata=before(""))

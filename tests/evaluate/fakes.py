@@ -93,6 +93,17 @@ class MeasuringSystem(FakeSystem):
         return 2 * cosines - mask.sum(1)
 
 
+class ScoringSystem(FakeSystem):
+    """Images and texts meet in scores of its own alone: twice their cosine."""
+
+    has_text = False
+    has_prototypes = False
+    has_similarities = True
+
+    def similarities(self, images: jax.Array, *text: jax.Array) -> jax.Array:
+        return 2 * self.encode_image(images).global_ @ self.encode_text(*text).global_.T
+
+
 class ImageOnlySystem(FakeSystem):
     """Without a text encoder."""
 

@@ -11,6 +11,7 @@ from medst_jax.configs.evaluate import (
     claims,
     edema_claims,
     kermany,
+    query_claims,
     reality_check,
     smoke,
     temporal_claims,
@@ -47,7 +48,7 @@ def test_runs_on_other_images_cannot_be_paired() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [claims, edema_claims, kermany, reality_check, smoke, temporal_claims]
+    "module", [claims, edema_claims, kermany, query_claims, reality_check, smoke, temporal_claims]
 )
 def test_suites_parse(module) -> None:
     options, tasks = parse_suite(module.get_config())
@@ -65,7 +66,7 @@ def test_claims_name_tasks_of_their_suite() -> None:
         )
 
 
-@pytest.mark.parametrize("module", [edema_claims, temporal_claims])
+@pytest.mark.parametrize("module", [edema_claims, query_claims, temporal_claims])
 def test_claims_name_tasks_metrics_controls_and_systems_that_exist(module) -> None:
     _, tasks = parse_suite(module.get_config())
     for claim in module.CLAIMS.values():
@@ -75,9 +76,9 @@ def test_claims_name_tasks_metrics_controls_and_systems_that_exist(module) -> No
             assert set(required) <= set(claim.tasks)
             control = module.CONTROLS.get(name, claims.Control())
             assert not control.tasks or set(required) <= set(control.tasks)
-            assert not control.system or control.system in module.CLAIMS
+            assert not control.system or control.system in {*module.CLAIMS, *module.RECIPES}
     for recipe in module.RECIPES.values():
-        assert set(recipe.starts) <= {"image", "text"}
+        assert set(recipe.starts) <= {"image", "text", "heads"}
         origins = [module.RECIPES.get(o, claims.Recipe(o)) for o in recipe.starts.values()]
         for used in (recipe, *origins):
             config = importlib.import_module(f"medst_jax.configs.{used.config}").get_config("smoke")

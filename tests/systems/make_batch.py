@@ -49,6 +49,7 @@ OWN: dict[str, dict] = {
     ),
     "biovil_t": dict(pooler=dict(width=16, depth=1, heads=2)),
     "medklip": dict(**ASKED, choices=3),
+    "kad": {**ASKED, "decoder": {**ASKED["decoder"], "shared_norm": True}},
 }
 
 
@@ -93,6 +94,9 @@ def make_batch(rows: int = 6, seed: int = 0, size: int = 32, length: int = 12):
         "second_labels": (rng.random((rows, len(LABELS))) < 0.4).astype(np.float32),
         "second_label_mask": rng.random((rows, len(LABELS))) < 0.7,
         **_entities(rng, rows),
+        "pair_tokens": rng.integers(5, 50, (rows, length), dtype=np.int32),
+        "pair_mask": np.ones((rows, length), bool),
+        "concept": np.array([0, 1, 0, -1, -1, 2], np.int32)[np.arange(rows) % 6],
         "sequence_rows": _sequences(rows),
         "study_days": np.where(_sequences(rows) >= 0, [[0.0, 9.0, 30.0]], np.nan).astype(
             np.float32

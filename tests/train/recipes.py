@@ -144,6 +144,10 @@ RECIPES = {
     ),
     "image_only": one(64, 31_500, IMAGE_NET, seen=(6_710, 300, 64)),
     "joint_ranking": one(4, 2_013_000, bert(2_013_000), seen=(6_710, 300, 1)),
+    "kad": one(
+        64, 339_000, Adam(5e-5, 67_800, first=0.2, last=0.02, decay=0.02), seen=(217_000, 100, 64)
+    ),
+    "kad_knowledge": one(256, 200_000, Adam(5e-5, 10_000, decay=0.2)),
     "local_mutual_information": INFORMATION,
     "m_flag": one(
         2_048, 5_300, Adam(2e-5, last=1e-8 / 2e-5, decay=0.05), seen=(217_000, 50, 2_048)

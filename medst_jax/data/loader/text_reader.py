@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from medst_jax.data.batch import TEXT_REPORT
 from medst_jax.data.loader.lazy_study import LazyStudy
 from medst_jax.data.loader.shuffled_texts import shuffle_sentences
 from medst_jax.data.loader.study_cache import UNCACHEABLE, UNCACHED
@@ -29,6 +30,7 @@ from medst_jax.data.mixture.text_sampling import (
 from medst_jax.data.randomness import reused_generator, uniforms
 from medst_jax.data.records.schema import OUTSIDE
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
+from medst_jax.options import OptionError
 from medst_jax.text.prompts import prompt_bank
 
 
@@ -187,6 +189,8 @@ class TextReader:
                 sections = [study.parsed.spans[k][0] for k in sentences]
                 place = {section: n for n, section in enumerate(dict.fromkeys(sections))}
                 return texts, np.array([place[section] for section in sections])
+        if options.text == "entities":
+            return self._tokenize([self._entity_text(study)]), None
         # A study without such a report: a prompt of its labels, unless a section was asked for.
         if self._section or not corpus.studies.labels:
             return self._no_text, None
@@ -197,6 +201,18 @@ class TextReader:
             return self._no_text, None
         labels, mask = corpus.policy.apply(codes)
         return self._tokenize(prompts_of(self._union, codes, (labels > 0) & mask)), None
+
+    def _entity_text(self, study: LazyStudy) -> SampledText:
+        table = study.corpus.entities
+        if table is None:
+            raise OptionError(
+                f"config.data.mixture.{study.corpus.name}.text is 'entities', and the system reads "
+                "no entities: use 'report'"
+            )
+        sentences, codes = table.sentences(study.row, self._union)
+        if not sentences or self._section:
+            return no_text(len(self._union))
+        return SampledText(sentences, codes, TEXT_REPORT)
 
     def _candidates(self, study: LazyStudy) -> list[int]:
         if self._section:

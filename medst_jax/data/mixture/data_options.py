@@ -40,7 +40,8 @@ class DataSetOptions:
     text: "report" draws from the report and falls back to a prompt for studies without one;
       "prompt" always makes a prompt of a positive class; "unpaired" draws from a report of another
       data set's, of a study that has one of the study's positive classes, a sentence that affirms it
-      (MedCLIP, arXiv:2210.10163); "none" gives no text.
+      (MedCLIP, arXiv:2210.10163); "none" gives no text; "entities" lists the findings
+      that the report mentions, each with its certainty, for systems that read `entities`.
     texts_of: the entry of the mixture that "unpaired" texts are of.
     prompts: "names" puts the name of a positive class into a template; a prompt bank, such as
       "cxr_clip", says in its own sentences what the study's labels affirm, deny and doubt, and
@@ -52,7 +53,7 @@ class DataSetOptions:
     sentences: of a report or a bank, "one" drawn at random, "all" in their order, or "shuffled": all, those
       of a section in a random order.
     lacks: of "text", "labels", "text_labels", "lateral", "prior", "sequences", "sections",
-      "severity": what a system needs and this data set is known not to give; its rows are masked
+      "severity", "entities": what a system needs and this data set is known not to give; its rows are masked
       there.
     """
 
@@ -63,7 +64,7 @@ class DataSetOptions:
     policy: str = "default"
     blank: Treatment | None = None
     uncertain: Treatment | None = None
-    text: Literal["report", "prompt", "unpaired", "none"] = "report"
+    text: Literal["report", "prompt", "unpaired", "none", "entities"] = "report"
     texts_of: str = dataclasses.field(default="", metadata=before(""))
     prompts: Literal["names", BankName] = "names"
     sections: tuple[str, ...] = ()

@@ -21,10 +21,21 @@ from medst_jax.data.records.annotations import (
     read_annotation_info,
 )
 from medst_jax.data.records.parse import Record
-from medst_jax.data.records.schema import OUTSIDE, POSITIVE
+from medst_jax.data.records.schema import (
+    BLANK,
+    NEGATIVE,
+    OUTSIDE,
+    POSITIVE,
+    UNCERTAIN,
+)
 from medst_jax.data.records.studies import MissingDataError, Studies
 from medst_jax.options import OptionError
 
+_CERTAINTY = {
+    POSITIVE: "definitely present",
+    NEGATIVE: "definitely absent",
+    UNCERTAIN: "uncertain",
+}
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -32,11 +43,12 @@ _GOLDEN = (5**0.5 - 1) / 2
 class EntityTable:
     """Of n studies, which of Q entities their reports mention, and where those that are present are.
 
-    codes: int8 [n, Q]. first: int64 [n + 1], where the places of each study begin. entity, place:
+    names: of the entities, Q. codes: int8 [n, Q]. first: int64 [n + 1], where the places of each study begin. entity, place:
     int16 [N], a true place of an entity; a study's are in the order of entities. places: K.
     fingerprint: of the records.
     """
 
+    names: tuple[str, ...]
     codes: np.ndarray
     first: np.ndarray
     entity: np.ndarray
@@ -69,6 +81,25 @@ class EntityTable:
             "entity_place": place.astype(np.int16),
             "entity_places": true,
         }
+
+    def sentences(self, study: int, union: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+        """What a report says of the entities it mentions, as KAD writes it: "name certainty".
+
+        Args:
+          study: whose report.
+          union: classes, whose codes each sentence has where an entity is one of them.
+
+        Returns:
+          K sentences, in the order of the entities, and their codes int8 [K, C].
+        """
+        columns = {label_key(name): k for k, name in enumerate(union)}
+        found = zip(self.names, self.codes[study].tolist(), strict=True)
+        said = [(name, code) for name, code in found if code in _CERTAINTY]
+        codes = np.full((len(said), len(union)), BLANK, np.int8)
+        for row, (name, code) in enumerate(said):
+            if label_key(name) in columns:
+                codes[row, columns[label_key(name)]] = code
+        return tuple(f"{name} {_CERTAINTY[code]}" for name, code in said), codes
 
     def with_places_of_others(self, rows: np.ndarray, seed: int, name: str) -> EntityTable:
         """The same where every entity has the places that it has in another of the studies `rows`."""
@@ -133,7 +164,9 @@ def read_entities(studies: Studies, entities: Sequence[str], places: Sequence[st
     codes = np.full((count, len(entities)), OUTSIDE, np.int8)
     if info is None or studies.split not in info["splits"]:
         nothing = np.zeros(0, np.int16)
-        return EntityTable(codes, np.zeros(count + 1, np.int64), nothing, nothing, len(places), "")
+        return EntityTable(
+            tuple(entities), codes, np.zeros(count + 1, np.int64), nothing, nothing, len(places), ""
+        )
     stored = {label_key(name): k for k, name in enumerate(info["labels"])}
     columns = np.array([stored.get(label_key(name), -1) for name in entities], np.int64)
     entity_of = np.full(len(info["labels"]), -1, np.int16)
@@ -154,7 +187,13 @@ def read_entities(studies: Studies, entities: Sequence[str], places: Sequence[st
     order = np.lexsort([place, entity, table[:, 0]])
     first = np.searchsorted(table[order, 0], np.arange(count + 1))
     return EntityTable(
-        codes, first, entity[order], place[order], len(places), str(info["fingerprint"])
+        tuple(entities),
+        codes,
+        first,
+        entity[order],
+        place[order],
+        len(places),
+        str(info["fingerprint"]),
     )
 
 

@@ -176,13 +176,17 @@ def check_shuffle(shuffle: str, keys: Sequence[str]) -> None:
 def _given(options: DataSetOptions, studies: Studies, rows: np.ndarray) -> dict[str, bool]:
     index = studies.index
     labelled = bool(studies.labels)
+    listed = options.text == "entities" and has_entities(studies)
     reported = options.text == "report" and bool(index.sentence_count[rows].any())
     patients = index.patient[rows]
     return {
         # Of all studies: `rows` has lost those without a frontal image already.
         "frontal": bool(index.has_frontal.any()),
         "lateral": bool(index.has_lateral[rows].any()),
-        "text": reported or options.text == "unpaired" or (options.text != "none" and labelled),
+        "text": reported
+        or listed
+        or options.text == "unpaired"
+        or (options.text not in ("none", "entities") and labelled),
         "labels": labelled,
         "text_labels": labelled and options.text != "none",
         "severity": bool((index.severity[rows] >= 0).any()),

@@ -45,7 +45,7 @@ def base_new(options: BaseNewOptions, context: EvaluationContext) -> Outcome:
     Raises:
       NotApplicable: the system has no text encoder, without which new classes cannot be named.
     """
-    if not context.embedder.has_text:
+    if not (context.embedder.has_text or context.embedder.has_similarities):
         raise NotApplicable("this system has no text encoder; new classes cannot be named to it")
 
     def part(name: str, mode: Mode, classes: tuple[str, ...]) -> Part:

@@ -29,7 +29,7 @@ from medst_jax.evaluate.protocols.parts.class_prompts import (
     class_vector,
     presence_prompts,
 )
-from medst_jax.evaluate.protocols.parts.similarity_maps import similarity_map
+from medst_jax.evaluate.protocols.parts.similarity_maps import similarity_map, smoothed
 from medst_jax.evaluate.protocols.parts.validation_thresholds import decided
 from medst_jax.evaluate.statistics.outcome import (
     DerivedMetric,
@@ -45,6 +45,7 @@ from medst_jax.evaluate.subjects.tasks import Task, TaskOptions
 from medst_jax.options import before
 
 Mode = Literal["auto", "text", "prototypes", "pairs"]
+_MAPPED = 16  # prompts of a class whose maps are averaged, at most
 _POOLS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "max": np.max}
 
 
@@ -68,7 +69,8 @@ class ZeroShotOptions:
       validation: images that give each class its threshold, see `validation_thresholds`; of kind
         "multi". None decides nothing.
       similarity: in text mode, of image and prompt: the "system"'s own measure, if it has one other than
-        the cosine, or the "cosine". A pool of vectors needs the cosine.
+        the cosine, or the "cosine". A pool of vectors needs the cosine. Without a joint space it is the
+        system's own, of pairs too.
       standardise: whether scores of a class are brought to mean 0 and deviation 1 over the test images
         (GLoRIA's release).
     """
@@ -148,18 +150,34 @@ def _scores(options: ZeroShotOptions, context: EvaluationContext, task: Task) ->
 def _compares_otherwise(
     options: ZeroShotOptions, embedder: ImageEmbedder, classes: tuple[str, ...]
 ) -> bool:
-    """Whether prompts are scored by a measure of the system's that is not the cosine."""
+    """Whether prompts are scored by a measure of the system's that is not the cosine.
+
+    Without a joint space there is no other measure, for pairs of prompts too.
+    """
     by_text = options.mode == "text" or (
         options.mode == "auto" and bool(_without_prototype(options, embedder, classes))
     )
+    if not embedder.has_text:
+        return embedder.has_similarities and (by_text or options.mode == "pairs")
     own = options.similarity == "system" and embedder.has_similarities
     return by_text and own and options.pool in _POOLS
 
 
 def _system_scores(options: ZeroShotOptions, context: EvaluationContext, task: Task) -> np.ndarray:
+    place = task.options.dataset, task.options.split
+    if options.mode == "pairs":
+        present, absent = (
+            context.similarities(*place, task.rows, texts)
+            for texts in presence_prompts(task.classes, options.affirm, options.deny)
+        )
+        return present - absent
+    if options.pool not in _POOLS:
+        raise NotApplicable(
+            f"pool={options.pool!r} averages vectors of texts, and this system has scores of texts "
+            "alone"
+        )
     groups = [class_prompts(name, options.prompts, options.own_prompts) for name in task.classes]
     prompts = [text for group in groups for text in group]
-    place = task.options.dataset, task.options.split
     found = context.similarities(*place, task.rows, prompts)
     ends = np.cumsum([len(group) for group in groups])
     pooled = [_POOLS[options.pool](s, axis=1) for s in np.split(found, ends[:-1], axis=1)]
@@ -173,6 +191,8 @@ def _mapped(
         return None
     rows = task.rows[scores.argmax(0)]
     images = context.data.images(options.task.dataset, options.task.split, rows)
+    if not context.embedder.has_text:
+        return _own_maps(options, context, task, rows, images)
     patches = context.embedder.patches(images)
     if round(patches.shape[1] ** 0.5) ** 2 != patches.shape[1]:
         return None
@@ -180,6 +200,28 @@ def _mapped(
     square = context.data.size, context.embedder.window
     maps = [similarity_map(p, t, *square) for p, t in zip(patches, texts, strict=True)]
     title = "where each class is seen in its highest-scoring image: cosine with its prompts"
+    return LocalizationMaps(title, rows, task.classes, np.stack(maps))
+
+
+def _own_maps(
+    options: ZeroShotOptions,
+    context: EvaluationContext,
+    task: Task,
+    rows: np.ndarray,
+    images: np.ndarray,
+) -> LocalizationMaps | None:
+    """Where a system without a joint space sees each class: the mean map of its prompts."""
+    if not context.embedder.has_maps:
+        return None
+    maps = []
+    for image, name in zip(images, task.classes, strict=True):
+        prompts = class_prompts(name, options.prompts, options.own_prompts)[:_MAPPED]
+        shown = np.broadcast_to(image, (len(prompts), *image.shape))
+        scores = context.embedder.maps(shown, prompts).mean(0)
+        if round(len(scores) ** 0.5) ** 2 != len(scores):
+            return None
+        maps.append(smoothed(scores, context.data.size))
+    title = "where each class is seen in its highest-scoring image: the system's own map"
     return LocalizationMaps(title, rows, task.classes, np.stack(maps))
 
 

@@ -53,7 +53,7 @@ def zero_shot_pair(options: ZeroShotPairOptions, context: EvaluationContext) -> 
       NotApplicable: the system has no text encoder, or does not give the vectors that are averaged.
       ValueError: the task has more than one class, or is not of kind "multi".
     """
-    if not context.embedder.has_text:
+    if not (context.embedder.has_text or context.embedder.has_similarities):
         raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
     task = context.data.task(options.task)
     if len(task.classes) != 1 or options.task.kind != "multi":
@@ -61,13 +61,8 @@ def zero_shot_pair(options: ZeroShotPairOptions, context: EvaluationContext) -> 
             f"zero_shot_pair needs one class and kind='multi'; it has {len(task.classes)} classes "
             f"and kind={options.task.kind!r}"
         )
-    images = context.embed(options.task.dataset, options.task.split, task.rows).global_
     known = task.targets[:, 0] >= 0
-    present, absent = (
-        class_vector(context.embedder.texts(prompts), options.prompt_mean)
-        for prompts in (options.positive, options.negative)
-    )
-    score = images @ (present - absent)
+    score = _differences(options, context, task.rows)
     scores = np.stack([-score, score], axis=1)[known][None] / 2
     classes = (f"no {task.classes[0]}", task.classes[0])
     predictions = Predictions(
@@ -79,3 +74,24 @@ def zero_shot_pair(options: ZeroShotPairOptions, context: EvaluationContext) -> 
     )
     part = Part("", predictions, task.rows[known])
     return Outcome(options.task.dataset, options.task.split, (part,))
+
+
+def _differences(
+    options: ZeroShotPairOptions, context: EvaluationContext, rows: np.ndarray
+) -> np.ndarray:
+    """Cosine with the positive class vector less that with the negative one, [N].
+
+    Without a joint space: the mean of the system's own scores of the prompts, likewise.
+    """
+    place, prompts = (
+        (options.task.dataset, options.task.split),
+        (options.positive, options.negative),
+    )
+    if not context.embedder.has_text:
+        present, absent = (context.similarities(*place, rows, p).mean(axis=1) for p in prompts)
+        return present - absent
+    images = context.embed(*place, rows).global_
+    present, absent = (
+        class_vector(context.embedder.texts(p), options.prompt_mean) for p in prompts
+    )
+    return images @ (present - absent)

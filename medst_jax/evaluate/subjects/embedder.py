@@ -93,7 +93,7 @@ class Embedder:
         restores: bool = getattr(system, "restores_reports", False)
         self.restores_reports: bool = restores and tokenizer is not None
         self.reads_priors: bool = "prior_frontal" in system.required_keys
-        self.has_similarities: bool = self.has_text and system.has_similarities
+        self.has_similarities: bool = system.has_similarities and tokenizer is not None
         self._reads_words: bool = getattr(system, "reads_words", False)
         self._preprocess = system.preprocess
         self.window: tuple[int, int] = system.preprocess.window(size)

@@ -4,6 +4,7 @@
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.models.layers.attention import gelu, layer_norm
@@ -156,6 +157,19 @@ class ClassTokenHead(nnx.Module):
         """[..., D] -> [..., E]."""
         del train
         return self.fc2(self.norm(gelu(self.fc1(x))))
+
+
+class KnowledgeHead(nnx.Module):
+    """BERT's pooler, then linear, GELU, linear: the projection of KAD's knowledge encoder."""
+
+    def __init__(self, features: int, size: int, *, rngs: nnx.Rngs) -> None:
+        self.pooler = _linear(features, features, "float32", rngs)
+        self.fc1 = _linear(features, size, "float32", rngs)
+        self.fc2 = _linear(size, size, "float32", rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[..., D] -> float32 [..., E]."""
+        return self.fc2(gelu(self.fc1(jnp.tanh(self.pooler(x.astype(jnp.float32))))))
 
 
 class ResidualHead(nnx.Module):

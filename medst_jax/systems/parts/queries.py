@@ -147,13 +147,25 @@ class Queries(TwoTowers):
         patches, _ = self._regions(images)
         return self._answers(self.decoder(self.query(self.entity_vectors[...]), patches).features)
 
+    @property
+    def has_similarities(self) -> bool:
+        """The decoder's answers are more than cosines."""
+        return True
+
+    def similarities(
+        self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
+    ) -> jax.Array:
+        patches, _ = self._regions(images)
+        vectors, valid = self.describe(tokens, token_mask), jnp.any(token_mask, axis=1)
+        asked = jnp.broadcast_to(vectors, (len(images), *vectors.shape))
+        there = jnp.broadcast_to(valid, (len(images), len(valid)))
+        features = self._ask(patches, asked, there).features
+        return self._answers(features)[:, -len(tokens) :]
+
     def text_scores(
         self, image: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
     ) -> jax.Array:
-        patches, _ = self._regions(image)
-        asked = self.describe(tokens, token_mask)[None]
-        features = self._ask(patches, asked, jnp.any(token_mask, axis=1)[None]).features
-        return self._answers(features)[0, -len(tokens) :]
+        return self.similarities(image, tokens, token_mask, *words)[0]
 
     def region_scores(
         self, images: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array

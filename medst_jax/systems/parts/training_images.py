@@ -21,6 +21,8 @@ PURPOSES = {
     "second_text": 8,
     "decoder": 9,
     "places": 10,
+    "text_decoder": 11,
+    "pair": 12,
 }
 
 

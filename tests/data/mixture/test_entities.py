@@ -111,7 +111,7 @@ def _table():
     triples = np.array([[0, 0, 0], [0, 1, 3], [1, 0, 1], [1, 1, 3], [2, 0, 2]])
     codes = np.array([[1, 1], [1, 1], [1, 0], [0, -1]], np.int8)
     first = np.searchsorted(triples[:, 0], np.arange(5))
-    return EntityTable(codes, first, triples[:, 1], triples[:, 2], 4, "f")
+    return EntityTable(("a", "b"), codes, first, triples[:, 1], triples[:, 2], 4, "f")
 
 
 def test_places_of_others_keep_codes_and_the_set_of_places():
@@ -130,7 +130,7 @@ def test_places_of_others_keep_codes_and_the_set_of_places():
 def test_one_of_several_places_is_drawn_evenly():
     triples = np.array([[0, q, p] for q in range(2) for p in (0, 2, 3)])
     table = EntityTable(
-        np.ones((1, 2), np.int8), np.array([0, 6]), triples[:, 1], triples[:, 2], 5, "f"
+        ("a", "b"), np.ones((1, 2), np.int8), np.array([0, 6]), triples[:, 1], triples[:, 2], 5, "f"
     )
     count = 3000
     variates = np.random.default_rng(0).random(count)
@@ -139,6 +139,30 @@ def test_one_of_several_places_is_drawn_evenly():
         values, counts = np.unique(place[:, q], return_counts=True)
         assert values.tolist() == [0, 2, 3] and np.all(np.abs(counts / count - 1 / 3) < 0.04)
     assert np.any(place[:, 0] != place[:, 1])
+
+
+def test_a_report_as_a_list_of_its_findings(mined, options, tokenizer, data_dir):
+    studies = open_studies(data_dir, "ward", "train")
+    table = read_entities(studies, ENTITIES, PLACES)
+    sentences, codes = table.sentences(0, ("Edema", "Mass"))
+    absent = ("lung lesion definitely absent", "pulmonary mass definitely absent")
+    assert sentences == ("edema definitely present", *absent)
+    np.testing.assert_array_equal(codes, [[1, -2], [-2, -2], [-2, -2]])
+    assert table.sentences(1, ("Edema",))[0] == ()
+    opened = make_input(
+        options({"ward": {"text": "entities"}}),
+        seed=0,
+        global_batch=8,
+        tokenizer=tokenizer,
+        required_keys=(*KEYS, "tokens", "token_mask", "text_source"),
+    )
+    batch = next(iter(opened.batches()))
+    opened.close()
+    said, _ = tokenizer.encode_sentences(sentences, 24)
+    present = batch["text_source"] == 1
+    assert present.any() and not present.all()
+    np.testing.assert_array_equal(batch["tokens"][present], np.tile(said, (present.sum(), 1)))
+    assert not batch["token_mask"][~present].any()
 
 
 def test_names_that_a_data_set_lacks_are_outside(data_dir, mined):

@@ -18,6 +18,7 @@ from tests.evaluate.fakes import (
     ImageOnlySystem,
     LengthySystem,
     MeasuringSystem,
+    ScoringSystem,
     TextOnlyScores,
     context,
     pointing,
@@ -216,3 +217,32 @@ def test_harmonic_mean_of_zero_is_zero() -> None:
     np.testing.assert_allclose(
         harmonic_mean(np.array([0.0, 0.5]), np.array([0.0, 1.0])), [0, 2 / 3]
     )
+
+
+def test_without_a_joint_space_texts_are_scored_by_the_system_itself() -> None:
+    own = {"East": ("east", "north"), "North": ("north",), "Up": ("up",)}
+
+    def scores(options, system):
+        return zero_shot(options, _bench(system)).parts[0].predictions.scores[0]
+
+    for pool in ("mean", "max"):
+        options = ZeroShotOptions(TASK, mode="text", own_prompts=own, pool=pool)
+        joint, scored = (scores(options, system) for system in (TextOnlyScores(), ScoringSystem()))
+        np.testing.assert_allclose(scored, 2 * joint, atol=1e-5)
+    pairs = ZeroShotOptions(TASK, mode="pairs", affirm="{}", deny="down {}")
+    joint, scored = (scores(pairs, system) for system in (TextOnlyScores(), ScoringSystem()))
+    np.testing.assert_allclose(scored, 2 * joint, atol=1e-5)
+    vectors = ZeroShotOptions(TASK, mode="text", own_prompts=own, pool="unit_vectors")
+    with pytest.raises(NotApplicable, match="averages vectors of texts"):
+        scores(vectors, ScoringSystem())
+
+
+def test_base_and_new_classes_and_maps_without_a_joint_space() -> None:
+    options = BaseNewOptions(TASK, ("East", "North"), ("Up", "East"), prompts="names")
+    joint, scored = (base_new(options, _bench(s)) for s in (TextOnlyScores(), ScoringSystem()))
+    for one, other in zip(joint.parts, scored.parts, strict=True):
+        np.testing.assert_allclose(2 * one.predictions.scores, other.predictions.scores, atol=1e-5)
+    mapped = ZeroShotOptions(TASK, mode="text", prompts="names", heat_maps=True)
+    shown = zero_shot(mapped, _bench(ScoringSystem())).localization
+    assert shown is not None and shown.maps.shape == (3, 8, 8)
+    assert "own map" in shown.title
