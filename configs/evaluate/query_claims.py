@@ -26,9 +26,9 @@ Controls, trained with the same steps and images:
 
 from ml_collections import ConfigDict
 
+from medst_jax.configs.evaluate import reality_check
 from medst_jax.configs.evaluate.claims import Claim, Control, Recipe
 from medst_jax.configs.evaluate.smoke import CLASSES
-from medst_jax.data_pipelines.simulated_cxr.findings.findings import EXTRA
 
 MINIMAL_EFFECT = 0.03
 SEEDS = (0, 1, 2)
@@ -88,18 +88,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         FINDINGS: dict(
             protocol="zero_shot", task=dict(**enriched, kind="multi"), mode="prototypes"
         ),
-        NEW: dict(
-            protocol="zero_shot",
-            task=dict(
-                dataset="simulated_cxr_e2",
-                split="enriched",
-                classes=EXTRA,
-                kind="multi",
-                labels="truth",
-            ),
-            mode="text",
-            prompts="names",
-        ),
+        NEW: reality_check.get_config().tasks["outside the labels"].to_dict(),
         "probe": dict(
             protocol="linear_probe",
             task=enriched,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medst_jax.data.records.annotations import (
-    CONFIGS,
+    OF_STUDIES,
     RELATIONS,
     ImagePair,
     Phrase,
@@ -45,7 +45,7 @@ def splits(built, config):
 
 def test_every_config_is_built_with_a_card(built):
     data_dir, result = built
-    assert set(result.annotations) == set(CONFIGS)
+    assert set(result.annotations) == set(OF_STUDIES)
     for config, info in result.annotations.items():
         folder = annotation_dir(data_dir, NAME, config)
         card = json.loads((folder / "data_card.json").read_text())
