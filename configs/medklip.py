@@ -13,7 +13,10 @@ come from the reports by this project's labeler, where the release has 75 and 51
 steps and flips; a flip is wrong where places name sides. The second trains on two CPU cores on the
 reports of site M of the simulated cohort (64 px, 13 entities); its text encoder should start from
 configs/cxr_bert.py:smoke with `--config.init.text`. It is judged by its balanced accuracy over 7
-findings, asked by entity.
+findings, asked by entity (configs/evaluate/query_claims.py). After 400 steps on 2,000 patients, one
+seed, the AUROC of these findings is 0.60 (entities of other studies 0.51), and of findings that it was
+never asked about 0.60 (0.50); logits of different findings have no common zero, so that the highest one
+is always of the same finding: balanced accuracy 0.14.
 """
 
 from ml_collections import ConfigDict
