@@ -113,6 +113,7 @@ DOWNLOADS: dict[str, Download] = {
     "mimic_notes": Download(
         "MIMIC_NOTES", "radiology.csv.gz, discharge.csv.gz or NOTEEVENTS.csv.gz"
     ),
+    "text_pairs": Download("TEXT_PAIRS", "text_pairs.csv: concept, text_a, text_b, kind"),
 }
 
 

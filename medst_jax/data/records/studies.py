@@ -82,8 +82,9 @@ def prepare_line(
             shlex.quote(f"--{flag}={value}") for flag, value in flags.items() if value is not None
         )
         return " ".join([command, *given])
-    if name.startswith("simulated_cxr"):
-        return f"{command} --dataset=simulated_cxr --data_dir={data_dir}"
+    for made in ("simulated_cxr", "simulated_knowledge"):  # of no download
+        if name.startswith(made):
+            return f"{command} --dataset={made} --data_dir={data_dir}"
     # Here, for who trains or serves needs no table of downloads.
     from medst_jax.data.records.downloads import DOWNLOADS, download_flags
 

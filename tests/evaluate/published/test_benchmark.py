@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from medst_jax.data.records.downloads import DOWNLOADS
+from medst_jax.data.records.studies import prepare_line
 from medst_jax.data_pipelines.fixture import write_fixture
 from medst_jax.data_pipelines.registry import DATASETS
 from medst_jax.evaluate.published.availability import availability, format_availability
@@ -232,7 +233,10 @@ def test_availability_names_what_is_there_and_the_command_for_the_rest(
 
 
 def test_downloads_are_the_data_sets_of_prepare() -> None:
-    assert set(DOWNLOADS) == set(DATASETS) - {"image_table", "simulated_cxr"}
+    made = {"simulated_cxr", "simulated_knowledge"}
+    assert set(DOWNLOADS) == set(DATASETS) - made - {"image_table"}
+    for name in made:
+        assert prepare_line("data", name).endswith(f"--dataset={name} --data_dir=data")
 
 
 # Runs `evaluate.py --dry_run` for every suite, then names the heavy modules that it imported.
