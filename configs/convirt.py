@@ -27,21 +27,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     )
     # Images with reports alone, no prompts: one sentence, drawn anew each time.
     config.data.mixture = common.mixture(mimic_cxr=DataSetOptions(only=("text",)))
-    # The paper also flips; a flip is wrong wherever a sentence names a side. Crops are taken from
-    # squares of 256 pixels, so that few of them are enlarged.
-    config.data.size = 256
-    config.system.augment = ConfigDict(
-        dict(
-            area=(0.6, 1.0),
-            rotate=20.0,
-            translate=0.1,
-            scale=(0.95, 1.05),
-            gain=0.4,
-            contrast=0.4,
-            clip=True,
-            blur=(0.1, 3.0),
-        )
-    )
+    common.crop_at_random(config)
     config.train.update(dict(batch_size=32, steps=360_000, checkpoint_every=7_200))
     # Adam whose decay is part of the gradient. The paper lowers the rate where the validation loss stands still; here it
     # falls along a cosine, so that a run depends on its length alone.

@@ -32,20 +32,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         )
     )
     config.system.text.remat = "full"
-    config.data.size = 256  # random crops are cut from larger images
-    # No flip, which the release has: reports name sides.
-    config.system.augment = ConfigDict(
-        dict(
-            area=(0.6, 1.0),
-            rotate=20.0,
-            translate=0.1,
-            scale=(0.95, 1.05),
-            gain=0.4,
-            contrast=0.4,
-            clip=True,
-            blur=(0.1, 3.0),
-        )
-    )
+    common.crop_at_random(config)
     # One batch of 512: the release accumulates 16 of 32, without negatives across them.
     config.train.micro_batches = 16
     config.optimizer.update(

@@ -135,6 +135,24 @@ def with_forms(config: ConfigDict) -> ConfigDict:
     return config
 
 
+def crop_at_random(config: ConfigDict) -> None:
+    """ConVIRT's changes of images, which LoVT has too, but for the flip: reports name sides."""
+    # Crops are taken from squares of 256 pixels, so that few of them are enlarged.
+    config.data.size = 256
+    config.system.augment = ConfigDict(
+        dict(
+            area=(0.6, 1.0),
+            rotate=20.0,
+            translate=0.1,
+            scale=(0.95, 1.05),
+            gain=0.4,
+            contrast=0.4,
+            clip=True,
+            blur=(0.1, 3.0),
+        )
+    )
+
+
 def freeze_half_of_bert(config: ConfigDict) -> None:
     """Leave a BERT's embeddings and its first six layers as they come."""
     config.optimizer.learning_rates = (

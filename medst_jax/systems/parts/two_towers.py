@@ -13,7 +13,7 @@ from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.systems.parts.options import ContrastiveOptions, ImageTextOptions
 from medst_jax.systems.parts.pairs import negative_pairs, pair_metrics
 from medst_jax.systems.parts.towers import image_encoder, image_features, text_encoder
-from medst_jax.systems.system import Batch, Embedding, Metrics, System
+from medst_jax.systems.system import Batch, Embedding, Metrics, System, UnsupportedError
 
 
 class TwoTowers(System):
@@ -50,7 +50,7 @@ class HeadedTowers(TwoTowers):
 
     def pooled_text(self, states: jax.Array, token_mask: jax.Array) -> jax.Array:
         """Features [B, D] of texts, of their states [B, L, D]."""
-        raise NotImplementedError
+        raise UnsupportedError(f"{type(self).__name__} does not say how texts are pooled")
 
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         features, local = image_features(self.image_encoder, self.preprocess(images), train=False)
