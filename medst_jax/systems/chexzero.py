@@ -3,7 +3,7 @@
 
 Reference: Tiu et al., "Expert-level detection of pathologies from unannotated chest X-ray images via
 self-supervised learning", Nature Biomedical Engineering 2022, Methods. Both transformers, their own
-projections and the loss are CLIP's; training starts from its weights. The release trains in half precision
+projections and the loss are CLIP's (arXiv:2103.00020); training starts from its weights. The release trains in half precision
 without master weights; here bfloat16 activations stand over float32 parameters. Images of one study and
 equal texts are no negatives here.
 """

@@ -2,7 +2,7 @@
 """M-FLAG: an image encoder that learns from a frozen text encoder, without negatives.
 
 Reference: Liu et al., "M-FLAG: Medical Vision-Language Pre-training with Frozen Language Models and Latent
-Space Geometry Optimization", MICCAI 2023, and its release. The text is [CLS] of a CXR-BERT that never changes;
+Space Geometry Optimization", MICCAI 2023, arXiv:2307.08347, and its release. The text is [CLS] of a CXR-BERT that never changes;
 two heads with batch norm meet in the joint space, and the image encoder's features are drawn towards
 orthonormal dimensions.
 

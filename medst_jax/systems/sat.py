@@ -2,7 +2,8 @@
 """SAT: pairs sorted by the likeness of their reports into positives, negatives and neutral ones.
 
 Reference: Liu et al., "Improving Medical Vision-Language Contrastive Pretraining with Semantics-aware
-Triage", IEEE TMI 2023, and its release, on ConVIRT's encoders and projections. A second text encoder, which
+Triage", IEEE TMI 2023, and its release, on the encoders and
+projections of ConVIRT (arXiv:2010.00747). A second text encoder, which
 stays as the first begins, tells how alike two whole reports are.
 
 Other than the release: pairs of one study or of one text are positives whatever the likeness, and its
