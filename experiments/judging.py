@@ -91,6 +91,7 @@ def judge(trial: Trial, system: str, seeds: Sequence[int]) -> list[dict[str, obj
     rows = []
     for task in claim.tasks:
         metric = claims.METRICS.get(task, claims.METRIC)
+        least = claims.MINIMAL_EFFECTS.get(metric, claims.MINIMAL_EFFECT)
         own = predictions("none", task)
         if own is None:
             raise SystemExit(f"error: a run of {system} has no task {task!r}; see its output.txt")
@@ -115,7 +116,8 @@ def judge(trial: Trial, system: str, seeds: Sequence[int]) -> list[dict[str, obj
                     "low": effect.low,
                     "high": effect.high,
                     "above_zero": effect.low > 0,
-                    "above_minimal_effect": effect.low > claims.MINIMAL_EFFECT,
+                    "minimal_effect": least,
+                    "above_minimal_effect": effect.low > least,
                     "n": len(own[0].patients),
                 }
             )
@@ -126,7 +128,8 @@ def table(rows: list[dict[str, object]]) -> str:
     """The claims as text."""
     lines = [f"{'system':10}{'task':24}{'control':15}{'value':>7}{'control':>9}   effect [95%]"]
     for r in rows:
-        reached = "> 0.03" if r["above_minimal_effect"] else "> 0" if r["above_zero"] else "no"
+        enough = f"> {r['minimal_effect']:.3g}"
+        reached = enough if r["above_minimal_effect"] else "> 0" if r["above_zero"] else "no"
         verdict = reached if r["required"] else f"({reached})"
         lines.append(
             f"{r['system']:10}{r['task']:24}{r['control']:15}{r['value']:7.3f}"

@@ -37,6 +37,9 @@ from ml_collections import ConfigDict
 from medst_jax.configs.evaluate.smoke import CLASSES
 
 MINIMAL_EFFECT = 0.03
+# Of metrics on other scales. A pixel of the box has the higher value with probability Phi(contrast) if values are
+# normal: near chance a contrast of 0.075 is an AUROC of 0.03.
+MINIMAL_EFFECTS: Mapping[str, float] = {"signed_cnr": 0.075}
 SEEDS = (0, 1, 2)
 METRIC = "balanced_accuracy"  # over the 7 findings, chance 1/7: the reality check's "ACA"
 ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE = "zero-shot text", "zero-shot prototypes", "probe"

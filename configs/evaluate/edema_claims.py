@@ -41,7 +41,14 @@ encoder of <system>. Both are reported, nothing is required of them.
 
 from ml_collections import ConfigDict
 
-from medst_jax.configs.evaluate.claims import MINIMAL_EFFECT, SEEDS, Claim, Control, Recipe
+from medst_jax.configs.evaluate.claims import (
+    MINIMAL_EFFECT,
+    MINIMAL_EFFECTS,
+    SEEDS,
+    Claim,
+    Control,
+    Recipe,
+)
 
 __all__ = [
     "CLAIMS",
@@ -49,6 +56,7 @@ __all__ = [
     "METRIC",
     "METRICS",
     "MINIMAL_EFFECT",
+    "MINIMAL_EFFECTS",
     "RECIPES",
     "SEEDS",
     "get_config",

@@ -31,6 +31,7 @@ from medst_jax.configs.evaluate.claims import Claim, Control, Recipe
 from medst_jax.configs.evaluate.smoke import CLASSES
 
 MINIMAL_EFFECT = 0.03
+MINIMAL_EFFECTS: dict[str, float] = {}
 SEEDS = (0, 1, 2)
 METRIC = "balanced_accuracy"
 BY_ENTITY, FINDINGS, NEW = "by entity", "findings", "new findings"

@@ -11,6 +11,7 @@ from medst_jax.configs.evaluate import (
     claims,
     edema_claims,
     kermany,
+    place_claims,
     query_claims,
     reality_check,
     smoke,
@@ -48,7 +49,11 @@ def test_runs_on_other_images_cannot_be_paired() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [claims, edema_claims, kermany, query_claims, reality_check, smoke, temporal_claims]
+    "module",
+    [
+        *(claims, edema_claims, kermany, place_claims, query_claims, reality_check, smoke),
+        temporal_claims,
+    ],
 )
 def test_suites_parse(module) -> None:
     options, tasks = parse_suite(module.get_config())
@@ -66,7 +71,7 @@ def test_claims_name_tasks_of_their_suite() -> None:
         )
 
 
-@pytest.mark.parametrize("module", [edema_claims, query_claims, temporal_claims])
+@pytest.mark.parametrize("module", [edema_claims, place_claims, query_claims, temporal_claims])
 def test_claims_name_tasks_metrics_controls_and_systems_that_exist(module) -> None:
     _, tasks = parse_suite(module.get_config())
     for claim in module.CLAIMS.values():
@@ -88,6 +93,14 @@ def test_claims_name_tasks_metrics_controls_and_systems_that_exist(module) -> No
                 section = functools.reduce(lambda part, one: part[one], sections, config)
                 assert key in section and section[key] != value
     assert set(module.METRICS) <= {task for c in module.CLAIMS.values() for task in c.tasks}
+
+
+def test_a_pair_must_gain_over_either_image_alone() -> None:
+    required = temporal_claims.CLAIMS["biovil_t"].required
+    for control in ("current", "prior"):
+        assert temporal_claims.PAIR in required[control]
+        (elsewhere,) = {temporal_claims.CONTROLS[control].tasks[temporal_claims.PAIR]}
+        assert elsewhere == f"progression/mean/{control}"
 
 
 def test_frame_pixels_do_not_see_the_inside() -> None:

@@ -18,6 +18,7 @@ CLAIMS = types.SimpleNamespace(
     METRIC="auroc",
     METRICS={},
     MINIMAL_EFFECT=0.03,
+    MINIMAL_EFFECTS={},
     CONTROLS={
         "pairs": Control(("--x=1",)),
         "image": Control(system="image"),

@@ -15,6 +15,8 @@ rows beside it show what the number is made of:
                   number: the plain "accuracy", mean over folds, then findings
 
 A system that reads a prior embeds both images at once; of others the two embeddings are joined.
+Where one image tells a part, what the prior adds is the gain of "pair" over "current" and that over
+"prior", both on the same pairs and with the same classifier: "mean/gain over current" and so on.
 """
 
 import dataclasses
@@ -25,12 +27,14 @@ from tqdm import tqdm
 
 from medst_jax.data.records.timeline import other_patients
 from medst_jax.evaluate.protocols.parts.progression_pairs import (
+    CHANGED,
     CLASSES,
     ProgressionPairs,
     annotated_pairs,
     labelled_pairs,
 )
-from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part
+from medst_jax.evaluate.statistics.measure import statistic
+from medst_jax.evaluate.statistics.outcome import DerivedMetric, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.evaluate.subjects.folds import (
@@ -41,10 +45,13 @@ from medst_jax.evaluate.subjects.folds import (
     released_folds,
     scores_of_altered,
 )
+from medst_jax.options import before
 
 PAIRS = {"annotated": annotated_pairs, "labels": labelled_pairs}
 FINDINGS = ("Consolidation", "Edema", "Pleural Effusion", "Pneumonia", "Pneumothorax")
 RELEASED = "released"
+METRIC = "balanced_accuracy"
+SINGLE = ("current", "prior")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +62,8 @@ class TemporalClassificationOptions:
       dataset, split: with `image_pairs`, or with labels.
       changes: "annotated" pairs, whose change somebody stated, or of "labels": gone, still there or
         new. Of the latter one image tells a part, so only a gain over it counts.
+      asks: the "direction" of three classes, or whether anything "changed": improving and worsening are
+        one class then.
       findings: names of labels; those without enough pairs are left out.
       classifier: "svm", the published one, "linear" or "scaled" (see `folds`).
       folds: of the cross validation.
@@ -64,6 +73,9 @@ class TemporalClassificationOptions:
     dataset: str
     split: str = "test"
     changes: Literal["annotated", "labels"] = "annotated"
+    asks: Literal["direction", "changed"] = dataclasses.field(
+        default="direction", metadata=before("direction")
+    )
     findings: tuple[str, ...] = FINDINGS
     classifier: Literal["svm", "linear", "scaled"] = "svm"
     folds: int = 10
@@ -83,12 +95,15 @@ def temporal_classification(
     for name, pairs in tqdm(_findings(options, context).items(), desc="temporal", disable=quiet):
         both = _paired(options, context, pairs.rows, pairs.priors)
         for kind, scores in _scores(options, context, pairs, both).items():
-            predictions = Predictions("single", pairs.patients, pairs.targets, scores, CLASSES)
+            predictions = Predictions(
+                "single", pairs.patients, pairs.targets, scores, pairs.classes
+            )
             parts.append(Part(f"{name}/{kind}", predictions, pairs.rows))
         parts.append(_released(options, name, pairs, both))
     kinds = dict.fromkeys(part.name.rpartition("/")[2] for part in parts)
-    means = [_mean(kind, [p for p in parts if p.name.endswith(f"/{kind}")]) for kind in kinds]
-    return Outcome(options.dataset, options.split, (*means, *parts))
+    means = {kind: _mean(kind, [p for p in parts if p.name.endswith(f"/{kind}")]) for kind in kinds}
+    gains = tuple(_gain(means["pair"], means[single], single) for single in SINGLE)
+    return Outcome(options.dataset, options.split, (*means.values(), *parts), derived=gains)
 
 
 def _findings(
@@ -96,11 +111,14 @@ def _findings(
 ) -> dict[str, ProgressionPairs]:
     read = PAIRS[options.changes]
     pairs = read(context, options.dataset, options.split, options.findings)
+    if options.asks == "changed":
+        pairs = {name: some.changed() for name, some in pairs.items()}
     enough = {name: some for name, some in pairs.items() if some.rarest >= options.folds}
     if not enough:
+        classes = CHANGED if options.asks == "changed" else CLASSES
         raise NotApplicable(
             f"no finding of {options.dataset}/{options.split} has {options.folds} patients in each "
-            f"of {', '.join(CLASSES)}; use more patients or fewer folds"
+            f"of {', '.join(classes)}; use more patients or fewer folds"
         )
     return enough
 
@@ -148,7 +166,8 @@ def _cross_validated(
     scores = {"pair": read.pop("pair")}
     for kind, features in single.items():
         scores[kind] = cross_scores(features, targets, folds, classifier)
-    return scores | {"majority": _majority(targets, folds), **read}
+    majority = _majority(targets, folds, len(pairs.classes))
+    return scores | {"majority": majority, **read}
 
 
 def _released(
@@ -178,11 +197,21 @@ def _paired(
     return np.concatenate(list(embedded), axis=1)
 
 
-def _majority(targets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    scores = np.zeros((len(targets), len(CLASSES)), np.float32)
+def _majority(
+    targets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]], classes: int
+) -> np.ndarray:
+    scores = np.zeros((len(targets), classes), np.float32)
     for train, test in folds:
-        scores[test] = np.bincount(targets[train], minlength=len(CLASSES)) / len(train)
+        scores[test] = np.bincount(targets[train], minlength=classes) / len(train)
     return scores
+
+
+def _gain(pair: Part, single: Part, name: str) -> DerivedMetric:
+    """What both images tell beyond one of them, of the same pairs."""
+    both, alone = (statistic(part.predictions, METRIC) for part in (pair, single))
+    return DerivedMetric(
+        f"mean/gain over {name}", METRIC, lambda w: both(w) - alone(w), pair.predictions.patients
+    )
 
 
 def _mean(kind: str, parts: list[Part]) -> Part:
@@ -195,12 +224,13 @@ def _mean(kind: str, parts: list[Part]) -> Part:
         metric, values = "accuracy", [part.predictions.scores[..., 0] for part in parts]
         groups = [np.full(len(part.rows), k) for k, part in enumerate(parts)]
     else:
-        metric = "balanced_accuracy"
+        metric = METRIC
         values = [
             np.stack([p.predicted(repeat) == p.targets for repeat in range(len(p.scores))])
             for p in (part.predictions for part in parts)
         ]
-        groups = [k * len(CLASSES) + part.predictions.targets for k, part in enumerate(parts)]
+        classes = len(parts[0].predictions.classes)
+        groups = [k * classes + part.predictions.targets for k, part in enumerate(parts)]
     predictions = Predictions.measured(
         np.concatenate([part.predictions.patients for part in parts]),
         np.concatenate(values, axis=1)[..., None],

@@ -118,6 +118,31 @@ def test_changes_of_labels_are_read_where_nobody_compared_images(made):
     assert found["Edema/current"] == pytest.approx(2 / 3, abs=0.2)
 
 
+def test_whether_anything_changed_is_asked_of_two_classes(made):
+    options = dataclasses.replace(OPTIONS, asks="changed", classifier="scaled")
+    outcome = temporal_classification(options, made())
+    pair = next(part.predictions for part in outcome.parts if part.name == "Edema/pair")
+    assert pair.classes == ("unchanged", "changed") and pair.scores.shape[2] == 2
+    stated = temporal_classification(OPTIONS, made())
+    three = next(part.predictions for part in stated.parts if part.name == "Edema/pair")
+    np.testing.assert_array_equal(pair.targets, three.targets != 1)
+    assert accuracies(outcome)["Edema/majority"] == 0.5
+    with pytest.raises(NotApplicable, match="in each of unchanged, changed"):
+        temporal_classification(options, made(progression=np.zeros(48, int)))
+
+
+def test_the_gain_of_the_pair_is_over_each_image_alone(made):
+    outcome = temporal_classification(OPTIONS, made())
+    found = accuracies(outcome)
+    gains = {d.part: d for d in outcome.derived}
+    assert list(gains) == ["mean/gain over current", "mean/gain over prior"]
+    for name in ("current", "prior"):
+        derived = gains[f"mean/gain over {name}"]
+        (value,) = derived.statistic(np.ones((1, len(derived.patients))))
+        assert value == pytest.approx(found["mean/pair"] - found[f"mean/{name}"])
+        assert value > 0.25
+
+
 def test_the_released_number_is_scikit_learns_accuracy_of_the_shuffled_table():
     """Two findings of one table, blanks in both: what the release's script prints."""
     rng = np.random.default_rng(1)

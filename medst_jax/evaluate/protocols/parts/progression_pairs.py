@@ -12,11 +12,12 @@ from medst_jax.data.records.timeline import NO_PRIOR, prior_rows
 from medst_jax.evaluate.subjects.context import EvaluationContext
 
 CLASSES = ("improving", "stable", "worsening")
+CHANGED = ("unchanged", "changed")
 
 
 @dataclasses.dataclass(frozen=True)
 class ProgressionPairs:
-    """Of one finding. rows, priors, patients: int [n]; targets: int [n] of CLASSES.
+    """Of one finding. rows, priors, patients: int [n]; targets: int [n] of `classes`.
 
     place: int [n], the row of each pair in the table that all findings share, which has `table` rows.
     """
@@ -27,11 +28,18 @@ class ProgressionPairs:
     targets: np.ndarray
     place: np.ndarray
     table: int
+    classes: tuple[str, ...] = CLASSES
 
     @property
     def rarest(self) -> int:
         """Patients of the class that has fewest."""
-        return min(len(np.unique(self.patients[self.targets == c])) for c in range(len(CLASSES)))
+        codes = range(len(self.classes))
+        return min(len(np.unique(self.patients[self.targets == code])) for code in codes)
+
+    def changed(self) -> "ProgressionPairs":
+        """The same pairs of the classes `CHANGED`: in which direction is not asked."""
+        targets = (self.targets != CLASSES.index("stable")).astype(np.int64)
+        return dataclasses.replace(self, targets=targets, classes=CHANGED)
 
 
 def annotated_pairs(
