@@ -23,7 +23,8 @@ from medst_jax.data_pipelines.simulated_cxr.findings.visibility import SEEN, see
 from medst_jax.data_pipelines.simulated_cxr.seeds import stream
 from medst_jax.data_pipelines.simulated_cxr.sites import SITES
 from medst_jax.data_pipelines.simulated_cxr.thorax.anatomy import draw_anatomy
-from medst_jax.data_pipelines.simulated_cxr.thorax.render import draw_view, render
+from medst_jax.data_pipelines.simulated_cxr.thorax.positions import draw_view
+from medst_jax.data_pipelines.simulated_cxr.thorax.render import render
 
 OUTPUT = flags.DEFINE_string("output", None, "image file to write", required=True)
 FINDINGS = flags.DEFINE_list("findings", list(RENDERED), "findings, a row each")

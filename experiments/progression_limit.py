@@ -4,7 +4,7 @@
     python -m experiments.progression_limit --size=64 --patients=8000 --steps=2500 \
         --pairs=20000 --pair_steps=2500 --workers=2 --cache=cache
 
-Systems are judged on site E1, split "progression", by a linear SVM on frozen features of the
+Systems are judged on site E1, split "small_changes", by a linear SVM on frozen features of the
 current and the prior image (configs/evaluate/temporal_claims.py). Here the small net of
 cohort_difficulty learns the true severities of the four findings from single frontal images of site
 M. A pair net goes on from it with pairs of the very split that is judged, of other patients: cross
@@ -41,13 +41,14 @@ from experiments.progression_readers import (
     single_images,
 )
 from experiments.small_net import Data, Net, blockwise, collected, normalised, trained
-from medst_jax.data_pipelines.simulated_cxr.findings.progression import CHANGE, TARGETS
+from medst_jax.data_pipelines.simulated_cxr.findings.progression import SMALL, TARGETS
 from medst_jax.data_pipelines.simulated_cxr.seeds import VERSION
 from medst_jax.evaluate.statistics.bootstrap import clustered_intervals
 from medst_jax.evaluate.statistics.metrics import grouped_mean
 from medst_jax.evaluate.subjects.folds import cross_scores, linear_svm, patient_folds
 
 TEST_START = 1_000_000
+CHANGE = SMALL.change[1]
 NOISES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 SEEDS = (42, 100, 666)  # of the folds, as in temporal_classification
 
@@ -57,7 +58,7 @@ class Limit:
     """What is trained on and for how long.
 
     patients: of site M, whose single images train the severities.
-    pairs: patients of split "progression" of E1 that train the pair net; 0 leaves it out.
+    pairs: patients of split "small_changes" of E1 that train the pair net; 0 leaves it out.
     test_patients, test_start: patients of the same split that are judged, and the first's number.
     size: side of the images. seed: of the cohort. net_seed: of weights, order and augmentation.
     steps, pair_steps, pair_rate: of both trainings. batch: images, or pairs, of a step.

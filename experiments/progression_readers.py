@@ -12,7 +12,7 @@ import optax
 from flax import nnx
 
 from experiments.small_net import AUGMENT, Data, Net, Rows, blockwise, normalised
-from medst_jax.data_pipelines.simulated_cxr.cohort.blocks import PROGRESSION
+from medst_jax.data_pipelines.simulated_cxr.cohort.blocks import SMALL_CHANGES
 from medst_jax.data_pipelines.simulated_cxr.cohort.patients import Case, patient_studies
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import FINDINGS
 from medst_jax.data_pipelines.simulated_cxr.findings.progression import TARGETS
@@ -33,7 +33,7 @@ def image_pairs(first: int, last: int, *, seed: int, size: int, judged: bool) ->
     `judged` counts what only a lateral image shows as seen, as the stored split does; without
     the laterals, whose frontal images are the same, pairs are made in half the time.
     """
-    rows = _rows(partial(_case, "e1", PROGRESSION, seed, size), first, last, lateral=judged)
+    rows = _rows(partial(_case, "e1", SMALL_CHANGES, seed, size), first, last, lateral=judged)
     halves = {name: np.stack([rows[name][::2], rows[name][1::2]], 1) for name in rows}
     return {**halves, "change": halves["change"][:, 1]}
 

@@ -61,7 +61,7 @@ class Site:
     `patients` is per patient of the cohort; `healthy` the share of patients with next to no
     finding; `prevalence` of first studies, over all patients; `portable` the share of AP studies,
     `lateral` of the others with a lateral; `more_studies` the chance of each further study, up to
-    six. Labels are mined from the reports where there are `reports`, and are the visible truth
+    twelve. Labels are mined from the reports where there are `reports`, and are the visible truth
     with `noise` where there are none; at a site for evaluation they are the visible truth.
     """
 
@@ -79,7 +79,7 @@ class Site:
     labels: tuple[str, ...] = LABELS
     evaluation_only: bool = False
     splits: tuple[tuple[str, float], ...] = ()
-    more_studies: float = 0.55
+    more_studies: float = 0.72  # 3.5 studies per patient
 
 
 def _scaled(factor: float, **changes: float) -> dict[str, float]:

@@ -10,15 +10,15 @@ from flax import nnx
 from experiments import progression_limit as limit
 from experiments.progression_readers import PairNet, image_pairs, single_images
 from experiments.small_net import Net
-from medst_jax.data_pipelines.simulated_cxr.findings.progression import CHANGE, RANGE
+from medst_jax.data_pipelines.simulated_cxr.findings.progression import SMALL
 
 
 def drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Severities [n, 2] and changes [n] as the split draws them."""
     rng = np.random.default_rng(1)
     change = rng.integers(-1, 2, count)
-    middle = rng.uniform(*RANGE, count)
-    half = CHANGE / 2 * change
+    middle = rng.uniform(*SMALL.middle, count)
+    half = limit.CHANGE / 2 * change
     return np.stack([middle - half, middle + half], 1), change
 
 
@@ -58,7 +58,7 @@ def test_training_pairs_have_the_frontal_images_and_changes_of_the_judged_split(
     seen = quick["change"] != limit.UNKNOWN
     np.testing.assert_array_equal(quick["change"][seen], judged["change"][seen])
     difference = np.diff(judged["severity"], axis=1)[:, 0][seen]
-    np.testing.assert_allclose(difference, CHANGE * judged["change"][seen], atol=1e-6)
+    np.testing.assert_allclose(difference, limit.CHANGE * judged["change"][seen], atol=1e-6)
     single = single_images(0, 2, seed=0, size=32)
     assert single["image"].shape[1:] == (32, 32) and single["severity"].shape[1:] == (4,)
 

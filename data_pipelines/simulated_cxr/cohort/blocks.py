@@ -3,8 +3,9 @@
 
 A training site has one block of patients whose split is a hash of their id. A site for evaluation
 has blocks generated apart: `test` of natural prevalence; `enriched` with many positives of every
-finding, half of its studies with exactly one of `SINGLE_TARGETS`; `progression`, two studies per
-patient (see `progression`); and, in a confounded cohort, `aligned`, `neutral` and `reversed`.
+finding, half of its studies with exactly one of `SINGLE_TARGETS`; `progression` and, with changes
+that hardly anybody sees, `small_changes`, two studies per patient (see `progression`); and, in a
+confounded cohort, `aligned`, `neutral` and `reversed`.
 """
 
 from collections.abc import Mapping
@@ -17,14 +18,18 @@ from medst_jax.data_pipelines.simulated_cxr.findings.findings import (
     RENDERED,
     SINGLE_TARGETS,
 )
+from medst_jax.data_pipelines.simulated_cxr.findings.progression import SMALL, VISIBLE, Pairs
 from medst_jax.data_pipelines.simulated_cxr.findings.states import Finding, first_state, onset
 from medst_jax.data_pipelines.simulated_cxr.sites import Site
 
 NATURAL = "test"
 ENRICHED = "enriched"
 PROGRESSION = "progression"
+SMALL_CHANGES = "small_changes"
+PAIRED: Mapping[str, Pairs] = {PROGRESSION: VISIBLE, SMALL_CHANGES: SMALL}
 CONFOUNDED: Mapping[str, int] = {"aligned": 1, "neutral": 0, "reversed": -1}
-SIZES = {ENRICHED: 1.25, PROGRESSION: 0.65}  # patients per patient of the cohort
+# Patients per patient of the cohort.
+SIZES = {ENRICHED: 1.25, PROGRESSION: 0.65, SMALL_CHANGES: 0.65}
 
 # Seldom seen where present, hence drawn more often and more severe.
 SELDOM_SEEN = {

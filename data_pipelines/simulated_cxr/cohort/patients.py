@@ -10,27 +10,38 @@ from medst_jax.data_pipelines.raw import RawImage, RawStudy
 from medst_jax.data_pipelines.simulated_cxr.cohort.blocks import (
     CONFOUNDED,
     ENRICHED,
-    PROGRESSION,
+    PAIRED,
     enriched_state,
 )
 from medst_jax.data_pipelines.simulated_cxr.cohort.grades import grade
 from medst_jax.data_pipelines.simulated_cxr.cohort.labeling import study_labels
 from medst_jax.data_pipelines.simulated_cxr.cohort.truth import CHILDREN, Sightings, Truth
-from medst_jax.data_pipelines.simulated_cxr.findings import progression
 from medst_jax.data_pipelines.simulated_cxr.findings.confounding import Tie, tie, with_devices
+from medst_jax.data_pipelines.simulated_cxr.findings.progression import (
+    STEP,
+    Pairs,
+    change_code,
+    pair,
+)
 from medst_jax.data_pipelines.simulated_cxr.findings.states import (
     Finding,
     State,
     first_state,
     next_state,
 )
-from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import STEP, Report, Reporter
+from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import Report, Reporter
 from medst_jax.data_pipelines.simulated_cxr.seeds import opaque, stream, uniform_hash
 from medst_jax.data_pipelines.simulated_cxr.sites import Site
 from medst_jax.data_pipelines.simulated_cxr.thorax.anatomy import Anatomy, draw_anatomy
-from medst_jax.data_pipelines.simulated_cxr.thorax.render import draw_view, render
+from medst_jax.data_pipelines.simulated_cxr.thorax.positions import (
+    Position,
+    draw_position,
+    registered,
+    view_of,
+)
+from medst_jax.data_pipelines.simulated_cxr.thorax.render import render
 
-MAX_STUDIES = 6
+MAX_STUDIES = 12
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,8 @@ class Case:
     """A patient to be generated, and the source of its random streams.
 
     `number` is of the patient in its block; `split` "" leaves the split to a hash of the id;
-    `confounding` is the strength of the cohort's dial, 0 to 1.
+    `confounding` is the strength of the cohort's dial, 0 to 1; `pairs` draws two studies per patient
+    in a way of its own, where None draws those of the split.
     """
 
     site: Site
@@ -47,6 +59,7 @@ class Case:
     size: int
     split: str = ""
     confounding: float = 0.0
+    pairs: Pairs | None = None
 
     def stream(self, *purpose: str | int) -> np.random.Generator:
         return stream(self.seed, self.site.name, self.number, self.split, *purpose)
@@ -57,6 +70,11 @@ class Case:
         return self.site.name + opaque(
             "patient", self.seed, self.site.name, self.split, self.number
         )
+
+    @property
+    def paired(self) -> Pairs | None:
+        """How the two studies of the patient are drawn; None for a natural course."""
+        return self.pairs or PAIRED.get(self.split)
 
     @property
     def strength(self) -> float:
@@ -83,11 +101,12 @@ def patient_studies(case: Case) -> Iterator[RawStudy]:
     anatomy = draw_anatomy(rng)
     patient_id = case.patient_id
     prior, seen, previous = None, frozenset[str](), None
+    views: tuple[str, ...] = ()
     for index, (days, state) in enumerate(_course(rng, case)):
         tied = tie(case.stream("tie", index), case.strength, state) if case.strength else None
         if tied:
             state = with_devices(case.stream("tied devices", index), state, tied.devices)
-        views = _views(rng, site, tied)
+        views = _views(rng, case, tied, views)
         images, truth = _images(case, index, views, anatomy, state, tied)
         report = None
         if site.reports:
@@ -112,7 +131,7 @@ def patient_studies(case: Case) -> Iterator[RawStudy]:
             split=case.split or patient_split(site, case.seed, patient_id),
             severity=severity,
             severity_source=source,
-            progression=_progression(site, state, prior, truth, seen, report),
+            progression=_progression(case, state, prior, truth, seen, report),
             age=anatomy.age,
             sex=anatomy.sex,
             source=f"simulated_cxr_{site.name}",
@@ -124,8 +143,8 @@ def patient_studies(case: Case) -> Iterator[RawStudy]:
 def _course(rng: np.random.Generator, case: Case) -> Iterator[tuple[float, dict[str, Finding]]]:
     """Yields days since the first study and the state, study by study."""
     prevalence = case.site.prevalence
-    if case.split == PROGRESSION:
-        first, second = progression.pair(rng, prevalence)
+    if case.paired:
+        first, second = pair(rng, prevalence, case.paired)
         yield 0.0, first
         yield _gap(rng), second
         return
@@ -151,8 +170,14 @@ def _gap(rng: np.random.Generator) -> float:
     return float(np.ceil(rng.lognormal(2.6, 1.5)))
 
 
-def _views(rng: np.random.Generator, site: Site, tied: Tie | None) -> tuple[str, ...]:
+def _views(
+    rng: np.random.Generator, case: Case, tied: Tie | None, before: tuple[str, ...]
+) -> tuple[str, ...]:
+    site = case.site
     portable, lateral = rng.random(2)
+    register = case.paired.register if before and case.paired else 0.0
+    if register and rng.random() < register:
+        return before
     if tied.portable if tied else portable < site.portable:
         return ("AP",)
     return ("PA", "LATERAL") if lateral < site.lateral else ("PA",)
@@ -169,8 +194,9 @@ def _images(
     images, sightings = [], Sightings(state)
     for k, name in enumerate(views):
         rng = case.stream("image", index, k)
-        view, posture = draw_view(rng, name, case.size)
-        exposure = float(rng.normal()) if tied is None else tied.exposure
+        position = _position(rng, case, index, k)
+        view, posture = view_of(position, name, case.size)
+        exposure = position.exposure if tied is None else tied.exposure
         picture = render(rng, anatomy, state, view, posture, case.site.scanner, exposure)
         images.append((name, picture.pixels, view.pixel))
         where = (view.pixel, *view.shift, view.twist, view.tilt)
@@ -179,8 +205,16 @@ def _images(
     return images, sightings.truth()
 
 
+def _position(rng: np.random.Generator, case: Case, index: int, number: int) -> Position:
+    position = draw_position(rng)
+    if index and case.paired and case.paired.register > 0:
+        first = draw_position(case.stream("image", 0, number))
+        return registered(position, first, case.paired.register)
+    return position
+
+
 def _progression(
-    site: Site,
+    case: Case,
     state: State,
     prior: State | None,
     truth: Truth,
@@ -188,14 +222,16 @@ def _progression(
     report: Report | None,
 ) -> dict[str, int]:
     """What the report compares; at evaluation sites the true change of what is visible in both."""
-    if not site.evaluation_only:
+    if not case.site.evaluation_only:
         return dict(report.progression) if report else {}
     if prior is None:
         return {}
+    step = case.paired.step if case.paired else STEP
     changes = {}
-    for name in site.labels:
+    for name in case.site.labels:
         part = CHILDREN["Pneumonia"][0] if name == "Pneumonia" else name
-        if part in state and part in prior and name in truth.visible and name in seen:
-            change = state[part].severity - prior[part].severity
-            changes[name] = 1 if change > STEP else -1 if change < -STEP else 0
+        if part not in state or part not in prior or name not in truth.visible & seen:
+            continue
+        if state[part].key == prior[part].key:
+            changes[name] = change_code(prior[part], state[part], step)
     return changes

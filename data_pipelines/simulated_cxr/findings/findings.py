@@ -74,13 +74,13 @@ MIDLINE = (
 
 # Where a finding may lie, with the share of each place; all others have the one place "".
 PLACES: Mapping[str, tuple[tuple[str, float], ...]] = {
-    "Consolidation": (("upper", 0.22), ("mid", 0.27), ("lower", 0.33), ("retrocardiac", 0.18)),
+    "Consolidation": (("upper", 0.3), ("mid", 0.28), ("lower", 0.3), ("retrocardiac", 0.12)),
     "Lung Lesion": (
-        ("upper", 0.34),
-        ("mid", 0.22),
-        ("lower", 0.2),
-        ("retrocardiac", 0.12),
-        ("retrosternal", 0.12),
+        ("upper", 0.27),
+        ("mid", 0.27),
+        ("lower", 0.26),
+        ("retrocardiac", 0.1),
+        ("retrosternal", 0.1),
     ),
     "Calcified Granuloma": (("upper", 0.4), ("mid", 0.3), ("lower", 0.3)),
     "Cavity": (("upper", 0.6), ("mid", 0.2), ("lower", 0.2)),

@@ -3,7 +3,9 @@
 
 A finding has a severity in (0, 1] per side, a place, a kind and a key that fixes its shape, so
 that the same consolidation is recognisable in the next study. Severities follow a random walk
-with resolution and onset; chronic findings persist.
+with a drift, down where a finding is treated and up where it worsens; findings resolve, begin, and
+begin anew at another place. Chronic findings persist and change slowly. The rates are chosen, so
+that successive studies of a patient differ in what a reader can see.
 """
 
 import bisect
@@ -20,11 +22,20 @@ CHRONIC = frozenset(
     | {"Scoliosis", "Tortuous Aorta", "Lung Lesion", "Enlarged Cardiomediastinum"}
     | {"Elevated Hemidiaphragm", "Hilar Lymphadenopathy", "Fibrosis", "Compression Fracture"}
 )
-BILATERAL = {"Pleural Effusion": 0.35, "Consolidation": 0.2, "Atelectasis": 0.3, "Edema": 1.0}
+BILATERAL = {"Pleural Effusion": 0.25, "Consolidation": 0.12, "Atelectasis": 0.2, "Edema": 1.0}
 BILATERAL |= {"Pleural Other": 0.15, "Emphysema": 1.0}
 BILATERAL |= {"Pneumoperitoneum": 0.4, "Subcutaneous Emphysema": 0.25}
 BILATERAL |= {"Hilar Lymphadenopathy": 0.6, "Fibrosis": 1.0}
-RIGHT = {"Pneumothorax": 0.72}  # share on the right where it is not the usual 0.55
+WALK = 0.3  # deviation of a severity's step
+DRIFT = 0.12  # of a severity's step, down or up
+TREATED, WORSENING = 0.4, 0.3  # share of findings that drift down, and up
+TURNED = 0.25  # chance, at each study, that a finding drifts another way
+SLOW = 0.3  # of the step of an acute finding, a chronic one's
+RESOLVED = (0.1, 0.1)  # chance that an acute finding is gone, and more of it with time
+RESOLVED_CHRONIC = 0.01
+MOVED = 0.1  # chance that an acute finding is gone and another of its name has begun
+BEGUN, BEGUN_CHRONIC = 0.34, 0.06  # of its prevalence, chance that a finding begins
+LOWEST = 0.08  # severity below which a finding is gone
 STEPS = {
     name: ([place for place, _ in places], list(itertools.accumulate(s for _, s in places)))
     for name, places in PLACES.items()
@@ -44,6 +55,7 @@ class Finding:
     kind: tuple[str, ...]
     key: int
     pneumonia: bool = False
+    drift: float = 0.0  # of its severity from study to study
 
     @property
     def severity(self) -> float:
@@ -62,7 +74,7 @@ def onset(rng: np.random.Generator, name: str, severe: float = 0.0) -> Finding:
     """Draws a new finding; `severe` raises the lower end of its severity."""
     first, second = severe + (1 - severe) * (0.12 + 0.88 * rng.beta(1.8, 1.9, size=2))
     bilateral = name in MIDLINE or rng.random() < BILATERAL.get(name, 0.0)
-    on_right = rng.random() < RIGHT.get(name, 0.55)
+    on_right = rng.random() < 0.5
     if bilateral:
         right, left = first, first if name in MIDLINE or name == "Edema" else second
     else:
@@ -80,7 +92,13 @@ def onset(rng: np.random.Generator, name: str, severe: float = 0.0) -> Finding:
         kind=kind,
         key=int(rng.integers(2**31)),
         pneumonia=name == "Consolidation" and rng.random() < 0.65,
+        drift=_drift(rng),
     )
+
+
+def _drift(rng: np.random.Generator) -> float:
+    draw = rng.random()
+    return -DRIFT if draw < TREATED else DRIFT if draw < TREATED + WORSENING else 0.0
 
 
 def first_state(
@@ -99,29 +117,37 @@ def first_state(
 def next_state(
     rng: np.random.Generator, state: State, prevalence: Mapping[str, float], days: float
 ) -> dict[str, Finding]:
-    """Draws the state `days` later: random walk of severities, resolution and onset."""
-    step = 0.24 * min(1.0, 0.45 + days / 60)
+    """Draws the state `days` later: severities walk and drift, findings resolve, move and begin."""
+    pace = min(1.0, 0.5 + days / 20)
     after = {}
     for name in RENDERED:
         candidate = onset(rng, name)
-        draw = rng.random()
-        walk = rng.normal(-0.01, step, size=2)
+        draw, turn = rng.random(2)
+        walk = WALK * rng.normal()
+        chronic = name in CHRONIC
         if name not in state:
-            scale = 0.08 if name in CHRONIC else 0.3
-            if draw < prevalence[name] * scale:
+            if draw < prevalence[name] * (BEGUN_CHRONIC if chronic else BEGUN):
                 after[name] = candidate
             continue
         old = state[name]
-        resolution = 0.01 if name in CHRONIC else 0.15 + 0.1 * min(days / 60, 1.0)
-        if draw < resolution:
+        gone = RESOLVED_CHRONIC if chronic else RESOLVED[0] + RESOLVED[1] * pace
+        if draw < gone:
             continue
-        if name in CHRONIC:
-            walk = walk * 0.3
-        if name in MIDLINE or name in ("Edema", "Emphysema"):
-            walk[1] = walk[0]
-        right = min(old.right + walk[0], 1.0) if old.right else 0.0
-        left = min(old.left + walk[1], 1.0) if old.left else 0.0
-        right, left = (value if value > 0.08 else 0.0 for value in (right, left))
+        if not chronic and draw < gone + MOVED:
+            after[name] = candidate
+            continue
+        drift = candidate.drift if turn < TURNED else old.drift
+        step = pace * (walk + old.drift) * (SLOW if chronic else 1.0)
+        right, left = (_moved(value, step) for value in (old.right, old.left))
         if right or left:
-            after[name] = replace(old, right=float(right), left=float(left))
+            after[name] = replace(old, right=right, left=left, drift=drift)
     return after
+
+
+def _moved(severity: float, step: float) -> float:
+    """A severity after a step; it turns back at 1, and is 0 once it has become too small."""
+    if not severity:
+        return 0.0
+    moved = severity + step
+    moved = 2.0 - moved if moved > 1 else moved
+    return moved if moved > LOWEST else 0.0

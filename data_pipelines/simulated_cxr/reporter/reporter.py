@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import OPACITIES
+from medst_jax.data_pipelines.simulated_cxr.findings.progression import STEP, change_code
 from medst_jax.data_pipelines.simulated_cxr.findings.states import Finding, State
 from medst_jax.data_pipelines.simulated_cxr.findings.visibility import SEEN
 from medst_jax.data_pipelines.simulated_cxr.reporter import (
@@ -30,7 +31,7 @@ from medst_jax.data_pipelines.simulated_cxr.reporter.report import (
 from medst_jax.data_pipelines.simulated_cxr.reporter.styles import STYLES
 from medst_jax.data_pipelines.simulated_cxr.reporter.wording import Wording
 
-__all__ = ["STEP", "Report", "Reporter"]
+__all__ = ["Report", "Reporter"]
 
 MISSED = 0.05  # of clearly visible findings; `MISSED_HIDDEN` more as visibility falls to 0
 MISSED_HIDDEN = 0.3
@@ -41,7 +42,6 @@ CITING = 0.5  # of follow-up reports
 CITING_ELSEWHERE = 0.3  # of first reports: the study they cite is not in the data
 WRONG_CHANGE = 0.03  # of comparison sentences; their direction is drawn blindly
 COPIED = 0.15  # of follow-up reports: a sentence of the report before, true or not
-STEP = 0.048  # change of severity that counts as one
 MENTIONED = {  # chance that the absence of a finding is stated
     "Enlarged Cardiomediastinum": 0.3,
     "Cardiomegaly": 0.6,
@@ -149,8 +149,7 @@ class Reporter:
         self, body: Draft, finding: Finding, old: Finding | None, progression: Labels
     ) -> None:
         """Compares with the previous study, or with one outside the data (`old` None)."""
-        change = finding.severity - old.severity if old else 0.0
-        step = 1 if change > STEP else -1 if change < -STEP else 0
+        step = change_code(old, finding, STEP) if old else 0
         if finding.name == "Support Devices":
             step = 0
         elif old is None or self.chance(WRONG_CHANGE):

@@ -6,7 +6,6 @@ their own; findings that change the shape of a lung or of the heart cost a secon
 that lung's closed-form path lengths. Nothing is rendered twice.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -41,24 +40,6 @@ class Rendering:
     attenuation: np.ndarray
     deltas: Mapping[str, np.ndarray]
     clarity: np.ndarray
-
-
-def draw_view(rng: np.random.Generator, name: str, size: int) -> tuple[View, Posture]:
-    """Draws the position of patient and detector for one image."""
-    field = (310 if name == "LATERAL" else 332) * math.exp(rng.normal(0.0, 0.095))
-    spread = 1.6 if name == "AP" else 1.0
-    supine = name == "AP" and rng.random() < 0.4
-    view = View(
-        name=name,
-        size=size,
-        pixel=field / size,
-        shift=(spread * rng.normal(0, 13), spread * rng.normal(0, 14)),
-        twist=spread * rng.normal(0, 0.045) + (0.12 if name == "LATERAL" else 0.0),
-        tilt=spread * rng.normal(0, 0.042),
-        distance=950.0 if name == "AP" else 1700.0,
-    )
-    breath = rng.normal(0, 12) - (10 if name == "AP" else 0) - (8 if supine else 0)
-    return view, Posture(breath=breath, supine=supine)
 
 
 def render(

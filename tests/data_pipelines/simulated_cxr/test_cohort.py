@@ -90,7 +90,7 @@ def test_no_patient_is_in_two_splits_and_time_is_ordered(name: str) -> None:
         assert study.study_index == index + 1 and study.study_days > days
         last[study.patient_id] = (study.study_index, study.study_days)
     assert all(len(found) == 1 for found in splits.values())
-    evaluation = {"test", "enriched", "progression"}
+    evaluation = {"test", "enriched", "progression", "small_changes"}
     expected = evaluation if name in EVALUATION else {"train", "val", "test"}
     assert set.union(*splits.values()) == expected
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import EXTRA, LABELS
+from medst_jax.data_pipelines.simulated_cxr.findings.progression import STEP
 from medst_jax.data_pipelines.simulated_cxr.findings.states import first_state, next_state, onset
 from medst_jax.data_pipelines.simulated_cxr.reporter import phrases_change
 from medst_jax.data_pipelines.simulated_cxr.reporter import reporter as rates
@@ -97,7 +98,7 @@ def test_comparisons_agree_with_the_change_but_for_the_stated_errors():
                     resolved += 1
                     continue
                 change = second[name].severity - first[name].severity
-                expected = int(np.sign(change)) * (abs(change) > rates.STEP)
+                expected = int(np.sign(change)) * (abs(change) > STEP)
                 expected = 0 if name == "Support Devices" else expected
                 right, wrong = right + (step == expected), wrong + (step != expected)
     assert right + wrong > 200 and resolved > 20

@@ -10,8 +10,9 @@ from medst_jax.data_pipelines.simulated_cxr.findings.visibility import see
 from medst_jax.data_pipelines.simulated_cxr.seeds import stream
 from medst_jax.data_pipelines.simulated_cxr.thorax.anatomy import draw_anatomy
 from medst_jax.data_pipelines.simulated_cxr.thorax.detector import Scanner
+from medst_jax.data_pipelines.simulated_cxr.thorax.positions import draw_view
 from medst_jax.data_pipelines.simulated_cxr.thorax.rays import View, ellipsoid, length, rotation
-from medst_jax.data_pipelines.simulated_cxr.thorax.render import Rendering, draw_view, render
+from medst_jax.data_pipelines.simulated_cxr.thorax.render import Rendering, render
 
 FRONTAL = View("PA", 64, 5.0, (0.0, 0.0), 0.0, 0.0, 1e9)
 LATERAL = View("LATERAL", 64, 5.0, (0.0, 0.0), 0.0, 0.0, 1e9)
