@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 from array_record.python import array_record_module
 from etils import epath
 
-from medst_jax.data.records import schema
+from medst_jax.data.records import manifest, schema
 from medst_jax.data.records.annotations import (
     CONFIGS,
     ENTITIES,
@@ -32,8 +31,10 @@ from medst_jax.data.records.studies import open_studies, written_dir
 from medst_jax.data_pipelines import assemble, record
 from medst_jax.data_pipelines.bank import WRITER_OPTIONS
 from medst_jax.data_pipelines.cards import annotation_card
-from medst_jax.data_pipelines.folders import replace_folder
+from medst_jax.data_pipelines.complete import complete_info
 from medst_jax.data_pipelines.raw import AnnotatedSource
+from medst_jax.files.reading import read_json
+from medst_jax.files.writing import fresh_folder, replace_folder, settle_folder
 
 FORMAT = 1  # raise it when the same input gives other records
 
@@ -62,6 +63,8 @@ def annotate(
     info: Mapping[str, Any],
     input_digest: str,
     arguments: Mapping[str, Any],
+    *,
+    verify: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Writes the configs that a source gives beside its studies; config -> `dataset.json`.
 
@@ -73,6 +76,7 @@ def annotate(
       info: `dataset.json` of the studies.
       input_digest: changes when the studies do.
       arguments: of the build, recorded as given.
+      verify: see `complete_info`.
     """
     infos = {}
     for config in source.annotation_configs():
@@ -81,7 +85,7 @@ def annotate(
         request = AnnotationRequest(
             source.name, config, tuple(source.labels), input_digest, source.card, arguments
         )
-        infos[config] = up_to_date(data_dir, request) or write_annotations(
+        infos[config] = up_to_date(data_dir, request, verify=verify) or write_annotations(
             data_dir,
             request,
             source.annotations(
@@ -93,18 +97,17 @@ def annotate(
     return infos
 
 
-def up_to_date(data_dir: epath.PathLike, request: AnnotationRequest) -> dict[str, Any] | None:
-    """`dataset.json` of a complete build from the same input, else None."""
+def up_to_date(
+    data_dir: epath.PathLike, request: AnnotationRequest, *, verify: bool = False
+) -> dict[str, Any] | None:
+    """`dataset.json` of a complete build from the same input, else None; see `complete_info`."""
     directory = written_dir(data_dir, request.name, request.config)
-    path = directory / "dataset.json"
-    if not path.exists():
+    settle_folder(directory, manifest.NAME)
+    try:
+        read_json(directory / "data_card.json", "")
+        return complete_info(directory, _build_hash(request), verify=verify)
+    except OSError:  # whatever cannot be read is not complete
         return None
-    info = json.loads(path.read_text())
-    complete = info["build"]["hash"] == _build_hash(request) and all(
-        (directory / shard).exists() and (directory / shard).stat().length == size
-        for shard, size in info["shards"].items()
-    )
-    return info if complete else None
 
 
 def write_annotations(
@@ -120,9 +123,7 @@ def write_annotations(
     schema.check_name("data set", request.name)
     features = annotation_features(request.config, request.labels)
     directory = written_dir(data_dir, request.name, request.config)
-    fresh = directory.parent / f"{directory.name}.incomplete"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    fresh = fresh_folder(directory)
     state = hashlib.sha256(repr(request.labels).encode())
     counts: dict[str, dict[str, Any]] = {}
     samples: list[Annotation] = []
@@ -153,8 +154,9 @@ def write_annotations(
         },
         "build": {"hash": _build_hash(request), "arguments": dict(request.arguments)},
     }
-    (fresh / "dataset.json").write_text(json.dumps(info, indent=1))
+    (fresh / manifest.DATASET).write_text(json.dumps(info, indent=1))
     annotation_card.write(fresh, info, request.card, samples)
+    manifest.write_manifest(fresh, info)
     replace_folder(fresh, directory)
     return info
 

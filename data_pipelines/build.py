@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from medst_jax.data.records import schema
+from medst_jax.data.records import manifest, schema
 from medst_jax.data.records.annotations import ENTITIES
 from medst_jax.data.records.keys import folder_secret, read_secret
 from medst_jax.data.records.patient_ids import write_patient_ids
@@ -22,14 +22,18 @@ from medst_jax.data.records.studies import check_local, dataset_dir, written_dir
 from medst_jax.data_pipelines import annotate, assemble, exclusion
 from medst_jax.data_pipelines.bank import Bank, bank_of
 from medst_jax.data_pipelines.cards import card
+from medst_jax.data_pipelines.complete import complete_info
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.entities import write_entities
-from medst_jax.data_pipelines.folders import replace_folder
 from medst_jax.data_pipelines.image_files import MISSING_FILE
 from medst_jax.data_pipelines.origin import frame_accuracy
 from medst_jax.data_pipelines.overlaps import known_overlaps
 from medst_jax.data_pipelines.raw import AnnotatedSource, DecidingSource, Source
 from medst_jax.data_pipelines.run_banks import Runner, Task, run_banks
+from medst_jax.files.reading import DamagedDataError, read_json
+from medst_jax.files.writing import fresh_folder, replace_folder, settle_folder
+
+_ORIGIN = "origin_by_frame"
 
 
 class RejectedInputError(ValueError):
@@ -44,6 +48,7 @@ class BuildOptions:
     when more of the images (studies, where they have none) are rejected. include_restricted:
     the card may show pixels of data that is not redistributable. arguments: recorded as given.
     salt_file: a file with a secret that several folders share; by default the folder has its own.
+    verify: what is there is complete only when every byte of it is as it was written.
     """
 
     encoding: Encoding = field(default_factory=Encoding)
@@ -52,6 +57,7 @@ class BuildOptions:
     include_restricted: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
     salt_file: str | None = None
+    verify: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,9 @@ def build_all(
     for plan in plans:
         yield _finish(plan)
     names = [plan.source.name for plan in plans if plan.banks]
-    if len(names) > 1 and any(plan.existing is None for plan in plans):
-        origin = {"origin_by_frame": frame_accuracy(data_dir, names)}
+    # Also what a run that was killed before it had come here did not add.
+    if len(names) > 1 and not all(plan.existing and _has_origin(plan) for plan in plans):
+        origin = {_ORIGIN: frame_accuracy(data_dir, names)}
         for name in names:
             card.add(data_dir, name, origin)
 
@@ -114,13 +121,15 @@ def build_all(
 def _plan(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> _Plan:
     schema.check_name("data set", source.name)
     directory = written_dir(data_dir, source.name)
-    earlier = dataset_dir(data_dir, source.name) / "data_card.json"
+    earlier = dataset_dir(data_dir, source.name) / card.FILE
     if isinstance(source, DecidingSource) and earlier.exists():
-        source.check_rebuild(json.loads(earlier.read_text()))
+        with contextlib.suppress(DamagedDataError):  # then there is nothing to keep to
+            source.check_rebuild(read_json(earlier, ""))
     secret = folder_secret(data_dir, options.salt_file)
     banks = [bank_of(source, unit, data_dir, options.encoding, secret) for unit in source.units()]
     build_hash = _build_hash(source, banks)
-    existing = _existing(directory, build_hash)
+    settle_folder(directory, manifest.NAME)
+    existing = _existing(directory, build_hash, verify=options.verify)
     pending = [] if existing else [bank for bank in banks if not bank.complete()]
     return _Plan(source, options, data_dir, directory, banks, build_hash, pending, existing)
 
@@ -136,10 +145,12 @@ def _finish(plan: _Plan) -> BuildResult:
     if isinstance(source, AnnotatedSource):
         input_digest = str(info.get("fingerprint", plan.build_hash))
         annotations |= annotate.annotate(
-            source, plan.data_dir, info, input_digest, options.arguments
+            source, plan.data_dir, info, input_digest, options.arguments, verify=options.verify
         )
         if ENTITIES in source.annotation_configs():
-            annotations[ENTITIES] = write_entities(plan.data_dir, source.name)
+            annotations[ENTITIES] = write_entities(
+                plan.data_dir, source.name, verify=options.verify
+            )
     return BuildResult(
         directory=plan.directory,
         info=info,
@@ -149,27 +160,28 @@ def _finish(plan: _Plan) -> BuildResult:
     )
 
 
+def _has_origin(plan: _Plan) -> bool:
+    return not plan.banks or _ORIGIN in read_json(plan.directory / card.FILE, "")
+
+
 def _build_hash(source: Source, banks: Sequence[Bank]) -> str:
     described = {key: value for key, value in source.card.items()}
     text = json.dumps([[bank.input_hash for bank in banks], described], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _existing(directory: epath.Path, build_hash: str) -> dict[str, Any] | None:
-    path = directory / "dataset.json"
-    if not path.exists():
+def _existing(
+    directory: epath.Path, build_hash: str, *, verify: bool = False
+) -> dict[str, Any] | None:
+    """`dataset.json` of a whole data set from this input; None where one is to be built.
+
+    Whatever cannot be read is not complete. Data of before manifests get theirs here.
+    """
+    try:
+        read_json(directory / card.FILE, "")
+        return complete_info(directory, build_hash, verify=verify)
+    except OSError:
         return None
-    info = json.loads(path.read_text())
-    carded = (directory / "data_card.json").exists()
-    complete = (
-        info["build"]["hash"] == build_hash
-        and carded
-        and all(
-            (directory / shard).exists() and (directory / shard).stat().length == size
-            for shard, size in info["shards"].items()
-        )
-    )
-    return info if complete else None
 
 
 def _check_rejects(
@@ -202,9 +214,7 @@ def _assemble(plan: _Plan, rejects: Sequence[Mapping[str, Any]]) -> dict[str, An
     index = assemble.make_index(table, source.labels, secret_id)
     splits = [schema.check_name("split", str(split)) for split in np.unique(table["split"])]
     # A new folder beside the old one: whatever happens meanwhile, the old data stays readable.
-    fresh = directory.parent / f"{directory.name}.incomplete"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    fresh = fresh_folder(directory)
     lengths = assemble.write_shards(banks, table, fresh, source.name)
     features = schema.study_features(source.labels, source.truth_features)
     licence = str(source.card.get("licence", ""))
@@ -237,7 +247,8 @@ def _assemble(plan: _Plan, rejects: Sequence[Mapping[str, Any]]) -> dict[str, An
     exclusion.write(fresh / "exclude.json", info, table, secret_id)
     ids = [patient for bank in banks for patient in bank.patient_ids()]
     write_patient_ids(plan.data_dir, source.name, table["patient"], ids)
-    (fresh / "dataset.json").write_text(json.dumps(info, indent=1))
+    (fresh / manifest.DATASET).write_text(json.dumps(info, indent=1))
+    manifest.write_manifest(fresh, info)
     replace_folder(fresh, directory)
     # Last, for it reads the data as others will; without it the data set counts as incomplete.
     card.write(plan.data_dir, info, {**summary, **source.card}, options.include_restricted)

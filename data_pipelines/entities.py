@@ -32,7 +32,11 @@ Locate = Callable[[Study], ReportPlaces | None]
 
 
 def write_entities(
-    data_dir: epath.PathLike, name: str, radgraph: epath.PathLike | None = None
+    data_dir: epath.PathLike,
+    name: str,
+    radgraph: epath.PathLike | None = None,
+    *,
+    verify: bool = False,
 ) -> Mapping[str, Any]:
     """Write the records of every split of a data set, or find them up to date.
 
@@ -40,6 +44,7 @@ def write_entities(
       data_dir: the folder given to `prepare.py`.
       name: a prepared data set with reports.
       radgraph: RadGraph's file on its reports; None for the project's labeler.
+      verify: records that are there count only when every byte is as it was written.
 
     Returns:
       `dataset.json` of the records.
@@ -64,7 +69,7 @@ def write_entities(
         },
         arguments={"radgraph": "" if radgraph is None else epath.Path(radgraph).name},
     )
-    existing = annotate.up_to_date(data_dir, request)
+    existing = annotate.up_to_date(data_dir, request, verify=verify)
     if existing is not None:
         return existing
     locate: Locate = locate_study if read is None else read

@@ -8,6 +8,7 @@
   python launch/prepare.py --weights=CONFIG --data_dir=data [--dry_run]
   python launch/prepare.py --entities=a,b --data_dir=data [--radgraph=FILE]
   python launch/prepare.py --audit [--datasets=a,b] --data_dir=data
+  python launch/prepare.py --verify [--datasets=a,b] --data_dir=data
 
 FOLDER holds metadata.csv and images; `data_pipelines/image_table/__init__.py` lists the columns.
 A run on complete data changes nothing; a killed run goes on where it stopped. CONFIG is a configuration, by file or
@@ -45,6 +46,7 @@ from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.source import ListedSource
 from medst_jax.data_pipelines.raw import Source
 from medst_jax.data_pipelines.run_banks import Runner
+from medst_jax.files.reading import DamagedDataError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", None, sorted(registry.DATASETS), "what to prepare")
@@ -118,9 +120,12 @@ flags.DEFINE_multi_string("beam_option", [], "further Beam flag, such as --regio
 flags.DEFINE_list("entities", [], "mine the reports of these data sets for entities and places")
 flags.DEFINE_string("radgraph", None, "RadGraph's file on the reports, in place of the labeler")
 flags.DEFINE_bool("audit", False, "report what splits of prepared data share, and fail on leaks")
+flags.DEFINE_bool(
+    "verify", False, "check every byte of prepared data, of --datasets or all, or of --dataset"
+)
 flags.DEFINE_bool("allow_leaks", False, "only report leaks")
 flags.DEFINE_string("vocabulary", None, "train a sentencepiece vocabulary of this name")
-flags.DEFINE_list("datasets", [], "data sets of the vocabulary or the audit")
+flags.DEFINE_list("datasets", [], "data sets of the vocabulary, the audit or --verify")
 flags.DEFINE_string(
     "weights", None, "what this configuration starts from: FILE[:VARIANT], or NAME,NAME of weights"
 )
@@ -142,6 +147,7 @@ _USER_ERRORS = (
     TableError,
     PatientSplitError,
     RejectedInputError,
+    DamagedDataError,
     MissingDataError,
     LeakError,
     SecretError,
@@ -152,9 +158,11 @@ _USER_ERRORS = (
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
-    if not (FLAGS.dataset or FLAGS.entities or FLAGS.vocabulary or FLAGS.audit or FLAGS.weights):
+    wanted_parts = (FLAGS.dataset, FLAGS.entities, FLAGS.vocabulary, FLAGS.audit, FLAGS.weights)
+    if not any((*wanted_parts, FLAGS.verify)):
         raise app.UsageError(
-            "give --dataset=..., --vocabulary=NAME --datasets=a,b, --weights=CONFIG or --audit"
+            "give --dataset=..., --vocabulary=NAME --datasets=a,b, --weights=CONFIG, --audit or "
+            "--verify"
         )
     logging.set_verbosity(logging.WARNING)
     try:
@@ -168,6 +176,8 @@ def main(argv: list[str]) -> None:
             _fetch_weights()
         if FLAGS.audit:
             _audit()
+        if FLAGS.verify and not any(wanted_parts):
+            _verify()
     except _USER_ERRORS as error:
         sys.exit(f"prepare.py: {error}")
 
@@ -237,6 +247,7 @@ def _options(source: Source) -> BuildOptions:
         include_restricted=FLAGS.include_restricted,
         arguments=arguments,
         salt_file=FLAGS.salt_file,
+        verify=FLAGS.verify,
     )
 
 
@@ -269,7 +280,7 @@ def _prepare_entities() -> None:
     from medst_jax.data_pipelines.entities import write_entities
 
     for name in FLAGS.entities:
-        info = write_entities(FLAGS.data_dir, name, FLAGS.radgraph)
+        info = write_entities(FLAGS.data_dir, name, FLAGS.radgraph, verify=FLAGS.verify)
         counts = ", ".join(f"{split} {n['records']}" for split, n in info["splits"].items())
         print(f"entities of {name}: {counts}")
 
@@ -300,6 +311,14 @@ def _fetch_weights() -> None:
     # What can be had is there, whatever else cannot.
     if failures:
         raise FetchError("\n".join(failures))
+
+
+def _verify() -> None:
+    from medst_jax.data_pipelines.complete import verify
+
+    for one in verify(FLAGS.data_dir, FLAGS.datasets):
+        note = "; its manifest was missing and is written" if one.adopted else ""
+        print(f"{one.directory}: {one.files} files are as they were written{note}", flush=True)
 
 
 def _audit() -> None:

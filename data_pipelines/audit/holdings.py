@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from etils import epath
 
+from medst_jax.data.mixture.exclusion import read_exclusion
 from medst_jax.data.records.studies import dataset_dir, open_studies, read_info
 from medst_jax.data_pipelines.audit import perceptual
 
@@ -73,9 +74,9 @@ def read_holdings(data_dir: epath.PathLike, dataset: str) -> list[Holdings]:
 
 
 def _excluded(data_dir: epath.PathLike, dataset: str) -> np.ndarray:
-    path = dataset_dir(data_dir, dataset) / "exclude.json"
-    keys = json.loads(path.read_text())["patient_keys"] if path.exists() else []
-    return np.array([int(key, 16) for key in keys], np.uint64)
+    with contextlib.suppress(FileNotFoundError):  # no split of it is for evaluation
+        return read_exclusion(data_dir, (dataset,)).patient_keys
+    return np.zeros(0, np.uint64)
 
 
 def prepared(data_dir: epath.PathLike) -> list[str]:

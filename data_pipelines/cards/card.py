@@ -19,7 +19,10 @@ from medst_jax.data_pipelines.cards import page, pictures
 from medst_jax.data_pipelines.cards.no_finding_statistics import no_finding_statistics
 from medst_jax.data_pipelines.cards.text_statistics import text_statistics
 from medst_jax.data_pipelines.cards.truth_statistics import truth_statistics
+from medst_jax.files.reading import read_json
+from medst_jax.files.writing import write_atomic
 
+FILE = "data_card.json"
 _LOOKED_AT = 2000
 _CODES = {
     "positive": schema.POSITIVE,
@@ -101,7 +104,7 @@ def write(
 
 def add(data_dir: epath.PathLike, name: str, facts: Mapping[str, Any]) -> None:
     """Adds facts to the card of a data set and renders it again."""
-    card = json.loads((dataset_dir(data_dir, name) / "data_card.json").read_text())
+    card = read_json(dataset_dir(data_dir, name) / FILE, "prepare the data set again")
     _save(data_dir, name, {**card, **facts})
 
 
@@ -111,8 +114,9 @@ def _save(data_dir: epath.PathLike, name: str, card: Mapping[str, Any]) -> None:
     if card["shows_data"]:
         splits = [open_studies(data_dir, name, split) for split in sorted(card["splits"])]
         grid, strip = pictures.grid(splits), pictures.film_strip(splits)
-    (directory / "data_card.html").write_text(page.render(card, grid, strip))
-    (directory / "data_card.json").write_text(json.dumps(card, indent=1))
+    # The page first: where there is a card, there is its page.
+    write_atomic(directory / "data_card.html", page.render(card, grid, strip))
+    write_atomic(directory / FILE, json.dumps(card, indent=1))
 
 
 def _some(

@@ -7,6 +7,7 @@ from medst_jax import systems
 from medst_jax.data.loader.input import TrainInput, load_tokenizer, make_input
 from medst_jax.data.loader.pair_input import PairInput, make_pair_input
 from medst_jax.data.mixture.data_options import DataOptions
+from medst_jax.data.mixture.exclusion import require_manifests
 from medst_jax.options import parse
 from medst_jax.parallel.processes import check_all_processes
 from medst_jax.systems.parts.query_texts import query_values
@@ -23,8 +24,9 @@ def train(config: dict[str, Any], workdir: str) -> bool:
     error: Exception | None = None
     try:
         config = resumed_config(workdir, config)
-        require_weights(config, resuming=begun(workdir))
-        system, source, evaluators = open_run(config)
+        resuming = begun(workdir)
+        require_weights(config, resuming=resuming)
+        system, source, evaluators = open_run(config, resuming=resuming)
     except USER_ERRORS as raised:
         error = raised
     # Data missing on one machine ends the run on all, before the others wait for it.
@@ -35,12 +37,20 @@ def train(config: dict[str, Any], workdir: str) -> bool:
         source.close()
 
 
-def open_run(config: dict[str, Any]) -> tuple[dict[str, Any], RunInput, Evaluators]:
-    """What `run` takes: the system's description, the opened input, the evaluators."""
+def open_run(
+    config: dict[str, Any], *, resuming: bool = False
+) -> tuple[dict[str, Any], RunInput, Evaluators]:
+    """What `run` takes: the system's description, the opened input, the evaluators.
+
+    A run that is `resuming` may read data of before manifests, which it compares with its stamp.
+    """
     check_sections(config)
     train = parse(TrainOptions, config["train"], "config.train")
     enable_compilation_cache(train.compilation_cache)
     data = parse(DataOptions, config["data"], "config.data")
+    if not resuming:
+        read = {chosen.dataset or name for name, chosen in data.mixture.items()}
+        require_manifests(data.data_dir, sorted(read), data.exclude)
     options = dict(config["system"])
     name = options.pop("name", "")
     system_class = systems.system_class(name)

@@ -9,7 +9,6 @@ data sets in `<data_dir>/<name>/<config>/<version>/`.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,9 +22,11 @@ from medst_jax.data.records.studies import (
     DamagedDataError,
     MissingDataError,
     check_local,
+    checked_info,
     dataset_dir,
     prepare_line,
 )
+from medst_jax.files.reading import reading
 
 RELATIONS = ("entailment", "contradiction", "neutral", "similar", "different")
 QUALITIES = ("consensus", "one_expert", "multiple_experts", "disagreement", "mined")
@@ -171,16 +172,17 @@ def read_annotation_info(data_dir: epath.PathLike, name: str, config: str) -> di
     Raises:
       ValueError: unknown config.
       MissingDataError: with the `prepare.py` line that makes the data.
+      DamagedDataError: a file of the config is not as it was written, or missing.
     """
     if config not in CONFIGS:
         raise ValueError(f"config {config!r}: choose from {', '.join(CONFIGS)}")
-    path = annotation_dir(data_dir, name, config) / "dataset.json"
-    if not path.exists():
+    info = checked_info(annotation_dir(data_dir, name, config), data_dir, name)
+    if info is None:
         raise MissingDataError(
             f"data set {name!r} in {data_dir} has no {config}; a data set that offers them is made "
             f"with\n  {prepare_line(data_dir, name)}"
         )
-    return json.loads(path.read_text())
+    return info
 
 
 def open_annotations(
@@ -209,13 +211,16 @@ def open_annotations(
                 f"{directory / shard} has {actual} bytes instead of {size}: it is damaged; delete "
                 f"{directory} and write it again with\n  {prepare_line(data_dir, name)}"
             )
-    return Annotations(os.fspath(directory), kind, split, info)
+    return Annotations(os.fspath(directory), kind, split, info, prepare_line(data_dir, name))
 
 
 class Annotations(Sequence[T], Generic[T]):
     """A split as a random-access sequence of records; `labels` is the vocabulary, C names."""
 
-    def __init__(self, directory: str, kind: type[T], split: str, info: dict[str, Any]) -> None:
+    def __init__(
+        self, directory: str, kind: type[T], split: str, info: dict[str, Any], line: str
+    ) -> None:
+        """`line`: the command that writes the files again."""
         import tensorflow_datasets as tfds
 
         self.split = split
@@ -223,7 +228,10 @@ class Annotations(Sequence[T], Generic[T]):
         self.labels: tuple[str, ...] = tuple(info["labels"])
         self.fingerprint: str = info["fingerprint"]
         self._kind: type[T] = kind
-        self._source = tfds.builder_from_directory(directory).as_data_source(split=split)
+        self._directory = directory
+        self._remedy = f"delete {directory} and write it again with\n  {line}"
+        with reading(directory, "the description of a data set", self._remedy):
+            self._source = tfds.builder_from_directory(directory).as_data_source(split=split)
 
     def __len__(self) -> int:
         return len(self._source)
@@ -233,7 +241,8 @@ class Annotations(Sequence[T], Generic[T]):
             return [self[k] for k in range(*i.indices(len(self)))]
         if not -len(self) <= i < len(self):
             raise IndexError(f"record {i} of {len(self)}")
-        return self._record(self._source[i % len(self)])
+        with reading(self._directory, "the record", self._remedy):
+            return self._record(self._source[i % len(self)])
 
     def __iter__(self) -> Iterator[T]:
         return (self[i] for i in range(len(self)))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from etils import epath
 
+from medst_jax.files.reading import DamagedDataError, read_arrays
+
 _SECRET = "secret_id"
 
 
@@ -56,21 +58,26 @@ class Index:
         epath.Path(path).write_bytes(buffer.getvalue())
 
     @classmethod
-    def load(cls, path: epath.PathLike) -> Index:
+    def load(cls, path: epath.PathLike, remedy: str = "prepare the data set again") -> Index:
         """Reads what `save` wrote.
 
         Raises:
+          FileNotFoundError: there is no such file.
+          DamagedDataError: it cannot be read; ends with the `remedy`.
           ValueError: an array is missing: an earlier version of this project wrote the file.
         """
         names = [f.name for f in dataclasses.fields(cls) if f.name != _SECRET]
-        with np.load(io.BytesIO(epath.Path(path).read_bytes()), allow_pickle=False) as arrays:
-            if missing := [name for name in names if name not in arrays.files]:
-                raise ValueError(
-                    f"{path} has no {', '.join(missing)}: it was written by an earlier version; "
-                    "prepare the data set again"
-                )
-            secret = str(arrays[_SECRET]) if _SECRET in arrays.files else ""
-            return cls(**{name: arrays[name] for name in names}, secret_id=secret)
+        arrays = read_arrays(path, remedy)
+        if missing := [name for name in names if name not in arrays]:
+            raise ValueError(
+                f"{path} has no {', '.join(missing)}: it was written by an earlier version; "
+                "prepare the data set again"
+            )
+        lengths = {len(arrays[name]) if arrays[name].ndim else -1 for name in names}
+        if len(lengths) > 1 or -1 in lengths:
+            raise DamagedDataError(f"{path} has columns of different lengths: {remedy}")
+        secret = str(arrays[_SECRET]) if _SECRET in arrays else ""
+        return cls(**{name: arrays[name] for name in names}, secret_id=secret)
 
 
 def _arrays(index: Index) -> dict[str, np.ndarray]:

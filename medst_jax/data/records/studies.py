@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import json
 import os
 import shlex
 import threading
@@ -15,23 +14,32 @@ from typing import Any
 from etils import epath
 
 from medst_jax.command_line import user_command
-from medst_jax.data.records import schema
+from medst_jax.data.records import manifest, schema
 from medst_jax.data.records.index import Index
 from medst_jax.data.records.parse import Record
 from medst_jax.data.records.patient_ids import read_patient_ids
 from medst_jax.data.records.study import Study
+from medst_jax.files.reading import DamagedDataError, check_kind, read_json, reading
+from medst_jax.files.writing import interrupted
 
 # Reader threads make their first reads at once; opening imports and parses once, for all.
 _OPEN_LOCK = threading.Lock()
 _READER_OPTIONS = "readahead_buffer_size:0,max_parallelism:0"  # for reading in any order
+_KINDS: dict[str, Any] = {
+    "name": str,
+    "config": str,
+    "labels": [str],
+    "places": [str],
+    "splits": {dict},
+    "shards": {int},
+    "fingerprint": str,
+    "build": dict,
+    "truth_features": [str],
+}
 
 
 class MissingDataError(FileNotFoundError):
     """A data set or split that has not been prepared; the message holds the command for it."""
-
-
-class DamagedDataError(OSError):
-    """A data file that is cut short or missing; the message names it and the remedy."""
 
 
 def check_local(data_dir: epath.PathLike) -> None:
@@ -56,17 +64,69 @@ def written_dir(data_dir: epath.PathLike, name: str, config: str = schema.CONFIG
 
 
 def read_info(data_dir: epath.PathLike, name: str) -> dict[str, Any]:
-    """`dataset.json` of a prepared data set.
+    """`dataset.json` of a prepared data set, whose files are checked against its manifest.
 
     Raises:
       MissingDataError: with the `prepare.py` line that makes the data.
+      DamagedDataError: a file of the data set is not as it was written, or missing.
     """
-    path = dataset_dir(data_dir, name) / "dataset.json"
-    if not path.exists():
+    directory = dataset_dir(data_dir, name)
+    info = checked_info(directory, data_dir, name)
+    if info is None:
         raise MissingDataError(
             f"data set {name!r} is not in {data_dir}: make it with\n  {prepare_line(data_dir, name)}"
         )
-    return json.loads(path.read_text())
+    return info
+
+
+def checked_info(
+    directory: epath.Path, data_dir: epath.PathLike, name: str
+) -> dict[str, Any] | None:
+    """`dataset.json` of one folder of a data set, None where there is no such folder.
+
+    Raises:
+      DamagedDataError: it cannot be read, or a file is not as the manifest says.
+    """
+    remedy = damaged_remedy(directory, data_dir, name)
+    if not directory.exists():
+        if interrupted(directory, manifest.NAME):
+            raise DamagedDataError(f"{directory} was being replaced when that ended: {remedy}")
+        return None
+    has_manifest = manifest.check_folder(directory, remedy)
+    try:
+        info = read_info_file(directory, remedy)
+    except FileNotFoundError as error:
+        # A folder of an exclusion list alone, as on a worker, is no damaged data set.
+        left = [entry.name for entry in directory.iterdir()]
+        if has_manifest or any(".array_record" in entry for entry in left):
+            raise DamagedDataError(
+                f"{directory / manifest.DATASET} is missing: {remedy}"
+            ) from error
+        return None
+    return info
+
+
+def read_info_file(directory: epath.Path, remedy: str) -> dict[str, Any]:
+    """`dataset.json` in a folder, its fields of the right kinds where it has them."""
+    path = directory / manifest.DATASET
+    info: dict[str, Any] = read_json(path, remedy)
+    for key in _KINDS.keys() & info.keys():
+        check_kind(info[key], _KINDS[key], f"{path}, {key!r}", remedy)
+    return info
+
+
+def damaged_remedy(directory: epath.Path, data_dir: epath.PathLike, name: str) -> str:
+    """What to do about a damaged folder: the line that makes it again, as far as its records say."""
+    line = prepare_line(data_dir, name)
+    for file in (manifest.DATASET, "data_card.json"):
+        try:
+            build = read_json(directory / file, "", fields={"build": dict})["build"]
+        except OSError:
+            continue
+        if isinstance(build.get("arguments"), dict) and build["arguments"]:
+            line = prepare_line(data_dir, name, build["arguments"])
+            break
+    return f"write it again with\n  {line}"
 
 
 def prepare_line(
@@ -113,25 +173,33 @@ def open_studies(
     """
     check_local(data_dir)
     info = read_info(data_dir, name)
+    directory = dataset_dir(data_dir, name)
+    remedy = damaged_remedy(directory, data_dir, name)
+    for key in ("name", "labels", "splits", "shards", "fingerprint", "build"):
+        if key not in info:
+            raise DamagedDataError(f"{directory / manifest.DATASET} has no {key!r}: {remedy}")
     if split not in info["splits"]:
         raise MissingDataError(
             f"data set {name!r} in {data_dir} has no split {split!r}; it has {sorted(info['splits'])}"
         )
-    _check_shards(data_dir, info, split)
+    _check_files(directory, info, split, remedy)
     return Studies(data_dir, info, split, truth)
 
 
-def _check_shards(data_dir: epath.PathLike, info: dict[str, Any], split: str) -> None:
-    directory = dataset_dir(data_dir, info["name"])
-    for shard, size in info["shards"].items():
-        if not shard.startswith(f"{info['name']}-{split}."):
+def _check_files(directory: epath.Path, info: dict[str, Any], split: str, remedy: str) -> None:
+    """What a manifest would say, of data that may have none: files that are there, sizes."""
+    others = {f"index-{other}.npz" for other in info["splits"] if other != split}
+    for file in manifest.required_files(info):
+        shard = file in info["shards"]
+        if file in others or (shard and not file.startswith(f"{info['name']}-{split}.")):
             continue
-        path = directory / shard
-        actual = path.stat().length if path.exists() else 0
-        if actual != size:
+        path = directory / file
+        if not path.exists():
+            raise DamagedDataError(f"{path} is missing: {remedy}")
+        if shard and path.stat().length != info["shards"][file]:
             raise DamagedDataError(
-                f"{path} has {actual} bytes instead of {size}: it is damaged; write it again with\n"
-                f"  {prepare_line(data_dir, info['name'], info['build']['arguments'])}"
+                f"{path} has {path.stat().length} bytes instead of {info['shards'][file]}: it is "
+                f"damaged; {remedy}"
             )
 
 
@@ -150,8 +218,10 @@ class Studies:
         self.labels: tuple[str, ...] = tuple(info["labels"])
         self.info = info
         self.fingerprint: str = info["fingerprint"]
-        self.index = Index.load(dataset_dir(data_dir, self.name) / f"index-{split}.npz")
-        self.data_dir, self._dir = data_dir, os.fspath(dataset_dir(data_dir, self.name))
+        directory = dataset_dir(data_dir, self.name)
+        again = damaged_remedy(directory, data_dir, self.name)
+        self.index = Index.load(directory / f"index-{split}.npz", again)
+        self.data_dir, self._dir = data_dir, os.fspath(directory)
         self._truth = truth
         self._ids: list[str] | None = None
         self._opened: tuple[int, _Records] | None = None
@@ -180,9 +250,13 @@ class Studies:
             return records.raw(i)
         except RuntimeError as error:  # of ArrayRecord, whose chunks carry checksums
             raise DamagedDataError(
-                f"{records.path(i)} is damaged at record {i} of the split ({error}): write it again "
-                f"with\n  {prepare_line(self.data_dir, self.name, self.info['build']['arguments'])}"
+                f"{records.path(i)} is damaged at record {i} of the split ({error}): "
+                f"{self._remedy()}"
             ) from error
+
+    def _remedy(self) -> str:
+        """Of a file that has the right size and other bytes: they are all compared."""
+        return f"{damaged_remedy(epath.Path(self._dir), self.data_dir, self.name)} --verify"
 
     def features(self, i: int) -> dict[str, Any]:
         """All features of record `i` as TFDS parses them, truth included."""
@@ -200,7 +274,8 @@ class Studies:
             with _OPEN_LOCK:
                 opened = self._opened
                 if opened is None or opened[0] != os.getpid():
-                    opened = (os.getpid(), _Records(self._dir, self.split, self._truth))
+                    with reading(self._dir, "the description of a data set", self._remedy()):
+                        opened = (os.getpid(), _Records(self._dir, self.split, self._truth))
                     self._opened = opened
         return opened[1]
 
