@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from medst_jax.data.images import limits
 from medst_jax.data_pipelines import cells
-from medst_jax.data_pipelines.dicom_values import padding_mask, rescaled, windowed
-from medst_jax.data_pipelines.source_image import SourceImage, UnreadableImage, check_size
+from medst_jax.data_pipelines.dicom_bounds import check_frame, check_inflation
+from medst_jax.data_pipelines.dicom_values import in_bands, padding_mask, rescaled, windowed
+from medst_jax.data_pipelines.source_image import SourceImage, UnreadableImage
 
 NAN = float("nan")
 # ITU-R BT.601.
@@ -53,6 +55,8 @@ def read_header(data: bytes) -> Header:
     try:
         dataset = _parse(data, stop_before_pixels=True, specific_tags=list(_HEADER_TAGS))
         values = {tag: str(dataset.get(tag) or "").strip() for tag in _HEADER_TAGS}
+    except UnreadableImage:
+        raise
     # The parser raises whatever the damage leads to; one bad file must not end a build.
     except Exception as error:
         raise UnreadableImage("unreadable DICOM header") from error
@@ -73,6 +77,8 @@ def read_size(data: bytes) -> tuple[int, int]:
     try:
         dataset = _parse(data, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
         return int(dataset.Columns), int(dataset.Rows)
+    except UnreadableImage:
+        raise
     # The parser raises whatever the damage leads to; one bad file must not end a build.
     except Exception as error:
         raise UnreadableImage("unreadable DICOM header") from error
@@ -92,6 +98,8 @@ def read_pixels(data: bytes, *, voi_lut: bool) -> SourceImage:
             return _image(_parse(data), voi_lut)
     except UnreadableImage:
         raise
+    except limits.TooLarge as error:
+        raise UnreadableImage(str(error)) from error
     except Exception as error:
         raise UnreadableImage("unreadable DICOM") from error
 
@@ -99,6 +107,7 @@ def read_pixels(data: bytes, *, voi_lut: bool) -> SourceImage:
 def _parse(data: bytes, **options: Any) -> Any:
     import pydicom
 
+    check_inflation(data)
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     # The library's remarks quote header values, which may name a patient.
     pydicom.config.logger.setLevel(logging.CRITICAL)
@@ -108,19 +117,26 @@ def _parse(data: bytes, **options: Any) -> Any:
 
 
 def _image(dataset: Any, voi_lut: bool) -> SourceImage:
-    check_size(int(dataset.Rows), int(dataset.Columns))
+    limits.check_pixels(int(dataset.Rows), int(dataset.Columns))
     if int(dataset.get("NumberOfFrames") or 1) != 1:
         raise UnreadableImage("DICOM of several frames")
     stored = _grey(_decoded(dataset), str(dataset.PhotometricInterpretation))
+    # Large films: what is not needed any more makes room.
+    del dataset.PixelData
     padding = padding_mask(stored, dataset)
     values = rescaled(stored, dataset)
     seen = windowed(values, dataset) if voi_lut else None
     grey = values if seen is None else seen
+    del values, stored
     shown = grey if padding is None else grey[~padding]
+    low, high = shown.min(), shown.max()
+    del shown
     if dataset.PhotometricInterpretation == "MONOCHROME1":
-        grey = shown.max() - grey + shown.min()
+        grey = high - grey
+        grey += low
     if padding is not None:
-        grey = np.where(padding, shown.min(), grey)
+        # The darkest value of what is shown, which the inversion leaves as it was.
+        grey = np.where(padding, low, grey)
     return SourceImage(
         grey.astype(np.float32)
         if seen is not None
@@ -136,6 +152,8 @@ def _decoded(dataset: Any) -> np.ndarray:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated and not get_decoder(syntax).is_available:
         raise UnreadableImage(f"no decoder for DICOM compression {syntax.name}")
+    if syntax.is_encapsulated:
+        check_frame(dataset)
     return dataset.pixel_array
 
 
@@ -143,7 +161,9 @@ def _grey(pixels: np.ndarray, photometric: str) -> np.ndarray:
     if pixels.ndim == 2 and photometric in ("MONOCHROME1", "MONOCHROME2"):
         return pixels
     if pixels.ndim == 3 and pixels.shape[-1] == 3 and photometric[:3] in ("RGB", "YBR"):
-        return np.rint(pixels @ np.array(_LUMINANCE)).astype(pixels.dtype)
+        return in_bands(
+            lambda band: np.rint(band @ np.array(_LUMINANCE)).astype(pixels.dtype), pixels
+        )
     raise UnreadableImage("DICOM photometric interpretation is neither grey nor RGB")
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,9 +41,9 @@ def rescaled(stored: np.ndarray, dataset: Any) -> np.ndarray:
         if any(slope) or intercept:
             dataset.RescaleSlope = repr(slope[0]) if any(slope) else "1"
             dataset.RescaleIntercept = repr(intercept[0]) if intercept else "0"
-    values = np.asarray(apply_modality_lut(stored, dataset))
+    values = in_bands(lambda band: apply_modality_lut(band, dataset), stored)
     # The limit leaves room for differences of two values.
-    if np.abs(values).max() > np.finfo(np.float32).max / 4:
+    if max(abs(values.max()), abs(values.min())) > np.finfo(np.float32).max / 4:
         raise UnreadableImage("DICOM rescale gives values that no picture has")
     return values
 
@@ -55,7 +57,7 @@ def windowed(values: np.ndarray, dataset: Any) -> np.ndarray | None:
     Raises:
       UnreadableImage: a window's centre or width is not a number.
     """
-    from pydicom.pixels import apply_voi, apply_windowing
+    from pydicom.pixels import apply_voi
 
     centres = _numbers(dataset, "WindowCenter", "window")
     widths = _numbers(dataset, "WindowWidth", "window")
@@ -67,14 +69,41 @@ def windowed(values: np.ndarray, dataset: Any) -> np.ndarray | None:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 if view is None:
-                    seen = np.asarray(apply_voi(values, dataset), np.float64)
+                    seen = in_bands(lambda band: apply_voi(band, dataset), values)
                 else:
-                    seen = np.asarray(apply_windowing(values, dataset, view), np.float64)
+                    seen = in_bands(partial(_window, dataset, view), values)
         except _UNUSABLE:
             continue
         if np.isfinite(seen).all() and (seen.max() > seen.min() or values.max() == values.min()):
-            return seen
+            return np.asarray(seen, np.float64)
     return None
+
+
+def in_bands(function: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray) -> np.ndarray:
+    """A function of every pixel alone, over some rows at a time, for it may hold several copies.
+
+    Args:
+      function: [h, W, ...] to [h, W].
+      pixels: [H, W, ...].
+
+    Returns:
+      [H, W], of the type that the function gives.
+    """
+    rows = max(1, _BAND_PIXELS // pixels.shape[1])
+    first = np.asarray(function(pixels[:rows]))
+    if rows >= len(pixels):
+        return first
+    out = np.empty(pixels.shape[:2], first.dtype)
+    out[:rows] = first
+    for start in range(rows, len(pixels), rows):
+        out[start : start + rows] = function(pixels[start : start + rows])
+    return out
+
+
+def _window(dataset: Any, view: int, values: np.ndarray) -> np.ndarray:
+    from pydicom.pixels import apply_windowing
+
+    return np.asarray(apply_windowing(values, dataset, view))
 
 
 def padding_mask(stored: np.ndarray, dataset: Any) -> np.ndarray | None:
@@ -94,6 +123,7 @@ def padding_mask(stored: np.ndarray, dataset: Any) -> np.ndarray | None:
 
 # What pydicom raises for tables and windows that are incomplete or that the standard forbids.
 _UNUSABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_BAND_PIXELS = 1 << 20
 _PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 
 

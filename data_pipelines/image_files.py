@@ -15,8 +15,10 @@ import numpy as np
 import simplejpeg
 from PIL import ExifTags, Image, ImageOps
 
+from medst_jax.data.images import limits
 from medst_jax.data_pipelines import dicom
-from medst_jax.data_pipelines.source_image import SourceImage, UnreadableImage, check_size
+from medst_jax.data_pipelines.bounded_reading import TooLong, read_file
+from medst_jax.data_pipelines.source_image import SourceImage, UnreadableImage
 
 _UPRIGHT = 1  # of EXIF's eight orientations
 _LYING = (5, 6, 7, 8)  # those that change width and height
@@ -24,16 +26,20 @@ _LYING = (5, 6, 7, 8)  # those that change width and height
 __all__ = ["SourceImage", "UnreadableImage", "bit_depth", "decode", "read_bytes", "resolve"]
 
 MISSING_FILE = "missing file"
+# Without compression, the largest picture that is read has half as much.
+_MAX_FILE_BYTES = 1 << 28
+_FORMATS = ("JPEG", "PNG")
 
 
 def read_bytes(source_dir: str, path: str) -> bytes:
-    """Bytes of `path` inside `source_dir`; raises UnreadableImage if missing or outside."""
+    """Bytes of `path` inside `source_dir`; raises UnreadableImage if missing, outside or too long."""
     full = resolve(source_dir, path)
     try:
-        with open(full, "rb") as file:
-            return file.read()
+        return read_file(full, _MAX_FILE_BYTES)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UnreadableImage(MISSING_FILE) from error
+    except TooLong as error:
+        raise UnreadableImage(f"file {error}") from error
     except OSError as error:
         raise UnreadableImage("file cannot be read") from error
 
@@ -86,6 +92,8 @@ def decode(data: bytes, *, voi_lut: bool = False) -> SourceImage:
                 image = reader(data)
             except UnreadableImage:
                 raise
+            except limits.TooLarge as error:
+                raise UnreadableImage(str(error)) from error
             # Decoders raise whatever the damage leads to; one bad file must not end a build.
             except Exception as error:
                 raise UnreadableImage(f"unreadable {kind}") from error
@@ -104,9 +112,12 @@ def read_size(data: bytes) -> tuple[int, int]:
     if data[128:132] == b"DICM":
         return dicom.read_size(data)
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        limits.check_file(data)
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             lying = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) in _LYING
             return (image.height, image.width) if lying else (image.width, image.height)
+    except limits.TooLarge as error:
+        raise UnreadableImage(str(error)) from error
     # Pillow raises whatever the damage leads to; one bad file must not end a build.
     except Exception as error:
         raise UnreadableImage("unreadable image header") from error
@@ -120,10 +131,10 @@ def bit_depth(head: bytes) -> int:
 
 
 def _jpeg(data: bytes) -> SourceImage:
-    height, width, colours = simplejpeg.decode_jpeg_header(data)[:3]
-    check_size(height, width)
+    limits.check_file(data)
+    colours = simplejpeg.decode_jpeg_header(data)[2]
     pixels = simplejpeg.decode_jpeg(data, colorspace="GRAY")[:, :, 0]
-    with Image.open(io.BytesIO(data)) as image:  # reads the header alone
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:  # reads the header alone
         orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
     if orientation == _UPRIGHT:
         return SourceImage(pixels, jpeg=data if colours.lower() == "gray" else None)
@@ -134,8 +145,8 @@ def _jpeg(data: bytes) -> SourceImage:
 
 
 def _png(data: bytes) -> SourceImage:
-    with Image.open(io.BytesIO(data)) as image:
-        check_size(image.height, image.width)
+    limits.check_file(data)
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         image.load()
         upright = ImageOps.exif_transpose(image)
         if upright.mode in ("I;16", "I;16B", "I"):

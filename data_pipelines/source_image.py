@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 NAN = float("nan")
-# A hostile header must not ask for more memory than a machine has; real films have 4 to 20.
-MAX_MEGAPIXELS = 128
 
 
 class UnreadableImage(ValueError):
@@ -27,11 +25,3 @@ class SourceImage:
     jpeg: bytes | None = None
     windowed: bool = False
     spacing: tuple[float, float] = (NAN, NAN)
-
-
-def check_size(height: int, width: int) -> None:
-    """Raises UnreadableImage for an image without pixels or with too many."""
-    if height < 1 or width < 1:
-        raise UnreadableImage("image without pixels")
-    if height * width > MAX_MEGAPIXELS * 10**6:
-        raise UnreadableImage(f"image of more than {MAX_MEGAPIXELS} megapixels")

@@ -21,7 +21,7 @@ from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing import splits
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.csv_table import TableError, TableRow, parse_rows
+from medst_jax.data_pipelines.listing.csv_table import TableError, TableRow, parse_rows, read_text
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.one_split import keep_last_split
 from medst_jax.data_pipelines.listing.source import ListedSource
@@ -75,7 +75,7 @@ def _list_of(root: epath.Path, split: str) -> epath.Path | None:
 def _read_list(
     path: epath.Path, split: str, *, has_validation: bool
 ) -> tuple[list[Item], list[Reject]]:
-    text = path.read_bytes().decode("utf-8", errors="replace")
+    text = read_text(path)[0].encode(errors="replace").decode()
     lines = [(k, line.strip()) for k, line in enumerate(text.splitlines(), 1) if line.strip()]
     rows: list[TableRow | Reject] = []
     for number, line in lines:

@@ -23,7 +23,7 @@ from medst_jax.data_pipelines.image_table.mined import LABELERS, report_counts, 
 from medst_jax.data_pipelines.image_table.options import TableOptions
 from medst_jax.data_pipelines.image_table.split_names import known_splits
 from medst_jax.data_pipelines.listing.about import About
-from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.csv_table import TableError, read_lines
 from medst_jax.data_pipelines.listing.item import Item, Listing
 from medst_jax.data_pipelines.listing.sentences import SentenceLabeler
 from medst_jax.data_pipelines.listing.source import ListedSource
@@ -132,7 +132,7 @@ class ImageTable(ListedSource):
         path = epath.Path(self.source_dir) / "labels.txt"
         if not path.exists():
             return None
-        lines = (line.strip() for line in path.read_text().splitlines())
+        lines = read_lines(path, western=True)
         return tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
 
     def _has_wide_files(self) -> bool:

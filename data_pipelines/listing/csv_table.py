@@ -8,6 +8,7 @@ import difflib
 import gzip
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,12 +16,16 @@ from typing import TypeVar
 
 from etils import epath
 
+from medst_jax.data_pipelines.bounded_reading import MAX_TEXT_BYTES, TooLong, unpack
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing import table_text
 from medst_jax.data_pipelines.raw import Reject
 
 # A quoted cell may run over lines; a longer run is taken for a quote that was never closed.
 _MAX_LINES = 1000
+# The widest real tables have some hundred columns.
+_MAX_COLUMNS = 5000
+_COLUMNS_SHOWN = 100
 # Undecodable bytes are read as lone surrogates, which mark their rows.
 _UNDECODED = re.compile("[\ud800-\udfff]")
 
@@ -92,7 +97,9 @@ class CsvTable:
         own = tuple(name.strip() for name in header)
         read_as = {theirs: name for name, theirs in self.renamed.items()}
         names = tuple(read_as.get(name, name) for name in own)
-        repeated = sorted({name for name in names if name and names.count(name) > 1})
+        if len(names) > _MAX_COLUMNS:
+            raise TableError(f"{self.path} has {len(names)} columns: it is not a table of images")
+        repeated = sorted(name for name, count in Counter(names).items() if name and count > 1)
         if repeated:
             raise TableError(f"{self.path}: columns occur twice: {', '.join(repeated)}")
         return names
@@ -105,7 +112,7 @@ class CsvTable:
                 hint = f"; did you mean to rename {close[0]!r}?" if close else ""
                 raise TableError(
                     f"{self.path}: column {column!r} is missing{hint} "
-                    f"It has: {', '.join(filter(None, self.names))}"
+                    f"It has: {', '.join([*filter(None, self.names)][:_COLUMNS_SHOWN])}"
                 )
         return self
 
@@ -153,20 +160,44 @@ class CsvTable:
 
     @cached_property
     def _text(self) -> tuple[str, str]:
-        data = self.path.read_bytes()
-        if self.path.suffix == ".gz":
-            try:
-                data = gzip.decompress(data)
-            except (OSError, EOFError, zlib.error) as error:
-                raise TableError(
-                    f"{self.path} is not a whole gzip file: download it again"
-                ) from error
-        try:
-            return table_text.decode(data, self.encoding, western=self.western)
-        except table_text.EncodingError as error:
-            raise TableError(
-                f"{self.path}: {error}: save the table as UTF-8, or name its encoding"
-            ) from error
+        return read_text(self.path, self.encoding, western=self.western)
+
+
+def read_text(path: epath.Path, encoding: str = "", *, western: bool = False) -> tuple[str, str]:
+    """The text of a file, plain or gzipped, and its encoding in words, as `table_text.decode` finds it.
+
+    Raises:
+      TableError: too long, not a whole gzip file, or not of its encoding.
+    """
+    try:
+        if epath.Path(path).stat().length > MAX_TEXT_BYTES:
+            raise TooLong(f"has more than {MAX_TEXT_BYTES >> 20} MiB")
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = unpack(data)
+    except TooLong as error:
+        raise TableError(f"{path} {error}, more than a table has: split it") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TableError(f"{path} is not a whole gzip file: download it again") from error
+    try:
+        return table_text.decode(data, encoding, western=western)
+    except table_text.EncodingError as error:
+        raise TableError(
+            f"{path}: {error}: save the table as UTF-8, or name its encoding"
+        ) from error
+
+
+def read_lines(path: epath.Path, encoding: str = "", *, western: bool = False) -> list[str]:
+    """The lines of a text file without surrounding blanks; empty ones are among them.
+
+    Raises:
+      TableError: as `read_text`, and where a line is not of the encoding.
+    """
+    lines = read_text(path, encoding, western=western)[0].splitlines()
+    for number, line in enumerate(lines, 1):
+        if _UNDECODED.search(line) or "\0" in line:
+            raise TableError(f"{path}, line {number} is not UTF-8 text: save the file as UTF-8")
+    return [line.strip() for line in lines]
 
 
 def parse_rows(
@@ -233,11 +264,12 @@ def _record(lines: Sequence[str], start: int, delimiter: str) -> tuple[list[str]
     text = lines[start]
     if '"' not in text:
         return text.split(delimiter), 1
+    quotes = 0
     for used in range(1, min(_MAX_LINES, len(lines) - start) + 1):
-        if used > 1:
-            text += "\n" + lines[start + used - 1]
-        if text.count('"') % 2:
+        quotes += lines[start + used - 1].count('"')
+        if quotes % 2:
             continue
+        text = "\n".join(lines[start : start + used])
         try:
             return next(
                 csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=True)

@@ -9,9 +9,12 @@ from typing import Any
 
 from etils import epath
 
+from medst_jax.data_pipelines.bounded_reading import MAX_TEXT_BYTES
 from medst_jax.data_pipelines.listing.csv_table import TableError, TableRow
 from medst_jax.data_pipelines.raw import Reject
 
+# A longer line comes in pieces, which are no JSON objects.
+_LONGEST_LINE = 1 << 26
 _NAMES: Mapping[Any, str] = {dict: "object", list: "list"}
 
 
@@ -21,6 +24,8 @@ def read_json(path: epath.Path, kind: type) -> Any:
     Raises:
       TableError: not JSON, or not of the type `kind`.
     """
+    if epath.Path(path).stat().length > MAX_TEXT_BYTES:
+        raise TableError(f"{path} has more than {MAX_TEXT_BYTES >> 20} MiB: split it")
     try:
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -33,7 +38,7 @@ def read_json(path: epath.Path, kind: type) -> Any:
 def json_rows(path: epath.Path) -> Iterator[TableRow | Reject]:
     """The objects of a file of JSON lines as rows of a table; null becomes an empty cell."""
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
             if not line.strip():
                 continue
             try:

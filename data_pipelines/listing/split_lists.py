@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from etils import epath
 
-from medst_jax.data_pipelines.listing.csv_table import TableError
+from medst_jax.data_pipelines.listing.csv_table import TableError, read_lines
 from medst_jax.data_pipelines.listing.item import Listing
 from medst_jax.data_pipelines.listing.one_split import keep_last_split
 from medst_jax.data_pipelines.listing.splits import SPLITS
@@ -67,9 +67,8 @@ def read_lists(folder: epath.PathLike) -> Mapping[str, tuple[str, int]]:
                 f"{path} does not exist: --split_lists must be a folder with train.txt, test.txt and, "
                 "where there is one, val.txt"
             )
-        text = path.read_bytes().decode("utf-8", errors="replace")
-        for line, name in enumerate(text.splitlines(), 1):
-            key = image_key(name.strip())
+        for line, name in enumerate(read_lines(path), 1):
+            key = image_key(name)
             if not key:
                 continue
             if key in places:

@@ -22,7 +22,13 @@ from etils import epath
 from medst_jax.data_pipelines import cells
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing import splits
-from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableRow, find_table, need_table
+from medst_jax.data_pipelines.listing.csv_table import (
+    CsvTable,
+    TableRow,
+    find_table,
+    need_table,
+    read_lines,
+)
 from medst_jax.data_pipelines.listing.item import Box, Item
 from medst_jax.data_pipelines.raw import NAN, Reject
 
@@ -145,7 +151,7 @@ def official_split(source_dir: epath.PathLike) -> Mapping[str, str]:
     split = {}
     for file, name in (("train_val_list.txt", "trainval"), ("test_list.txt", "test")):
         if (root / file).exists():
-            split.update(dict.fromkeys((root / file).read_text().split(), name))
+            split.update(dict.fromkeys(" ".join(read_lines(root / file)).split(), name))
     return split
 
 

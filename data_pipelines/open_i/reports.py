@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from etils import epath
 
+from medst_jax.data_pipelines.bounded_reading import TooLong
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.raw import Reject
+from medst_jax.data_pipelines.texts.stream import open_bytes
 
 ARCHIVE = "NLMCXR_reports.tgz"
 FOLDER = "ecgen-radiology"
+_MAX_REPORT_BYTES = 1 << 20  # the longest of the collection have some ten thousand
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def read_reports(source_dir: epath.PathLike) -> tuple[list[TaggedReport], list[R
     """Every report by number; a file that is not one is rejected by its number.
 
     Raises:
-      TableError: neither the folder nor the archive is there.
+      TableError: neither the folder nor the archive is there, or the archive is damaged.
     """
     reports, rejects = [], []
     for number, data in sorted(_files(source_dir)):
@@ -55,9 +59,13 @@ def parse_report(number: int, data: bytes) -> TaggedReport:
     Raises:
       ElementTree.ParseError: malformed. ValueError: not a report.
     """
+    if len(data) > _MAX_REPORT_BYTES:
+        raise ValueError("report is longer than a megabyte")
     if b"<!ENTITY" in data:
         # Nothing in the collection declares one, and they can blow up a parser.
         raise ValueError("XML with entities")
+    if b"\0" in data:
+        raise ValueError("XML is not UTF-8")
     root = ElementTree.fromstring(data)
     if root.tag != "eCitation":
         raise ValueError("XML is not a report")
@@ -80,16 +88,20 @@ def _files(source_dir: epath.PathLike) -> Iterator[tuple[int, bytes]]:
     if (root / FOLDER).is_dir():
         for path in (root / FOLDER).iterdir():
             if number := _number(path.name):
-                yield number, path.read_bytes()
+                with path.open("rb") as file:
+                    yield number, file.read(_MAX_REPORT_BYTES + 1)
         return
     if not (root / ARCHIVE).exists():
         raise TableError(f"{root} has neither {FOLDER}/ nor {ARCHIVE}: download it from Open-i")
-    with (root / ARCHIVE).open("rb") as file, tarfile.open(fileobj=file) as archive:
-        for member in archive:
-            number = _number(member.name)
-            content = archive.extractfile(member) if number else None
-            if number and content is not None:
-                yield number, content.read()
+    try:
+        with open_bytes(root / ARCHIVE) as file, tarfile.open(fileobj=file, mode="r|") as archive:
+            for member in archive:
+                number = _number(member.name) if member.isreg() else 0
+                content = archive.extractfile(member) if number else None
+                if content is not None:
+                    yield number, content.read(_MAX_REPORT_BYTES + 1)
+    except (tarfile.TarError, OSError, EOFError, zlib.error, TooLong) as error:
+        raise TableError(f"{root / ARCHIVE} is not a whole archive: download it again") from error
 
 
 def _number(name: str) -> int:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from etils import epath
 
 from medst_jax.data.records.annotations import Text
+from medst_jax.data_pipelines.bounded_reading import TooLong
 from medst_jax.data_pipelines.listing import splits
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.csv_table import CsvTable, TableError, TableRow, find_table
@@ -96,7 +97,7 @@ def read_notes(
         before = csv.field_size_limit(_MAX_CELL)
         try:
             yield from _rows(csv.reader(text), path, columns)
-        except (csv.Error, OSError, EOFError, zlib.error):
+        except (csv.Error, OSError, EOFError, zlib.error, TooLong):
             yield Reject(0, "file is damaged, the rest of it is not read")
         finally:
             csv.field_size_limit(before)

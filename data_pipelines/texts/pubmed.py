@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 from etils import epath
 
 from medst_jax.data.records.annotations import Text
+from medst_jax.data_pipelines.bounded_reading import TooLong
 from medst_jax.data_pipelines.listing.about import About
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.raw import Reject
@@ -64,7 +65,7 @@ def abstracts(stream: IO[bytes]) -> Iterator[Text | Reject]:
                 language = element.findtext("Article/Language") or "eng"
                 yield Text(text, _LANGUAGES.get(language, language))
             element.clear()
-    except (ElementTree.ParseError, OSError, EOFError, zlib.error):
+    except (ElementTree.ParseError, OSError, EOFError, zlib.error, TooLong):
         yield Reject(0, "file is damaged, the rest of it is not read")
 
 

@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 from collections.abc import Iterator
 from typing import IO
 
 from etils import epath
 
+from medst_jax.data_pipelines.bounded_reading import UnpackingFile
+
 
 @contextlib.contextmanager
 def open_bytes(path: epath.Path) -> Iterator[IO[bytes]]:
-    """The content of a file, unpacked when its name ends in .gz."""
+    """The content of a file, unpacked when its name ends in .gz or .tgz.
+
+    Reading raises `TooLong` where a packed file grows far more than text packs.
+    """
     with path.open("rb") as file:
-        if path.suffix != ".gz":
+        if path.suffix in (".gz", ".tgz"):
+            yield io.BufferedReader(UnpackingFile(file))  # type: ignore[type-var]
+        else:
             yield file
-            return
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            yield io.BufferedReader(unpacked)  # type: ignore[arg-type]

@@ -86,6 +86,11 @@ def mentions_section(table: Table) -> str:
     )
 
 
+def _rate(row: Row) -> str:
+    rate = row.facts.get("examples_per_second")
+    return "" if rate is None else f"{rate:.0f}"
+
+
 def costs_section(rows: Sequence[Row]) -> str:
     """Parameters, FLOPs and time of each row's training."""
     heads = [
@@ -100,7 +105,7 @@ def costs_section(rows: Sequence[Row]) -> str:
         f'<tr>{_who(row)}<td class="num">{row.facts["parameters"]:,}</td>'
         f'<td class="num">{row.facts["flops_per_example"] / 1e9:.3f}</td>'
         f'<td class="num">{row.facts["chip_hours"]:.2g}</td>'
-        f'<td class="num">{row.facts["examples_per_second"]:.0f}</td></tr>'
+        f'<td class="num">{_rate(row)}</td></tr>'
         for row in rows
         if "parameters" in row.facts
     ]

@@ -250,9 +250,13 @@ def _facts(spec: RowSpec, runner: CellRunner) -> dict[str, Any]:
     for cell in spec.cells:
         summary = runner.folder(cell) / "summary.json"
         if runner.done(cell) and summary.exists():
-            speeds.append(json.loads(summary.read_text())["examples_per_second"])
+            # A training that went on after its last step has measured none.
+            speed = json.loads(summary.read_text()).get("examples_per_second")
+            speeds += [] if speed is None else [speed]
             costs = costs or cost_of(epath.Path(runner.folder(cell)))
-    return {"examples_per_second": round(statistics.median(speeds), 1), **costs} if speeds else {}
+    return (
+        {"examples_per_second": round(statistics.median(speeds), 1), **costs} if speeds else costs
+    )
 
 
 def _fingerprints(specs: Sequence[RowSpec], runner: CellRunner) -> dict[str, str]:

@@ -100,7 +100,7 @@ def broken(**tags: object) -> bytes:
     [
         (broken(NumberOfFrames=2), "DICOM of several frames"),
         (broken(Rows=0), "image without pixels"),
-        (broken(Rows=60000, Columns=60000), "more than 128 megapixels"),
+        (broken(Rows=60000, Columns=60000), "more than 36 megapixels"),
         (broken(PhotometricInterpretation="PALETTE COLOR"), "photometric interpretation"),
         (broken(BitsAllocated=7), "unreadable DICOM"),
         (broken()[:-1], "unreadable DICOM"),

@@ -9,8 +9,7 @@ import simplejpeg
 from PIL import Image
 
 from medst_jax.data.images import Fit
-
-_JPEG = b"\xff\xd8"
+from medst_jax.data.images.limits import JPEG, check_file, check_scans
 
 # The pipeline parallelises over examples: more threads inside one resize only get in the way.
 cv2.setNumThreads(0)
@@ -22,28 +21,34 @@ def decode(data: bytes | memoryview) -> np.ndarray:
     16-bit images are scaled by their own range of values, minimum to 0 and maximum to 255.
 
     Raises:
-      ValueError: the bytes are no image, or are cut short.
+      ValueError: the bytes are no image, are cut short, or ask for more than `limits` allow.
     """
-    if data[:2] == _JPEG:
+    try:
+        check_file(data)
+    except ValueError as error:
+        raise ValueError(f"not a readable image ({len(data)} bytes): {error}") from error
+    if data[:2] == JPEG:
         # Faster than Pillow, which reads what this decoder does not.
         decoded = _decoded(data, None)
         if decoded is not None:
             return decoded[..., 0]
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             image.load()
             pixels = np.asarray(image if image.mode.startswith("I") else image.convert("L"))
-    except (OSError, SyntaxError) as error:
+    # Pillow raises whatever the damage leads to.
+    except Exception as error:
         raise ValueError(f"not a readable image ({len(data)} bytes): {error}") from error
     return pixels if pixels.dtype == np.uint8 else by_range(pixels)
 
 
 def is_jpeg_of(data: bytes, size: int) -> bool:
-    """Whether the bytes begin like a JPEG of `size` by `size` pixels."""
-    if data[:2] != _JPEG:
+    """Whether the bytes begin like a JPEG of `size` by `size` pixels, in no more scans than usual."""
+    if data[:2] != JPEG:
         return False
     try:
         height, width, *_ = simplejpeg.decode_jpeg_header(data)
+        check_scans(data)
     except ValueError:  # `decode` knows what to make of it
         return False
     return bool(height == size and width == size)

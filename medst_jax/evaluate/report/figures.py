@@ -21,6 +21,7 @@ _INK, _FAINT = "#28303a", "#d9dee5"
 _METADATA = ("Date", "Creator", "Format", "Type")  # left out: they hold addresses and the time
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
+    "text.parse_math": False,  # names are shown as they are written
     "font.size": 9,
     "axes.edgecolor": _FAINT,
     "axes.labelcolor": _INK,

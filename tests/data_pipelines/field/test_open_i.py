@@ -101,7 +101,8 @@ def test_bad_files_are_counted(tree, tmp_path):
     )
     result = prepare("open_i", tree, tmp_path, limit=0.9)
     assert rejects(result) == {
-        "malformed XML": 2,
+        "malformed XML": 1,
+        "XML is not UTF-8": 1,
         "XML is not a report": 1,
         "XML with entities": 1,
     }
