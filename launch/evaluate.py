@@ -81,8 +81,8 @@ _NAME = flags.DEFINE_string("name", None, "Name of the system in the rows.")
 _TRAINED_ON = flags.DEFINE_string(
     "trained_on",
     "",
-    "What --weights or --features were trained on: DATASET:SPLIT,..., none, or a known encoder; "
-    "default: what is known of an encoder of that name.",
+    "What --weights or --features, or the weights that a --checkpoint started from, were trained on: "
+    "DATASET:SPLIT,..., none, or a known encoder; default: what is known of an encoder of that name.",
 )
 _RESTRICTED = flags.DEFINE_bool(
     "include_restricted", False, "Show pixels and texts of data that may not be redistributed."
@@ -108,7 +108,7 @@ def main(argv: list[str]) -> None:
     from etils import epath
 
     from medst_jax.commands.parts.subject import Request, subject_of
-    from medst_jax.evaluate.published.comparison import format_comparison
+    from medst_jax.evaluate.published.comparison import format_comparison, format_exposures
     from medst_jax.evaluate.report.page import HEADLINES, ReportOptions, write_report
     from medst_jax.evaluate.statistics.predictions import write_predictions
     from medst_jax.evaluate.statistics.rows import format_table, write_rows
@@ -143,7 +143,6 @@ def main(argv: list[str]) -> None:
         raise SystemExit(f"error: {error}") from None
     output = epath.Path(_OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
-    write_rows(output / "metrics.json", result.rows)
     write_predictions(output / "predictions.npz", result.predictions)
     report = ReportOptions(
         title=f"Evaluation of {system.name}",
@@ -152,12 +151,22 @@ def main(argv: list[str]) -> None:
         benchmark=options.benchmark,
     )
     write_report(output / "report.html", report, result, context.data, system)
+    # Last, and whole: where it is, all of the evaluation is.
+    write_rows(output / "metrics.json.part", result.rows)
+    (output / "metrics.json.part").replace(output / "metrics.json")
     print(format_table([row for row in result.rows if row.metric in HEADLINES]))
     for published in options.benchmark.tables if options.benchmark else ():
         print(f"\n{format_comparison(published, system.name, result.rows)}")
+        print(format_exposures(published, result.rows))
     for name, reason in result.skipped.items():
         print(f"skipped {name}: {reason}")
     print(f"report: {output / 'report.html'}")
+    if result.failed:
+        lines = "".join(f"\n  {name}: {reason}" for name, reason in result.failed.items())
+        raise SystemExit(
+            f"error: {len(result.failed)} of {len(tasks)} tasks failed; the others are in {output}, "
+            f"run the command again for all{lines}"
+        )
 
 
 def _dry_run() -> None:
@@ -178,6 +187,8 @@ def _check(source: str) -> None:
     """Raise a UsageError for flags that the source of features needs and lacks."""
     if _CROP_FROM.value is not None and source != "weights":
         raise app.UsageError("--crop_from says what --weights takes; leave it out here")
+    if _TRAINED_ON.value and source == "baseline":
+        raise app.UsageError("pixels were trained on nothing: leave --trained_on out")
     if source != "checkpoint" and _DATA_DIR.value is None:
         raise app.UsageError("without --checkpoint, give --data_dir=FOLDER")
 

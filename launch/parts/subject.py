@@ -4,6 +4,8 @@
 import dataclasses
 import datetime
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 
@@ -19,7 +21,7 @@ from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.evaluate.subjects.feature_table import feature_table_context
 from medst_jax.evaluate.subjects.images import Square
 from medst_jax.evaluate.subjects.imported import import_system, text_length
-from medst_jax.evaluate.subjects.known_training import training_of
+from medst_jax.evaluate.subjects.known_training import Training, training_of
 from medst_jax.models.weights.stated_layout import stated_layout
 from medst_jax.options import parse
 from medst_jax.train.checkpoint import load_system
@@ -45,7 +47,8 @@ class Request:
       fit: how images become squares; None for what the files say, "pad" elsewhere.
       batch_size: images or texts per call.
       name: of the system in the rows; None for that of its source.
-      trained_on: what the user knows of the training of weights or features, see `training_of`.
+      trained_on: what the user knows of the training of weights or features, or of the weights
+        that a checkpoint's training started from; see `training_of`.
     """
 
     checkpoint: str | None = None
@@ -116,12 +119,29 @@ def _checkpoint(request: Request, workdir: str) -> Subject:
         seed=int(loaded.config["seed"]),
         stamp=loaded.stamp,
         trained={name: options.split for name, options in data.mixture.items()},
+        starts=starts_of(loaded.config.get("init", {}), request.trained_on),
     )
     return (
         EvaluationContext(embedder, evaluation_data),
         system,
         {"checkpoint": workdir, "step": str(loaded.step)},
     )
+
+
+def starts_of(init: Mapping[str, Any], told: str) -> tuple[Training, ...]:
+    """What is known of the weights that a training started from.
+
+    Raises:
+      ValueError: something is told of a training that started from random weights.
+    """
+    named = dict.fromkeys(init[part] for part in ("image", "text") if init.get(part))
+    if told and not named:
+        raise ValueError(
+            f"--trained_on is {told!r}, but this checkpoint's training started from random "
+            "weights, and its own stamp says what it read; leave --trained_on out"
+        )
+    told = told or init.get("trained_on", "")
+    return tuple(training_of(name, told) for name in named)
 
 
 def _weights(request: Request, given: str, data_dir: str) -> Subject:

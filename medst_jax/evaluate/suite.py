@@ -2,6 +2,8 @@
 """Runs the protocols of a suite on one system and turns their outcomes into rows."""
 
 import dataclasses
+import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +15,17 @@ from medst_jax.evaluate.statistics import bootstrap
 from medst_jax.evaluate.statistics.measure import measure
 from medst_jax.evaluate.statistics.outcome import DerivedMetric, NotApplicable, Outcome, Part
 from medst_jax.evaluate.statistics.predictions import Predictions
-from medst_jax.evaluate.statistics.rows import SMALL, Row
-from medst_jax.evaluate.subjects.cautions import SystemUnderTest, cautions
+from medst_jax.evaluate.statistics.rows import FAILED, SMALL, Row
+from medst_jax.evaluate.subjects.cautions import (
+    IN_EXPOSURE,
+    SystemUnderTest,
+    cautions,
+    exposure_of,
+)
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.options import parse
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +50,13 @@ class SuiteOptions:
 
 @dataclasses.dataclass(frozen=True)
 class SuiteResult:
-    """Rows, predictions by "task" or "task/part", outcomes and reasons for skipped tasks."""
+    """Rows, predictions by "task" or "task/part", outcomes, reasons for skipped and failed tasks."""
 
     rows: tuple[Row, ...]
     predictions: dict[str, Predictions]
     outcomes: dict[str, Outcome]
     skipped: dict[str, str]
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def parse_suite(values: Mapping[str, Any]) -> tuple[SuiteOptions, dict[str, ConfiguredProtocol]]:
@@ -71,29 +81,81 @@ def run_suite(
 ) -> SuiteResult:
     """Run every task; one that the system cannot serve is skipped with its reason.
 
+    A task that fails, for its data are missing or damaged or for any other reason, costs the others
+    nothing: it becomes a row of metric "failed", without a value, whose note says why.
+
     Raises:
-      MissingDataError: before anything is computed, with the line that makes the data.
+      Exception: that of the first task that failed, where no task ran.
     """
-    for task in tasks.values():
-        for dataset, split in task.needs():
-            context.data.image_studies(dataset, split)
+    missing = {name: _missing(task, context) for name, task in tasks.items()}
+    if tasks and all(missing.values()):
+        raise next(error for error in missing.values() if error)
     rows: list[Row] = []
     predictions: dict[str, Predictions] = {}
     outcomes: dict[str, Outcome] = {}
     skipped: dict[str, str] = {}
+    errors: dict[str, Exception] = {}
     bar = tqdm(tasks.items(), desc="suite", unit="task", disable=not context.data.progress)
     for name, task in bar:
         bar.set_postfix_str(name)
         try:
+            if error := missing[name]:
+                raise error
             outcome = task.run(context)
+            measured = outcome_rows(name, task.protocol, outcome, options, context, system)
+            parts = {_joined(name, p.name): _grouped(p, outcome, context) for p in outcome.parts}
         except NotApplicable as reason:
             skipped[name] = str(reason)
-            continue
-        outcomes[name] = outcome
-        for part in outcome.parts:
-            predictions[_joined(name, part.name)] = _grouped(part, outcome, context)
-        rows += outcome_rows(name, task.protocol, outcome, options, context, system)
-    return SuiteResult(tuple(rows), predictions, outcomes, skipped)
+        # Whatever it is: hours of other tasks must not be lost to it.
+        except Exception as error:  # noqa: BLE001
+            errors[name] = error
+            if not isinstance(error, (OSError, ValueError)):  # those say in a line what is wrong
+                _LOG.exception("task %s failed", name)
+            rows.append(_failed_row(name, task, error, system))
+        else:
+            outcomes[name] = outcome
+            predictions |= parts
+            rows += measured
+    if errors and not outcomes:
+        raise next(iter(errors.values()))
+    failed = {name: _line(error) for name, error in errors.items()}
+    return SuiteResult(tuple(rows), predictions, outcomes, skipped, failed)
+
+
+def _missing(task: ConfiguredProtocol, context: EvaluationContext) -> Exception | None:
+    """Why the data of a task cannot be opened, before anything is computed."""
+    try:
+        for dataset, split in task.needs():
+            context.data.image_studies(dataset, split)
+    except (OSError, ValueError) as error:
+        return error
+    return None
+
+
+def _failed_row(
+    name: str, task: ConfiguredProtocol, error: Exception, system: SystemUnderTest
+) -> Row:
+    needs = task.needs()
+    return Row(
+        system=system.name,
+        dataset=needs[0][0] if needs else "",
+        task=name,
+        protocol=task.protocol,
+        metric=FAILED,
+        value=math.nan,
+        low=None,
+        high=None,
+        n=0,
+        seed=system.seed,
+        note=_line(error),
+    )
+
+
+def _line(error: Exception) -> str:
+    """An error in one line; what is no message for users is named by its type, its text left out."""
+    if isinstance(error, (OSError, ValueError)):
+        return " ".join(str(error).split())
+    return f"{type(error).__name__}, see the log"
 
 
 def outcome_rows(
@@ -107,7 +169,9 @@ def outcome_rows(
     """The rows of one outcome, with intervals and cautions."""
     studies = context.data.image_studies(outcome.dataset, outcome.split)
     exclusion = context.data.exclusion(outcome.dataset)
-    common = cautions(studies, exclusion, system) if studies is not None else {}
+    found = cautions(studies, exclusion, system) if studies is not None else {}
+    common = [short for short in found if short not in IN_EXPOSURE]
+    exposure = exposure_of(outcome.dataset, outcome.split, studies, exclusion, system)
 
     def row(part: str, metric: str, bounded: Any, notes: tuple[str, ...]) -> Row:
         return Row(
@@ -122,6 +186,7 @@ def outcome_rows(
             n=bounded.n,
             seed=system.seed,
             note="; ".join(filter(None, (*notes, *common))),
+            exposure=exposure,
         )
 
     rows = []

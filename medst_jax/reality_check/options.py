@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from etils import epath
 
+from medst_jax import hub
 from medst_jax.options import OptionError, parse
 
 # Metrics of which less is better.
@@ -28,37 +29,47 @@ class ControlOptions:
     flags: tuple[str, ...] = ()
 
 
+_OF_WEIGHTS = ("weights", "layout", "size", "channels", "fit", "crop_from")
+_OF_PIXELS = ("mean", "std")
+
+
 @dataclasses.dataclass(frozen=True)
 class ExternalOptions:
     """A contestant that was trained elsewhere: weights of a known layout, or a file of features.
 
     Attributes:
       features: an `.npz` of image_id and features.
-      weights: file or folder of safetensors, of layout `layout`.
-      layout: a key of `models.LAYOUTS`.
-      size, channels, fit, mean, std, crop_from: what the encoder takes; see `Preprocess`.
+      weights: file or folder of safetensors, or `hf-hub:owner/name`.
+      layout: a key of `models.LAYOUTS`; empty for what the files beside the weights say.
+      size, channels, fit, mean, std, crop_from: what the encoder takes, see `Preprocess`; None for
+        what the files beside the weights say.
+      trained_on: as `--trained_on` of `launch/evaluate.py`.
     """
 
     features: str = ""
     weights: str = ""
     layout: str = ""
-    size: int = 224
-    channels: int = 3
-    fit: Literal["pad", "crop"] = "pad"
-    mean: tuple[float, ...] = (0.5,)
-    std: tuple[float, ...] = (0.5,)
+    size: int | None = None
+    channels: int | None = None
+    fit: Literal["pad", "crop", "stretch"] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     crop_from: int | None = None
+    trained_on: str = ""
 
     def flags(self) -> tuple[str, ...]:
-        """Flags of `launch/evaluate.py`."""
+        """Flags of `launch/evaluate.py`: those that have a value."""
+        told = [f"--trained_on={self.trained_on}"] if self.trained_on else []
         if self.features:
-            return (f"--features={self.features}",)
-        values = {name: ",".join(map(str, getattr(self, name))) for name in ("mean", "std")}
-        plain = {
-            name: getattr(self, name) for name in ("weights", "layout", "size", "channels", "fit")
+            return (f"--features={self.features}", *told)
+        values = {name: getattr(self, name) for name in (*_OF_WEIGHTS, *_OF_PIXELS)}
+        values |= {
+            name: ",".join(map(str, values[name]))
+            for name in _OF_PIXELS
+            if values[name] is not None
         }
-        cropped = {} if self.crop_from is None else {"crop_from": self.crop_from}
-        return tuple(f"--{name}={value}" for name, value in (plain | values | cropped).items())
+        given = {name: value for name, value in values.items() if value not in (None, "")}
+        return (*(f"--{name}={value}" for name, value in given.items()), *told)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,10 +149,16 @@ def parse_check(values: Mapping[str, Any]) -> CheckOptions:
             raise OptionError(
                 f"suite.cells.externals.{name} needs one of features and weights, not {len(given)}"
             )
-        if not epath.Path(given[0]).exists():
+        if not given[0].startswith(hub.PREFIX) and not epath.Path(given[0]).exists():
             raise OptionError(
                 f"suite.cells.externals.{name}: there is no {given[0]}; correct the path or leave "
                 "the contestant out"
+            )
+        if external.features and any(
+            getattr(external, key) not in (None, "") for key in (*_OF_WEIGHTS, *_OF_PIXELS)
+        ):
+            raise OptionError(
+                f"suite.cells.externals.{name} is of features: leave out what weights take"
             )
     for name, metric in options.columns.items():
         if metric.partition("/")[0] in FALLING:

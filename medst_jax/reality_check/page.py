@@ -72,6 +72,7 @@ def _column(table: Table, name: str) -> str:
         "test + seed",
         "difference",
         "p",
+        "seen in training",
         "from",
     ]
     body = [
@@ -120,8 +121,13 @@ def _value_cell(row: Row, name: str) -> str:
     low, high = result.estimate.test
     return (
         f'<td class="num" data-value="{result.estimate.value:.6f}">{result.estimate.value:.3f}'
-        f"<small>{low:.3f} to {high:.3f}</small></td>"
+        f"<small>{low:.3f} to {high:.3f}</small>{_seen(result.exposure)}</td>"
     )
+
+
+def _seen(exposure: str) -> str:
+    """Said in the leaderboard where it is not clean."""
+    return f"<small>{html.escape(exposure)}</small>" if exposure not in ("", "clean") else ""
 
 
 def _detail(result: Result) -> str:
@@ -130,7 +136,8 @@ def _detail(result: Result) -> str:
     change = f"{against.value:+.3f} ({_span((against.low, against.high))})" if against else ""
     p = "" if result.adjusted is None else f"{result.adjusted:.4f}"
     values = (f"{estimate.value:.3f}", _span(estimate.test), seeds, change, p)
-    return "".join(f'<td class="num">{value}</td>' for value in values)
+    cells = "".join(f'<td class="num">{value}</td>' for value in values)
+    return f"{cells}<td>{html.escape(result.exposure)}</td>"
 
 
 def _span(bounds: tuple[float, float]) -> str:

@@ -12,6 +12,7 @@ from etils import epath
 from tqdm import tqdm
 
 from medst_jax.evaluate.statistics.predictions import Predictions, read_predictions
+from medst_jax.evaluate.statistics.rows import read_rows, worst
 from medst_jax.reality_check.cells import RowSpec
 from medst_jax.reality_check.costs import cost_of
 from medst_jax.reality_check.curves import finding_values, shot_curves
@@ -42,12 +43,15 @@ class Result:
       against: paired difference from the reference, None for the reference itself.
       adjusted: its p-value after Holm's correction, where the column is in the family.
       groups: the number on each group of images; see `groups.by_group`.
+      exposure: whether the row's systems saw the column's data in training: "clean",
+        "contaminated" or "unknown"; empty of the labels themselves.
     """
 
     estimate: Estimate
     against: Difference | None = None
     adjusted: float | None = None
     groups: Groups = dataclasses.field(default_factory=dict)
+    exposure: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +117,7 @@ def tabulate(
     rows = []
     for spec, files in tqdm(predictions.items(), desc="table", unit="row"):
         runs = list(files.values())
+        exposures = {file: _exposures(file) for file in files}
         results, missing = {}, {}
         for column, metric in options.columns.items():
             own, other = sampled(spec, column, metric), against[column]
@@ -121,7 +126,8 @@ def tabulate(
                 continue
             compared = difference(own, other) if other and spec != reference else None
             groups = by_group([run[column] for run in runs], metric)
-            results[column] = Result(estimate(own), compared, groups=groups)
+            exposure = worst(exposures[file].get(column, "unknown") for file in files)
+            results[column] = Result(estimate(own), compared, groups=groups, exposure=exposure)
         outside = finding_values(runs, options.outside)
         rows.append(Row(spec, results, missing, _facts(spec, runner), shot_curves(runs), outside))
     rows = _corrected(rows, options.family or tuple(options.columns), options.contestants)
@@ -168,6 +174,11 @@ def _predictions(spec: RowSpec, runner: CellRunner) -> dict[epath.Path, dict[str
         if runner.done(cell)
     ]
     return {file: read_predictions(file) for file in files}
+
+
+def _exposures(predictions: epath.Path) -> dict[str, str]:
+    """Of each task of a cell, from the rows beside its predictions."""
+    return {row.task: row.exposure for row in read_rows(predictions.parent / "metrics.json")}
 
 
 def _reason(spec: RowSpec, runner: CellRunner, column: str) -> str:
@@ -236,6 +247,16 @@ def _warnings(options: CheckOptions, rows: Sequence[Row]) -> tuple[str, ...]:
                 f"{best.spec.name} on {best.spec.mixture} "
                 f"({best.results[column].estimate.value:.3f})"
             )
+    seen = dict.fromkeys(
+        (f"{row.spec.name} on {row.spec.mixture}", column)
+        for row in rows
+        for column, result in row.results.items()
+        if result.exposure == "contaminated"
+    )
+    warnings += [
+        f"{column}: {name} was trained on these images: its number is contaminated"
+        for name, column in seen
+    ]
     return tuple(warnings)
 
 

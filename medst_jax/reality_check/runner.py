@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from medst_jax.command_line import child_command
 from medst_jax.config_flag import CONFIGS
+from medst_jax.evaluate.statistics.rows import FAILED, read_rows
 from medst_jax.reality_check.cells import Cell
 from medst_jax.reality_check.claim import claim
 from medst_jax.reality_check.record import CellError, check_folder, claim_folder
@@ -71,13 +72,14 @@ class CellRunner:
         }
 
     def done(self, cell: Cell) -> bool:
-        """Whether a cell has been evaluated; metrics.json is written last.
+        """Whether a cell has been evaluated, all of its tasks; metrics.json is written last.
 
         Raises:
           CellError: its folder holds another cell.
         """
         check_folder(self.folder(cell), self.record(cell))
-        return (self.folder(cell) / "evaluation" / "metrics.json").exists()
+        metrics = self.folder(cell) / "evaluation" / "metrics.json"
+        return metrics.exists() and all(row.metric != FAILED for row in read_rows(metrics))
 
     def finish(self, cells: Sequence[Cell]) -> None:
         """Do all cells, skipping those that are done and those that others hold; wait for these.

@@ -169,6 +169,9 @@ class InitOptions:
       positions: "resize" fits position embeddings of another image size or text length.
       heads: `heads.safetensors` of an exported run, for heads that a system takes over from it.
       layers: "first" takes the first layers of a deeper file.
+      trained_on: what you know of the training of `image` and `text`: "DATASET:SPLIT,...", "none"
+        or a known encoder; by default what is known of encoders of their names. Nothing but the
+        evaluation's rows depends on it.
     """
 
     image: str = ""
@@ -179,3 +182,4 @@ class InitOptions:
     positions: Literal["exact", "resize"] = "exact"
     layers: Literal["exact", "first"] = "exact"
     heads: str = dataclasses.field(default="", metadata=before(""))
+    trained_on: str = dataclasses.field(default="", metadata=before(""))

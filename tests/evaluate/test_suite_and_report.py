@@ -3,6 +3,7 @@
 
 import copy
 import json
+import math
 import pathlib
 
 import numpy as np
@@ -83,6 +84,46 @@ def test_rows_have_the_published_fields(tmp_path: pathlib.Path) -> None:
     }
 
 
+def test_a_task_that_fails_is_a_row_and_the_others_are_kept(caplog) -> None:
+    suite = copy.deepcopy(SUITE)
+    elsewhere = {"dataset": "fake", "classes": ("East", "Nowhere")}
+    suite["tasks"] = {
+        "broken": {**SUITE["tasks"]["names"], "task": elsewhere},
+        "names": SUITE["tasks"]["names"],
+    }
+    options, tasks = parse_suite(suite)
+    suite_context = _bench()
+    result = run_suite(options, tasks, suite_context, SystemUnderTest("fake", 3))
+    assert set(result.outcomes) == {"names"} and set(result.failed) == {"broken"}
+    (failed,) = [row for row in result.rows if row.metric == "failed"]
+    assert (failed.task, failed.protocol, failed.dataset, failed.n) == (
+        "broken",
+        "zero_shot",
+        "fake",
+        0,
+    )
+    assert math.isnan(failed.value) and "Nowhere" in failed.note and "\n" not in failed.note
+    page = render(ReportOptions("t"), result, suite_context.data, SystemUnderTest("fake"))
+    assert "broken: failed. " in page
+    with pytest.raises(ValueError, match="Nowhere"):  # nothing is left to keep
+        run_suite(options, {"broken": tasks["broken"]}, suite_context, SystemUnderTest("fake"))
+
+
+def test_a_fault_of_the_code_is_logged_and_its_words_are_not_shown(caplog, monkeypatch) -> None:
+    options, tasks = parse_suite(SUITE)
+    suite_context = _bench()
+
+    def fail(*_args, **_options):
+        raise RuntimeError("a sentence of a report")
+
+    monkeypatch.setattr(type(suite_context.embedder), "texts", fail)
+    result = run_suite(options, tasks, suite_context, SystemUnderTest("fake"))
+    assert set(result.failed) == {"names", "reports"}
+    assert set(result.failed.values()) == {"RuntimeError, see the log"}
+    assert {row.task.partition("/")[0] for row in result.rows} == {"probe", "names", "reports"}
+    assert "task names failed" in caplog.text
+
+
 def test_what_a_system_lacks_is_skipped_with_its_reason() -> None:
     result = _run(_bench(ImageOnlySystem()))
     assert set(result.skipped) == {"names", "reports"}
@@ -105,8 +146,10 @@ def test_contamination(exclude: dict, trained: dict, marked: bool) -> None:
     suite_context = _bench()
     result = _run(suite_context, system)
     assert all(("contaminated" in row.note) == marked for row in result.rows)
+    assert {row.exposure for row in result.rows} == {"contaminated" if marked else "clean"}
     page = render(ReportOptions("t"), result, suite_context.data, system)
     assert ("marked contaminated" in page) == marked
+    assert ("<td>contaminated</td>" in page) == marked == ("<td>clean</td>" not in page)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from medst_jax.commands.parts.subject import Request, subject_of
+from medst_jax.commands.parts.subject import Request, starts_of, subject_of
 from medst_jax.models.weights.pretrained import from_pretrained
 from medst_jax.models.weights.stated_layout import stated_layout
 from tests.models.compiled import run
@@ -110,3 +110,15 @@ def test_layouts_that_configs_state(tmp_path, name, config, layout):
     assert stated_layout(tmp_path) is None
     (tmp_path / name).write_text(json.dumps(config))
     assert stated_layout(tmp_path) == layout
+
+
+def test_what_a_training_started_from_is_known_by_name_or_told():
+    init = {"image": "resnet50_imagenet_v1", "text": "runs/knowledge", "trained_on": ""}
+    image, text = starts_of(init, "")
+    assert image.sets == {} and text.sets is None
+    assert [t.sets for t in starts_of({**init, "trained_on": "none"}, "")] == [{}, {}]
+    told = starts_of({**init, "trained_on": "none"}, "brax:train")  # the later word counts
+    assert [t.sets for t in told] == [{"brax": "train"}] * 2
+    assert starts_of({}, "") == starts_of({"image": "", "text": ""}, "") == ()
+    with pytest.raises(ValueError, match="started from random weights"):
+        starts_of({"image": ""}, "brax:train")

@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 
 from medst_jax.evaluate.statistics.predictions import Predictions, write_predictions
+from medst_jax.evaluate.statistics.rows import Row, write_rows
 from medst_jax.reality_check.cells import Sources, needed_cells, row_specs
 from medst_jax.reality_check.options import CheckOptions, parse_check
 from medst_jax.reality_check.record import claim_folder
@@ -63,7 +64,26 @@ def write(runner: CellRunner, name: str, shift: float, seed: int, *columns: str)
     (folder / "summary.json").write_text(json.dumps({"examples_per_second": 100.0 + seed}))
     (folder / "input.json").write_text(json.dumps({"fingerprints": {M: "abc"}}))
     claim_folder(folder, runner.record(cell))
-    (folder / "evaluation" / "metrics.json").write_text("[]")
+    exposures = {"names": "clean", "prototypes": "unknown"}
+    write_rows(
+        folder / "evaluation" / "metrics.json",
+        [
+            Row(
+                "s",
+                "d",
+                column,
+                "p",
+                "auroc",
+                0.5,
+                None,
+                None,
+                COUNT,
+                seed,
+                exposure=exposures[column],
+            )
+            for column in columns
+        ],
+    )
 
 
 def rows():

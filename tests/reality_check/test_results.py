@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from medst_jax.configs import clip
+from medst_jax.evaluate.statistics.rows import read_rows, write_rows
 from medst_jax.options import OptionError
 from medst_jax.reality_check.cells import needed_cells, row_specs
 from medst_jax.reality_check.options import ControlOptions
@@ -67,11 +68,50 @@ def test_cells_that_are_not_done_are_named(runner) -> None:
     assert "1 to train" in budget(needed_cells(rows()), len(needed_cells(rows())) - 1, 60.0)
 
 
+def _change_rows(runner, name: str, **changes) -> None:
+    file = runner.output / "cells" / name / "evaluation" / "metrics.json"
+    write_rows(file, [dataclasses.replace(row, **changes) for row in read_rows(file)])
+
+
+def test_numbers_say_whether_their_images_were_seen(runner) -> None:
+    _change_rows(runner, f"clip-{M}+{C}-1", exposure="contaminated")  # one seed of two
+    table = table_of(runner)
+    found = {(r.spec.name, r.spec.mixture, r.spec.reading): r.results for r in table.rows}
+    assert found["clip", "M", "all"]["names"].exposure == "clean"
+    assert found["dlilp", "M", "all"]["prototypes"].exposure == "unknown"
+    assert found["clip", "M+C", "prompts"]["names"].exposure == "contaminated"
+    assert found[ORACLE, "none", "all"]["names"].exposure == ""
+    assert "names: clip on M+C was trained on these images" in " ".join(table.warnings)
+    text = page("Check", table, "random", {})
+    assert all(f"<td>{seen}</td>" in text for seen in ("clean", "unknown", "contaminated"))
+    assert "<small>contaminated</small>" in text and "<small>clean</small>" not in text
+    stored = json.loads(to_json(table))["rows"]
+    assert {c["exposure"] for row in stored for c in row["columns"].values()} == {
+        "clean",
+        "unknown",
+        "contaminated",
+        "",
+    }
+
+
+def test_a_cell_with_a_failed_task_is_not_done(runner) -> None:
+    cell = needed_cells(rows())[0]
+    assert runner.done(cell)
+    _change_rows(runner, cell.name, metric="failed")
+    assert not runner.done(cell)
+
+
 def test_the_numbers_are_strict_json(runner) -> None:
     content = json.loads(to_json(table_of(runner)))
     clip = content["rows"][0]
     assert clip["system"] == "clip" and clip["cells"] == [f"clip-{M}-0", f"clip-{M}-1"]
-    assert set(clip["columns"]["names"]) == {"estimate", "against", "adjusted", "groups"}
+    assert set(clip["columns"]["names"]) == {
+        "estimate",
+        "against",
+        "adjusted",
+        "groups",
+        "exposure",
+    }
 
 
 class Links(HTMLParser):

@@ -155,6 +155,20 @@ def test_externals_are_rows_with_the_flags_of_their_evaluation(tmp_path) -> None
     assert rows[1].cells[0].evaluate == (f"--features={tmp_path / 'f.npz'}",)
 
 
+def test_what_the_files_say_themselves_needs_no_flag(tmp_path) -> None:
+    def flags(**values) -> tuple[str, ...]:
+        return parse_check(_options({"X": values})).externals["X"].flags()
+
+    assert flags(weights=str(tmp_path)) == (f"--weights={tmp_path}",)
+    assert flags(weights="hf-hub:microsoft/rad-dino", trained_on="none") == (
+        "--weights=hf-hub:microsoft/rad-dino",
+        "--trained_on=none",
+    )
+    (tmp_path / "f.npz").write_bytes(b"")
+    with pytest.raises(OptionError, match="externals.X is of features: leave out"):
+        flags(features=str(tmp_path / "f.npz"), size=64)
+
+
 @pytest.mark.parametrize(
     ("external", "message"),
     [

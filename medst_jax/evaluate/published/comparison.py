@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from medst_jax.evaluate.published.table import Cell, Column, PublishedTable
-from medst_jax.evaluate.statistics.rows import Row
+from medst_jax.evaluate.statistics.rows import Row, worst
 
 NOTHING = "–"
 _GREY, _PLAIN = "\x1b[90m", "\x1b[0m"
@@ -17,22 +17,28 @@ _GREY, _PLAIN = "\x1b[90m", "\x1b[0m"
 class OurCell:
     """Our number in a column: as printed, its interval as printed, and what must be said of it.
 
-    `value` is "–" where there is none.
+    `value` is "–" where there is none. `exposure` is that of the row, of a mean the worst of its
+    columns, empty where there is no number.
     """
 
     value: str
     interval: str = ""
     note: str = ""
+    exposure: str = ""
 
 
 def our_cells(table: PublishedTable, rows: Sequence[Row]) -> tuple[OurCell, ...]:
     """One cell a column from the rows of an evaluation."""
     by_key = {(row.task, row.metric): row for row in rows}
     before: dict[str, float] = {}  # means are of columns of tasks, or of means before them
+    seen: dict[str, str] = {}
     cells = []
     for column in table.columns:
         value = before[column.name] = _value(column, by_key, before)
-        cells.append(_cell(column, by_key, value))
+        seen[column.name] = _exposure(column, by_key, seen)
+        cell = _cell(column, by_key, value)
+        exposure = seen[column.name] if cell.value != NOTHING else ""
+        cells.append(dataclasses.replace(cell, exposure=exposure))
     return tuple(cells)
 
 
@@ -44,6 +50,15 @@ def _value(
         return sum(parts) / len(parts)
     row = by_key.get((column.task, column.metric))
     return math.nan if row is None else row.value * column.scale
+
+
+def _exposure(
+    column: Column, by_key: Mapping[tuple[str, str], Row], seen: Mapping[str, str]
+) -> str:
+    row = by_key.get((column.task, column.metric))
+    if column.mean_of or row is None:
+        return worst(seen.get(name, "unknown") for name in column.mean_of)
+    return row.exposure
 
 
 def _cell(column: Column, by_key: Mapping[tuple[str, str], Row], value: float) -> OurCell:
@@ -102,6 +117,20 @@ def format_comparison(
     ours = len(text) - published
     text.insert(ours - 1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     return "\n".join([f"{table.title} ({table.source}): {table.caption}", *text])
+
+
+def format_exposures(table: PublishedTable, rows: Sequence[Row]) -> str:
+    """Which of our numbers are clean, contaminated or unknown: a line for each, columns by name."""
+    cells = our_cells(table, rows)
+    lines = []
+    for exposure in dict.fromkeys(cell.exposure for cell in cells if cell.exposure):
+        names = [
+            f"{column.group} {column.name}".strip()
+            for column, cell in zip(table.columns, cells, strict=True)
+            if cell.exposure == exposure
+        ]
+        lines.append(f"seen in training, {exposure}: {', '.join(names)}")
+    return "\n".join(lines)
 
 
 def _groups(columns: Sequence[Column]) -> list[str]:

@@ -80,6 +80,7 @@ def render(
             for one in studies
             for text in cautions(one, evaluation_data.exclusion(one.name), system).values()
         ),
+        *(_warning(f"{name}: failed. {why}") for name, why in result.failed.items()),
         *(_warning(f"{name}: skipped. {why}") for name, why in result.skipped.items()),
         _cards(result.rows),
     ]
@@ -175,7 +176,7 @@ def _tables(rows: Sequence[Row]) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    names = ("part", "metric", "value", "95% interval", "", "n", "note")
+    names = ("part", "metric", "value", "95% interval", "", "n", "seen in training", "note")
     lines = ["<table><tr>", *(f"<th>{name}</th>" for name in names), "</tr>"]
     for r in rows:
         head = ' class="head"' if r.metric in HEADLINES else ""
@@ -184,7 +185,7 @@ def _table(rows: Sequence[Row]) -> str:
             f"<td>{html.escape(r.metric.replace('_', ' '))}</td>"
             f'<td class="num">{_number(r.value)}</td><td class="num">{interval(r)}</td>'
             f'<td>{_bar(r)}</td><td class="num">{r.n}</td>'
-            f'<td class="note">{html.escape(r.note)}</td></tr>'
+            f'<td>{html.escape(r.exposure)}</td><td class="note">{html.escape(r.note)}</td></tr>'
         )
     return "".join([*lines, "</table>"])
 

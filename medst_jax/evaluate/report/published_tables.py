@@ -54,9 +54,8 @@ def _about(table: PublishedTable) -> str:
 
 
 def _ours(cell: OurCell) -> str:
-    below = "".join(
-        f"<br><small>{html.escape(text)}</small>" for text in (cell.interval, cell.note) if text
-    )
+    said = (cell.interval, cell.note, cell.exposure if cell.exposure not in cell.note else "")
+    below = "".join(f"<br><small>{html.escape(text)}</small>" for text in said if text)
     return f'<td class="num">{html.escape(cell.value)}{below}</td>'
 
 

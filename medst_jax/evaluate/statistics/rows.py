@@ -5,12 +5,15 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from etils import epath
 
 SMALL = "n too small"
 CONTAMINATED = "contaminated"
+Exposure = Literal["clean", "contaminated", "unknown"]
+_WORST_FIRST: tuple[Exposure, ...] = ("contaminated", "unknown")
+FAILED = "failed"  # metric of a row without a value: its task failed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Row:
       n: images (retrieval: pairs) behind the number.
       seed: training seed of the system.
       note: empty, or reasons for caution joined by "; " ("n too small", "contaminated", ...).
+      exposure: whether the system has seen these data in training: "clean", "contaminated" or
+        "unknown", which rows of earlier files are.
     """
 
     system: str
@@ -34,6 +39,13 @@ class Row:
     n: int
     seed: int
     note: str = ""
+    exposure: str = "unknown"
+
+
+def worst(exposures: Iterable[str]) -> Exposure:
+    """Of what was trained or measured in several places: contaminated, else unknown, else clean."""
+    found = set(exposures)
+    return next((exposure for exposure in _WORST_FIRST if exposure in found), "clean")
 
 
 def write_rows(path: epath.PathLike, rows: Iterable[Row]) -> None:
@@ -50,9 +62,12 @@ def read_rows(path: epath.PathLike) -> list[Row]:
 
 def format_table(rows: Sequence[Row]) -> str:
     """A plain-text table with one line per row."""
-    header = ("dataset", "task", "protocol", "metric", "value", "95% interval", "n", "note")
+    header = ("dataset", "task", "protocol", "metric", "value", "95% interval", "n", "seen", "note")
     lines = [header] + [
-        (r.dataset, r.task, r.protocol, r.metric, _number(r.value), interval(r), str(r.n), r.note)
+        (
+            *(r.dataset, r.task, r.protocol, r.metric, _number(r.value), interval(r), str(r.n)),
+            *(r.exposure, r.note),
+        )
         for r in rows
     ]
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]

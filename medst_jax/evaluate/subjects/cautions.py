@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from medst_jax.data.records.studies import Studies
-from medst_jax.evaluate.statistics.rows import CONTAMINATED
+from medst_jax.evaluate.statistics.rows import CONTAMINATED, Exposure, worst
 from medst_jax.evaluate.subjects.known_training import Training, exposure
 
 TRAINING_SPLIT = "train"  # the only split that no exclusion list holds
 POSSIBLY_CONTAMINATED = "possibly contaminated"
 CLEAN, EXPOSURE_UNKNOWN = "clean", "training data unknown"
+IN_EXPOSURE = (CLEAN, EXPOSURE_UNKNOWN)  # said by a row's `exposure`, and no caution besides
 _DIFFERENT = "intensity differs from training"
 
 
@@ -24,6 +25,7 @@ class SystemUnderTest:
       stamp: what `TrainInput.stamp` recorded; empty for baselines that were not trained.
       trained: data set to the split that training read.
       training: of an encoder of another project, what is known of its training; None for others.
+      starts: what is known of the weights that the training of a checkpoint started from.
     """
 
     name: str
@@ -31,6 +33,41 @@ class SystemUnderTest:
     stamp: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     trained: Mapping[str, str] = dataclasses.field(default_factory=dict)
     training: Training | None = None
+    starts: tuple[Training, ...] = ()
+
+
+def exposure_of(
+    dataset: str, split: str, studies: Studies | None, exclusion: str, system: SystemUnderTest
+) -> Exposure:
+    """Whether a system has seen an evaluation split, as far as is known.
+
+    Args:
+      dataset, split: that is evaluated on.
+      studies: its studies; None for a set of texts.
+      exclusion: digest of the data set's exclusion list, empty when it has none.
+      system: the system and what it was trained on. One without stamp and without known training
+        was trained on nothing.
+    """
+    if system.training is not None:
+        return exposure(system.training, dataset, split)
+    starts = [exposure(training, dataset, split) for training in system.starts]
+    return worst((_own(dataset, split, studies, exclusion, system), *starts))
+
+
+def _own(
+    dataset: str, split: str, studies: Studies | None, exclusion: str, system: SystemUnderTest
+) -> Exposure:
+    """By the training of this project alone."""
+    if not system.stamp:
+        return "clean"
+    if studies is not None:
+        if _contaminated(studies, exclusion, system):
+            return "contaminated"
+        if _related(studies, system):
+            return "unknown"
+        if exclusion and split != TRAINING_SPLIT:
+            return "clean"  # the training left these patients out, whatever it read
+    return exposure(Training(system.trained, "its stamp"), dataset, split)
 
 
 def cautions(studies: Studies, exclusion: str, system: SystemUnderTest) -> dict[str, str]:
@@ -46,7 +83,7 @@ def cautions(studies: Studies, exclusion: str, system: SystemUnderTest) -> dict[
         return _foreign(name, exposure(system.training, studies.name, studies.split), system)
     if not system.stamp:
         return {}
-    notes = {}
+    notes = _of_starts(studies, system)
     if _contaminated(studies, exclusion, system):
         notes[CONTAMINATED] = (
             f"{name}: the checkpoint's stamp does not say that these patients were left out of "
@@ -83,6 +120,25 @@ def _foreign(name: str, seen: str, system: SystemUnderTest) -> dict[str, str]:
             "what you know with --trained_on."
         )
     }
+
+
+def _of_starts(studies: Studies, system: SystemUnderTest) -> dict[str, str]:
+    """Notes on the weights that a training started from, where these are not clean."""
+    name = f"{studies.name}/{studies.split}"
+    notes = {}
+    for training in system.starts:
+        seen = exposure(training, studies.name, studies.split)
+        if seen == "contaminated":
+            notes[CONTAMINATED] = (
+                f"{name}: weights that the training started from were trained on these images "
+                f"({training.source})."
+            )
+        elif seen == "unknown":
+            notes[EXPOSURE_UNKNOWN] = (
+                f"{name}: whether weights that the training started from were trained on these "
+                f"images is not known ({training.source}); say what you know with --trained_on."
+            )
+    return notes
 
 
 def _related(studies: Studies, system: SystemUnderTest) -> list[str]:

@@ -6,14 +6,16 @@ that the source does not name are "unknown"; nothing is taken to be clean becaus
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
-from typing import Literal
 
 from medst_jax.data.records.joined import ALL
 from medst_jax.data_pipelines.overlaps import read_overlaps
+from medst_jax.evaluate.statistics.rows import Exposure
 
 UNKNOWN = "unknown"
-Exposure = Literal["clean", "contaminated", "unknown"]
+# Names of files that say nothing of the encoder in them.
+_GENERIC = re.compile(r"(open_clip_|pytorch_)?(model|weights)\.\w+|image|text")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Training:
 
 
 _PRIVATE = "a private collection from the web"
-# By part of a folder's or repository's name, most special first.
+# Premises of MedNLI are sentences of MIMIC-III's notes, which come from the hospital of MIMIC-CXR.
+_MIMIC_III = {"mednli": ALL, "mimic_cxr_jpg": UNKNOWN}
+# By a word of a folder's or repository's name, most special first.
 KNOWN: dict[str, Training] = {
     "medsiglip": Training(None, "its card names MIMIC-CXR and private sets, and no splits of most"),
     "xraysiglip": Training(None, "CheXagent's CheXinstruct (arXiv:2401.12208), dozens of sets"),
@@ -54,6 +58,7 @@ KNOWN: dict[str, Training] = {
     "cxr-clip": Training(
         None, "depends on the release: MIMIC-CXR, with CheXpert, with ChestX-ray14"
     ),
+    "cxr-bert": Training({"mednli": ALL, "mimic_cxr_jpg": "train"}, "arXiv:2204.09817"),
     "biovil": Training({"mimic_cxr_jpg": "train"}, "arXiv:2204.09817, arXiv:2301.04558"),
     "gloria": Training({"chexpert": UNKNOWN}, "Huang et al. 2021"),
     "mgca": Training({"mimic_cxr_jpg": UNKNOWN}, "arXiv:2210.06044"),
@@ -69,6 +74,10 @@ KNOWN: dict[str, Training] = {
         },
         "arXiv:2310.09507",
     ),
+    "clinicalbert": Training(_MIMIC_III, "all notes of MIMIC-III (Alsentzer et al. 2019)"),
+    "clinical-bert": Training(_MIMIC_III, "all notes of MIMIC-III (Alsentzer et al. 2019)"),
+    "scibert": Training({}, "scientific papers (Beltagy et al. 2019)"),
+    "imagenet": Training({}, "photographs of ImageNet"),
     "dinov3": Training(None, _PRIVATE),
     "dinov2": Training(None, _PRIVATE + " (LVD-142M, arXiv:2304.07193)"),
     "siglip": Training(None, _PRIVATE + " (WebLI)"),
@@ -80,7 +89,7 @@ def training_of(name: str, told: str = "") -> Training:
     """What is known of an encoder.
 
     Args:
-      name: of its folder or repository.
+      name: of its folder or repository; the folder's of a file that is called as all are.
       told: what a user says: "none", a name of the table, or data sets such as
         "chexpert:train,padchest" (without a split: unknown). Goes before the table.
 
@@ -97,9 +106,17 @@ def training_of(name: str, told: str = "") -> Training:
             raise ValueError(f"--trained_on is {told!r}; write DATASET:SPLIT,DATASET:SPLIT or none")
         sets = {dataset.strip(): split.strip() or UNKNOWN for dataset, _, split in pairs}
         return Training(sets, "the user")
-    low = name.lower().replace("_", "-")
-    found = next((key for key in KNOWN if key in low), None)
+    found = next((key for key in KNOWN if _named(name, key)), None)
     return KNOWN[found] if found else Training(None, "nothing is known of this encoder")
+
+
+def _named(path: str, key: str) -> bool:
+    """Whether a known encoder's name is a word of the last folder's: "ark" is none of "benchmark"."""
+    parts = [part for part in path.split("/") if part]
+    while len(parts) > 1 and _GENERIC.fullmatch(parts[-1]):
+        parts.pop()
+    last = parts[-1].lower().replace("_", "-") if parts else ""
+    return re.search(rf"(?<![a-z]){re.escape(key)}(?![a-z])", last) is not None
 
 
 def exposure(training: Training, dataset: str, split: str) -> Exposure:

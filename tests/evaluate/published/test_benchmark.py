@@ -16,7 +16,12 @@ from medst_jax.data.records.studies import prepare_line
 from medst_jax.data_pipelines.fixture import write_fixture
 from medst_jax.data_pipelines.registry import DATASETS
 from medst_jax.evaluate.published.availability import availability, format_availability
-from medst_jax.evaluate.published.comparison import NOTHING, format_comparison, our_cells
+from medst_jax.evaluate.published.comparison import (
+    NOTHING,
+    format_comparison,
+    format_exposures,
+    our_cells,
+)
 from medst_jax.evaluate.published.needs import Need, needs_of
 from medst_jax.evaluate.published.table import Column, PublishedRow, PublishedTable
 from medst_jax.evaluate.report.page import ReportOptions, render
@@ -106,8 +111,8 @@ def test_wrong_benchmarks_are_named(changes: dict, message: str) -> None:
         parse_suite(_changed(**changes))
 
 
-def _row(task: str, metric: str, value: float, low=None, high=None, note="") -> Row:
-    return Row("s", "d", task, "p", metric, value, low, high, 9, 0, note)
+def _row(task: str, metric: str, value: float, low=None, high=None, note="", seen="clean") -> Row:
+    return Row("s", "d", task, "p", metric, value, low, high, 9, 0, note, seen)
 
 
 def test_our_row_stands_above_the_published_ones() -> None:
@@ -123,7 +128,7 @@ def test_our_row_stands_above_the_published_ones() -> None:
     )
     table = PublishedTable("T", "S", columns, (PublishedRow("OLD", (1.0, "x", *[None] * 6)),), "C")
     rows = [
-        _row("t/one", "auroc", 0.51234, 0.4, 0.6, "contaminated"),
+        _row("t/one", "auroc", 0.51234, 0.4, 0.6, "contaminated", "contaminated"),
         _row("t/one", "accuracy", 0.9),
         _row("t/two", "auroc", 0.7),
         _row("u", "cnr", 1.2345),
@@ -141,6 +146,21 @@ def test_our_row_stands_above_the_published_ones() -> None:
     ]
     assert (cells[0].interval, cells[0].note) == ("40.00 to 60.00", "contaminated")
     assert cells[1].interval == ""
+    # A mean is as its worst column.
+    assert [c.exposure for c in cells] == [
+        "contaminated",
+        "clean",
+        "clean",
+        "",
+        "clean",
+        "contaminated",
+        "contaminated",
+        "",
+    ]
+    assert format_exposures(table, rows).splitlines() == [
+        "seen in training, contaminated: few A, mean, mean of means",
+        "seen in training, clean: few B, raw, many raw",
+    ]
     text = format_comparison(table, "ours", rows, grey=True).splitlines()
     assert (
         text[0] == "T (S): C" and "few" in text[1] and text[2].split()[:3] == ["method", "A", "B"]
