@@ -31,7 +31,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
             local_weight=0.375,
         )
     )
-    config.system.text.remat = "full"
     common.crop_at_random(config)
     # One batch of 512: the release accumulates 16 of 32, without negatives across them.
     config.train.micro_batches = 16

@@ -40,8 +40,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
             temporal_negatives="other_texts",
         )
     )
-    config.system.image = ConfigDict(dict(name="view_experts_b16", dtype="bfloat16", remat="full"))
-    config.system.text = ConfigDict(dict(name="bert_base", depth=6, dtype="bfloat16", remat="full"))
+    config.system.image = ConfigDict(dict(name="view_experts_b16", dtype="bfloat16"))
+    config.system.text = ConfigDict(dict(name="bert_base", depth=6, dtype="bfloat16"))
     # From 1e-8 and back to it. The release computes in float32 and stops early by the validation loss; here the last
     # step counts.
     config.optimizer.update(

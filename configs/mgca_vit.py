@@ -20,6 +20,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = mgca.get_config(arg)
     del config.system.stage  # patches have none
     config.system.image = ConfigDict(
-        dict(name="vit_small") if arg else dict(name="vit_b16", dtype="bfloat16", remat="full")
+        dict(name="vit_small") if arg else dict(name="vit_b16", dtype="bfloat16")
     )
     return config

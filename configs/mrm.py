@@ -26,18 +26,18 @@ def get_config(arg: str | None = None) -> ConfigDict:
             magnification=2,
             normalise=True,
             text_weight=1.0,
-            decoder=dict(width=768, depth=4, heads=6, dtype="bfloat16", remat="full"),
+            decoder=dict(width=768, depth=4, heads=6, dtype="bfloat16"),
             mask=dict(rate=0.5, token=4, show="mask"),
         )
     )
     config.system.preprocess.update(dict(mean=0.4978, std=0.2449))
     # No flip, which the release has: reports name sides.
     config.system.augment = ConfigDict(dict(area=(0.2, 1.0)))
-    config.system.image = ConfigDict(dict(name="vit_sincos_b16", dtype="bfloat16", remat="full"))
+    config.system.image = ConfigDict(dict(name="vit_sincos_b16", dtype="bfloat16"))
     config.system.text = ConfigDict(
         dict(name="bert_base", width=384, depth=6, heads=6, mlp=1536, max_length=100)
     )
-    config.system.text.update(dict(dtype="bfloat16", remat="full"))
+    config.system.text.update(dict(dtype="bfloat16"))
     config.optimizer.update(
         dict(
             learning_rate=1.5e-4,

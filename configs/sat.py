@@ -33,7 +33,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
             permute_likeness=False,
         )
     )
-    config.system.text.remat = "full"
     # ImageNet's statistics of grey.
     config.system.preprocess.update(dict(mean=0.449, std=0.226))
     # No flip, which the release has: reports name sides.

@@ -113,6 +113,7 @@ def image_text(name: str) -> ConfigDict:
     config.mesh = _all_keys(MeshOptions())
     config.rules = "dp"
     config.evaluate = ConfigDict()
+    config.execution = "auto"
     return config
 
 

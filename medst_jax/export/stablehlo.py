@@ -13,9 +13,12 @@ from flax import nnx
 from jax import export
 
 from medst_jax.export.errors import ExportError
+from medst_jax.parallel.placement import UNPLACED, use_placement
 from medst_jax.systems.system import Embedding, System
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+# One program for all of them: nothing that this machine alone could run is chosen.
+_ANYWHERE = dataclasses.replace(UNPLACED, platform="any")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +96,8 @@ def write_programs(
     for name, program in programs(system, size, length).items():
 
         def call(*arrays: jax.Array, program: Program = program) -> dict[str, jax.Array]:
-            return dict(program.call(nnx.merge(graphdef, state), *arrays))
+            with use_placement(_ANYWHERE):
+                return dict(program.call(nnx.merge(graphdef, state), *arrays))
 
         scope = export.SymbolicScope()
         shapes = [export.symbolic_shape(shape, scope=scope) for shape in program.shapes]

@@ -21,11 +21,18 @@ class Placement:
       constrain: pins an array's sharding by one logical name per dimension.
       gather: the same for a parameter where it is used: whole but for what is cut inside layers.
       batch_shards: gives the number of parts into which the batch is cut.
+      platform: of the devices, as JAX names it; empty where nothing says.
     """
 
     constrain: Callable[[jax.Array, Sequence[str | None]], jax.Array]
     gather: Callable[[jax.Array, Sequence[str | None]], jax.Array]
     batch_shards: Callable[[], int]
+    platform: str = ""
+
+    @property
+    def places(self) -> bool:
+        """Whether there is a mesh to place on; not of a model on its own."""
+        return self.constrain is not UNPLACED.constrain
 
 
 # Of a model on its own: evaluation, exports, tests.

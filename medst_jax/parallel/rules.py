@@ -108,11 +108,14 @@ def partition_spec(
 
 
 @contextlib.contextmanager
-def use_rules(rules: Rules) -> Iterator[None]:
-    """Make `rules` the table that `constrain` and the models read while a step is traced."""
+def use_rules(rules: Rules, platform: str = "") -> Iterator[None]:
+    """Make `rules` the table that `constrain` and the models read while a step is traced.
+
+    `platform` is that of the devices that the step is traced for; described ones are not JAX's own.
+    """
     token = _current.set(rules)
     try:
-        with use_placement(Placement(constrain, _gather, _ambient_batch_shards)):
+        with use_placement(Placement(constrain, _gather, _ambient_batch_shards, platform)):
             yield
     finally:
         _current.reset(token)

@@ -104,7 +104,7 @@ def _plan(
         placed = jax.tree.map(lambda leaf: leaf.sharding, (own, rest, state))
         rows = (batch_sharding(step.mesh),) * len(inputs)
         jitted = jax.jit(gradient, in_shardings=(*placed, *rows), out_shardings=placed[0])
-        with jax.set_mesh(step.mesh), use_rules(step.rules):
+        with jax.set_mesh(step.mesh), use_rules(step.rules, step.platform):
             return jitted.lower(own, rest, state, *inputs)
 
     compiled = compile_for(topology, lower, workload.argument_bytes)

@@ -148,14 +148,15 @@ def _remedy(workload: Workload, memory: Memory, topology: Topology) -> str:
     """What saves memory where it is spent."""
     gib, chips = 2**30, topology.chips
     advice = [f"needs {memory.peak / gib:.1f} of {memory.capacity / gib:.2f} GiB"]
-    mesh, config = workload.assembly.step.mesh.shape, workload.config
+    mesh = workload.assembly.step.mesh.shape
     # Sharding the state helps where the state is large, recomputing where activations are.
     if mesh["fsdp"] == 1 and memory.arguments > memory.capacity / 8 and chips > 1:
         shards = min(4, chips)
         advice.append(f"try --config.mesh.fsdp={shards} --config.rules=fsdp")
-    encoders = [config["system"].get(part, {}) for part in ("image", "text")]
-    if any("remat" not in e or e["remat"] == "none" for e in encoders if e):
-        advice.append("try remat='full' in config.system.image and config.system.text")
+    kept = [part for part, by in workload.assembly.execution.items() if by.get("remat") == "none"]
+    if kept:
+        parts = " and ".join(f"config.system.{part}" for part in kept)
+        advice.append(f"try remat='full' in {parts}")
     rows = workload.assembly.options.batch_size // chips
     if rows > 1:
         advice.append(f"try --per_chip_batch={rows // 2}, or --fit for the largest that fits")

@@ -15,10 +15,12 @@ from medst_jax.data.loader.input import load_tokenizer
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.data.mixture.mixture import mixture_labels
 from medst_jax.options import parse
+from medst_jax.plan.compile import hbm_capacity
 from medst_jax.plan.flops import forward_flops
 from medst_jax.plan.topology import Topology
 from medst_jax.systems.parts.query_texts import assumed_values
 from medst_jax.train.assembly import Assembly, assemble
+from medst_jax.train.execution import Hardware
 from medst_jax.train.state import skeleton
 
 # What a plan assumes where neither the data nor the configuration says.
@@ -143,7 +145,12 @@ def make_workload(
     # Of entities the longest lists and texts: what a plan is for is whether that fits.
     asked = assumed_values(systems.system_class(name).Options)
     options |= asked
-    assembly = assemble(planned, {"name": name, "options": options}, topology.devices)
+    assembly = assemble(
+        planned,
+        {"name": name, "options": options},
+        topology.devices,
+        lambda: _hardware(topology),
+    )
     data = parse(DataOptions, planned["data"], "config.data")
     batch = batch_spec(
         keys_of(systems.system_class(name).required_keys),
@@ -156,6 +163,11 @@ def make_workload(
         places=len(asked.get("places", ())),
     )
     return Workload(planned, assembly, batch, sizes)
+
+
+def _hardware(topology: Topology) -> Hardware:
+    platform = topology.devices[0].platform
+    return Hardware(platform, None if platform == "cpu" else hbm_capacity(topology))
 
 
 def _bytes(shape: tuple[int, ...], dtype: Any) -> int:

@@ -10,6 +10,7 @@ import optax
 from medst_jax import systems
 from medst_jax.options import parse
 from medst_jax.parallel.mesh import batch_shards, check_batch_size, check_sequences, make_mesh
+from medst_jax.train.execution import Hardware, device_hardware, with_execution
 from medst_jax.train.micro_batches import check_micro_batches
 from medst_jax.train.optimizer import make_optimizer
 from medst_jax.train.options import MeshOptions, OptimizerOptions, TrainOptions
@@ -28,6 +29,7 @@ class Assembly:
       optimizer: of parameters by path.
       rules: name of the sharding table.
       step: the train step, not compiled; it holds the mesh.
+      execution: what every stack of layers runs by, see `execution`.
     """
 
     options: TrainOptions
@@ -36,17 +38,23 @@ class Assembly:
     optimizer: optax.GradientTransformation
     rules: str
     step: TrainStep
+    execution: Mapping[str, Mapping[str, Any]]
 
 
 def assemble(
-    config: Mapping[str, Any], system: Mapping[str, Any], devices: Sequence[Any] | None = None
+    config: Mapping[str, Any],
+    system: Mapping[str, Any],
+    devices: Sequence[Any] | None = None,
+    hardware: Callable[[], Hardware] | None = None,
 ) -> Assembly:
     """Build the train step of a configuration.
 
     Args:
-      config: `seed`, `train`, `optimizer`, `mesh` and `rules` are read.
+      config: `seed`, `train`, `optimizer`, `mesh`, `rules`, `execution` and `data.text_length` are
+        read.
       system: {"name", "options"} for `systems.build`.
       devices: real or described ones; `jax.devices()` by default.
+      hardware: gives what one device is where `devices` are described; by default they are asked.
 
     Raises:
       ValueError: an option, or a mesh or batch that the devices do not fit.
@@ -56,6 +64,10 @@ def assemble(
     mesh = make_mesh(**dataclasses.asdict(sizes), devices=devices)
     check_batch_size(options.batch_size, mesh)
     check_micro_batches(options.batch_size, batch_shards(mesh), options.micro_batches)
+
+    system, execution = with_execution(
+        config, system, batch_shards(mesh), hardware or device_hardware(mesh)
+    )
 
     def build() -> systems.System:
         return systems.build(system["name"], **system["options"])
@@ -79,4 +91,4 @@ def assemble(
         schedule=schedule,
         micro_batches=options.micro_batches,
     )
-    return Assembly(options, build, template, optimizer, rules, step)
+    return Assembly(options, build, template, optimizer, rules, step, execution)

@@ -22,6 +22,7 @@ from medst_jax.parallel.processes import barrier, local_rows
 from medst_jax.parallel.state_sharding import sharding_table
 from medst_jax.train.assembly import assemble
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
+from medst_jax.train.execution import describe, with_recorded_execution
 from medst_jax.train.initial_weights import load_initial
 from medst_jax.train.loop import Evaluators, NonFiniteError, Outcome, Trainer
 from medst_jax.train.named_weights import warn_frozen
@@ -34,10 +35,12 @@ from medst_jax.train.step import TrainStep
 from medst_jax.train.summary import write_summary
 from medst_jax.train.workdir import (
     CONFIG_FILE,
+    EXECUTION_FILE,
     TOKENIZER_FILE,
     WorkdirError,
     read_json,
     workdir_path,
+    write_json,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -83,15 +86,20 @@ def resumed_config(workdir: epath.PathLike, config: Mapping[str, Any]) -> dict[s
     """The configuration with which a run goes on, or `config` where none has begun.
 
     Where the record of a run lacks an option that was added since, and `config` has its default,
-    the run goes on as it began. The log says so.
+    the run goes on as it began; so it does where its encoders say how they are run, from the time
+    before `execution`. The log says so.
     """
     if not begun(workdir):
         return dict(config)
-    adopted = adopt(Sections, config, read_json(workdir_path(workdir) / CONFIG_FILE))
+    record = read_json(workdir_path(workdir) / CONFIG_FILE)
+    adopted = adopt(Sections, config, record)
+    if "execution" not in record and adopted["execution"] == "explicit":
+        adopted["system"] = with_recorded_execution(adopted["system"], record["system"])
     now = dict(flatten(fill_current(Sections, config)))
     for key, value in flatten(adopted):
-        if value != now[key]:
-            _LOG.info("config.%s is %r, as before that option, not %r", key, value, now[key])
+        if value != now.get(key):
+            other = now.get(key, "chosen by hardware")
+            _LOG.info("config.%s is %r, as before that option, not %r", key, value, other)
     return adopted
 
 
@@ -135,6 +143,9 @@ def run(
     checkpoints = Checkpoints(
         folder, keep=options.keep, keep_best=options.keep_best, best_metric=options.best_metric
     )
+    if jax.process_index() == 0:
+        write_json(folder / EXECUTION_FILE, {"platform": step.platform, **assembly.execution})
+    _LOG.info("%s", describe(step.platform, assembly.execution))
     try:
         if resuming:
             state = checkpoints.restore(step.abstract)

@@ -5,6 +5,7 @@ Options are added as the code grows. A record without such an option stands for 
 before it, so runs of earlier versions resume and load; see `medst_jax.added_options`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from etils import epath
 
 from medst_jax.added_options import fill_current, fill_recorded, like_record
 from medst_jax.data.loader.stamp import AddedToStamp
+from medst_jax.train.execution import KEYS
 from medst_jax.train.sections import Sections, system_record
 from medst_jax.train.workdir import (
     CONFIG_FILE,
@@ -38,10 +40,13 @@ CHANGEABLE = (
     "evaluate",
     "mesh",
     "rules",
+    "execution",
     "data.data_dir",
     "data.num_workers",
     "data.threads",
 )
+# Of an encoder, wherever it stands: how it is run, not what it computes.
+_CHANGEABLE_OF_ENCODERS = re.compile(rf"(system|options)\.\w+\.({'|'.join(KEYS)})")
 
 
 def write_records(
@@ -93,7 +98,7 @@ def read_system(workdir: epath.Path) -> dict[str, Any]:
 
 
 def check_same(workdir: epath.Path, name: str, current: Mapping[str, Any]) -> None:
-    """Compare a stored record with the current one, apart from `CHANGEABLE` keys.
+    """Compare a stored record with the current one, apart from `CHANGEABLE` keys and `execution.KEYS`.
 
     An added option that the stored record lacks counts as what was done before it.
     `train.steps` may change only under a fixed `optimizer.horizon_steps`, because the schedule
@@ -108,6 +113,8 @@ def check_same(workdir: epath.Path, name: str, current: Mapping[str, Any]) -> No
     # A hash names no cause: whatever else differs is named before it.
     for key in sorted(old_values.keys() | new_values.keys(), key=lambda k: (k == "config_hash", k)):
         if any(key == free or key.startswith(f"{free}.") for free in changeable):
+            continue
+        if name != INPUT_FILE and _CHANGEABLE_OF_ENCODERS.fullmatch(key):
             continue
         old, now = old_values.get(key, "absent"), new_values.get(key, "absent")
         if old != now:

@@ -7,7 +7,7 @@ from typing import Any
 
 from medst_jax import systems
 from medst_jax.data.mixture.data_options import DataOptions
-from medst_jax.options import OptionError, options_of
+from medst_jax.options import OptionError, before, options_of
 from medst_jax.train.options import InitOptions, MeshOptions, OptimizerOptions, TrainOptions
 
 
@@ -33,6 +33,8 @@ class Sections:
       mesh: sizes of the device mesh.
       rules: name of the sharding table.
       evaluate: evaluators by name.
+      execution: for which hardware recomputation, slices and attention are chosen where the encoders'
+        options leave them open; "auto" for that of the run, "explicit" chooses nothing.
     """
 
     seed: int
@@ -44,6 +46,7 @@ class Sections:
     mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
     rules: str = "dp"
     evaluate: dict[str, Any] = dataclasses.field(default_factory=dict)
+    execution: str = dataclasses.field(default="auto", metadata=before("explicit"))
 
 
 def system_record(record: Mapping[str, Any]) -> type:

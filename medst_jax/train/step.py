@@ -51,14 +51,19 @@ class TrainStep:
     abstract: TrainState
     compute_shardings: Mapping[str, NamedSharding]
 
+    @property
+    def platform(self) -> str:
+        """Of the devices, real or described ones."""
+        return str(self.mesh.devices.flat[0].platform)
+
     def __call__(self, state: TrainState, batch: Mapping[str, Any]) -> tuple[TrainState, Metrics]:
         """One update. Metrics are (sum, count) pairs of float32 scalars."""
-        with jax.set_mesh(self.mesh), use_rules(self.rules):
+        with jax.set_mesh(self.mesh), use_rules(self.rules, self.platform):
             return self.jitted(state, dict(batch))
 
     def lower(self, batch: Mapping[str, jax.ShapeDtypeStruct]) -> Any:
         """Lower for the mesh's devices without running: `.lower(input.spec).compile()`."""
-        with jax.set_mesh(self.mesh), use_rules(self.rules):
+        with jax.set_mesh(self.mesh), use_rules(self.rules, self.platform):
             return self.jitted.lower(self.abstract, dict(batch))
 
     def gathered(self, params: Arrays) -> Arrays:

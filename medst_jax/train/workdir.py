@@ -30,6 +30,7 @@ __all__ = [
 
 CONFIG_FILE, SYSTEM_FILE, INPUT_FILE = "config.json", "system.json", "input.json"
 TOKENIZER_FILE, SUMMARY_FILE, LOG_FILE = "tokenizer.model", "summary.json", "log.jsonl"
+EXECUTION_FILE = "execution.json"  # of the latest start; not compared
 
 
 class WorkdirError(ValueError):

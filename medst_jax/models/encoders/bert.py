@@ -10,14 +10,18 @@ from flax import nnx
 from jaxtyping import Float, Integer, Key
 
 from medst_jax.array_types import Array, Mask
-from medst_jax.models.layers.attention import Mlp, SelfAttention, layer_norm
+from medst_jax.models.layers.attention import Implementation, Mlp, SelfAttention, layer_norm
 from medst_jax.models.layers.dropout import dropout, fold_keys
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
+from medst_jax.options import before
 
 
 @dataclasses.dataclass(frozen=True)
 class BertOptions:
-    """Sizes of a BERT encoder; every value is plain JSON. `max_length` is in tokens."""
+    """Sizes of a BERT encoder; every value is plain JSON. `max_length` is in tokens.
+
+    attention: what computes it, see `attention.attend`.
+    """
 
     vocabulary_size: int
     width: int = 768
@@ -33,6 +37,7 @@ class BertOptions:
     remat: Remat = "none"
     unroll: int = 1
     slices: int = 1
+    attention: Implementation = dataclasses.field(default="auto", metadata=before("einsum"))
 
     @classmethod
     def bert_base(cls, vocabulary_size: int, **changes: Any) -> "BertOptions":
@@ -65,6 +70,7 @@ class BertLayer(nnx.Module):
             dropout_rate=options.dropout,
             kernel_init=init,
             dtype=dtype,
+            implementation=options.attention,
             rngs=rngs,
         )
         self.norm1 = layer_norm(width, options.epsilon, dtype, rngs)

@@ -13,7 +13,13 @@ from jaxtyping import Float, Integer, Key
 from medst_jax.array_types import Array, Mask
 from medst_jax.data.images.patches import patchify
 from medst_jax.models.encoders.vit import whole_patches
-from medst_jax.models.layers.attention import Activation, Mlp, SelfAttention, layer_norm
+from medst_jax.models.layers.attention import (
+    Activation,
+    Implementation,
+    Mlp,
+    SelfAttention,
+    layer_norm,
+)
 from medst_jax.models.layers.grid_positions import Resize, resize_table
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
 from medst_jax.options import before
@@ -40,6 +46,7 @@ class ClipImageOptions:
     dtype: str = "float32"
     remat: Remat = "none"
     unroll: int = 1
+    attention: Implementation = dataclasses.field(default="auto", metadata=before("einsum"))
     epsilon: float = dataclasses.field(default=1e-5, metadata=before(1e-5))
     normed: Literal["all", "class"] = dataclasses.field(default="all", metadata=before("all"))
     resize: Literal["never"] | Resize = dataclasses.field(default="never", metadata=before("never"))
@@ -77,6 +84,7 @@ class ClipTextOptions:
     dtype: str = "float32"
     remat: Remat = "none"
     unroll: int = 1
+    attention: Implementation = dataclasses.field(default="auto", metadata=before("einsum"))
     epsilon: float = dataclasses.field(default=1e-5, metadata=before(1e-5))
     end: Literal["mask", "highest", "token"] = dataclasses.field(
         default="mask", metadata=before("mask")
@@ -105,7 +113,13 @@ class ClipLayer(nnx.Module):
         init = nnx.initializers.normal(width**-0.5 * (2 * options.depth) ** -0.5)
         self.norm1 = layer_norm(width, options.epsilon, dtype, rngs)
         self.attn = SelfAttention(
-            width, options.heads, causal=causal, kernel_init=init, dtype=dtype, rngs=rngs
+            width,
+            options.heads,
+            causal=causal,
+            kernel_init=init,
+            dtype=dtype,
+            implementation=options.attention,
+            rngs=rngs,
         )
         self.norm2 = layer_norm(width, options.epsilon, dtype, rngs)
         self.mlp = Mlp(

@@ -50,6 +50,7 @@ class ViewExpertsLayer(nnx.Module):
             dropout_rate=options.dropout,
             kernel_init=_init,
             dtype=dtype,
+            implementation=options.attention,
             rngs=rngs,
         )
         self.norm2 = layer_norm(width, options.epsilon, dtype, rngs)

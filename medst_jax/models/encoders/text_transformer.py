@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Integer, Key
 
 from medst_jax.array_types import Array, Mask
-from medst_jax.models.layers.attention import Activation, layer_norm
+from medst_jax.models.layers.attention import Activation, Implementation, layer_norm
 from medst_jax.models.layers.attention_pool import AttentionPool
 from medst_jax.models.layers.dropout import dropout, fold_keys
 from medst_jax.models.layers.pre_norm import PreNormLayer
@@ -25,6 +25,7 @@ class TextTransformerOptions:
     pooling: "last" takes the last valid token, which closes the text; "map" attends over all.
     padding: "masked" leaves it out; "read" attends to it like any token and, with pooling "last",
       takes position `max_length` even where it is padding, as SigLIP was trained.
+    attention: what computes it, see `attention.attend`.
     """
 
     vocabulary_size: int
@@ -42,6 +43,7 @@ class TextTransformerOptions:
     remat: Remat = "none"
     unroll: int = 1
     slices: int = 1
+    attention: Implementation = dataclasses.field(default="auto", metadata=before("einsum"))
     padding: Literal["masked", "read"] = dataclasses.field(
         default="masked", metadata=before("masked")
     )
@@ -97,6 +99,7 @@ class TextTransformer(nnx.Module):
                 epsilon=options.epsilon,
                 kernel_init=init,
                 dtype=dtype,
+                attention=options.attention,
                 rngs=rngs,
             )
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Integer, Key
 
 from medst_jax.array_types import Array
 from medst_jax.data.images.patches import patchify
-from medst_jax.models.layers.attention import Activation, layer_norm
+from medst_jax.models.layers.attention import Activation, Implementation, layer_norm
 from medst_jax.models.layers.attention_pool import AttentionPool
 from medst_jax.models.layers.dropout import dropout, fold_keys
 from medst_jax.models.layers.grid_positions import Resize, resize_table, rotary_tables
@@ -37,6 +37,7 @@ class ViTOptions:
     gated: the MLP has a gate, see `GatedMlp`.
     qkv_bias: of the attention's inputs.
     rotary: base of rotary positions in place of a table, such as DINOv3's 100; 0 for a table.
+    attention: what computes it, see `attention.attend`.
     resize: how the table is fitted to images of another size than `image_size`, see
       `grid_positions`; "never" refuses such images.
     """
@@ -64,6 +65,7 @@ class ViTOptions:
     gated: bool = dataclasses.field(default=False, metadata=before(False))
     qkv_bias: bool = dataclasses.field(default=True, metadata=before(True))
     rotary: float = dataclasses.field(default=0.0, metadata=before(0.0))
+    attention: Implementation = dataclasses.field(default="auto", metadata=before("einsum"))
     resize: Literal["never"] | Resize = dataclasses.field(default="never", metadata=before("never"))
 
     def __post_init__(self) -> None:
@@ -288,6 +290,7 @@ def _layer(options: ViTOptions, rngs: nnx.Rngs) -> PreNormLayer:
         qkv_bias=options.qkv_bias,
         gated=options.gated,
         layer_scale=options.layer_scale,
+        attention=options.attention,
         rngs=rngs,
     )
 

@@ -10,16 +10,17 @@ from flax import nnx
 from jaxtyping import Float, Integer, Key
 
 from medst_jax.array_types import Array
-from medst_jax.models.layers.attention import layer_norm
+from medst_jax.models.layers.attention import Implementation, layer_norm
 from medst_jax.models.layers.dropout import fold_keys
 from medst_jax.models.layers.pre_norm import PreNormLayer
 from medst_jax.models.layers.sincos_positions import fixed_positions
 from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
+from medst_jax.options import before
 
 
 @dataclasses.dataclass(frozen=True)
 class PatchDecoderOptions:
-    """Sizes of the decoder; every value is plain JSON."""
+    """Sizes of the decoder; every value is plain JSON. `attention`: see `attention.attend`."""
 
     width: int = 768
     depth: int = 4
@@ -30,6 +31,7 @@ class PatchDecoderOptions:
     remat: Remat = "none"
     unroll: int = 1
     slices: int = 1
+    attention: Implementation = dataclasses.field(default="auto", metadata=before("einsum"))
 
 
 class PatchDecoder(nnx.Module):
@@ -87,6 +89,7 @@ class PatchDecoder(nnx.Module):
             epsilon=options.epsilon,
             kernel_init=nnx.initializers.xavier_uniform(),
             dtype=options.dtype,
+            attention=options.attention,
             rngs=rngs,
         )
 

@@ -19,6 +19,11 @@ _MASKED = -1e9  # exp of it is exactly 0, and a row without any valid key stays 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "silu"]
 
 
+# What computes attention: "einsum" is XLA's own, on every device; "cudnn" NVIDIA's fused kernel, on
+# GPUs alone; "auto" takes that one where it can be had, and einsum elsewhere.
+Implementation = Literal["einsum", "cudnn", "auto"]
+
+
 def gelu(x: jax.Array) -> jax.Array:
     """x times the normal distribution function of x (Hendrycks and Gimpel, arXiv:1606.08415)."""
     return jax.nn.gelu(x, approximate=False)
@@ -59,9 +64,12 @@ class SelfAttention(nnx.Module):
         qkv_bias: bool = True,
         kernel_init: nnx.Initializer,
         dtype: str = "float32",
+        implementation: Implementation = "einsum",
         rngs: nnx.Rngs,
     ) -> None:
         """`causal`: a token attends to itself and those before it; `qkv_bias`: of the inputs.
+
+        `implementation`: see `attend`.
 
         Raises ValueError when `heads` does not divide `width`.
         """
@@ -70,6 +78,7 @@ class SelfAttention(nnx.Module):
         size = width // heads
         self.dropout = dropout_rate
         self.causal = causal
+        self.implementation: Implementation = implementation
         self.qkv = nnx.LinearGeneral(
             width,
             (3, heads, size),
@@ -114,7 +123,16 @@ class SelfAttention(nnx.Module):
             query, key = rotate(query, *rotation), rotate(key, *rotation)
         if bias is not None and self.dropout:
             value, bias = value + bias, None
-        mixed = attend(query, key, value, mask, causal=self.causal, rate=self.dropout, keys=keys)
+        mixed = attend(
+            query,
+            key,
+            value,
+            mask,
+            causal=self.causal,
+            rate=self.dropout,
+            keys=keys,
+            implementation=self.implementation,
+        )
         out = self.out(mixed)
         if bias is None:
             return out
@@ -181,6 +199,7 @@ def attend(
     causal: bool = False,
     rate: float = 0.0,
     keys: jax.Array | None = None,
+    implementation: Implementation = "einsum",
 ) -> jax.Array:
     """Scaled dot-product attention, softmax in float32.
 
@@ -193,10 +212,22 @@ def attend(
       causal: a token attends to itself and those before it; L and M are equal.
       rate: of dropout of the attention weights.
       keys: [B] PRNG keys of dropout (site 0), or None.
+      implementation: what computes it; "auto" takes cuDNN's fused kernel where the device, the
+        dtype, the heads and dropout allow it, and einsum elsewhere. A query that may attend to
+        nothing attends to all alike in both.
 
     Returns:
       [B, L, H, d].
+
+    Raises:
+      ValueError: "cudnn" was asked for where it cannot compute this; says why.
     """
+    if implementation != "einsum":
+        # Read when it is asked: building a system needs no more files than its encoders.
+        from medst_jax.models.layers.fused_attention import choose, fused_attention
+
+        if choose(implementation, query, 0.0 if keys is None else rate) == "cudnn":
+            return fused_attention(query, key, value, mask, causal=causal)
     weights = jax.nn.softmax(attention_scores(query, key, mask, causal=causal))
     weights = dropout(weights.astype(value.dtype), rate, keys, 0)
     return jnp.einsum("bhlm,bmhd->blhd", weights, value)

@@ -8,7 +8,13 @@ import jax.numpy as jnp
 from flax import nnx
 
 from medst_jax.array_types import Array
-from medst_jax.models.layers.attention import Activation, Mlp, SelfAttention, layer_norm
+from medst_jax.models.layers.attention import (
+    Activation,
+    Implementation,
+    Mlp,
+    SelfAttention,
+    layer_norm,
+)
 from medst_jax.models.layers.dropout import dropout
 from medst_jax.models.layers.gated_mlp import GatedMlp
 
@@ -30,12 +36,14 @@ class PreNormLayer(nnx.Module):
         qkv_bias: bool = True,
         gated: bool = False,
         layer_scale: float = 0.0,
+        attention: Implementation = "einsum",
         rngs: nnx.Rngs,
     ) -> None:
         """`hidden` is the width of the MLP, `rate` that of dropout.
 
         `layer_scale` is the first value of a learned factor for each feature of a branch, 0 for
-        none (Touvron et al. 2021, arXiv:2103.17239, section 2.1).
+        none (Touvron et al. 2021, arXiv:2103.17239, section 2.1). `attention` is computed by what
+        it says, see `attention.attend`.
         """
         self.rate = rate
         self.norm1 = layer_norm(width, epsilon, dtype, rngs)
@@ -46,6 +54,7 @@ class PreNormLayer(nnx.Module):
             qkv_bias=qkv_bias,
             kernel_init=kernel_init,
             dtype=dtype,
+            implementation=attention,
             rngs=rngs,
         )
         self.norm2 = layer_norm(width, epsilon, dtype, rngs)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from medst_jax.parallel.placement import UNPLACED, by_example, current_placement
+from medst_jax.parallel.placement import by_example, current_placement
 
 Layer = TypeVar("Layer", bound=nnx.Module)
 Remat = Literal["none", "full", "dots"]
@@ -101,7 +101,7 @@ def map_slices(
       ValueError: a device's rows are not divisible by `slices`; names both numbers.
     """
     placement = current_placement()
-    if slices == 1 or placement is UNPLACED:
+    if slices == 1 or not placement.places:
         return function(x, rows)
     shards = placement.batch_shards()
     own = x.shape[0] // shards
@@ -143,7 +143,7 @@ def _summed_once(one: Any) -> Any:
     Cut there, as the parameters are, it would be exchanged between devices slice by slice. A model
     on its own is left as it is, differentiable in forward mode too.
     """
-    return one if current_placement() is UNPLACED else _each(_whole_gradient, one)
+    return _each(_whole_gradient, one) if current_placement().places else one
 
 
 def _each(place: Callable[[jax.Array, Any], jax.Array], one: Any) -> Any:
