@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from medst_jax.array_types import Array
-from medst_jax.models.layers.attention import Implementation
 from medst_jax.parallel.placement import current_placement
 
 _DTYPES = ("bfloat16", "float16")
@@ -47,9 +46,9 @@ def _capability() -> tuple[int, ...]:
 
 
 def choose(
-    implementation: Implementation, query: jax.Array | jax.ShapeDtypeStruct, rate: float
+    implementation: str, query: jax.Array | jax.ShapeDtypeStruct, rate: float
 ) -> Literal["einsum", "cudnn"]:
-    """What an attention is computed by.
+    """What an attention is computed by, where `attention.Implementation` says how to choose.
 
     Raises:
       ValueError: cuDNN was asked for by name where it cannot; says why.
