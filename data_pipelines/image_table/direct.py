@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from medst_jax.data.images import pixels
+from medst_jax.data.images import Decode, Fit, pixels
 from medst_jax.data_pipelines import image_files, intensity
 from medst_jax.data_pipelines.image_table.columns import read_rows
 from medst_jax.data_pipelines.image_table.options import TableOptions
@@ -27,7 +27,7 @@ def image_rows(source_dir: str) -> tuple[list[Item], list[Reject]]:
 
 
 def read_square(
-    source_dir: str, path: str, size: int, fit: pixels.Fit, grey_values: str
+    source_dir: str, path: str, size: int, fit: Fit, grey_values: str, decode: Decode
 ) -> np.ndarray:
     """One image, uint8 [S, S, 1].
 
@@ -37,6 +37,7 @@ def read_square(
       size: S.
       fit: "pad" or "crop".
       grey_values: see `medst_jax.data_pipelines.intensity`.
+      decode: see `pixels.read_square`; of grey JPEGs whose bytes a build would store as they are.
 
     Raises:
       UnreadableImage: missing or damaged; the message is a reason without names.
@@ -45,15 +46,17 @@ def read_square(
     data = image_files.read_bytes(source_dir, path)
     source = image_files.decode(data, voi_lut=grey_values == "voi_lut")
     grey = intensity.convert(source.pixels, grey_values, "jpeg", windowed=source.windowed)
+    if source.jpeg is not None and grey is source.pixels:
+        return pixels.read_square(source.jpeg, size, fit, decode)
     return pixels.fit_square(grey, size, fit)
 
 
 def squares(
-    rows: Sequence[Item], source_dir: str, size: int, fit: pixels.Fit, grey_values: str
+    rows: Sequence[Item], source_dir: str, size: int, fit: Fit, grey_values: str, decode: Decode
 ) -> Iterator[tuple[Item, np.ndarray | Reject]]:
     """Each row with its image uint8 [S, S, 1], or with the reason why it has none."""
     for row in rows:
         try:
-            yield row, read_square(source_dir, row.path, size, fit, grey_values)
+            yield row, read_square(source_dir, row.path, size, fit, grey_values, decode)
         except (image_files.UnreadableImage, intensity.IntensityError) as error:
             yield row, Reject(row.row, str(error))

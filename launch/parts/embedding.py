@@ -41,7 +41,7 @@ def embed(
     # No image at all still gives arrays of the right widths.
     blocks = [embedder.images(np.zeros((0, data.size, data.size, 1), np.uint8))]
     pending: list[np.ndarray] = []
-    read = squares(rows, source_dir, data.size, data.fit, intensity)
+    read = squares(rows, source_dir, data.size, data.fit, intensity, data.decode)
     for row, image in tqdm(read, total=len(rows), desc="embed", unit="image"):
         if isinstance(image, Reject):
             rejects.append(image)

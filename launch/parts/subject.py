@@ -11,6 +11,7 @@ import jax
 
 from medst_jax import hub
 from medst_jax.data.images import Fit
+from medst_jax.data.images.pixels import decode
 from medst_jax.data.images.preprocess import Preprocess, Statistic
 from medst_jax.data.images.released import stated_images
 from medst_jax.data.mixture.data_options import DataOptions
@@ -113,7 +114,9 @@ def _checkpoint(request: Request, workdir: str) -> Subject:
         request.batch_size,
         cleaned=data.cleans_reports,
     )
-    evaluation_data = EvaluationData(request.data_dir or data.data_dir, data.size, data.fit)
+    evaluation_data = EvaluationData(
+        request.data_dir or data.data_dir, data.size, data.fit, decode=data.decode
+    )
     system = SystemUnderTest(
         name=request.name or loaded.name,
         seed=int(loaded.config["seed"]),
@@ -181,7 +184,8 @@ def _images(request: Request, path: str, layout: str) -> tuple[Preprocess, Squar
     own = stated.preprocess
     mean = own.mean if request.mean is None else request.mean
     std = own.std if request.std is None else request.std
-    return dataclasses.replace(own, mean=mean, std=std), stated.square
+    released = stated.square
+    return dataclasses.replace(own, mean=mean, std=std), lambda data: released(decode(data))
 
 
 def _described(preprocess: Preprocess, square: Square | None) -> str:

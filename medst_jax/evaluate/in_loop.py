@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from etils import epath
 
-from medst_jax.data.images import Fit
+from medst_jax.data.images import Decode, Fit
 from medst_jax.evaluate.registry import parse_protocol
 from medst_jax.evaluate.statistics.measure import available, statistic
 from medst_jax.evaluate.statistics.outcome import Outcome
@@ -29,6 +29,9 @@ class InputOptions(Protocol):
 
     @property
     def fit(self) -> Fit: ...
+
+    @property
+    def decode(self) -> Decode: ...
 
     @property
     def cleans_reports(self) -> bool: ...
@@ -55,7 +58,12 @@ def make_evaluator(
     chosen = {key: value for key, value in options.items() if key != "every"}
     task = parse_protocol(chosen, "config.evaluate")
     evaluation_data = EvaluationData(
-        data.data_dir, data.size, data.fit, keep_images=True, progress=False
+        data.data_dir,
+        data.size,
+        data.fit,
+        decode=data.decode,
+        keep_images=True,
+        progress=False,
     )
     for dataset, split in task.needs():
         evaluation_data.image_studies(dataset, split)

@@ -10,3 +10,5 @@ from typing import Literal
 # How an image becomes a square: see `pixels.fit_square`. Here, because the options of a model name
 # it too, and those are read without the decoders of `pixels`.
 Fit = Literal["pad", "crop", "stretch"]
+# How JPEGs are decoded that become smaller squares: see `pixels.read_square`.
+Decode = Literal["scaled", "full"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medst_jax.data.images import Fit
-from medst_jax.data.images.pixels import decode, decode_jpeg, fit_square, is_jpeg_of
+from medst_jax.data.images import Decode, Fit
+from medst_jax.data.images.pixels import decode_jpeg, is_jpeg_of, read_square
 from medst_jax.data.loader.lazy_study import LazyStudy
 from medst_jax.data.loader.study_cache import EMPTY, UNCACHED, StudyCache
 from medst_jax.data.mixture.mixture import Corpus
@@ -21,10 +21,14 @@ class ImageReader:
       lateral: lateral images, else frontal ones.
       size: S, side of the squares.
       fit: how an image becomes a square.
+      decode: of images larger than that, see `pixels.read_square`.
     """
 
-    def __init__(self, corpora: Sequence[Corpus], lateral: bool, size: int, fit: Fit) -> None:
-        self._corpora, self._lateral, self._size, self._fit = tuple(corpora), lateral, size, fit
+    def __init__(
+        self, corpora: Sequence[Corpus], lateral: bool, size: int, fit: Fit, decode: Decode
+    ) -> None:
+        self._corpora, self._lateral = tuple(corpora), lateral
+        self._size, self._fit, self._decode = size, fit, decode
         self._span_caches = tuple(
             StudyCache(len(corpus.studies), start=np.int64(), end=np.int64(), fits=np.int64())
             for corpus in corpora
@@ -78,11 +82,12 @@ class ImageReader:
         data = memoryview(study.record)[start:end]
         # The common case decodes where the batch holds the image, without a copy.
         if not (fits and decode_jpeg(data, out)):
-            out[:] = fit_square(decode(data), self._size, self._fit)
+            out[:] = read_square(data, self._size, self._fit, self._decode)
         return True
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
-        return ImageReader, (self._corpora, self._lateral, self._size, self._fit)
+        options = self._lateral, self._size, self._fit, self._decode
+        return ImageReader, (self._corpora, *options)
 
     def _cache_spans(self, study: LazyStudy) -> list[tuple[int, int, int]]:
         """Find the images of a study in its record, and cache where they are."""

@@ -87,7 +87,7 @@ class TrainInput:
         options, keys = self.options, tuple(self.spec)
         sections = [name for name in ("findings", "impression") if f"{name}_tokens" in keys]
         frontal, lateral = (
-            ImageReader(self.corpora, is_lateral, options.size, options.fit)
+            ImageReader(self.corpora, is_lateral, options.size, options.fit, options.decode)
             for is_lateral in (False, True)
         )
         readers = {

@@ -4,7 +4,7 @@
 import dataclasses
 from typing import Literal
 
-from medst_jax.data.images import Fit
+from medst_jax.data.images import Decode, Fit
 from medst_jax.data.mixture.policy import Treatment
 from medst_jax.options import OptionError, before
 from medst_jax.text.prompts import BankName
@@ -104,6 +104,8 @@ class DataOptions:
     vocabulary: name of the tokenizer, `data_dir/vocabulary/<name>.model`, or the folder of an
       imported checkpoint (with a slash) that has one; "" for none.
     fit: how an image becomes a square, "pad" or "crop".
+    decode: of JPEGs that are larger than the batch's squares: "scaled" lets the decoder shrink them most of
+      the way, "full" decodes every pixel first, see `pixels.read_square`.
     shuffle: broken controls: "pairs" gives every image the text of another study, "labels" the
       labels of another study of its data set, "both" both; "within_patient" permutes the texts
       of each patient, "prior" gives the prior of another patient, "windows" fills the sequences
@@ -130,6 +132,7 @@ class DataOptions:
     text_length: int = 77
     vocabulary: str = ""
     fit: Fit = "pad"
+    decode: Decode = dataclasses.field(default="scaled", metadata=before("full"))
     shuffle: Shuffle = "none"
     no_finding: Literal["whole_text", "any_sentence"] = dataclasses.field(
         default="whole_text", metadata=before("whole_text")

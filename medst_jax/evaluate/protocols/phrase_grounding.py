@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from medst_jax.data.images.pixels import decode
+from medst_jax.data.images.pixels import image_shape
 from medst_jax.data.records.annotations import Phrase
 from medst_jax.data.records.timeline import other_patients
 from medst_jax.evaluate.protocols.parts import similarity_maps as maps
@@ -177,7 +177,7 @@ def _targets(
         first = frontal is not None and image.image_id == frontal.image_id
         if not first and not options.every_image:
             continue
-        height, width = decode(image.data).shape
+        height, width = image_shape(image.data)
         box = context.embedder.box(phrase.boxes, height, width)
         frame = context.embedder.box([0.0, 0.0, width, height], height, width)
         targets.append(

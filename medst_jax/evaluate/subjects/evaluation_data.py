@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from etils import epath
 
-from medst_jax.data.images import Fit
+from medst_jax.data.images import Decode, Fit
 from medst_jax.data.mixture.exclusion import read_exclusion
 from medst_jax.data.records.annotations import (
     CONFIGS,
@@ -36,7 +36,8 @@ class EvaluationData:
       data_dir: folder that `prepare.py` wrote.
       size: S, side of the images.
       fit: "pad", "crop" or "stretch", as in training.
-      square: how an image becomes a square of that size and fit; None as in training.
+      decode: "scaled" or "full", as in training.
+      square: how encoded bytes become a square of that size and fit; None as in training.
       keep_images: hold decoded images in memory; for evaluators that run again and again.
       progress: show progress bars.
     """
@@ -47,13 +48,14 @@ class EvaluationData:
         size: int,
         fit: Fit,
         *,
+        decode: Decode = "full",
         square: Square | None = None,
         keep_images: bool = False,
         progress: bool = True,
     ) -> None:
         self.size, self.progress = size, progress
         self.fit: Fit = fit
-        self._square = square or square_of(size, fit)
+        self._square = square or square_of(size, fit, decode)
         self._data_dir, self._keep_images = data_dir, keep_images
         self._studies: dict[tuple[str, str], Studies] = {}
         self._tasks: dict[TaskOptions, Task] = {}

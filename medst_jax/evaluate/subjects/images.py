@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from medst_jax.data.images import pixels
+from medst_jax.data.images import Decode, Fit, pixels
 from medst_jax.data.records.studies import Studies
 
-Square = Callable[[np.ndarray], np.ndarray]  # uint8 [h, w] to [S, S, 1]
+Square = Callable[[bytes], np.ndarray]  # encoded bytes to uint8 [S, S, 1]
 _SILENT = 32  # fewer images need no progress bar
 
 
-def square_of(size: int, fit: pixels.Fit) -> Square:
-    """The squares that training makes, see `pixels.fit_square`."""
-    return lambda image: pixels.fit_square(image, size, fit)
+def square_of(size: int, fit: Fit, decode: Decode) -> Square:
+    """The squares that training makes, see `pixels.read_square`."""
+    return lambda data: pixels.read_square(data, size, fit, decode)
 
 
 def numbered_images(
@@ -24,7 +24,7 @@ def numbered_images(
 ) -> Iterator[np.ndarray]:
     """uint8 [S, S, 1] for each (row, number of the image in its study)."""
     for row, number in places:
-        yield square(pixels.decode(studies[row].images[number].data))
+        yield square(studies[row].images[number].data)
 
 
 def frontal_images(
@@ -43,7 +43,7 @@ def frontal_images(
                 f"row {row} of {studies.name}/{studies.split} has no frontal image; "
                 "select rows with index.has_frontal"
             )
-        return square(pixels.decode(image.data))
+        return square(image.data)
 
     if rows:
         # The reader imports its libraries at the first read: two threads there at once can wait
