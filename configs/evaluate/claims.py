@@ -105,7 +105,7 @@ METRICS: dict[str, str] = {MASKED_REPORT: "image_gain"}  # nats per hidden token
 # As in the papers, text encoders start from a BERT of the field, where the small one is CXR-BERT's.
 RECIPES: dict[str, Recipe] = {
     system: Recipe(system, {"text": "cxr_bert"})
-    for system in ("cxr_clip", "gloria", "m_flag", "mgca")
+    for system in ("carzero", "cxr_clip", "gloria", "m_flag", "mgca")
 }
 
 _TEXT = (ZERO_SHOT_TEXT, PROBE_16)
@@ -115,7 +115,16 @@ _ALL = (ZERO_SHOT_TEXT, ZERO_SHOT_PROTOTYPES, PROBE_16)
 CLAIMS: dict[str, Claim] = {
     **{
         system: Claim({"random": _TEXT, "pairs": _TEXT}, _TEXT)
-        for system in ("chexzero", "clip", "convirt", "cxr_clip", "gloria", "lovt", "mgca")
+        for system in (
+            "carzero",
+            "chexzero",
+            "clip",
+            "convirt",
+            "cxr_clip",
+            "gloria",
+            "lovt",
+            "mgca",
+        )
     },
     # Its text encoder never learns from images: zero-shot text is reported.
     "m_flag": Claim({"random": (PROBE_16,), "pairs": (PROBE_16,)}, _TEXT),

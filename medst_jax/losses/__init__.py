@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from medst_jax.losses.masked_patch import masked_patch_loss as masked_patch_loss
     from medst_jax.losses.mutual_information import donsker_varadhan_loss as donsker_varadhan_loss
     from medst_jax.losses.mutual_information import info_nce_loss as info_nce_loss
+    from medst_jax.losses.mutual_information import (
+        symmetric_info_nce_loss as symmetric_info_nce_loss,
+    )
     from medst_jax.losses.orthogonality import orthogonality_loss as orthogonality_loss
     from medst_jax.losses.pairwise import Pairwise as Pairwise
     from medst_jax.losses.prototype import prototype_loss as prototype_loss
@@ -66,6 +69,7 @@ __getattr__, __dir__, __all__ = names_on_demand(
         "select": "selection",
         "siglip_loss": "siglip",
         "soft_target_clip_loss": "soft_target",
+        "symmetric_info_nce_loss": "mutual_information",
         "token_alignment_loss": "token_alignment",
         "triage_loss": "triage",
         "unicl_loss": "unicl",

@@ -101,6 +101,34 @@ def info_nce_loss(
     return masked_mean(normaliser - jnp.diagonal(scores), valid)
 
 
+def symmetric_info_nce_loss(
+    scores: Float[Array, "B B"],
+    negative_mask: Mask[Array, "B B"] | Pairwise | None = None,
+    *,
+    mask: Mask[Array, " B"] | None = None,
+) -> Float[jax.Array, ""]:
+    """Half the sum of `info_nce_loss` over the rows and over the columns: CLIP's loss of given scores.
+
+    Args:
+      scores: [B, B], matched pairs on the diagonal, rows and columns the two sides of a pair.
+      negative_mask: bool [B, B], true where a pair off the diagonal is a negative.
+      mask: bool [B], false where a row has no image or no text.
+
+    Returns:
+      A float32 scalar; 0 with zero gradient when no row is valid.
+
+    Raises:
+      ValueError: shapes disagree.
+
+    Reference: Lai et al., "CARZero: Cross-Attention Alignment for Radiology Zero-Shot
+    Classification", CVPR 2024, arXiv:2402.17417, as its release computes it.
+    """
+    allowed = as_matrix(negative_mask)
+    turned = None if allowed is None else jnp.asarray(allowed).T
+    of_rows = info_nce_loss(scores, allowed, mask=mask)
+    return 0.5 * (of_rows + info_nce_loss(jnp.asarray(scores).T, turned, mask=mask))
+
+
 def _negatives(
     scores: Array, negative_mask: Array | Pairwise | None, mask: Array | None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:

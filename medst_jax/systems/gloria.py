@@ -31,13 +31,11 @@ from medst_jax.systems.parts.options import (
     check_no_flip,
 )
 from medst_jax.systems.parts.pairs import CONTRAST_KEYS, negative_pairs, paired
-from medst_jax.systems.parts.towers import region_width, regions
+from medst_jax.systems.parts.towers import last_layers, region_width, regions, token_mean
 from medst_jax.systems.parts.training_images import purpose_keys, training_images
 from medst_jax.systems.parts.two_towers import ContrastiveTowers
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
-
-_LAYERS = 4  # of BERT, the last ones, whose states are summed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,12 +107,12 @@ class Gloria(ContrastiveTowers):
         images = training_images(self, batch, keys)
         output = self.image_encoder(images, train=True, keys=purpose_keys(keys, "image"))
         tokens, mask = batch["tokens"], batch["token_mask"]
-        states = self._states(tokens, mask, purpose_keys(keys, "text"))
+        states = last_layers(self.text_encoder, tokens, mask, purpose_keys(keys, "text"))
         words, word_mask = aggregate_words(states, batch["word_index"])
         return {
             "image": unit_norm(self.image_head(output.pooled)),
             "regions": self.region_head(regions(output, self.stage)),
-            "text": unit_norm(_mean(states, mask)),
+            "text": unit_norm(token_mean(states, mask)),
             "words": words,
             "word_mask": word_mask,
         }
@@ -138,13 +136,6 @@ class Gloria(ContrastiveTowers):
         metrics = self.pair_metrics(image, text, mask)
         return total, {"global_loss": (2 * mean, 1.0), "local_loss": (local, 1.0), **metrics}
 
-    def _states(
-        self, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
-    ) -> jax.Array:
-        """Tokens [B, L, D], float32: the sum of the last four layers."""
-        states = self.text_encoder(tokens, token_mask, keys=keys).hidden_states[-_LAYERS:]
-        return jnp.stack([state.astype(jnp.float32) for state in states]).sum(0)
-
     def encode_image(self, images: jax.Array, **views: jax.Array) -> Embedding:
         output = self.image_encoder(self.preprocess(images))
         local = unit_norm(self.region_head(regions(output, self.stage)))
@@ -162,7 +153,7 @@ class Gloria(ContrastiveTowers):
         output = self.image_encoder(self.preprocess(images))
         image = unit_norm(self.image_head(output.pooled))
         cells = self.region_head(regions(output, self.stage)).astype(jnp.float32)
-        states = self._states(tokens, token_mask)
+        states = last_layers(self.text_encoder, tokens, token_mask)
         spoken, word_mask = aggregate_words(states, *words)
         mask = some_words(word_mask)
 
@@ -174,7 +165,7 @@ class Gloria(ContrastiveTowers):
             return jnp.max(cosines[0], axis=1, where=mask, initial=-1.0)
 
         local = self.pool_temperature * jax.lax.map(best_word, cells)
-        return 0.5 * (image @ unit_norm(_mean(states, token_mask)).T + local)
+        return 0.5 * (image @ unit_norm(token_mean(states, token_mask)).T + local)
 
     def text_scores(
         self, image: jax.Array, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array
@@ -183,12 +174,6 @@ class Gloria(ContrastiveTowers):
 
     def encode_text(self, tokens: jax.Array, token_mask: jax.Array, *words: jax.Array) -> Embedding:
         """Embed texts; `local` holds tokens, which training sums to words."""
-        states = self._states(tokens, token_mask)
-        features = _mean(states, token_mask)
+        states = last_layers(self.text_encoder, tokens, token_mask)
+        features = token_mean(states, token_mask)
         return Embedding(unit_norm(features), unit_norm(states), features)
-
-
-def _mean(states: jax.Array, mask: jax.Array) -> jax.Array:
-    """Mean [B, D] over valid tokens; the release's sum over words has the same direction."""
-    weights = mask.astype(jnp.float32)[..., None]
-    return jnp.sum(states * weights, axis=1) / jnp.maximum(jnp.sum(weights, axis=1), 1.0)

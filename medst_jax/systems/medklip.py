@@ -19,10 +19,11 @@ from flax import nnx
 from medst_jax.data.batch import example_keys
 from medst_jax.data.records.schema import OUTSIDE, POSITIVE
 from medst_jax.losses.query import place_loss, place_loss_all, query_loss
+from medst_jax.models.heads.query_decoder import normal_linear
 from medst_jax.models.layers.frozen import Frozen
 from medst_jax.options import OptionError
 from medst_jax.systems.parts.label_head import label_metrics
-from medst_jax.systems.parts.queries import QUERY_KEYS, Queries, QueryOptions, normal_linear
+from medst_jax.systems.parts.queries import QUERY_KEYS, Queries, QueryOptions
 from medst_jax.systems.parts.training_images import purpose_keys
 from medst_jax.systems.registry import register
 from medst_jax.systems.system import Batch, Metrics, Rngs

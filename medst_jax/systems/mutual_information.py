@@ -17,7 +17,7 @@ from medst_jax.data.batch import example_keys
 from medst_jax.losses.mutual_information import donsker_varadhan_loss, info_nce_loss
 from medst_jax.models.heads.critic import pair_scores
 from medst_jax.systems.parts.information import Information, MutualInformationOptions
-from medst_jax.systems.parts.pairs import negative_mask, paired
+from medst_jax.systems.parts.pairs import negative_mask, own_is_highest, paired
 from medst_jax.systems.parts.running_mean import RunningMean
 from medst_jax.systems.parts.training_images import purpose_keys
 from medst_jax.systems.registry import register
@@ -53,9 +53,7 @@ class MutualInformation(Information):
         mask = paired(batch)
         scores = pair_scores(self.critic, encoded["image"], encoded["text"], self.chunk)
         loss = self.bound(scores, negative_mask(batch), mask)
-        own = jnp.diagonal(scores) >= jnp.max(jnp.where(mask, scores, -jnp.inf), axis=1)
-        hits = (jnp.sum((own & mask) * 1.0), jnp.sum(mask * 1.0))
-        return loss, {"text_to_image_accuracy": hits}
+        return loss, {"text_to_image_accuracy": own_is_highest(scores, mask)}
 
 
 class InfoNce(nnx.Module):

@@ -17,7 +17,7 @@ ROWS = 5
 MASK = np.array([True, True, False, True, True])
 STUDY = np.array([1, 1, 2, 3, 4])
 DIFFER = STUDY[:, None] != STUDY[None, :]
-NAMES = ("donsker_varadhan", "info_nce")
+NAMES = ("donsker_varadhan", "info_nce", "symmetric_info_nce")
 
 
 def _scores() -> np.ndarray:
@@ -45,6 +45,10 @@ def info_nce(scores, negative_mask, mask) -> float:
         ]
         terms.append(np.log(np.exp(scores[i, i]) + np.sum(others)) - scores[i, i])
     return float(np.mean(terms))
+
+
+def symmetric_info_nce(scores, negative_mask, mask) -> float:
+    return (info_nce(scores, negative_mask, mask) + info_nce(scores.T, negative_mask, mask)) / 2
 
 
 @pytest.mark.parametrize("mask", [None, MASK])

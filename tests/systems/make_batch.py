@@ -47,6 +47,10 @@ OWN: dict[str, dict] = {
         image=dict(name="vit_sincos_small", patch=8, width=16, depth=1, heads=2),
         decoder=dict(width=16, depth=1, heads=2),
     ),
+    "carzero": dict(
+        image=dict(name="vit_small", patch=8, width=16, depth=1, heads=2),
+        decoder=dict(heads=2, depth=2, mlp=24, hidden=(12, 8), chunk=4),
+    ),
     "biovil_t": dict(pooler=dict(width=16, depth=1, heads=2)),
     "medklip": dict(**ASKED, choices=3),
     "kad": {**ASKED, "decoder": {**ASKED["decoder"], "shared_norm": True}},

@@ -10,7 +10,7 @@ from medst_jax import systems
 from medst_jax.losses import clip_loss, gloria_local_loss
 from medst_jax.options import OptionError
 from medst_jax.systems.parts.pairs import negative_mask
-from medst_jax.systems.parts.towers import regions
+from medst_jax.systems.parts.towers import last_layers, regions
 from tests.systems.make_batch import OPTIONS, TEXT, make_batch
 
 
@@ -79,7 +79,7 @@ def test_similarities_are_the_mean_of_the_whole_and_of_the_best_word(system):
     cells = np.asarray(
         system.region_head(regions(system.image_encoder(system.preprocess(images)), -2))
     )
-    states = np.asarray(system._states(*texts))
+    states = np.asarray(last_layers(system.text_encoder, *texts))
     for i in range(2):
         for j in range(6):
             spoken = np.stack(

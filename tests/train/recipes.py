@@ -122,6 +122,10 @@ RECIPES = {
     "biovil_t": one(
         240, 36_000, Adam(2e-5, 1_100, decay=0.05), clip=1.0, seen=(175_000, 50, 240)
     ),
+    "carzero": one(
+        256, 12_700, Adam(5e-5, b1=0.5, decay=1e-6, decay_by="gradient"), clip=0.25,
+        seen=(217_000, 15, 256),
+    ),
     "chexzero": one(16, 54_000, Sgd(1e-4, after="constant"), seen=(217_000, 4, 16)),
     "clip": REALITY_CHECK,
     "convirt": one(

@@ -6,13 +6,14 @@ first layer is a sum of one map of each side, so the pair is never concatenated.
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from medst_jax.parallel.placement import current_placement
+from medst_jax.models.heads.chunked_scores import scores_in_chunks
+from medst_jax.parallel.placement import by_example
 
 _kernel = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")  # torch.nn.Linear
 CriticName = Literal["mlp", "bilinear"]
@@ -91,24 +92,12 @@ def pair_scores(critic: Critic, images: jax.Array, texts: jax.Array, chunk: int)
       float32 [R, B].
     """
     regions = images[:, None] if images.ndim == 2 else images
-    place = current_placement().constrain
     image_side, text_side = critic.sides(regions, texts)
-    image_side = place(image_side, ("batch", None, None))
-    graph, state = nnx.split(critic)
+    return scores_in_chunks(_best_scores, critic, by_example(image_side), text_side, chunk)
 
-    @jax.checkpoint
-    def of_one_chunk(state: Any, image_side: jax.Array, text: jax.Array) -> jax.Array:
-        return jnp.max(nnx.merge(graph, state).combine(image_side, text), axis=2)
 
-    count = len(texts)
-    size = max(1, min(chunk, count))
-    padding = -count % size
-    padded = jnp.pad(text_side, ((0, padding), (0, 0)))
-    # Every device scores all texts with its own images. The texts are gathered here, at once:
-    # cut along the loop they would be gathered whole for each of its steps.
-    blocks = place(padded.reshape(-1, size, padded.shape[-1]), (None, None, None))
-    scores = jax.lax.map(lambda block: of_one_chunk(state, image_side, block), blocks)
-    return scores.reshape(-1, len(images))[:count]
+def _best_scores(critic: Critic, images: jax.Array, texts: jax.Array) -> jax.Array:
+    return jnp.max(critic.combine(images, texts), axis=2)
 
 
 def _linear(

@@ -161,3 +161,15 @@ class QueryDecoder(nnx.Module):
             return nnx.merge(graphdef, one, copy=True).maps(x, *given)
 
         return QueryOutput(features, jax.vmap(look)(parameters, inputs))
+
+
+def normal_linear(features: int, size: int, rngs: nnx.Rngs) -> nnx.Linear:
+    """A linear layer whose weights are drawn from N(0, 0.02), as all of MedKLIP's."""
+    return nnx.Linear(
+        features,
+        size,
+        kernel_init=_init,
+        kernel_metadata={"axes": ("embed", None)},
+        bias_metadata={"axes": (None,)},
+        rngs=rngs,
+    )

@@ -168,6 +168,16 @@ PUBLIC: dict[str, PublicWeights] = {
             "https://github.com/HKU-MedAI/MGCA#pre-training links to"
         ),
     ),
+    "mrm_vit_b16": PublicWeights(
+        what="MRM's ViT-B/16 at 224 px, trained on MIMIC-CXR (Zhou et al. 2023)",
+        parts=("image",),
+        layout="mrm",
+        licence="MIT; MIMIC-CXR's terms",
+        by_hand=(
+            "the checkpoint that https://github.com/RL4M/MRM-pytorch links to, or, under "
+            "the layout timm, image_encoder/ of an export of your training of configs/mrm.py"
+        ),
+    ),
     "cxr_bert_phase1": PublicWeights(
         what="CXR-BERT after phase I",
         parts=("text",),

@@ -39,7 +39,11 @@ def _differ(rows: tuple[jax.Array, jax.Array], columns: tuple[jax.Array, jax.Arr
 
 def pair_metrics(image: jax.Array, text: jax.Array, mask: jax.Array) -> Metrics:
     """Share of valid images whose most similar valid text is their own or an equal one."""
-    scores = jnp.where(mask[None, :], image @ text.T, -jnp.inf)
-    own = jnp.diagonal(scores)
-    hit = mask & (own >= jnp.max(scores, axis=1))
-    return {"image_to_text_accuracy": (jnp.sum(hit * 1.0), jnp.sum(mask * 1.0))}
+    return {"image_to_text_accuracy": own_is_highest(image @ text.T, mask)}
+
+
+def own_is_highest(scores: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Valid rows of [B, B] in which no valid column is above the diagonal; and all valid rows."""
+    scores = jnp.where(mask[None, :], scores, -jnp.inf)
+    hit = mask & (jnp.diagonal(scores) >= jnp.max(scores, axis=1))
+    return jnp.sum(hit * 1.0), jnp.sum(mask * 1.0)

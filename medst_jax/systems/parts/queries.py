@@ -16,7 +16,12 @@ from flax import nnx
 
 from medst_jax.models.heads.contrastive import unit_norm
 from medst_jax.models.heads.projection_heads import MlpHead
-from medst_jax.models.heads.query_decoder import QueryDecoder, QueryDecoderOptions, QueryOutput
+from medst_jax.models.heads.query_decoder import (
+    QueryDecoder,
+    QueryDecoderOptions,
+    QueryOutput,
+    normal_linear,
+)
 from medst_jax.models.layers.frozen import Frozen, freeze
 from medst_jax.options import OptionError
 from medst_jax.systems.parts.options import ImageTextOptions, check_no_flip
@@ -173,15 +178,3 @@ class Queries(TwoTowers):
         patches, _ = self._regions(images)
         asked = self.describe(tokens, token_mask)[:, None]
         return self._ask(patches, asked, jnp.any(token_mask, axis=1)[:, None]).maps[-1, :, -1]
-
-
-def normal_linear(features: int, size: int, rngs: nnx.Rngs) -> nnx.Linear:
-    """A linear layer whose weights are drawn from N(0, 0.02), as all of MedKLIP's."""
-    return nnx.Linear(
-        features,
-        size,
-        kernel_init=nnx.initializers.normal(0.02),
-        kernel_metadata={"axes": ("embed", None)},
-        bias_metadata={"axes": (None,)},
-        rngs=rngs,
-    )

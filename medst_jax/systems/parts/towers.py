@@ -191,6 +191,18 @@ def text_features(
     states = output.hidden_states
     layers = sorted({1, min(2, len(states) - 1), len(states) - 1})
     local = sum(states[layer].astype(jnp.float32) for layer in layers) / len(layers)
+    return token_mean(local, token_mask), local
+
+
+def token_mean(states: jax.Array, token_mask: jax.Array) -> jax.Array:
+    """Mean [B, D] over the valid tokens of states [B, L, D]; zeros where there is none."""
     weights = token_mask.astype(jnp.float32)[..., None]
-    pooled = jnp.sum(local * weights, axis=1) / jnp.maximum(jnp.sum(weights, axis=1), 1.0)
-    return pooled, local
+    return jnp.sum(states * weights, axis=1) / jnp.maximum(jnp.sum(weights, axis=1), 1.0)
+
+
+def last_layers(
+    encoder: Any, tokens: jax.Array, token_mask: jax.Array, keys: jax.Array | None = None
+) -> jax.Array:
+    """Tokens float32 [B, L, D] as the sum of a BERT's last four layers: GLoRIA and CARZero."""
+    states = encoder(tokens, token_mask, keys=keys).hidden_states[-4:]
+    return jnp.stack([state.astype(jnp.float32) for state in states]).sum(0)
