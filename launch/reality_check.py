@@ -2,6 +2,7 @@
 """Train, evaluate and tabulate every system of a reality check.
 
     python launch/reality_check.py --suite=configs/evaluate/reality_check.py --data_dir=data --output=runs/check
+    python launch/reality_check.py ... --weights=rad-dino --weights=mine=models/encoder --trained_on=mine=chexpert:train
 
 Prints its budget, then does the cells that are not done: start it again after an interruption, or at
 the same time in other processes or hosts that see the output folder; they share the work. A killed process
@@ -28,6 +29,17 @@ _MIXTURES = flags.DEFINE_list("mixtures", [], "Only these mixtures; those of the
 _SEEDS = flags.DEFINE_list("seeds", [], "Only these seeds of training.")
 _CELL = flags.DEFINE_list("cell", [], "Do only these cells.")
 _LIST = flags.DEFINE_bool("list", False, "Name the cells and end.")
+_WEIGHTS = flags.DEFINE_multi_string(
+    "weights",
+    [],
+    "A contestant that was trained elsewhere: FOLDER or NAME=FOLDER of weights with the files that "
+    "say what they are, or hf-hub:owner/name. Repeat it for more.",
+)
+_TRAINED_ON = flags.DEFINE_multi_string(
+    "trained_on",
+    [],
+    "NAME=DATASET:SPLIT,... or NAME=none: what you know of the training of a contestant.",
+)
 _TRAIN_FLAG = flags.DEFINE_multi_string("train_flag", [], "Further flag of every training.")
 
 
@@ -49,6 +61,8 @@ def main(argv: list[str]) -> None:
         cells=tuple(_CELL.value),
         list=_LIST.value,
         train_flags=tuple(_TRAIN_FLAG.value),
+        weights=tuple(_WEIGHTS.value),
+        trained_on=tuple(_TRAINED_ON.value),
     )
     try:
         check(_SUITE.value, config_flag.file_of(_SUITE, config_flag.SUITES), request)

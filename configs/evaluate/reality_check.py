@@ -43,6 +43,11 @@ def _cells() -> dict:
             for name in (
                 "siglip_b16",
                 "cxr_clip",
+                "chexzero",
+                "sat",
+                "lovt",
+                "m_flag",
+                "mrm",
                 "gloria",
                 "mgca",
                 "medklip",

@@ -14,9 +14,11 @@ from medst_jax.data.mixture.requirements import NEEDS
 from medst_jax.data.records.studies import open_studies, read_info
 from medst_jax.evaluate.suite import parse_suite
 from medst_jax.reality_check.cells import EXTERNAL, Cell, Sources, needed_cells, row_specs
+from medst_jax.reality_check.contestants import with_contestants
 from medst_jax.reality_check.mentions import mention_shares
 from medst_jax.reality_check.options import parse_check
 from medst_jax.reality_check.page import page
+from medst_jax.reality_check.preparation import check_cells
 from medst_jax.reality_check.record import config_digest, digest_of
 from medst_jax.reality_check.results import Table, tabulate, to_json
 from medst_jax.reality_check.runner import CellRunner, budget
@@ -33,6 +35,7 @@ class Request:
       systems, mixtures, seeds, cells: only these; empty for all.
       list: name the cells and end.
       train_flags: further flags of every training.
+      weights, trained_on: contestants that were trained elsewhere; see `with_contestants`.
     """
 
     data_dir: str
@@ -43,6 +46,8 @@ class Request:
     cells: tuple[str, ...] = ()
     list: bool = False
     train_flags: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
 
 
 def check(values: ConfigDict, file: str, request: Request) -> None:
@@ -59,7 +64,7 @@ def check(values: ConfigDict, file: str, request: Request) -> None:
       ValueError: the suite or the request is not sound.
     """
     suite, tasks = parse_suite(values)
-    options = parse_check(suite.cells)
+    options = parse_check(with_contestants(suite.cells, request.weights, request.trained_on))
     if request.seeds:
         options = dataclasses.replace(options, seeds=tuple(map(int, request.seeds)))
     sites = sorted({site for mixture in options.mixtures.values() for site in mixture})
@@ -98,6 +103,7 @@ def check(values: ConfigDict, file: str, request: Request) -> None:
     if request.list:
         print("\n".join(cell.name for cell in cells))
         return
+    check_cells((c for c in cells if not runner.done(c)), options.variant, request.data_dir)
     runner.finish(cells)
     table = tabulate(options, rows, runner, replicates=suite.draws, seed=suite.seed)
     table = dataclasses.replace(table, mentions=_mentions(table, request.data_dir, sites))

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which trainings a check takes, what cannot be used, and its options."""
 
+import importlib
+
 import pytest
 
+from medst_jax import systems
 from medst_jax.configs.evaluate import reality_check, reality_check_open
 from medst_jax.options import OptionError
 from medst_jax.reality_check.cells import Sources, needed_cells, row_specs
+from medst_jax.reality_check.contestants import with_contestants
 from medst_jax.reality_check.options import CheckOptions, parse_check
 
 M, C = "simulated_cxr_m", "simulated_cxr_c"
@@ -108,3 +112,50 @@ def test_the_declared_check_names_tasks_of_its_suite(file, variant) -> None:
     check = parse_check(suite.cells.to_dict())
     assert {column.partition("/")[0] for column in check.columns} <= set(suite.tasks)
     assert check.outside in ("", *suite.tasks)
+
+
+@pytest.mark.parametrize("variant", [None, "quick"])
+def test_every_system_with_an_image_encoder_takes_part(variant) -> None:
+    check = parse_check(reality_check.get_config(variant).cells.to_dict())
+    trained = {
+        importlib.import_module(f"medst_jax.configs.{name}").get_config("tiny").system.name
+        for name in (*check.systems, *check.fixed)
+    }
+    having = {n for n in systems.available() if "frontal" in systems.system_class(n).required_keys}
+    assert trained == having
+    assert set(systems.available()) - having == {"cxr_bert", "cxr_bert_language", "kad_knowledge"}
+
+
+def test_contestants_of_the_command_line_are_externals(tmp_path) -> None:
+    folder = tmp_path / "rad-dino"
+    folder.mkdir()
+    cells = {"externals": {"old": {"weights": str(folder)}}, "seeds": (0,)}
+    given = (f"{folder}", f"mine={folder}", "hf-hub:owner/name@main")
+    made = with_contestants(cells, given, ("mine=brax:train,padchest", "name=none"))
+    assert made == {
+        "seeds": (0,),
+        "externals": {
+            "old": {"weights": str(folder)},
+            "rad-dino": {"weights": str(folder)},
+            "mine": {"weights": str(folder), "trained_on": "brax:train,padchest"},
+            "name": {"weights": "hf-hub:owner/name@main", "trained_on": "none"},
+        },
+    }
+    assert cells["externals"] == {"old": {"weights": str(folder)}}  # the suite's own stays
+    odd = tmp_path / "a=b"
+    assert with_contestants({}, (str(odd),), ())["externals"] == {"a=b": {"weights": str(odd)}}
+
+
+@pytest.mark.parametrize(
+    ("weights", "trained_on", "message"),
+    [
+        (("a/x", "b/x"), (), "there is a contestant 'x' already"),
+        (("x=",), (), "write FOLDER or NAME=FOLDER"),
+        (("a/x",), ("y=none",), "of one of the contestants: x"),
+        (("a/x",), ("x",), "write NAME=DATASET:SPLIT"),
+        ((), ("x=none",), "there are none"),
+    ],
+)
+def test_a_contestant_that_cannot_be_meant_is_refused(weights, trained_on, message) -> None:
+    with pytest.raises(OptionError, match=message):
+        with_contestants({}, weights, trained_on)
