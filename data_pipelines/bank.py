@@ -31,11 +31,22 @@ from medst_jax.data_pipelines import record
 from medst_jax.data_pipelines.encode import Encoding, encode_image
 from medst_jax.data_pipelines.image_files import UnreadableImage
 from medst_jax.data_pipelines.raw import RawStudy, Reject, Source
+from medst_jax.files.reading import (
+    DamagedDataError,
+    Kind,
+    read_arrays,
+    read_json,
+    read_json_lines,
+    reading,
+)
+from medst_jax.files.writing import sync, write_atomic
 
 # Part of every input hash: raise it when the same input gives other records.
 FORMAT = 5
 WRITER_OPTIONS = "group_size:1,uncompressed"
 _READ_CHUNK = 256
+_AGAIN = "prepare the data set again"
+_MARKER: dict[str, Kind] = {"input_hash": str, "record_bytes": int, "counts": {int}}
 
 
 @dataclass(frozen=True)
@@ -59,20 +70,36 @@ class Bank:
 
     def complete(self) -> bool:
         """Whether the files are there, whole, and of the same input."""
-        if not self.marker.exists():
+        try:
+            marker = read_json(self.marker, _AGAIN, fields=_MARKER)
+        except OSError:  # what cannot be read is not complete
             return False
-        marker = json.loads(self.marker.read_text())
-        records = epath.Path(self.stem + ".array_record")
+        sizes = {".array_record": marker["record_bytes"], **marker.get("sizes", {})}
+        files = [(epath.Path(self.stem + kind), size) for kind, size in sizes.items()]
         return (
             marker["input_hash"] == self.input_hash
-            and records.exists()
-            and records.stat().length == marker["record_bytes"]
+            and all(path.exists() and path.stat().length == size for path, size in files)
             and (not self.ids or epath.Path(self.ids).exists())
         )
 
+    def sound(self, *, records: bool = False) -> bool:
+        """Whether the tables of a complete bank can be read, and, if asked, all its records."""
+        try:
+            self.patient_ids(), self.table(), self.rejects()
+            count = self.counts()["studies"]
+            return not records or sum(1 for _ in self.records()) == count
+        except OSError:
+            return False
+
+    def discard(self) -> None:
+        """Forget a bank that turned out to be damaged: it is built again."""
+        self.marker.unlink(missing_ok=True)
+
     def patient_ids(self) -> list[str]:
         """The patient of each record, as in the source."""
-        ids: list[str] = json.loads(epath.Path(self.ids).read_text())
+        ids: list[str] = read_json(self.ids, _AGAIN, [str])
+        if len(ids) != self.counts()["studies"]:
+            raise DamagedDataError(f"{self.ids} has ids of {len(ids)} records: {_AGAIN}")
         return ids
 
     def counts(self) -> dict[str, int]:
@@ -81,27 +108,33 @@ class Bank:
         An input is an image, a study that has none, or a row that became neither. One that has
         two faults is rejected once, and so is one whose study stays for its text.
         """
-        return json.loads(self.marker.read_text())["counts"]
+        counts: dict[str, int] = read_json(self.marker, _AGAIN, fields=_MARKER)["counts"]
+        return counts
 
     def table(self) -> dict[str, np.ndarray]:
         """One row per record, in order: see `_Table`."""
-        data = epath.Path(self.stem + ".npz").read_bytes()
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return dict(arrays)
+        table = read_arrays(self.stem + ".npz", _AGAIN, ("image_key",))
+        rows = {name: len(values) for name, values in table.items() if name != "image_key"}
+        if set(rows.values()) - {self.counts()["studies"]}:
+            raise DamagedDataError(f"{self.stem}.npz has columns of {rows} rows: {_AGAIN}")
+        return table
 
     def records(self) -> Iterator[bytes]:
         """The serialised records, in order."""
-        reader = array_record_module.ArrayRecordReader(self.stem + ".array_record")
+        path = self.stem + ".array_record"
+        with reading(path, "records", _AGAIN):
+            reader = array_record_module.ArrayRecordReader(path)
         try:
             for start in range(0, reader.num_records(), _READ_CHUNK):
-                yield from reader.read(start, min(start + _READ_CHUNK, reader.num_records()))
+                with reading(path, "records", _AGAIN):
+                    records = reader.read(start, min(start + _READ_CHUNK, reader.num_records()))
+                yield from records
         finally:
             reader.close()
 
     def rejects(self) -> list[dict[str, Any]]:
         """The rejects of this unit: row and reason."""
-        lines = epath.Path(self.stem + ".rejects.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        return read_json_lines(self.stem + ".rejects.jsonl", _AGAIN)
 
 
 def bank_of(
@@ -172,14 +205,16 @@ def write_bank(
             progress()
     finally:
         writer.close()
+    bank.discard()  # of another input, or damaged: it no longer describes what is there
     written = os.path.getsize(temporary)
+    sync(temporary)
     os.replace(temporary, bank.stem + ".array_record")
-    lines = [json.dumps(asdict(reject)) + "\n" for reject in rejects]
-    _replace(bank.stem + ".rejects.jsonl", "".join(lines).encode())
+    lines = "".join(json.dumps(asdict(reject)) + "\n" for reject in rejects).encode()
+    write_atomic(bank.stem + ".rejects.jsonl", lines)
     write_private(Path(bank.ids), json.dumps(table.patient_ids))
     buffer = io.BytesIO()
     np.savez(buffer, **table.arrays())  # type: ignore[arg-type]
-    _replace(bank.stem + ".npz", buffer.getvalue())
+    write_atomic(bank.stem + ".npz", buffer.getvalue())
     counts = {"studies": len(table.rows), "images": table.images, "rejects": len(rejects)}
     counts |= inputs.counts()
     marker = {
@@ -187,15 +222,10 @@ def write_bank(
         "input_hash": bank.input_hash,
         "counts": counts,
         "record_bytes": written,
+        "sizes": {".npz": len(buffer.getvalue()), ".rejects.jsonl": len(lines)},
         "secret_id": table.secret_id,
     }
-    _replace(os.fspath(bank.marker), json.dumps(marker).encode())
-
-
-def _replace(path: str, data: bytes) -> None:
-    temporary = f"{path}.{os.getpid()}.tmp"
-    epath.Path(temporary).write_bytes(data)
-    os.replace(temporary, path)
+    write_atomic(bank.marker, json.dumps(marker), durable=True)
 
 
 class _Inputs:

@@ -109,7 +109,7 @@ def build_all(
             leftover.unlink(missing_ok=True)
     run_banks(tasks, runner)
     for plan in plans:
-        yield _finish(plan)
+        yield _finish_with_sound_banks(plan, runner)
     names = [plan.source.name for plan in plans if plan.banks]
     # Also what a run that was killed before it had come here did not add.
     if len(names) > 1 and not all(plan.existing and _has_origin(plan) for plan in plans):
@@ -132,6 +132,27 @@ def _plan(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> _P
     existing = _existing(directory, build_hash, verify=options.verify)
     pending = [] if existing else [bank for bank in banks if not bank.complete()]
     return _Plan(source, options, data_dir, directory, banks, build_hash, pending, existing)
+
+
+def _finish_with_sound_banks(plan: _Plan, runner: Runner) -> BuildResult:
+    """Finishes a plan; of banks only sizes were compared, and a damaged one is built again."""
+    if plan.existing is None:
+        _build_again(plan, [bank for bank in plan.banks if not bank.sound()], runner)
+    try:
+        return _finish(plan)
+    except DamagedDataError:
+        # Records are read once, as they are copied; which of the banks is it?
+        damaged = [bank for bank in plan.banks if not bank.sound(records=True)]
+        if plan.existing or not damaged:
+            raise
+        _build_again(plan, damaged, runner)
+        return _finish(plan)
+
+
+def _build_again(plan: _Plan, banks: Sequence[Bank], runner: Runner) -> None:
+    for bank in banks:
+        bank.discard()
+    run_banks([Task(plan.source, bank, plan.options.encoding) for bank in banks], runner)
 
 
 def _finish(plan: _Plan) -> BuildResult:

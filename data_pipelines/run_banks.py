@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pydoc
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +18,15 @@ from medst_jax.command_line import clone
 from medst_jax.data_pipelines.bank import Bank, write_bank
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.raw import Source
+from medst_jax.user_errors import is_listed
 
 _POLL_SECONDS = 0.5
+# Beam tells an error of a worker as the text of its traceback.
+_RAISED = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception)\w*): (.*)$", re.MULTILINE)
+
+
+class WorkerError(RuntimeError):
+    """What ended a worker, such as a full disk; the message is that of the error there."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,22 @@ def _run_beam(tasks: Sequence[Task], runner: Runner, workers: int) -> None:
     units = pipeline | "Units" >> beam.Create(list(tasks)) | beam.Reshuffle()
     _ = units | "Banks" >> beam.Map(_write)
     with _worker_environment(), _progress_bar([task.bank for task in tasks]):
-        pipeline.run().wait_until_finish()
+        try:
+            pipeline.run().wait_until_finish()
+        except Exception as error:
+            raise _of_worker(error) or error from error
+
+
+def _of_worker(error: Exception) -> WorkerError | None:
+    """The error of a worker that a user can mend; None where it keeps Beam's account of it."""
+    raised = _RAISED.findall(str(error))
+    # The last is the first cause's, with a note of where in the pipeline it was.
+    kind, said = raised[-1] if raised else ("", "")
+    name = kind if "." in kind else f"builtins.{kind}"
+    found = pydoc.locate(name)
+    if not (isinstance(found, type) and issubclass(found, Exception) and is_listed(found)):
+        return None
+    return WorkerError(f"{said.partition(' [while running')[0]} (in a worker)")
 
 
 def _write(task: Task) -> None:

@@ -23,6 +23,7 @@ from absl import app, flags
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
 
 _WHAT = flags.DEFINE_enum("what", None, ["input", "step", "losses"], "What to measure.")
@@ -35,10 +36,8 @@ _MODULES = {name: f"medst_jax.benchmarks.{name}" for name in ("input", "step", "
 def main(_: list[str]) -> None:
     what = str(_WHAT.value)
     module = importlib.import_module(_MODULES[what])
-    try:
+    with user_errors(ValueError):
         rows = module.run() if hasattr(module, "run") else module.measure()
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from None
     if _JSON.value:
         print(json.dumps({"what": what, "rows": rows, "versions": versions()}))
     else:

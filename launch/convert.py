@@ -16,6 +16,7 @@ from absl import app, flags
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
 
 _INPUT = flags.DEFINE_string("input", None, "The pickled checkpoint.", required=True)
@@ -34,10 +35,9 @@ def main(argv: list[str]) -> None:
     from medst_jax.export.pickled import read_pickled
     from medst_jax.models.weights import weights_file
     from medst_jax.models.weights.pretrained import from_pretrained
-    from medst_jax.models.weights.weights_file import PretrainedError
 
     target = epath.Path(_OUTPUT.value)
-    try:
+    with user_errors():
         if target.suffix != ".safetensors":
             raise ExportError(f"--output is {target}; it must end in .safetensors")
         if target.exists():
@@ -51,8 +51,6 @@ def main(argv: list[str]) -> None:
             module, tokenizer = from_pretrained(target, _LAYOUT.value)
             tokenizer_note = "its tokenizer" if tokenizer else "no tokenizer files beside it"
             print(f"read back as {_LAYOUT.value}: {type(module).__name__}, {tokenizer_note}")
-    except (ExportError, PretrainedError) as error:
-        raise SystemExit(f"error: {error}") from None
 
 
 if __name__ == "__main__":

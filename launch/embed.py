@@ -17,6 +17,7 @@ from absl import app, flags
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.data.records.schema import INTENSITIES
 
@@ -36,11 +37,9 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     # JAX only now: flags are parsed, and help printed, without it.
     from medst_jax.commands.parts.embedding import embed
-    from medst_jax.data_pipelines.listing.csv_table import TableError
-    from medst_jax.train.checkpoint import CheckpointError, load_system
-    from medst_jax.train.workdir import WorkdirError
+    from medst_jax.train.checkpoint import load_system
 
-    try:
+    with user_errors():
         loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
         embed(
             loaded,
@@ -49,8 +48,6 @@ def main(argv: list[str]) -> None:
             intensity=_INTENSITY.value,
             batch_size=_BATCH.value,
         )
-    except (CheckpointError, TableError, WorkdirError) as error:
-        raise SystemExit(f"error: {error}") from None
 
 
 if __name__ == "__main__":

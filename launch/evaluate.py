@@ -24,6 +24,7 @@ if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax import config_flag
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.data.images import Fit
 
@@ -113,7 +114,6 @@ def main(argv: list[str]) -> None:
     from medst_jax.evaluate.statistics.predictions import write_predictions
     from medst_jax.evaluate.statistics.rows import format_table, write_rows
     from medst_jax.evaluate.suite import parse_suite, run_suite
-    from medst_jax.train.checkpoint import CheckpointError
 
     request = Request(
         checkpoint=_CHECKPOINT.value,
@@ -135,25 +135,23 @@ def main(argv: list[str]) -> None:
         name=_NAME.value,
         trained_on=_TRAINED_ON.value,
     )
-    try:
+    with user_errors(ValueError):
         options, tasks = parse_suite(_SUITE.value)
         context, system, facts = subject_of(request)
         result = run_suite(options, tasks, context, system)
-    except (CheckpointError, FileNotFoundError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from None
-    output = epath.Path(_OUTPUT.value)
-    output.mkdir(parents=True, exist_ok=True)
-    write_predictions(output / "predictions.npz", result.predictions)
-    report = ReportOptions(
-        title=f"Evaluation of {system.name}",
-        facts=facts,
-        include_restricted=_RESTRICTED.value,
-        benchmark=options.benchmark,
-    )
-    write_report(output / "report.html", report, result, context.data, system)
-    # Last, and whole: where it is, all of the evaluation is.
-    write_rows(output / "metrics.json.part", result.rows)
-    (output / "metrics.json.part").replace(output / "metrics.json")
+        output = epath.Path(_OUTPUT.value)
+        output.mkdir(parents=True, exist_ok=True)
+        report = ReportOptions(
+            title=f"Evaluation of {system.name}",
+            facts=facts,
+            include_restricted=_RESTRICTED.value,
+            benchmark=options.benchmark,
+        )
+        # The rows come last: where they are, everything is, and of one evaluation.
+        (output / "metrics.json").unlink(missing_ok=True)
+        write_predictions(output / "predictions.npz", result.predictions)
+        write_report(output / "report.html", report, result, context.data, system)
+        write_rows(output / "metrics.json", result.rows)
     print(format_table([row for row in result.rows if row.metric in HEADLINES]))
     for published in options.benchmark.tables if options.benchmark else ():
         print(f"\n{format_comparison(published, system.name, result.rows)}")
@@ -175,12 +173,10 @@ def _dry_run() -> None:
     from medst_jax.evaluate.published.benchmark import parse_benchmark
 
     data_dir = _DATA_DIR.value or "data"
-    try:
+    with user_errors(ValueError):
         benchmark = parse_benchmark(_SUITE.value)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from None
-    title = benchmark.title if benchmark else "the suite"
-    print(format_availability(title, availability(_SUITE.value.tasks, data_dir), data_dir))
+        title = benchmark.title if benchmark else "the suite"
+        print(format_availability(title, availability(_SUITE.value.tasks, data_dir), data_dir))
 
 
 def _check(source: str) -> None:

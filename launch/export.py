@@ -17,6 +17,7 @@ from absl import app, flags
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
 
 FORMATS = ("safetensors", "stablehlo")
@@ -41,15 +42,13 @@ def main(argv: list[str]) -> None:
     from etils import epath
 
     from medst_jax.export.checkpoint import export_checkpoint, read_rows
-    from medst_jax.export.errors import ExportError
     from medst_jax.export.push import check_permission, push, restricted_sources
-    from medst_jax.models.weights.weights_file import PretrainedError
-    from medst_jax.train.checkpoint import CheckpointError, load_system
-    from medst_jax.train.workdir import SUMMARY_FILE, WorkdirError, read_json
+    from medst_jax.train.checkpoint import load_system
+    from medst_jax.train.workdir import SUMMARY_FILE, read_json
 
     beside = epath.Path(_CHECKPOINT.value) / "metrics.json"
     metrics = _METRICS.value or (beside if beside.exists() else None)
-    try:
+    with user_errors():
         rows = read_rows(metrics) if metrics else []
         loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
         restricted = restricted_sources(loaded.config, loaded.stamp)
@@ -72,8 +71,6 @@ def main(argv: list[str]) -> None:
                 restricted=restricted,
                 i_may_publish=_MAY_PUBLISH.value,
             )
-    except (CheckpointError, ExportError, PretrainedError, WorkdirError) as error:
-        raise SystemExit(f"error: {error}") from None
     for file in sorted(path.name for path in folder.iterdir()):
         print(folder / file)
     if address:

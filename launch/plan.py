@@ -23,8 +23,9 @@ if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax import config_flag
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
-from medst_jax.plan.topology import TopologyError, prepare_environment
+from medst_jax.plan.topology import prepare_environment
 
 # Before anything imports a backend.
 prepare_environment()
@@ -46,7 +47,6 @@ def main(_: list[str]) -> None:
         raise app.UsageError("--config and --topology are required")
     # JAX only now: flags are parsed, and help printed, without it.
     from medst_jax.commands.parts.planning import Request, answer
-    from medst_jax.train.run import USER_ERRORS
 
     absl.logging.set_verbosity(absl.logging.WARNING)
     logging.getLogger("medst_jax").setLevel(logging.INFO)
@@ -63,10 +63,8 @@ def main(_: list[str]) -> None:
         shardings=_SHARDINGS.value,
         breakdown=_BREAKDOWN.value,
     )
-    try:
+    with user_errors():
         print(answer(config, request))
-    except (*USER_ERRORS, TopologyError) as error:
-        raise SystemExit(f"error: {error}") from None
 
 
 if __name__ == "__main__":

@@ -26,27 +26,22 @@ from absl import app, flags, logging
 if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.fetching import FetchError, described, fetch, wanted
 from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.data.records import schema
-from medst_jax.data.records.keys import SecretError
-from medst_jax.data.records.studies import MissingDataError
 from medst_jax.data_pipelines import registry
-from medst_jax.data_pipelines.assemble import PatientSplitError
-from medst_jax.data_pipelines.audit.run import LeakError, run_audit
+from medst_jax.data_pipelines.audit.run import run_audit
 from medst_jax.data_pipelines.build import (
     BuildOptions,
     BuildResult,
-    RejectedInputError,
     build_all,
 )
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.image_table.requested import requested
-from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.listing.source import ListedSource
 from medst_jax.data_pipelines.raw import Source
 from medst_jax.data_pipelines.run_banks import Runner
-from medst_jax.files.reading import DamagedDataError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", None, sorted(registry.DATASETS), "what to prepare")
@@ -141,19 +136,6 @@ _TABLE_FLAGS: tuple[str, ...] = (
 )
 _TABLE_FLAGS += ("dates", "table_encoding", "only_existing")
 
-# What the user can mend: one line, no traceback.
-_USER_ERRORS = (
-    registry.RequestError,
-    TableError,
-    PatientSplitError,
-    RejectedInputError,
-    DamagedDataError,
-    MissingDataError,
-    LeakError,
-    SecretError,
-    FetchError,
-)
-
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
@@ -165,7 +147,7 @@ def main(argv: list[str]) -> None:
             "--verify"
         )
     logging.set_verbosity(logging.WARNING)
-    try:
+    with user_errors(prefix="prepare.py"):
         if FLAGS.dataset:
             _prepare_dataset()
         if FLAGS.entities:
@@ -178,8 +160,6 @@ def main(argv: list[str]) -> None:
             _audit()
         if FLAGS.verify and not any(wanted_parts):
             _verify()
-    except _USER_ERRORS as error:
-        sys.exit(f"prepare.py: {error}")
 
 
 def _prepare_dataset() -> None:

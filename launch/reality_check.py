@@ -19,6 +19,7 @@ if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax import config_flag
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
 
 _SUITE = config_flag.define("suite", config_flag.SUITES)
@@ -49,7 +50,6 @@ def main(argv: list[str]) -> None:
     if not _SUITE.value:
         raise app.UsageError("give --suite=FILE")
     # JAX only now: flags are parsed, and help printed, without it.
-    from medst_jax.reality_check.record import CellError
     from medst_jax.reality_check.run import Request, check
 
     request = Request(
@@ -64,10 +64,8 @@ def main(argv: list[str]) -> None:
         weights=tuple(_WEIGHTS.value),
         trained_on=tuple(_TRAINED_ON.value),
     )
-    try:
+    with user_errors(ValueError):
         check(_SUITE.value, config_flag.file_of(_SUITE, config_flag.SUITES), request)
-    except (CellError, FileNotFoundError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from None
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ if not __package__:  # run as a script: the repository need not be installed
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from medst_jax import config_flag
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
 
 _CONFIG = config_flag.define("config")
@@ -42,15 +43,14 @@ def main(_: list[str]) -> None:
 
     from medst_jax.commands.parts.training import train
     from medst_jax.parallel.processes import join_processes
-    from medst_jax.train.run import USER_ERRORS
     from medst_jax.train.runtime import PREEMPTED_EXIT_CODE
 
     # What this project has to say, not every file that the checkpoint writer renames.
     absl.logging.set_verbosity(absl.logging.WARNING)
     logging.getLogger("medst_jax").setLevel(logging.INFO)
-    # Through JSON, so that a first run and a resumed one see the same plain values.
-    config = json.loads(json.dumps(_CONFIG.value.to_dict()))
-    try:
+    with user_errors():
+        # Through JSON, so that a first run and a resumed one see the same plain values.
+        config = json.loads(json.dumps(_CONFIG.value.to_dict()))
         if _DISTRIBUTED.value:
             join_processes(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
         elif (_COORDINATOR.value, _PROCESSES.value, _PROCESS.value) != (None, None, None):
@@ -58,8 +58,6 @@ def main(_: list[str]) -> None:
         if jax.process_index() != 0:
             logging.getLogger("medst_jax").setLevel(logging.WARNING)
         preempted = train(config, _WORKDIR.value)
-    except USER_ERRORS as error:
-        raise SystemExit(f"error: {error}") from None
     sys.exit(PREEMPTED_EXIT_CODE if preempted else 0)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from etils import epath
@@ -12,10 +12,11 @@ from etils import epath
 from medst_jax.data_pipelines.bounded_reading import MAX_TEXT_BYTES
 from medst_jax.data_pipelines.listing.csv_table import TableError, TableRow
 from medst_jax.data_pipelines.raw import Reject
+from medst_jax.files import reading
+from medst_jax.files.reading import DamagedDataError
 
 # A longer line comes in pieces, which are no JSON objects.
 _LONGEST_LINE = 1 << 26
-_NAMES: Mapping[Any, str] = {dict: "object", list: "list"}
 
 
 def read_json(path: epath.Path, kind: type) -> Any:
@@ -27,12 +28,9 @@ def read_json(path: epath.Path, kind: type) -> Any:
     if epath.Path(path).stat().length > MAX_TEXT_BYTES:
         raise TableError(f"{path} has more than {MAX_TEXT_BYTES >> 20} MiB: split it")
     try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise TableError(f"{path} is not a whole JSON file: fetch it again") from error
-    if not isinstance(value, kind):
-        raise TableError(f"{path} does not hold a JSON {_NAMES[kind]}")
-    return value
+        return reading.read_json(path, "fetch it again", kind)
+    except DamagedDataError as error:
+        raise TableError(str(error)) from error
 
 
 def json_rows(path: epath.Path) -> Iterator[TableRow | Reject]:

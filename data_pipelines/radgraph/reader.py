@@ -15,7 +15,6 @@ relations [located_at, modify or suggestive_of, entity]. Keys such as
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from medst_jax.data.records import schema
 from medst_jax.data_pipelines.cells import CellError
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.raw import Reject
+from medst_jax.files.reading import DamagedDataError, read_json
 
 _CERTAINTY = {
     "DP": schema.POSITIVE,
@@ -80,11 +80,9 @@ def read_radgraph(path: epath.PathLike) -> Iterator[EntityReport | Reject]:
       TableError: the file is not JSON, or neither an object nor a list.
     """
     try:
-        content = json.loads(epath.Path(path).read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise TableError(f"{path} is not a whole JSON file: fetch it again") from error
-    if not isinstance(content, (dict, list)):
-        raise TableError(f"{path} is neither a JSON object nor a list")
+        content = read_json(path, "fetch it again", (dict, list))
+    except DamagedDataError as error:
+        raise TableError(str(error)) from error
     for number, (key, values) in enumerate(_entries(content), 1):
         try:
             yield _report(key, values)

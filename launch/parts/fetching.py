@@ -10,6 +10,7 @@ from etils import epath
 from medst_jax import config_flag
 from medst_jax.commands.parts.download import DownloadError, NotThereError, download
 from medst_jax.data.tokenize.tokenizer_files import find_tokenizer
+from medst_jax.files.reading import read_json
 from medst_jax.models.weights.public_weights import (
     FILE,
     PUBLIC,
@@ -182,7 +183,7 @@ def _read_back(name: str, known: PublicWeights, folder: epath.Path) -> str:
 def _store_tokenizer(name: str, folder: epath.Path, data_dir: str) -> str:
     """Store the tokenizer as a vocabulary of the data, under the name of the weights."""
     file = folder / CONFIG
-    tokenizer = find_tokenizer(folder, json.loads(file.read_text()) if file.exists() else {})
+    tokenizer = find_tokenizer(folder, read_json(file, "fetch it again") if file.exists() else {})
     if tokenizer is None:
         raise FetchError(f"{name}: {folder} holds no tokenizer files (vocab.txt)")
     tokenizer.save(vocabulary_of(name, data_dir))

@@ -2,6 +2,7 @@
 """Parsing of flags: help in the words of the call, unknown keys of a configuration in one line."""
 
 import sys
+import traceback
 
 from absl import app
 
@@ -18,6 +19,14 @@ def parse_flags(argv: list[str]) -> list[str]:
     main.__doc__ = with_user_commands(main.__doc__ or "")
     try:
         return app.parse_flags_with_usage(argv)
-    except (AttributeError, KeyError) as error:
-        # ml_collections raises on a --config.key that the config file does not define.
-        raise SystemExit(f"error: the configuration has no key {error}") from None
+    except Exception as error:  # noqa: BLE001 (a configuration is any program)
+        # ml_collections raises on a --config.key that the config file does not define; whatever else
+        # comes is of the file itself, which is the user's program.
+        if isinstance(error, (AttributeError, KeyError)) and "get_config" not in str(error):
+            raise SystemExit(f"error: the configuration has no key {error}") from None
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        said = " ".join(str(error).split())
+        raise SystemExit(
+            f"error: the configuration cannot be read: {type(error).__name__}: {said} "
+            f"({place.filename}, line {place.lineno})"
+        ) from None

@@ -14,7 +14,7 @@ from medst_jax.systems.parts.query_texts import query_values
 from medst_jax.train.loop import Evaluators
 from medst_jax.train.named_weights import check_hidden_token, require_weights
 from medst_jax.train.options import TrainOptions
-from medst_jax.train.run import USER_ERRORS, RunInput, begun, resumed_config, run
+from medst_jax.train.run import RunInput, begun, resumed_config, run
 from medst_jax.train.runtime import enable_compilation_cache
 from medst_jax.train.sections import check_sections
 
@@ -27,7 +27,7 @@ def train(config: dict[str, Any], workdir: str) -> bool:
         resuming = begun(workdir)
         require_weights(config, resuming=resuming)
         system, source, evaluators = open_run(config, resuming=resuming)
-    except USER_ERRORS as raised:
+    except Exception as raised:  # noqa: BLE001 (raised again below)
         error = raised
     # Data missing on one machine ends the run on all, before the others wait for it.
     check_all_processes(error)

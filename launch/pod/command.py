@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 from absl import app, flags
 
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.commands.pod.gcloud import Gcloud
-from medst_jax.commands.pod.slice import PodError, Slice
+from medst_jax.commands.pod.slice import Slice
 
 _NAME = flags.DEFINE_string("name", None, "Name of the queued resource and its nodes.")
 _ZONE = flags.DEFINE_string("zone", None, "Zone, for example us-west4-a.")
@@ -41,10 +42,8 @@ def run(action: Callable[[Gcloud, Slice, list[str]], int | None]) -> None:
             runtime=_RUNTIME.value,
             valid_until=_VALID.value,
         )
-        try:
+        with user_errors():
             code = action(Gcloud(dry_run=_DRY_RUN.value), wanted, argv[1:])
-        except PodError as error:
-            raise SystemExit(f"error: {error}") from None
         sys.exit(code or 0)
 
     app.run(main, flags_parser=parse_flags)

@@ -15,9 +15,9 @@ if not __package__:  # run as a script: the repository need not be installed
 
 from absl import app, flags
 
+from medst_jax.commands.parts.answers import user_errors
 from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.commands.pod.manifest import Manifest
-from medst_jax.commands.pod.slice import PodError
 
 _NAME = flags.DEFINE_string("name", None, "Name of the JobSet.", required=True)
 _IMAGE = flags.DEFINE_string("image", "", "Container image that holds the repository.")
@@ -45,10 +45,8 @@ def main(argv: list[str]) -> None:
         grace_seconds=_GRACE.value,
         service_account=_ACCOUNT.value,
     )
-    try:
+    with user_errors():
         print(manifest.render())
-    except PodError as error:
-        raise SystemExit(f"error: {error}") from None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A training run's checkpoint as a folder that other programs can use."""
 
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from medst_jax.export import card, load_exported, stablehlo, weights
 from medst_jax.export.errors import ExportError
 from medst_jax.export.folder import CONFIG, MARK, staged
 from medst_jax.export.foreign_config import foreign_config
+from medst_jax.files.reading import read_json
 from medst_jax.systems.system import System
 from medst_jax.train.checkpoint import LoadedSystem
 from medst_jax.train.workdir import write_json
@@ -145,7 +145,7 @@ def read_rows(file: epath.PathLike) -> list[dict[str, Any]]:
     path = epath.Path(file)
     if not path.exists():
         raise ExportError(f"{path} does not exist; {user_command('evaluate')} writes it")
-    rows = json.loads(path.read_text())
+    rows = read_json(path, f"{user_command('evaluate')} writes it again", (list, dict))
     if isinstance(rows, dict):
         rows = rows.get("rows")
     if not isinstance(rows, list):

@@ -2,12 +2,13 @@
 """The output folder: written beside its place, verified, then moved there."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 
 from etils import epath
 
 from medst_jax.export.errors import ExportError
+from medst_jax.files.reading import DamagedDataError, read_json
+from medst_jax.files.writing import is_remote, replace_folder
 
 CONFIG = "config.json"
 MARK = "medst_jax_export"  # key of config.json by which an earlier export is recognised
@@ -31,9 +32,13 @@ def staged(output: epath.PathLike) -> Iterator[epath.Path]:
     except BaseException:
         temporary.rmtree()
         raise
-    if target.exists():
-        target.rmtree()
-    temporary.rename(target)
+    if is_remote(target):
+        if target.exists():
+            target.rmtree()
+        temporary.rename(target)
+    else:
+        # Hidden, for a folder NAME.old here may be the user's.
+        replace_folder(temporary, target, target.with_name(f".{target.name}.old"))
 
 
 def _check_replaceable(target: epath.Path) -> None:
@@ -45,8 +50,8 @@ def _check_replaceable(target: epath.Path) -> None:
         return
     config = target / CONFIG
     try:
-        earlier = config.exists() and MARK in json.loads(config.read_text())
-    except json.JSONDecodeError:
+        earlier = config.exists() and MARK in read_json(config, "")
+    except DamagedDataError:
         earlier = False
     if not earlier:
         raise ExportError(

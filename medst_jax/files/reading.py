@@ -11,9 +11,6 @@ import errno
 import gzip
 import io
 import json
-import lzma
-import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -25,23 +22,6 @@ T = TypeVar("T")
 # What a field must be: a type or types, [type] for a list of them, {type} for an object of them.
 Kind = type | tuple[type, ...] | list[type] | set[type]
 
-# What the readers of foreign formats raise for bytes that they cannot read.
-UNREADABLE = (
-    ValueError,  # among them JSON, UTF-8, numbers of thousands of digits
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    RuntimeError,
-    AssertionError,
-    EOFError,
-    NotImplementedError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
 _NAMES: dict[type, str] = {
     dict: "an object",
     list: "a list",
@@ -217,16 +197,30 @@ def parsed(read: Callable[[], T], path: epath.PathLike, what: str, remedy: str) 
 
 @contextlib.contextmanager
 def reading(path: epath.PathLike, what: str, remedy: str) -> Iterator[None]:
-    """Where bytes of `path` become `what`; errors of that are a `DamagedDataError` of the file."""
+    """Where bytes of `path` become `what`; errors of that are a `DamagedDataError` of the file.
+
+    What this project itself raises there, and errors of the disk, stay what they are.
+    """
     try:
         yield
     except OSError as error:
         # The readers of archives raise it for bad bytes; one of the disk has a number.
-        if isinstance(error, DamagedDataError) or error.errno is not None:
+        if _own(error) or error.errno is not None:
             raise
         raise _unreadable(path, what, remedy, error) from error
-    except UNREADABLE as error:
+    except Exception as error:
+        if _own(error):
+            raise
         raise _unreadable(path, what, remedy, error) from error
+    except BaseException as error:
+        # What a library in Rust raises where it gives up on bytes.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _unreadable(path, what, remedy, error) from error
+
+
+def _own(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _unreadable(

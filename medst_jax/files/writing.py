@@ -84,17 +84,23 @@ def fresh_folder(directory: epath.Path) -> epath.Path:
     return fresh
 
 
-def replace_folder(fresh: epath.Path, directory: epath.Path) -> None:
+def replace_folder(fresh: epath.Path, directory: epath.Path, old: epath.Path | None = None) -> None:
     """Put a filled folder in the place of `directory`.
 
     In this order: what is in `fresh` reaches the disk, the old folder is renamed, `fresh` takes its
     name, the names reach the disk, the old folder is removed. A kill between the two renames leaves
     both folders whole; `settle_folder` finishes them.
+
+    Args:
+      fresh: the filled folder.
+      directory: whose place it takes.
+      old: the name of the old folder meanwhile; `directory` with .old by default.
     """
-    for file in sorted(fresh.iterdir()):
-        sync(file)
-    sync(fresh)
-    old = _old(directory)
+    for folder, _, files in os.walk(fresh):
+        for file in files:
+            sync(os.path.join(folder, file))
+        sync(folder)
+    old = old or _old(directory)
     shutil.rmtree(old, ignore_errors=True)
     if directory.exists():
         directory.rename(old)

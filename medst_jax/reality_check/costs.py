@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training costs: parameters, FLOPs, and the chip time they take at the very least."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from flax import nnx
 from medst_jax import systems
 from medst_jax.data.batch import batch_spec, keys_of
 from medst_jax.data.mixture.data_options import DataOptions
+from medst_jax.files.reading import read_json
 from medst_jax.options import parse
 from medst_jax.plan.chips import CHIPS
 from medst_jax.plan.flops import forward_flops
@@ -31,8 +33,9 @@ def cost_of(folder: epath.Path) -> dict[str, float]:
       folder holds no training.
     """
     cache = folder / COST
-    if cache.exists():
-        return json.loads(cache.read_text())
+    with contextlib.suppress(OSError):  # what is not there, or cannot be read, is counted again
+        costs: dict[str, float] = read_json(cache, "", fields={"chip_hours": float})
+        return costs
     if not (folder / "system.json").exists():
         return {}
     record = read_system(folder)

@@ -2,6 +2,7 @@
 """Bootstrap replicates of a cell's metrics, stored beside its predictions: computing a table again
 costs next to nothing."""
 
+import contextlib
 import hashlib
 import io
 
@@ -9,6 +10,7 @@ import numpy as np
 from etils import epath
 
 from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.files.reading import read_arrays
 from medst_jax.reality_check.statistics import Replicates, bootstrap_replicates
 from medst_jax.train.workdir import write_atomic
 
@@ -36,9 +38,9 @@ def cached_replicates(
     key = f"{column}|{metric}|{replicates}|{seed}|{stat.mtime}|{stat.length}"
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
     path = predictions.parent / FOLDER / f"{name}.npz"
-    if path.exists():
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Replicates(run.patients, arrays["whole"], arrays["values"], seed)
+    with contextlib.suppress(OSError):  # what is not there, or cannot be read, is drawn again
+        arrays = read_arrays(path, "", ("whole", "values"))
+        return Replicates(run.patients, arrays["whole"], arrays["values"], seed)
     sampled = bootstrap_replicates(run, metric, replicates=replicates, seed=seed)
     path.parent.mkdir(exist_ok=True)
     # Another process may be reading or writing the same replicates.

@@ -30,6 +30,7 @@ from medst_jax.reality_check.statistics import (
     gather,
     holm,
 )
+from medst_jax.train.workdir import read_json
 
 ORACLE = "label oracle"
 
@@ -272,7 +273,7 @@ def _facts(spec: RowSpec, runner: CellRunner) -> dict[str, Any]:
         summary = runner.folder(cell) / "summary.json"
         if runner.done(cell) and summary.exists():
             # A training that went on after its last step has measured none.
-            speed = json.loads(summary.read_text()).get("examples_per_second")
+            speed = read_json(epath.Path(summary)).get("examples_per_second")
             speeds += [] if speed is None else [speed]
             costs = costs or cost_of(epath.Path(runner.folder(cell)))
     return (
@@ -287,5 +288,5 @@ def _fingerprints(specs: Sequence[RowSpec], runner: CellRunner) -> dict[str, str
         for cell in spec.cells:
             path = epath.Path(runner.folder(cell)) / "input.json"
             if path.exists():
-                fingerprints |= json.loads(path.read_text())["fingerprints"]
+                fingerprints |= read_json(path)["fingerprints"]
     return fingerprints

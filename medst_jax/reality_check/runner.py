@@ -15,6 +15,7 @@ from tqdm import tqdm
 from medst_jax.command_line import child_command
 from medst_jax.config_flag import CONFIGS
 from medst_jax.evaluate.statistics.rows import FAILED, read_rows
+from medst_jax.files.reading import DamagedDataError
 from medst_jax.reality_check.cells import Cell
 from medst_jax.reality_check.claim import claim
 from medst_jax.reality_check.record import CellError, check_folder, claim_folder
@@ -78,8 +79,11 @@ class CellRunner:
           CellError: its folder holds another cell.
         """
         check_folder(self.folder(cell), self.record(cell))
-        metrics = self.folder(cell) / "evaluation" / "metrics.json"
-        return metrics.exists() and all(row.metric != FAILED for row in read_rows(metrics))
+        try:
+            rows = read_rows(self.folder(cell) / "evaluation" / "metrics.json")
+        except (FileNotFoundError, DamagedDataError):  # what cannot be read is written again
+            return False
+        return all(row.metric != FAILED for row in rows)
 
     def finish(self, cells: Sequence[Cell]) -> None:
         """Do all cells, skipping those that are done and those that others hold; wait for these.

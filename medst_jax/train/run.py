@@ -45,7 +45,7 @@ from medst_jax.train.workdir import (
 
 _LOG = logging.getLogger(__name__)
 
-# What a command answers with its message alone; anything else is a fault and keeps its traceback.
+# Those of the table of user errors that a training raises itself, for who calls `run`.
 USER_ERRORS = (
     CheckpointError,
     MeshError,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scalars of a run: (sum, count) pairs to means, and means to log.jsonl and TensorBoard."""
 
+import contextlib
 import importlib.util
 import json
 import logging
@@ -11,6 +12,7 @@ from typing import Any
 import jax
 from etils import epath
 
+from medst_jax.files.reading import DamagedDataError, parse_json
 from medst_jax.train.workdir import LOG_FILE, append_to_file, write_atomic
 
 _LOG = logging.getLogger(__name__)
@@ -70,15 +72,13 @@ class ScalarLog:
 
 
 def read_log(workdir: epath.Path) -> list[dict[str, float]]:
-    """The lines of log.jsonl; a line cut short by a kill is left out."""
+    """The lines of log.jsonl; what is no line of it, such as one cut short by a kill, is left out."""
     path = workdir / LOG_FILE
-    lines = path.read_text().splitlines() if path.exists() else []
-    parsed = []
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    parsed: list[dict[str, float]] = []
     for line in lines:
-        try:
-            parsed.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
+        with contextlib.suppress(DamagedDataError):
+            parsed.append(parse_json(line, path, "", fields={"step": int}))
     return parsed
 
 

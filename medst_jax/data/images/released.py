@@ -2,7 +2,6 @@
 """How a released encoder's own files say that an image becomes its input; host side, by Pillow."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from PIL import Image
 
 from medst_jax.data.images import Fit
 from medst_jax.data.images.preprocess import Preprocess
+from medst_jax.files.reading import read_json, reading
 from medst_jax.options import OptionError
 
 HUGGING_FACE, OPEN_CLIP, CONFIG = (
@@ -92,6 +92,7 @@ class ReleasedImages:
         return min(max(whole - inner, 0), side - self.resize)
 
 
+_FETCH = "fetch its folder again"
 # Releases without such a file whose code says it, by layout.
 _CODE = {
     "medclip": ReleasedImages(224, 224, "pad", 3, (0.5862785803,) * 3, (0.2795008897,) * 3),
@@ -110,18 +111,21 @@ def stated_images(folder: epath.PathLike, layout: str = "") -> ReleasedImages | 
     place = epath.Path(folder)
     place = place if place.is_dir() else place.parent
     if (place / HUGGING_FACE).exists():
-        return _hugging_face(_json(place / HUGGING_FACE))
+        with reading(place / HUGGING_FACE, "what is done to images", _FETCH):
+            return _hugging_face(_json(place / HUGGING_FACE))
     if (place / OPEN_CLIP).exists():
-        return _open_clip(_json(place / OPEN_CLIP))
+        with reading(place / OPEN_CLIP, "what is done to images", _FETCH):
+            return _open_clip(_json(place / OPEN_CLIP))
     config = _json(place / CONFIG) if (place / CONFIG).exists() else {}
     timm = config.get("pretrained_cfg")
     if isinstance(timm, Mapping) and "input_size" in timm:
-        return _timm(timm)
+        with reading(place / CONFIG, "what is done to images", _FETCH):
+            return _timm(timm)
     return _CODE.get(layout)
 
 
 def _json(file: epath.Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text())
+    content: dict[str, Any] = read_json(file, _FETCH)
     return content
 
 

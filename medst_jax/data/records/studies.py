@@ -21,6 +21,7 @@ from medst_jax.data.records.patient_ids import read_patient_ids
 from medst_jax.data.records.study import Study
 from medst_jax.files.reading import DamagedDataError, check_kind, read_json, reading
 from medst_jax.files.writing import interrupted
+from medst_jax.options import OptionError
 
 # Reader threads make their first reads at once; opening imports and parses once, for all.
 _OPEN_LOCK = threading.Lock()
@@ -43,9 +44,9 @@ class MissingDataError(FileNotFoundError):
 
 
 def check_local(data_dir: epath.PathLike) -> None:
-    """Raises ValueError for a remote folder: ArrayRecord reads and writes local files only."""
+    """Raises OptionError for a remote folder: ArrayRecord reads and writes local files only."""
     if "://" in os.fspath(data_dir):
-        raise ValueError(
+        raise OptionError(
             f"data_dir {os.fspath(data_dir)!r} is remote and ArrayRecord needs local files: mount "
             "the bucket (gcsfuse) or copy the data to a local disk"
         )

@@ -10,7 +10,12 @@ from typing import Any, Self
 import numpy as np
 from etils import epath
 
+from medst_jax.files.reading import read_bytes, read_json, reading
+from medst_jax.files.writing import write_atomic
+
 PAD = 0
+
+_AGAIN = "copy both files of one tokenizer, or train it again"
 
 
 class TextTokenizer(abc.ABC):
@@ -53,9 +58,10 @@ class TextTokenizer(abc.ABC):
         target = epath.Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         model, options = self._saved()
-        _write(target, model)
+        # A process that starts meanwhile sees whole files or none.
+        write_atomic(target, model)
         options |= {"size": self.size, "fingerprint": self.fingerprint}
-        _write(target.with_suffix(".json"), json.dumps(options, indent=1).encode())
+        write_atomic(target.with_suffix(".json"), json.dumps(options, indent=1))
 
     @classmethod
     def load(cls, path: epath.PathLike) -> Self:
@@ -67,7 +73,9 @@ class TextTokenizer(abc.ABC):
         """
         source = epath.Path(path)
         options = saved_options(source)
-        tokenizer = cls._restored(source.read_bytes(), options)
+        model = read_bytes(source, _AGAIN)
+        with reading(source, "a tokenizer", _AGAIN):
+            tokenizer = cls._restored(model, options)
         if tokenizer.fingerprint != options["fingerprint"]:
             raise ValueError(
                 f"{source} is not the model that {source.with_suffix('.json')} describes; "
@@ -152,12 +160,5 @@ def saved_options(source: epath.Path) -> dict[str, Any]:
     for needed in (source, options_path):
         if not needed.exists():
             raise FileNotFoundError(f"tokenizer file {needed} is missing")
-    options: dict[str, Any] = json.loads(options_path.read_text())
+    options: dict[str, Any] = read_json(options_path, _AGAIN, fields={"fingerprint": str})
     return options
-
-
-def _write(path: epath.Path, data: bytes) -> None:
-    # A process that starts meanwhile sees the whole file or none.
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)

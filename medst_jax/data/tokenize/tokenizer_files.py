@@ -14,6 +14,7 @@ from medst_jax.data.tokenize.siglip_tokenizer import SiglipTokenizer
 from medst_jax.data.tokenize.text_tokenizer import PAD, TextTokenizer, saved_options
 from medst_jax.data.tokenize.tokenizer import Tokenizer
 from medst_jax.data.tokenize.tokenizer_definition import clip_bytes, clip_vocabulary, word_piece
+from medst_jax.files.reading import read_json, read_text, reading
 
 MODEL = "tokenizer.model"
 _CLIP_FILE, _SIGLIP_FILE = "bpe_simple_vocab_16e6.txt.gz", "spiece.model"
@@ -21,6 +22,7 @@ _KINDS: dict[str, type[TextTokenizer]] = {
     foreign_tokenizer.KIND: ForeignTokenizer,
     siglip_tokenizer.KIND: SiglipTokenizer,
 }
+_FETCH = "fetch its folder again"
 _SIGLIP = ("siglip", "siglip2")  # model types of config.json
 
 
@@ -48,6 +50,11 @@ def find_tokenizer(folder: epath.PathLike, settings: Mapping[str, Any]) -> TextT
       settings: of its config.json; `do_lower_case` of tokenizer_config.json goes before it.
     """
     place = hub.local(folder)
+    with reading(place, "the files of a tokenizer", _FETCH):
+        return _found(place, settings)
+
+
+def _found(place: epath.Path, settings: Mapping[str, Any]) -> TextTokenizer | None:
     roles = _json(place / "tokenizer_config.json")
 
     def has(*names: str) -> bool:
@@ -68,8 +75,8 @@ def find_tokenizer(folder: epath.PathLike, settings: Mapping[str, Any]) -> TextT
     if has("vocab.txt"):
         return ForeignTokenizer(_word_piece(place, {**settings, **roles}))
     if has("vocab.json", "merges.txt"):
-        ids = json.loads((place / "vocab.json").read_text())
-        lines = (place / "merges.txt").read_text().splitlines()
+        ids = read_json(place / "vocab.json", _FETCH, {int})
+        lines = read_text(place / "merges.txt", _FETCH).splitlines()
         pairs = [line.split() for line in lines if line and not line.startswith("#version")]
         definition = clip_bytes(ids, [(a, b) for a, b in pairs])
         return ForeignTokenizer(definition, pad=_clip_padding(definition, roles))
@@ -79,7 +86,7 @@ def find_tokenizer(folder: epath.PathLike, settings: Mapping[str, Any]) -> TextT
 
 
 def _json(file: epath.Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    content: dict[str, Any] = read_json(file, _FETCH) if file.exists() else {}
     return content
 
 
@@ -95,7 +102,7 @@ def _clip_padding(definition: bytes, roles: Mapping[str, Any]) -> int:
 
 
 def _word_piece(place: epath.Path, options: Mapping[str, Any]) -> bytes:
-    vocabulary = (place / "vocab.txt").read_text().splitlines()
+    vocabulary = read_text(place / "vocab.txt", _FETCH).splitlines()
     return word_piece(
         vocabulary,
         # BertTokenizer's own default where neither file says.

@@ -2,7 +2,6 @@
 """Which data of a suite are prepared, which are not, and the command for each that is missing."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from medst_jax.data.records.downloads import DOWNLOADS
 from medst_jax.data.records.joined import ALL
 from medst_jax.data.records.studies import dataset_dir, prepare_line
 from medst_jax.evaluate.published.needs import STUDIES, Need, needs_of
+from medst_jax.files.reading import read_json
 
 # Of a data card: which published lists, or which rule, gave the images and their splits.
 _COUNTED = ("patients", "studies", "images", "records")
@@ -106,5 +106,9 @@ def _plain(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+_REMEDY = "prepare the data set again"
+
+
 def _json(path: epath.Path) -> Mapping[str, Any]:
-    return json.loads(path.read_text()) if path.exists() else {}
+    values: Mapping[str, Any] = read_json(path, _REMEDY) if path.exists() else {}
+    return values

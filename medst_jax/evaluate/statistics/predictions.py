@@ -6,11 +6,15 @@ that two runs can be compared on the same replicates of the patients long after 
 """
 
 import dataclasses
+import io
 from collections.abc import Mapping
 from typing import Literal, Self
 
 import numpy as np
 from etils import epath
+
+from medst_jax.files.reading import read_arrays, reading
+from medst_jax.files.writing import write_atomic
 
 Kind = Literal["single", "multi", "ranks", "values"]
 _GROUP = "group "
@@ -122,16 +126,18 @@ def write_predictions(path: epath.PathLike, named: Mapping[str, Predictions]) ->
             arrays[f"{name}|{field.name}"] = value.astype(str) if value.size == 0 else value
         for attribute, group in predictions.groups.items():
             arrays[f"{name}|{_GROUP}{attribute}"] = np.asarray(group, str)
-    with epath.Path(path).open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomic(path, buffer.getvalue(), durable=True)
 
 
 def read_predictions(path: epath.PathLike) -> dict[str, Predictions]:
-    """The predictions written by `write_predictions`, by task name."""
-    with epath.Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        loaded = {key: arrays[key] for key in arrays.files}
+    """The predictions written by `write_predictions`, by task name; a `DamagedDataError` for others."""
+    remedy = "evaluate again"
+    loaded = read_arrays(path, remedy)
     names = dict.fromkeys(key.rpartition("|")[0] for key in loaded)
-    return {name: _assemble(loaded, name) for name in names}
+    with reading(path, "predictions", remedy):
+        return {name: _assemble(loaded, name) for name in names}
 
 
 def _assemble(arrays: Mapping[str, np.ndarray], name: str) -> Predictions:

@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from etils import epath
 
+from medst_jax.files.reading import read_json, reading
+from medst_jax.files.writing import write_atomic
+
 SMALL = "n too small"
 CONTAMINATED = "contaminated"
 Exposure = Literal["clean", "contaminated", "unknown"]
@@ -51,13 +54,17 @@ def worst(exposures: Iterable[str]) -> Exposure:
 def write_rows(path: epath.PathLike, rows: Iterable[Row]) -> None:
     """Write strict JSON: numbers that are not finite become null."""
     content = [{key: _finite(value) for key, value in vars(row).items()} for row in rows]
-    epath.Path(path).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_atomic(path, json.dumps(content, indent=1, allow_nan=False) + "\n", durable=True)
 
 
 def read_rows(path: epath.PathLike) -> list[Row]:
     """The rows written by `write_rows`; a null value comes back as NaN."""
-    content = json.loads(epath.Path(path).read_text())
-    return [Row(**{**r, "value": math.nan if r["value"] is None else r["value"]}) for r in content]
+    remedy = "evaluate again"
+    content = read_json(path, remedy, [dict])
+    with reading(path, "rows of metrics", remedy):
+        return [
+            Row(**{**r, "value": math.nan if r["value"] is None else r["value"]}) for r in content
+        ]
 
 
 def format_table(rows: Sequence[Row]) -> str:

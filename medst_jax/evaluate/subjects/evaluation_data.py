@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The evaluation data of one folder: studies, tasks, annotations and images, each read once."""
 
-import json
 from typing import TypeVar
 
 import numpy as np
@@ -21,10 +20,11 @@ from medst_jax.data.records.annotations import (
     read_annotation_info,
 )
 from medst_jax.data.records.joined import ALL, open_all_annotations, open_all_studies
-from medst_jax.data.records.studies import Studies, dataset_dir, open_studies
+from medst_jax.data.records.studies import Studies, damaged_remedy, dataset_dir, open_studies
 from medst_jax.evaluate.subjects.groups import image_groups
 from medst_jax.evaluate.subjects.images import Square, frontal_images, numbered_images, square_of
 from medst_jax.evaluate.subjects.tasks import Task, TaskOptions, select
+from medst_jax.files.reading import read_json
 
 T = TypeVar("T", bound=Phrase | ImagePair | SentencePair | Text)
 
@@ -105,7 +105,8 @@ class EvaluationData:
     def truth_names(self, dataset: str) -> tuple[str, ...]:
         """Names of the columns of `truth_findings`, from the data card; empty without truth."""
         card = dataset_dir(self._data_dir, dataset) / "data_card.json"
-        return tuple(json.loads(card.read_text()).get("truth_finding_names", ()))
+        values = read_json(card, damaged_remedy(card.parent, self._data_dir, dataset))
+        return tuple(values.get("truth_finding_names", ()))
 
     def groups(self, dataset: str, split: str, rows: np.ndarray) -> dict[str, np.ndarray]:
         """View, sex and age band of each row, see `image_groups`; a row is read once."""

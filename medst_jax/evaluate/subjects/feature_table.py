@@ -13,6 +13,7 @@ from etils import epath
 from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationData
 from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.evaluate.subjects.features_only import FeaturesOnly
+from medst_jax.files.reading import read_arrays, reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,15 +29,18 @@ def read_features(path: epath.PathLike) -> FeatureTable:
 
     Raises:
       FileNotFoundError: there is no such file.
+      DamagedDataError: it is no `.npz`, or cut short.
       ValueError: an array is missing or has another shape, an id occurs twice, or a feature is
         not finite.
     """
-    with epath.Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        if missing := {"image_id", "features"} - set(arrays.files):
-            raise ValueError(
-                f"{path} has no array {', '.join(sorted(missing))}; it needs image_id [N] and "
-                "features [N, D]"
-            )
+    remedy = "write the features again"
+    arrays = read_arrays(path, remedy)
+    if missing := {"image_id", "features"} - arrays.keys():
+        raise ValueError(
+            f"{path} has no array {', '.join(sorted(missing))}; it needs image_id [N] and "
+            "features [N, D]"
+        )
+    with reading(path, "numbers", remedy):
         ids, features = arrays["image_id"], np.asarray(arrays["features"], np.float32)
     if features.ndim != 2 or ids.shape != features.shape[:1]:
         raise ValueError(

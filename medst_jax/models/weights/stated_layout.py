@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which layout a folder's own files say it has."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from etils import epath
 
+from medst_jax.files.reading import read_json, reading
 from medst_jax.models.weights.kinds import OPEN_CLIP_CONFIG
-from medst_jax.models.weights.weights_file import CONFIG
+from medst_jax.models.weights.weights_file import CONFIG, FETCH
 
 _MODEL_TYPES = {
     "siglip": "hf-siglip",
@@ -32,9 +32,11 @@ def stated_layout(path: epath.PathLike) -> str | None:
     place = epath.Path(path)
     place = place if place.is_dir() else place.parent
     if (place / OPEN_CLIP_CONFIG).exists():
-        model = _json(place / OPEN_CLIP_CONFIG).get("model_cfg", {})
-        timm = (model.get("vision_cfg") or {}).get("timm_model_name")
-        text = (model.get("text_cfg") or {}).get("hf_model_name")
+        file = place / OPEN_CLIP_CONFIG
+        with reading(file, "a configuration of open_clip", FETCH):
+            model = _json(file).get("model_cfg", {})
+            timm = (model.get("vision_cfg") or {}).get("timm_model_name")
+            text = (model.get("text_cfg") or {}).get("hf_model_name")
         if bool(timm) != bool(text):
             return None
         return "biomedclip" if timm else "open-clip"
@@ -50,5 +52,5 @@ def stated_layout(path: epath.PathLike) -> str | None:
 
 
 def _json(file: epath.Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text())
+    content: dict[str, Any] = read_json(file, FETCH)
     return content

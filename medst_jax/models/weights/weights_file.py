@@ -2,7 +2,6 @@
 """Reading and writing safetensors: one file, a folder, or a folder of shards."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +13,12 @@ from etils import epath
 
 from medst_jax import hub
 from medst_jax.command_line import user_command
+from medst_jax.files.reading import DamagedDataError, read_json
 from medst_jax.models.weights.kinds import OPEN_CLIP_CONFIG, TEXT_CONFIG, Kind
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 _INDEX = "model.safetensors.index.json"
+FETCH = "fetch its folder again"
 
 # safetensors' own numpy reader knows no bfloat16, in which many files are released.
 _DTYPES: dict[str, Any] = {
@@ -99,12 +100,18 @@ def read(file: epath.Path) -> dict[str, np.ndarray]:
       PretrainedError: it is not readable as safetensors.
     """
     if file.name.endswith(".json"):
-        shards = sorted(set(json.loads(file.read_text())["weight_map"].values()))
-        return {k: v for shard in shards for k, v in read(file.parent / shard).items()}
+        shards = read_json(file, FETCH, fields={"weight_map": {str}})["weight_map"].values()
+        for shard in shards:
+            # An index that names an index, itself for one, has no end.
+            if not shard.endswith(".safetensors") or "/" in shard:
+                raise DamagedDataError(f"{file} names {shard!r}, which is no shard: {FETCH}")
+        return {k: v for shard in sorted(set(shards)) for k, v in read(file.parent / shard).items()}
     try:
         content = safetensors.deserialize(file.read_bytes())
         return {name: _array(view) for name, view in content}
-    except (safetensors.SafetensorError, KeyError) as error:
+    except FileNotFoundError as error:
+        raise PretrainedError(f"{file} does not exist: {FETCH}") from error
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise PretrainedError(
             f"{file} is not a readable safetensors file ({error}); pickled checkpoints are not "
             f"accepted, convert them with {user_command('convert')} where PyTorch is installed"
@@ -132,7 +139,7 @@ def settings(file: epath.Path, layout: str = "") -> dict[str, Any]:
 
 
 def _settings(file: epath.Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    content: dict[str, Any] = read_json(file, FETCH) if file.exists() else {}
     return content
 
 
