@@ -3,8 +3,8 @@
 
     python launch/train.py --config=configs/dlilp.py:smoke --workdir=/tmp/dlilp
 
-Several processes train together when each is started with --distributed, on TPU pods without
-further flags, elsewhere with the address of process 0, their number and an index of its own:
+Several processes train together when each is started with --distributed, on TPU pods and under
+SLURM's srun without further flags, elsewhere with the address of process 0, their number and an index of its own:
 
     python launch/train.py ... --distributed --coordinator=host:1234 --num_processes=2 --process_id=0
 
@@ -29,7 +29,7 @@ from medst_jax.commands.parts.parse import parse_flags
 
 _CONFIG = config_flag.define("config")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; resumed when it has one.")
-_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One process of several, as on TPU pods.")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One process of several: TPU pods, SLURM.")
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0; none on TPU pods.")
 _PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes there are.")
 _PROCESS = flags.DEFINE_integer("process_id", None, "Index of this process, from 0.")
@@ -43,6 +43,7 @@ def main(_: list[str]) -> None:
 
     from medst_jax.commands.parts.training import train
     from medst_jax.parallel.processes import join_processes
+    from medst_jax.parallel.slurm import check_together
     from medst_jax.train.runtime import PREEMPTED_EXIT_CODE
 
     # What this project has to say, not every file that the checkpoint writer renames.
@@ -55,6 +56,8 @@ def main(_: list[str]) -> None:
             join_processes(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
         elif (_COORDINATOR.value, _PROCESSES.value, _PROCESS.value) != (None, None, None):
             raise app.UsageError("--coordinator, --num_processes, --process_id need --distributed")
+        else:
+            check_together()
         if jax.process_index() != 0:
             logging.getLogger("medst_jax").setLevel(logging.WARNING)
         preempted = train(config, _WORKDIR.value)

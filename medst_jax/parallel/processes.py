@@ -11,6 +11,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from medst_jax.parallel import slurm
 from medst_jax.parallel.mesh import MeshError, batch_shards, check_batch_size
 
 _LOG = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ _BARRIERS = itertools.count()
 _TOGETHER = (
     "coordinator address, number of processes and process index go together (flags --coordinator, "
     f"--num_processes, --process_id, or the environment's {COORDINATOR}, {PROCESSES}, {PROCESS}); "
-    "on TPU pods leave all three out"
+    "on TPU pods and under SLURM's srun leave all three out"
 )
 
 
@@ -37,7 +38,8 @@ def join_processes(
 ) -> None:
     """Connect this process to the others of the run; call before anything else of JAX.
 
-    Without arguments and environment, as on TPU pods, JAX asks the machine.
+    Without arguments and environment, as on TPU pods, JAX asks the machine. So it does in a step of
+    SLURM, where a task takes all GPUs of its node or the one that is its own.
 
     Args:
       coordinator: "host:port" of process 0.
@@ -46,7 +48,8 @@ def join_processes(
       timeout_seconds: how long to wait for the others.
 
     Raises:
-      MeshError: some but not all three are known, or the numbers make no sense.
+      MeshError: some but not all three are known, the numbers make no sense, or SLURM's tasks do
+        not fit the GPUs.
     """
     environment = os.environ
     coordinator = coordinator or environment.get(COORDINATOR) or None
@@ -65,7 +68,8 @@ def join_processes(
     if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
         raise MeshError(f"coordinator {coordinator!r} has no port; give host:port of process 0")
     if missing:
-        given = {}
+        slurm.check_started_by_srun()
+        given = {"local_device_ids": slurm.local_device_ids()} if slurm.in_step() else {}
     else:
         # With all known, nothing is left to detect: another cluster's variables may be about.
         given["cluster_detection_method"] = "deactivate"
@@ -73,7 +77,7 @@ def join_processes(
     _LOG.info(
         "joining the other processes of the run, for up to %d s%s",
         timeout_seconds,
-        f": process {process} of {processes} at {coordinator}" if given else "",
+        "" if missing else f": process {process} of {processes} at {coordinator}",
     )
     jax.distributed.initialize(**given, initialization_timeout=timeout_seconds)
 

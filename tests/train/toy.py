@@ -126,7 +126,7 @@ def config(**changes: Any) -> dict[str, Any]:
 
 def main(workdir: str, *arguments: str) -> None:
     """Run with `key=value` changes of the configuration; `pause` and `width` are ours."""
-    if "JAX_NUM_PROCESSES" in os.environ:
+    if "JAX_NUM_PROCESSES" in os.environ or "SLURM_JOB_ID" in os.environ:
         join_processes()
     changes = {key: json.loads(value) for key, value in (a.split("=") for a in arguments)}
     pause, width = changes.pop("pause", 0.0), changes.pop("width", 8)
