@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a configuration needs and costs on a TPU topology; needs no TPU and no data.
+"""What a configuration needs and costs on TPUs or NVIDIA GPUs; needs neither of them, and no data.
 
     python launch/plan.py --config=configs/dlilp.py --topology=v5e:4x4
     python launch/plan.py --config=configs/siglip_b16.py --topology=v5p:2x2x4 --per_chip_batch=256 \\
         --config.mesh.fsdp=4 --config.rules=fsdp --json
+    python launch/plan.py --config=configs/medst.py --topology=h100:8 --fit
 
 Compiles the train step that training runs and reports memory, FLOPs, collectives and an
 estimated step time. A program that does not fit is an answer with the compiler's figures.
@@ -31,8 +32,10 @@ from medst_jax.plan.topology import prepare_environment
 prepare_environment()
 
 _CONFIG = config_flag.define("config")
-_TOPOLOGY = flags.DEFINE_string("topology", None, "Chips and their shape, for example v5e:4x4.")
-_SLICES = flags.DEFINE_integer("num_slices", 1, "Slices of that shape.", lower_bound=1)
+_TOPOLOGY = flags.DEFINE_string(
+    "topology", None, "Chips and shape, v5e:4x4; GPUs of a node, h100:8; nodes, h100:2x8."
+)
+_SLICES = flags.DEFINE_integer("num_slices", 1, "Slices of TPUs of that shape.", lower_bound=1)
 _BATCH = flags.DEFINE_integer("per_chip_batch", None, "Examples per chip.", lower_bound=1)
 _FIT = flags.DEFINE_bool("fit", False, "Search the largest batch per chip that fits.")
 _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")

@@ -8,8 +8,8 @@ import pathlib
 from typing import Any
 
 from medst_jax.parallel.state_sharding import sharding_table
-from medst_jax.plan.cycles import breakdown
 from medst_jax.plan.encoders import plan_encoders
+from medst_jax.plan.estimate import seconds_by_place
 from medst_jax.plan.fit import largest_fit
 from medst_jax.plan.hlo import parse_module
 from medst_jax.plan.planning import Plan, make_plan
@@ -26,7 +26,7 @@ class Request:
     """The flags of `plan`.
 
     Attributes:
-      topology: chips and their shape, for example "v5e:4x4".
+      topology: chips and their shape, for example "v5e:4x4", or GPUs, "h100:8".
       slices: of that shape.
       per_chip_batch: examples per chip; None for the configuration's.
       fit: search the largest batch per chip that fits.
@@ -72,9 +72,9 @@ def answer(config: dict[str, Any], request: Request) -> str:
     text = json.dumps(to_json(plan), indent=2) if request.json else to_text(plan)
     if not request.breakdown or not plan.text:
         return text
-    per_example = 1e3 / plan.topology.chip.clock / plan.per_chip_batch
-    rows = breakdown(parse_module(plan.text))[: request.breakdown]
-    lines = [f"{row.cycles * per_example:8.4f} ms per example  {row.origin}" for row in rows]
+    rows = seconds_by_place(parse_module(plan.text), topology)[: request.breakdown]
+    per_example = 1e3 / plan.per_chip_batch
+    lines = [f"{row.cost * per_example:8.4f} ms per example  {row.origin}" for row in rows]
     return "\n".join([text, *lines])
 
 

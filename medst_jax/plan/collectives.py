@@ -4,12 +4,19 @@
 import collections
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from medst_jax.plan.execution import executed
-from medst_jax.plan.hlo import Instruction, Module, array_bytes, largest_array_bytes
+from medst_jax.plan.hlo import (
+    Instruction,
+    Module,
+    array_bytes,
+    largest_array_bytes,
+    tuple_parts,
+)
+from medst_jax.plan.overlap import overlapped_starts
 
 ICI, DCN = "ici", "dcn"
 _KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
@@ -28,10 +35,10 @@ class Collective:
 
     Attributes:
       kind: for example "all-reduce".
-      network: "ici" within a slice, "dcn" between slices.
+      network: "ici" within a slice or a node of GPUs, "dcn" between them.
       times: how often it runs in a step.
       bytes: what one device sends each time, by the ring algorithm.
-      group: partitions of one group, for ICI.
+      group: partitions of one group; of TPUs for ICI alone.
       blocking: whether the chip does nothing else meanwhile: the compiler writes what it found
         something to do beside as a start and an end, or spread over fusions.
     """
@@ -44,7 +51,9 @@ class Collective:
     blocking: bool = False
 
 
-def collectives(module: Module, partitions: int, slices: int = 1) -> list[Collective]:
+def collectives(
+    module: Module, partitions: int, slices: int = 1, nodes: Sequence[int] | None = None
+) -> list[Collective]:
     """All collectives that a step runs.
 
     The compiler spreads an asynchronous collective over fusions of one channel, some of them in
@@ -52,16 +61,29 @@ def collectives(module: Module, partitions: int, slices: int = 1) -> list[Collec
     its own. Else channels tell nothing: several collectives may share one.
 
     Args:
-      module: a compiled TPU module.
+      module: a compiled module.
       partitions: devices of the mesh.
-      slices: of the topology.
+      slices: of a topology of TPUs, whose compiler writes out what goes between them.
+      nodes: of GPUs, the node of every partition: a group of several nodes uses the network between.
     """
     operations: list[Collective] = []
+    beside = overlapped_starts(module) if nodes is not None else frozenset()
     asynchronous: dict[tuple[str, str, int | str], list[tuple[bool, Collective]]] = {}
     for outer, times in executed(module):
         for instruction, scattered in _fused_instructions(module, outer):
             collective = _parse_collective(instruction, times, partitions, slices, scattered)
             if collective is None:
+                continue
+            if nodes is not None:
+                # Every collective of a GPU is written as a start and an end.
+                between = len({nodes[member] for member in collective.group}) > 1
+                operations.append(
+                    dataclasses.replace(
+                        collective,
+                        network=DCN if between else ICI,
+                        blocking=instruction.name not in beside,
+                    )
+                )
                 continue
             if instruction is outer or scattered:
                 # Written by itself: a plain collective blocks, a start has work beside it. Between
@@ -102,9 +124,8 @@ def _parse_collective(
     kind = instruction.opcode.removesuffix("-start")
     if kind not in _KINDS:
         return None
-    # The result of a start is a tuple of operand, result and context: only one is sent.
     started = instruction.opcode.endswith("-start")
-    size = (largest_array_bytes if started else array_bytes)(instruction.shape)
+    size = array_bytes(_started(kind, instruction.shape) if started else instruction.shape)
     if kind == "collective-permute":
         group = _permute_group(instruction)
         return Collective(kind, ICI, times, size, group) if len(group) > 1 else None
@@ -122,6 +143,11 @@ def _parse_collective(
         "all-to-all": size * (n - 1) / n,
     }
     return Collective(kind, ICI, times, sent[kind], group)
+
+
+def _started(kind: str, shape: str) -> str:
+    """The result's type in that of a start: operand, result and context, but of an all-reduce alone."""
+    return shape if kind == "all-reduce" else tuple_parts(shape)[1]
 
 
 def _between_slices(instruction: Instruction, times: int, slices: int) -> Collective:

@@ -13,6 +13,9 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from medst_jax.plan.gpu_memory import memory_fraction
+from medst_jax.plan.gpu_topology import COMPILER_OPTIONS
+from medst_jax.plan.gpus import Gpu
 from medst_jax.plan.topology import Topology
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -25,8 +28,9 @@ _AVAILABLE = re.compile(rf"(?:available HBM \(|of ){_SIZE}")
 class Memory:
     """Bytes of HBM of one device, the compiler's figures.
 
-    `temporaries` and `peak` of a program that does not fit are what it would need, to the three
-    digits the compiler prints; `temporaries` is then 0, as the compiler gives only the sum.
+    `temporaries` and `peak` of a program that does not fit on a TPU are what it would need, to the
+    three digits the compiler prints; `temporaries` is then 0, as the compiler gives only the sum.
+    `device` is the whole memory where `capacity` is a share of it, as on GPUs.
     """
 
     capacity: int
@@ -34,6 +38,7 @@ class Memory:
     temporaries: int
     peak: int
     fits: bool
+    device: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +62,11 @@ def compile_for(topology: Topology, lower: Callable[[], Any], arguments: int) ->
       RuntimeError: the compiler failed for another reason than memory.
     """
     capacity = hbm_capacity(topology)
+    options = dict(COMPILER_OPTIONS) if isinstance(topology.chip, Gpu) else None
     lowered = lower()
     began = time.perf_counter()
     try:
-        compiled = lowered.compile()
+        compiled = lowered.compile(compiler_options=options)
     except jax.errors.JaxRuntimeError as error:
         needed = needed_bytes(str(error))
         if needed is None:
@@ -74,14 +80,19 @@ def compile_for(topology: Topology, lower: Callable[[], Any], arguments: int) ->
         analysis.argument_size_in_bytes,
         analysis.temp_size_in_bytes,
         analysis.peak_memory_in_bytes,
-        fits=True,
+        # The compiler for TPUs has refused what does not fit; that for GPUs does not know the share.
+        fits=analysis.peak_memory_in_bytes <= capacity,
+        device=topology.device_memory,
     )
     return Compiled(memory, compiled.as_text(), seconds)
 
 
 @functools.cache
 def hbm_capacity(topology: Topology) -> int:
-    """Usable HBM of a device, from the compiler's refusal of an array that no chip can hold."""
+    """Usable HBM of a device: of a GPU the share that JAX allocates, else what the compiler says."""
+    if isinstance(topology.chip, Gpu):
+        return int(topology.chip.memory * memory_fraction())
+    # From the compiler's refusal of an array that no chip can hold.
     # No API tells the capacity of a described device. 1 TiB fits none, and the refusal names it.
     everywhere = NamedSharding(Mesh([topology.devices[0]], ("x",)), P())
     huge = jax.ShapeDtypeStruct((2**38,), jnp.float32, sharding=everywhere)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the installed TPU compiler is the one that the installed jax was released with."""
+"""Whether the installed compilers are those that the installed jax was released with."""
 
 import importlib.metadata
 from collections.abc import Sequence
 
 from packaging.requirements import Requirement
+
+from medst_jax.plan.gpu_topology import PLUGINS
 
 
 def mismatch() -> str:
@@ -42,5 +44,21 @@ differ from those of a run; pip install 'jax[tpu]==0.10.2' brings the right one
                 f"libtpu {libtpu} is not the TPU compiler of jax {jax}, which asks for "
                 f"{wanted.specifier}: figures may differ from those of a run; "
                 f"pip install 'jax[tpu]=={jax}' brings the right one"
+            )
+    return ""
+
+
+def plugin_mismatch() -> str:
+    """What to say about the installed compiler for GPUs; "" when it belongs to jax, or none is."""
+    jaxlib = importlib.metadata.version("jaxlib")
+    for name in PLUGINS:
+        try:
+            installed = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # describing a topology says so
+        if installed != jaxlib:
+            return (
+                f"{name} {installed} is not that of jaxlib {jaxlib}, which cannot load it; "
+                f"pip install {name}=={jaxlib}"
             )
     return ""

@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import json
 import re
+from collections.abc import Callable
 
 from medst_jax.plan.execution import executed
 from medst_jax.plan.hlo import Instruction, Module
@@ -32,7 +33,7 @@ def cost(module: Module) -> Cost:
     """Sum over the instructions that run; collectives carry no estimate and count nothing."""
     cycles, flops, silent = 0, 0, []
     for instruction, times in executed(module):
-        cycles += times * (instruction.number("estimated_cycles") or 0)
+        cycles += times * estimated_cycles(instruction)
         if KERNEL in instruction.attributes:
             # A kernel is opaque to the compiler: its own cost estimate is all that is known.
             declared = kernel_flops(instruction)
@@ -50,32 +51,44 @@ def kernel_flops(instruction: Instruction) -> int | None:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """Cycles of one origin: seconds are cycles over the chip's clock."""
+    """What one origin costs, in cycles or seconds, as it was asked for."""
 
     origin: str
-    cycles: int
+    cost: float
     instructions: int
 
 
-def breakdown(module: Module, depth: int = 3, per_instruction: bool = False) -> list[Row]:
-    """Cycles by place in the traced program, dearest first.
+def estimated_cycles(instruction: Instruction) -> int:
+    """The compiler's estimate of one run of an instruction; 0 where it gives none."""
+    return instruction.number("estimated_cycles") or 0
+
+
+def breakdown(
+    module: Module,
+    cost_of: Callable[[Instruction], float] = estimated_cycles,
+    depth: int = 3,
+    per_instruction: bool = False,
+) -> list[Row]:
+    """Cost by place in the traced program, dearest first.
 
     Args:
-      module: a compiled TPU module.
+      module: a compiled module.
+      cost_of: one run of an instruction.
       depth: how many of the last parts of an instruction's scope name a place.
       per_instruction: one row per instruction instead.
     """
-    cycles: collections.Counter[str] = collections.Counter()
+    costs: dict[str, float] = collections.defaultdict(float)
     count: collections.Counter[str] = collections.Counter()
     for instruction, times in executed(module):
-        own = instruction.number("estimated_cycles")
+        own = cost_of(instruction)
         if own:
             origin = place(instruction, depth)
             if per_instruction:
                 origin = f"{origin}  {instruction.name}  {instruction.shape[:90]}  x{times}"
-            cycles[origin] += times * own
+            costs[origin] += times * own
             count[origin] += 1
-    return [Row(name, total, count[name]) for name, total in cycles.most_common()]
+    dearest = sorted(costs.items(), key=lambda item: -item[1])
+    return [Row(name, total, count[name]) for name, total in dearest]
 
 
 def place(instruction: Instruction, depth: int) -> str:

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 from medst_jax.parallel.rules import use_rules
 from medst_jax.parallel.sharding import batch_sharding
 from medst_jax.plan.compile import Memory, compile_for
-from medst_jax.plan.cycles import cost
-from medst_jax.plan.estimate import compute_seconds
+from medst_jax.plan.estimate import program_seconds
 from medst_jax.plan.flops import forward_flops
 from medst_jax.plan.hlo import parse_module
 from medst_jax.plan.topology import Topology
@@ -113,7 +112,7 @@ def _plan(
     flops = 3.0 * forward / rows
     seconds = mfu = None
     if compiled.memory.fits:
-        per_device = compute_seconds(cost(parse_module(compiled.text)), topology.chip)
+        per_device, _ = program_seconds(parse_module(compiled.text), topology)
         seconds = per_device * devices / rows
         mfu = flops / topology.chip.peak_flops / seconds
     parameters = sum(leaf.size for leaf in own.values())

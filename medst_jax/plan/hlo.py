@@ -2,6 +2,7 @@
 """The text of a compiled XLA module as computations and instructions."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator
 
@@ -67,6 +68,11 @@ class Module:
     computations: dict[str, dict[str, Instruction]]
     entry: str
 
+    @functools.cached_property
+    def by_name(self) -> dict[str, Instruction]:
+        """All instructions of all computations."""
+        return {instruction.name: instruction for instruction in self.instructions()}
+
     def instructions(self) -> Iterator[Instruction]:
         """All instructions of all computations."""
         for computation in self.computations.values():
@@ -85,6 +91,37 @@ def array_bytes(shape: str) -> int:
 def largest_array_bytes(shape: str) -> int:
     """Bytes of the largest array in a printed type."""
     return int(max((_BYTES[k] * _elements(d) for k, d in _ARRAY.findall(shape)), default=0))
+
+
+def tuple_parts(shape: str) -> list[str]:
+    """The types of a printed tuple's elements; a type that is no tuple is its own only part.
+
+    >>> tuple_parts("((f32[8]{0}, s32[]), f32[2,4]{1,0:T(8,128)})")
+    ['(f32[8]{0}, s32[])', 'f32[2,4]{1,0:T(8,128)}']
+    """
+    if not shape.startswith("("):
+        return [shape]
+    parts, depth, start = [], 0, 1
+    for position, character in enumerate(shape):
+        depth += (character in "([{") - (character in ")]}")
+        if (character == "," and depth == 1) or depth == 0:
+            parts.append(shape[start:position].strip())
+            start = position + 1
+        if depth == 0:
+            break
+    return [part for part in parts if part]
+
+
+def first_array(shape: str) -> tuple[str, tuple[int, ...]]:
+    """Type and sizes of the first array in a printed type.
+
+    >>> first_array("(bf16[16,8]{1,0}, u8[0]{0})")
+    ('bf16', (16, 8))
+    """
+    match = _ARRAY.search(shape)
+    if match is None:
+        raise ValueError(f"{shape!r} holds no array")
+    return match[1], tuple(int(size) for size in match[2].split(",") if size)
 
 
 def parse_module(text: str) -> Module:

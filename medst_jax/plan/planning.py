@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan: the real train step of a configuration, compiled for a topology and read."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medst_jax.plan.collectives import collectives, summary
 from medst_jax.plan.compile import Memory, compile_for
 from medst_jax.plan.compiler_version import mismatch
-from medst_jax.plan.cycles import cost
-from medst_jax.plan.estimate import Estimate, estimate
+from medst_jax.plan.estimate import Estimate, estimate, program_seconds
+from medst_jax.plan.gpu_memory import SETTING, smallest_fraction
+from medst_jax.plan.gpu_topology import PLUGINS
+from medst_jax.plan.gpus import Gpu
 from medst_jax.plan.hlo import parse_module
 from medst_jax.plan.topology import Topology
 from medst_jax.plan.workload import Workload, make_workload, sizes_of
 
-_PACKAGES = ("medst_jax", "jax", "jaxlib", "libtpu", "flax", "optax")
-ESTIMATED = "times are the compiler's cost model and link arithmetic, not measurements"
+_PACKAGES = ("medst_jax", "jax", "jaxlib", "flax", "optax")
+_COMPILERS = {"gpu": (*PLUGINS, "nvidia-cuda-nvcc"), "tpu": ("libtpu",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +89,8 @@ def make_plan(
     workload = make_workload(config, topology, sizes, per_chip_batch)
     compiled = compile_for(topology, workload.lower, workload.argument_bytes)
     flops, notes = workload.flops_per_example(), [*sizes.notes]
-    if other_compiler := mismatch():
+    kind = "gpu" if isinstance(topology.chip, Gpu) else "tpu"
+    if kind == "tpu" and (other_compiler := mismatch()):
         notes.append(other_compiler)
     rows, chips = workload.assembly.options.batch_size, topology.chips
     times: Estimate | None = None
@@ -96,17 +100,14 @@ def make_plan(
     if compiled.memory.fits:
         module = parse_module(compiled.text)
         devices = list(workload.assembly.step.mesh.devices.flat)
-        operations = collectives(module, len(devices), topology.slices)
-        program_cost = cost(module)
+        nodes = [device.process_index for device in devices] if kind == "gpu" else None
+        operations = collectives(module, len(devices), topology.slices, nodes)
+        compute, said = program_seconds(module, topology)
         times = estimate(
-            program_cost, operations, devices, topology, flops["total"] * rows / len(devices)
+            compute, operations, devices, topology, flops["total"] * rows / len(devices)
         )
         run, collective_rows = _run(workload, times, topology), summary(operations)
-        notes.append(ESTIMATED)
-        notes += [
-            f"kernel {name} gives no cost and is not counted"
-            for name in program_cost.silent_kernels
-        ]
+        notes += said
     else:
         remedy = _remedy(workload, compiled.memory, topology)
     return Plan(
@@ -120,10 +121,19 @@ def make_plan(
         run,
         remedy,
         compiled.seconds,
-        {name: importlib.metadata.version(name) for name in _PACKAGES},
+        _versions((*_PACKAGES, *_COMPILERS[kind])),
         tuple(notes),
         compiled.text,
     )
+
+
+def _versions(names: Iterable[str]) -> dict[str, str]:
+    """Of those that are installed."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _run(workload: Workload, times: Estimate, topology: Topology) -> Run:
@@ -148,6 +158,10 @@ def _remedy(workload: Workload, memory: Memory, topology: Topology) -> str:
     """What saves memory where it is spent."""
     gib, chips = 2**30, topology.chips
     advice = [f"needs {memory.peak / gib:.1f} of {memory.capacity / gib:.2f} GiB"]
+    if memory.device is not None and (fraction := smallest_fraction(memory.peak, memory.device)):
+        advice.append(
+            f"try {SETTING}={fraction:.2f}, which takes more of {memory.device / gib:.1f} GiB"
+        )
     mesh = workload.assembly.step.mesh.shape
     # Sharding the state helps where the state is large, recomputing where activations are.
     if mesh["fsdp"] == 1 and memory.arguments > memory.capacity / 8 and chips > 1:

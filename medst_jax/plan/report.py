@@ -7,6 +7,7 @@ from typing import Any
 
 from medst_jax.plan.compile import Memory
 from medst_jax.plan.encoders import EncoderPlan
+from medst_jax.plan.gpu_memory import SETTING, smallest_fraction
 from medst_jax.plan.planning import Plan
 
 GIB = 2**30
@@ -30,6 +31,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
             "arguments_bytes": memory.arguments,
             "temporaries_bytes": memory.temporaries,
             "peak_bytes": memory.peak,
+            **_share(memory),
         },
         "flops_per_example": plan.flops["total"],
         "flops_per_example_by_encoder": {k: v for k, v in plan.flops.items() if k != "total"},
@@ -56,25 +58,26 @@ def to_text(plan: Plan) -> str:
         ("batch", f"{plan.per_chip_batch} per chip, {assembly.options.batch_size:,} in all"),
         ("parameters", f"{plan.workload.parameters:,}"),
         ("HBM per device", _memory(plan.memory)),
+        *([("memory of a GPU", _setting(memory))] if memory.device else []),
         ("model FLOPs per example", _flops(plan)),
         ("compiled in", f"{plan.compile_seconds:.1f} s"),
     ]
     if not memory.fits:
         rows.append(("does not fit", plan.remedy))
     for entry in plan.collectives:
-        name = f"{entry['kind']} ({str(entry['network']).upper()})"
+        name = f"{entry['kind']} ({topology.networks[str(entry['network'])]})"
         rows.append(
             (name, f"{entry['count']} per step, {int(entry['bytes']) / 2**20:,.1f} MiB sent")
         )
     if plan.estimate and plan.run:
-        e, run = plan.estimate, plan.run
+        e, run, (near, far) = plan.estimate, plan.run, topology.networks.values()
         rows += [
             (
                 "compute",
                 f"{e.compute_seconds * 1e3:.2f} ms, {_per_example(plan):.3f} ms per example",
             ),
-            ("ICI, DCN", f"{e.ici_seconds * 1e3:.2f} ms, {e.dcn_seconds * 1e3:.2f} ms"),
-            ("ICI with nothing beside it", f"{e.ici_blocking_seconds * 1e3:.2f} ms"),
+            (f"{near}, {far}", f"{e.ici_seconds * 1e3:.2f} ms, {e.dcn_seconds * 1e3:.2f} ms"),
+            (f"{near} with nothing beside it", f"{e.ici_blocking_seconds * 1e3:.2f} ms"),
             ("step", f"{e.step_seconds_low * 1e3:.2f} to {e.step_seconds_high * 1e3:.2f} ms"),
             ("MFU", f"{e.mfu_low:.1%} to {e.mfu_high:.1%}"),
             (
@@ -127,6 +130,27 @@ def _memory(memory: Memory) -> str:
         f"{share} ({memory.peak / memory.capacity:.0%}); arguments "
         f"{memory.arguments / GIB:.2f}, temporaries {memory.temporaries / GIB:.2f}"
     )
+
+
+def _share(memory: Memory) -> dict[str, Any]:
+    """Of GPUs, the whole memory, the share of it that JAX takes, and the least that would do."""
+    if memory.device is None:
+        return {}
+    return {
+        "device_bytes": memory.device,
+        "memory_fraction": round(memory.capacity / memory.device, 4),
+        "smallest_memory_fraction": smallest_fraction(memory.peak, memory.device),
+    }
+
+
+def _setting(memory: Memory) -> str:
+    assert memory.device is not None
+    taken = (
+        f"{memory.device / GIB:.2f} GiB, of which JAX takes {memory.capacity / memory.device:.2f}"
+    )
+    least = smallest_fraction(memory.peak, memory.device)
+    enough = f"{SETTING}={least:.2f} or more fits" if least else f"no {SETTING} fits"
+    return f"{taken}; {enough}"
 
 
 def _flops(plan: Plan) -> str:

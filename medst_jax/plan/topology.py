@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TPU topologies described to the compiler: no TPU, no credentials, no network."""
+"""Topologies described to the compilers: no TPU, no GPU, no credentials, no network."""
 
 import dataclasses
 import functools
@@ -9,13 +9,18 @@ import re
 from typing import Any
 
 from medst_jax.plan.chips import ALIASES, CHIPS, Chip
-from medst_jax.plan.compiler_version import mismatch
+from medst_jax.plan.compiler_version import mismatch, plugin_mismatch
+from medst_jax.plan.gpu_memory import memory_fraction
+from medst_jax.plan.gpu_topology import described_gpus, missing_parts, split_shape
+from medst_jax.plan.gpus import GPUS, Gpu
 
 _LOG = logging.getLogger(__name__)
 
-# A host without a TPU: no waiting for a metadata server, several planners at once, no TPU backend.
+# A host without accelerators: no waiting for a metadata server, several planners at once, no backend
+# but that of the CPU.
 _ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
+    "CUDA_VISIBLE_DEVICES": "-1",
     "TPU_SKIP_MDS_QUERY": "1",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
@@ -30,14 +35,14 @@ class Topology:
     """Devices to compile for.
 
     Attributes:
-      name: as given, for example "v5e:4x4".
+      name: as given, for example "v5e:4x4" or "h100:8".
       chip: figures of a device.
-      devices: described devices of all slices.
-      slices: pods joined by the data-centre network.
+      devices: described devices of all slices or nodes.
+      slices: pods joined by the data-centre network; 1 for GPUs, whose nodes are hosts.
     """
 
     name: str
-    chip: Chip
+    chip: Chip | Gpu
     devices: tuple[Any, ...]
     slices: int
 
@@ -51,28 +56,75 @@ class Topology:
         """Machines that the chips are attached to."""
         return len({device.process_index for device in self.devices})
 
+    @property
+    def device_memory(self) -> int | None:
+        """Bytes of a device's whole memory where a program may use a share of it, as on GPUs."""
+        return self.chip.memory if isinstance(self.chip, Gpu) else None
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """What the networks within and between hosts or slices are called."""
+        names = ("NVLink", "InfiniBand") if isinstance(self.chip, Gpu) else ("ICI", "DCN")
+        return dict(zip(("ici", "dcn"), names, strict=True))
+
 
 def prepare_environment() -> None:
-    """Set what describing a TPU needs; call before JAX starts a backend."""
+    """Set what describing devices needs; call before JAX starts a backend."""
     for name, value in _ENVIRONMENT.items():
         os.environ[name] = value
 
 
 @functools.cache
 def describe(name: str, slices: int = 1) -> Topology:
-    """The devices of a topology such as "v5e:4x4" or "v5p:2x2x4", `slices` times over.
+    """The devices of a topology such as "v5e:4x4", "v5p:2x2x4", "h100:8" or "h100:2x8".
+
+    Args:
+      name: of TPUs the chip and the shape of a slice; of GPUs the kind, and nodes x GPUs of each.
+      slices: of TPUs, how many of that shape.
 
     Raises:
-      TopologyError: an unknown chip, a shape that the compiler refuses, or libtpu is missing.
+      TopologyError: an unknown chip, a shape that the compiler refuses, or no compiler for it.
     """
     match = re.fullmatch(r"(\w+):(\d+(?:x\d+){0,2})", name)
     family = ALIASES.get(match[1], match[1]) if match else ""
-    if match is None or family not in CHIPS:
+    if match is None or family not in CHIPS | GPUS:
         raise TopologyError(
             f"--topology is {name!r}; give chip:shape, for example v5e:4x4 or v5p:2x2x4, with one "
-            f"of {', '.join(CHIPS)}"
+            f"of {', '.join(CHIPS)}, or GPUs of a node as h100:8 and of two nodes as h100:2x8, with "
+            f"one of {', '.join(GPUS)}"
         )
-    chip, shape = CHIPS[family], match[2]
+    if family in GPUS:
+        return _describe_gpus(name, GPUS[family], match[2], slices)
+    return _describe_tpus(name, family, match[2], slices)
+
+
+def _describe_gpus(name: str, gpu: Gpu, shape: str, slices: int) -> Topology:
+    nodes = split_shape(shape)
+    if nodes is None or slices > 1:
+        raise TopologyError(
+            f"--topology={name}{f' --num_slices={slices}' if slices > 1 else ''}: nodes of GPUs are "
+            "written as nodes x GPUs of each, for example h100:8 or h100:2x8"
+        )
+    try:
+        memory_fraction()
+    except ValueError as error:
+        raise TopologyError(str(error)) from None
+    if missing := list(missing_parts()):
+        raise TopologyError(
+            f"the compiler for NVIDIA GPUs is not complete, {' and '.join(missing)} missing; "
+            "pip install 'medst_jax[plan-gpu]'"
+        )
+    if other_plugin := plugin_mismatch():
+        raise TopologyError(other_plugin)
+    try:
+        devices = described_gpus(gpu, *nodes)
+    except Exception as error:  # JAX raises RuntimeError and its own error types here
+        raise TopologyError(f"--topology={name}: {str(error).splitlines()[0]}") from error
+    return Topology(name, gpu, devices, 1)
+
+
+def _describe_tpus(name: str, family: str, shape: str, slices: int) -> Topology:
+    chip = CHIPS[family]
     options: dict[str, Any] = {"num_slices": slices} if slices > 1 else {}
     if chip.described_as:
         options["chip_config_name"] = chip.described_as

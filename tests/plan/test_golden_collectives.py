@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which collectives each sharding table costs a scanned transformer: golden counts.
+"""Which collectives each sharding table costs a scanned transformer: golden counts, TPU and GPU.
 
 UPDATE_GOLDEN=1 rewrites the file. Bytes and fusions change with the compiler, counts and kinds
 only with what is sharded how.
@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -28,9 +29,10 @@ from medst_jax.parallel import (
     variables_by_path,
 )
 from medst_jax.plan.collectives import collectives, summary
+from medst_jax.plan.gpu_topology import COMPILER_OPTIONS
 from medst_jax.plan.hlo import parse_module
 from medst_jax.plan.topology import describe
-from tests.plan.requirements import needs_libtpu
+from tests.plan.requirements import needs_gpu_compiler, needs_libtpu
 
 FILE = pathlib.Path(__file__).resolve().parent / "data" / "collectives.json"
 MESHES = {"dp": (4, 1, 1), "fsdp": (1, 4, 1), "fsdp_tp": (1, 2, 2)}
@@ -50,10 +52,10 @@ def _make(rngs: nnx.Rngs) -> PreNormLayer:
     )
 
 
-@functools.cache  # compiled twice, libtpu would be asked to read a cached program, which it cannot
-def _compile(rules: str, slices: int) -> str:
+@functools.cache  # compiled twice, a compiler would be asked to read a cached program, and cannot
+def _compile(rules: str, slices: int, topology: str = "v5e:2x2") -> str:
     """Gradients of three layers, sliced and recomputed, 16 rows per chip; kept in parts."""
-    mesh = make_mesh(*MESHES[rules], devices=describe("v5e:2x2").devices)
+    mesh = make_mesh(*MESHES[rules], devices=describe(topology).devices)
     graphdef, state = nnx.split(nnx.eval_shape(lambda: stack_layers(_make, 3, nnx.Rngs(0))))
     used, kept = param_shardings(state, mesh, rules), state_shardings(state, mesh, rules)
     parameters = {
@@ -79,20 +81,35 @@ def _compile(rules: str, slices: int) -> str:
 
     step = jax.jit(gradients, out_shardings=kept)
     with jax.set_mesh(mesh), use_rules(get_rules(rules)):
-        return step.lower(parameters, rows).compile().as_text()
+        lowered = step.lower(parameters, rows)
+    options = dict(COMPILER_OPTIONS) if topology.startswith("h100") else None
+    return lowered.compile(compiler_options=options).as_text()
+
+
+def _check(key: str, module: str, nodes: Sequence[int] | None = None) -> None:
+    found = summary(collectives(parse_module(module), 4, nodes=nodes))
+    got = {f"{one['kind']} {one['network']}": one["count"] for one in found}
+    golden = json.loads(FILE.read_text()) if FILE.exists() else {}
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden[key] = got
+        FILE.write_text(json.dumps(golden, indent=1) + "\n")
+    assert got == golden[key], f"{FILE} differs; UPDATE_GOLDEN=1 accepts the change"
 
 
 @needs_libtpu
 @pytest.mark.slow
 @pytest.mark.parametrize("rules", RULES)
 def test_collective_counts(rules):
-    found = summary(collectives(parse_module(_compile(rules, 2)), 4))
-    got = {f"{one['kind']} {one['network']}": one["count"] for one in found}
-    golden = json.loads(FILE.read_text()) if FILE.exists() else {}
-    if os.environ.get("UPDATE_GOLDEN"):
-        golden[rules] = got
-        FILE.write_text(json.dumps(golden, indent=1) + "\n")
-    assert got == golden[rules], f"{FILE} differs; UPDATE_GOLDEN=1 accepts the change"
+    _check(rules, _compile(rules, 2))
+
+
+@needs_gpu_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("rules", RULES)
+@pytest.mark.parametrize("topology", ["h100:4", "h100:2x2"])
+def test_collective_counts_of_gpus(rules, topology):
+    nodes = [device.process_index for device in describe(topology).devices]
+    _check(f"{rules} {topology}", _compile(rules, 2, topology), nodes)
 
 
 @needs_libtpu

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the compiled modules beside it: three scanned layers and their gradient, three ways cut.
 
-PYTHONPATH=. python tests/plan/data/make_modules.py
+PYTHONPATH=. python tests/plan/data/make_modules.py [gpu]
+
+"gpu" makes those of the compiler for GPUs alone, which needs the extra plan-gpu.
 """
 
 import pathlib
 import re
+import sys
 
+from medst_jax.plan.gpu_topology import COMPILER_OPTIONS
 from medst_jax.plan.topology import describe, prepare_environment
 
 prepare_environment()
@@ -33,18 +37,23 @@ def step(weights: jax.Array, x: jax.Array) -> jax.Array:
     return weights - 0.1 * jax.grad(loss)(weights)
 
 
-def make(name: str, slices: int, fsdp: int) -> None:
-    mesh = make_mesh(-1, fsdp, 1, devices=describe("v5e:2x2", slices).devices)
+def make(name: str, slices: int, fsdp: int, topology: str = "v5e:2x2") -> None:
+    mesh = make_mesh(-1, fsdp, 1, devices=describe(topology, slices).devices)
     cut = NamedSharding(mesh, P(None, "fsdp" if fsdp > 1 else None))
     rows = NamedSharding(mesh, P(("data", "fsdp")))
     weights = jax.ShapeDtypeStruct((3, 256, 256), jnp.float32, sharding=cut)
     x = jax.ShapeDtypeStruct((256, 256), jnp.bfloat16, sharding=rows)
-    text = jax.jit(step, out_shardings=cut).lower(weights, x).compile().as_text()
+    lowered = jax.jit(step, out_shardings=cut).lower(weights, x)
+    options = dict(COMPILER_OPTIONS) if topology.startswith("h100") else None
+    text = lowered.compile(compiler_options=options).as_text()
     text = re.sub(r"^FileNames.*?(?=^%|^ENTRY)", "", text, flags=re.DOTALL | re.MULTILINE)
     (FOLDER / f"{name}.hlo").write_text(text)
 
 
 if __name__ == "__main__":
-    make("scan_dp", 1, 1)
-    make("scan_fsdp", 1, 4)
-    make("scan_two_slices", 2, 1)
+    if sys.argv[1:] != ["gpu"]:
+        make("scan_dp", 1, 1)
+        make("scan_fsdp", 1, 4)
+        make("scan_two_slices", 2, 1)
+    make("gpu_scan_fsdp", 1, 4, "h100:4")
+    make("gpu_scan_two_nodes", 1, 4, "h100:2x4")
