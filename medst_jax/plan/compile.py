@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiling for described devices: the program and its memory, or by how much it does not fit."""
 
+import contextlib
 import dataclasses
 import functools
 import re
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from medst_jax.plan.described_cudnn import answering_for
 from medst_jax.plan.gpu_memory import memory_fraction
 from medst_jax.plan.gpu_topology import COMPILER_OPTIONS
 from medst_jax.plan.gpus import Gpu
@@ -62,17 +64,19 @@ def compile_for(topology: Topology, lower: Callable[[], Any], arguments: int) ->
       RuntimeError: the compiler failed for another reason than memory.
     """
     capacity = hbm_capacity(topology)
-    options = dict(COMPILER_OPTIONS) if isinstance(topology.chip, Gpu) else None
-    lowered = lower()
-    began = time.perf_counter()
-    try:
-        compiled = lowered.compile(compiler_options=options)
-    except jax.errors.JaxRuntimeError as error:
-        needed = needed_bytes(str(error))
-        if needed is None:
-            raise
-        memory = Memory(capacity, arguments, 0, needed, fits=False)
-        return Compiled(memory, "", time.perf_counter() - began)
+    chip = topology.chip
+    options = dict(COMPILER_OPTIONS) if isinstance(chip, Gpu) else None
+    with answering_for(chip) if isinstance(chip, Gpu) else contextlib.nullcontext():
+        lowered = lower()
+        began = time.perf_counter()
+        try:
+            compiled = lowered.compile(compiler_options=options)
+        except jax.errors.JaxRuntimeError as error:
+            needed = needed_bytes(str(error))
+            if needed is None:
+                raise
+            memory = Memory(capacity, arguments, 0, needed, fits=False)
+            return Compiled(memory, "", time.perf_counter() - began)
     seconds = time.perf_counter() - began
     analysis = compiled.memory_analysis()
     memory = Memory(

@@ -42,6 +42,9 @@ class Gpu:
     devices_per_chip: ClassVar[int] = 1
 
 
+# The library that the compiler takes to be there, major and minor.
+CUDNN = (9, 10)
+
 # Memory, bandwidth, cores, clocks and caches: OpenXLA, xla/backends/gpu/target_config/specs (a100_sxm_80,
 # h100_sxm, h200, b200). Peaks and NVLink: "How to Scale Your Model" (jax-ml.github.io/scaling-book),
 # chapter on GPUs, and NVIDIA's data sheets of the four. Rails: DGX A100 has a 200 Gb/s adapter for each GPU, DGX
@@ -135,7 +138,7 @@ gpu_device_info {{
   registers_per_block_limit: 65536
 }}
 platform_name: "CUDA"
-dnn_version_info {{ major: 9 minor: 10 }}
+dnn_version_info {{ major: {CUDNN[0]} minor: {CUDNN[1]} }}
 runtime_version {{ major: 12 minor: 8 }}
 device_description_str: "{gpu.kind}"
 """
