@@ -9,6 +9,7 @@ from medst_jax.plan.compile import Memory
 from medst_jax.plan.encoders import EncoderPlan
 from medst_jax.plan.gpu_memory import SETTING, smallest_fraction
 from medst_jax.plan.planning import Plan
+from medst_jax.train.execution import describe
 
 GIB = 2**30
 
@@ -23,6 +24,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "chips": plan.topology.chips,
         "mesh": dict(plan.workload.assembly.step.mesh.shape),
         "rules": plan.workload.assembly.rules,
+        "execution": plan.workload.assembly.execution,
         "per_chip_batch": plan.per_chip_batch,
         "parameters": plan.workload.parameters,
         "fits": memory.fits,
@@ -55,6 +57,11 @@ def to_text(plan: Plan) -> str:
             f"{_slices(plan)}{topology.name}, {topology.chips} chips ({topology.chip.kind})",
         ),
         ("mesh", f"{sizes}, rules {assembly.rules}"),
+        *(
+            [("layers", describe(assembly.step.platform, assembly.execution))]
+            if assembly.execution
+            else []
+        ),
         ("batch", f"{plan.per_chip_batch} per chip, {assembly.options.batch_size:,} in all"),
         ("parameters", f"{plan.workload.parameters:,}"),
         ("HBM per device", _memory(plan.memory)),
