@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A reader who is given each study's truth and learns which words of a report go with it."""
+"""A reader who is given each study's truth and learns which words of a report go with it.
+
+It tells how much there is to learn of which of a patient's reports belongs to which study. It sees no
+image: it is given the true findings, severities, sides and zones, what the frontal image shows, and what
+changed since the patient's study before, and learns on half of the patients which words go with them (a
+logistic regression for each word). A text's score with a study is its log likelihood given the study's
+truth. It knows no synonyms and reads words one by one: a better reader may exist.
+"""
 
 import re
 from collections import Counter
@@ -7,8 +14,10 @@ from collections import Counter
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from experiments.taught.facts import ZONES
+from experiments.taught.facts import true as true_facts
 from medst_jax.data.records.studies import Studies
-from medst_jax.data.records.timeline import patient_slices
+from medst_jax.data.records.timeline import patient_slices, prior_rows
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import (
     SIDE_BOTH,
     SIDE_LEFT,
@@ -29,14 +38,36 @@ def readable(
     studies: Studies, sections: tuple[str, ...], limit: int
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Patients int [n], truths [n, F] and texts of the studies that have an image and a text."""
-    patients, truths, texts = [], [], []
-    for row in np.flatnonzero(studies.index.has_frontal)[:limit]:
-        sentences = report_sentences(studies, int(row), sections)
-        if sentences:
-            patients.append(int(studies.index.patient[row]))
-            texts.append(" ".join(sentences))
-            truths.append(_truth(studies[int(row)].truth))
-    return np.array(patients), np.stack(truths), texts
+    rows = np.flatnonzero(studies.index.has_frontal)[:limit]
+    people = np.asarray(studies.index.patient)[rows]
+    told = [dict(studies[int(row)].truth) for row in rows]
+    before = prior_rows(people, np.ones(len(rows), bool))
+    first = studies[int(rows[0])].frontal()
+    side = first.height if first else 1
+    zone = true_facts(told, before, side).zone[..., None] == np.arange(len(ZONES))
+    truths = np.concatenate(
+        [
+            np.stack([_truth(one) for one in told]),
+            zone.reshape(len(rows), -1),
+            _changes(told, before),
+        ],
+        axis=1,
+    )
+    texts = [" ".join(report_sentences(studies, int(row), sections)) for row in rows]
+    written = np.array([bool(text) for text in texts])
+    return people[written], truths[written], [text for text in texts if text]
+
+
+def _changes(told: list[dict[str, np.ndarray]], before: np.ndarray) -> np.ndarray:
+    """By how much each finding changed, what is new and what has gone, and whether there was a study before."""
+    findings = np.stack([np.asarray(one["truth_findings"], np.float32) for one in told])
+    severity = findings * np.stack([one["truth_severity"] for one in told])
+    known = (before >= 0)[:, None]
+    came = np.clip(findings - findings[before], 0, 1)
+    went = np.clip(findings[before] - findings, 0, 1)
+    return np.concatenate(
+        [known * part for part in (severity - severity[before], came, went, 1.0)], 1
+    )
 
 
 def _truth(truth: dict[str, np.ndarray]) -> np.ndarray:
