@@ -127,4 +127,5 @@ def _shown(
         hits=tuple(
             tuple(bool(same[q, k]) for k in near) for q, near in zip(queries, nearest, strict=True)
         ),
+        equal=same.sum(1),
     )

@@ -3,6 +3,7 @@
 
 import base64
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,13 +13,19 @@ import numpy as np
 import simplejpeg
 from matplotlib.figure import Figure
 
+from medst_jax.evaluate.report.colours import palette
 from medst_jax.evaluate.statistics import calibration, metrics
 from medst_jax.evaluate.statistics.outcome import Trajectory
 from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.pages.shown import short
 
-COLOURS = ("#2563a8", "#c8553d", "#3a8c6e", "#8a5fa8", "#b8862b", "#4a9bb5", "#a64d79", "#6b7280")
+# Replaced by the page's own colours, light or dark, once a figure is drawn.
 _INK, _FAINT = "#28303a", "#d9dee5"
+_PAGE_COLOURS = {_INK: "currentColor", _FAINT: "var(--line)"}
+_ON_LIGHT = "#1f2933"
 _METADATA = ("Date", "Creator", "Format", "Type")  # left out: they hold addresses and the time
+# Beside the colour, for readers who tell few colours apart.
+_LINES, _MARKED = ("-", "--", ":"), ("o-", "s--", "^:")
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "text.parse_math": False,  # names are shown as they are written
@@ -41,28 +48,21 @@ def roc_figure(predictions: Predictions) -> str:
         figure = Figure(figsize=(4.9, 3.1), layout="constrained")
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
+        colours = palette(len(predictions.classes))
+        names = []
         for c, name in enumerate(predictions.classes):
             truth, scores = _one_class(predictions, c)
             if truth.all() or not truth.any():
                 continue
             area = metrics.auroc(truth, scores, np.ones((1, len(truth))))[0]
             false, true = metrics.roc_curve(truth, scores)
-            style = ("-", "--", ":")[(c // len(COLOURS)) % 3]
-            axes.plot(
-                false,
-                true,
-                style,
-                color=COLOURS[c % len(COLOURS)],
-                linewidth=1.6,
-                label=f"{name}  {area:.2f}",
-            )
+            axes.plot(false, true, _LINES[c % 3], color=colours[c], linewidth=1.6)
+            names.append(f"{short(name)}  {area:.2f}")
         axes.set(
             xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01)
         )
         axes.set_aspect("equal")
-        figure.legend(
-            loc="outside right upper", frameon=False, title="area under the curve", fontsize=8
-        )
+        _legend(figure, axes.lines[1:], names, title="area under the curve")
         return _svg(figure)
 
 
@@ -71,17 +71,19 @@ def precision_recall_figure(predictions: Predictions) -> str:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(4.9, 3.1), layout="constrained")
         axes = figure.add_subplot()
+        colours = palette(len(predictions.classes))
+        lines, names = [], []
         for c, name in enumerate(predictions.classes):
             truth, scores = _one_class(predictions, c)
             if not truth.any():
                 continue
             recall, precision = metrics.precision_recall_curve(truth, scores)
-            colour, style = COLOURS[c % len(COLOURS)], ("-", "--", ":")[(c // len(COLOURS)) % 3]
-            axes.plot(recall, precision, style, color=colour, linewidth=1.4, label=name)
-            axes.plot([1], [truth.mean()], "o", color=colour, markersize=4)
+            lines += axes.plot(recall, precision, _LINES[c % 3], color=colours[c], linewidth=1.4)
+            names.append(short(name))
+            axes.plot([1], [truth.mean()], "o", color=colours[c], markersize=4)
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
         axes.set_aspect("equal")
-        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        _legend(figure, lines, names)
         return _svg(figure)
 
 
@@ -109,7 +111,7 @@ def reliability_figure(predictions: Predictions) -> str:
             label="share of images",
         )
         axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
-        axes.plot(mean_confidence, accuracy, "o-", color=COLOURS[0], markersize=4, label="accuracy")
+        axes.plot(mean_confidence, accuracy, "o-", color=palette(1)[0], markersize=4, label="accuracy")
         axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.01))
         axes.set_aspect("equal")
         axes.legend(frameon=False, fontsize=8, loc="upper left")
@@ -133,17 +135,18 @@ def confusion_figure(predictions: Predictions) -> str:
         side = 1.7 + 0.36 * classes
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
         axes = figure.add_subplot()
-        axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
+        axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolors="none")
         axes.invert_yaxis()
         axes.set_aspect("equal")
         for i in range(classes):
             for j in range(classes):
-                ink = "white" if share[i, j] > 0.55 else _INK
+                ink = "white" if share[i, j] > 0.55 else _ON_LIGHT
                 axes.text(
                     j + 0.5, i + 0.5, f"{share[i, j]:.0%}", ha="center", va="center", color=ink
                 )
-        axes.set_xticks(np.arange(classes) + 0.5, predictions.classes, rotation=35, ha="right")
-        axes.set_yticks(np.arange(classes) + 0.5, predictions.classes)
+        names = [*map(short, predictions.classes)]
+        axes.set_xticks(np.arange(classes) + 0.5, names, rotation=35, ha="right")
+        axes.set_yticks(np.arange(classes) + 0.5, names)
         axes.set(xlabel="predicted", ylabel="true")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
@@ -159,10 +162,10 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(6.4, _height(len(curves))), layout="constrained")
         axes = figure.add_subplot()
-        for k, (name, points) in enumerate(curves.items()):
+        lines = []
+        for k, (points, colour) in enumerate(zip(curves.values(), palette(len(curves)), strict=True)):
             x, value, low, high = zip(*points, strict=True)
-            colour, style = COLOURS[k % len(COLOURS)], _style(k)
-            axes.plot(x, value, style, color=colour, markersize=4, linewidth=1.6, label=name)
+            lines += axes.plot(x, value, _MARKED[k % 3], color=colour, markersize=4, linewidth=1.6)
             if None not in low and None not in high:
                 axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)  # type: ignore[arg-type]
         axes.set_xscale("log", base=2)
@@ -171,7 +174,7 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
         axes.minorticks_off()
         axes.set(xlabel="training images per class", ylabel="balanced accuracy")
         axes.grid(axis="y", color=_FAINT, linewidth=0.6)
-        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        _legend(figure, lines, [*map(short, curves)])
         return _svg(figure)
 
 
@@ -185,18 +188,20 @@ def mixture_figure(curves: dict[str, dict[str, tuple[float, float, float]]]) -> 
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(5.6, 3.0), layout="constrained")
         axes = figure.add_subplot()
-        for k, (name, points) in enumerate(curves.items()):
+        lines = []
+        for k, (points, colour) in enumerate(zip(curves.values(), palette(len(curves)), strict=True)):
             place = np.array([mixtures.index(m) for m in points]) + 0.06 * (k - len(curves) / 2)
             value, low, high = np.array(list(points.values())).T
             reach = np.stack([value - low, high - value])
-            colour = COLOURS[k % len(COLOURS)]
-            axes.errorbar(
-                place, value, reach, fmt="o-", color=colour, markersize=4, linewidth=1.4, label=name
+            lines.append(
+                axes.errorbar(
+                    place, value, reach, fmt=_MARKED[k % 3], color=colour, markersize=4, linewidth=1.4
+                )
             )
-        axes.set_xticks(range(len(mixtures)), mixtures)
+        axes.set_xticks(range(len(mixtures)), [*map(short, mixtures)])
         axes.set(xlabel="trained on")
         axes.grid(axis="y", color=_FAINT, linewidth=0.6)
-        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        _legend(figure, lines, [*map(short, curves)])
         return _svg(figure)
 
 
@@ -210,25 +215,21 @@ def mentions_figure(curves: dict[str, list[tuple[float, float]]]) -> str:
         figure = Figure(figsize=(5.6, 3.0), layout="constrained")
         axes = figure.add_subplot()
         axes.axhline(0.5, color=_FAINT, linewidth=1)
-        for k, (name, points) in enumerate(curves.items()):
+        lines = []
+        for points, colour in zip(curves.values(), palette(len(curves)), strict=True):
             share, value = np.array(points).T
-            axes.plot(
-                share,
-                value,
-                "o",
-                color=COLOURS[k % len(COLOURS)],
-                markersize=4,
-                label=name,
-                alpha=0.8,
-            )
+            lines += axes.plot(share, value, "o", color=colour, markersize=4, alpha=0.8)
         axes.set_xscale("symlog", linthresh=1e-4)
+        axes.set_xticks([0, 1e-4, 1e-3, 1e-2, 1e-1, 1], ["0", ".01%", ".1%", "1%", "10%", "all"])
+        axes.minorticks_off()
         axes.set(xlabel="share of reports", ylabel="area under the curve", xlim=(-2e-5, 1))
-        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        _legend(figure, lines, [*map(short, curves)])
         return _svg(figure)
 
 
 def trajectory_figure(trajectories: Sequence[Trajectory]) -> str:
     """A panel per patient: predicted severity with its standard deviation, and the grades."""
+    seen, told = palette(2)
     columns = min(3, len(trajectories))
     lines = -(-len(trajectories) // columns)
     with matplotlib.rc_context(_STYLE):
@@ -236,9 +237,9 @@ def trajectory_figure(trajectories: Sequence[Trajectory]) -> str:
         panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
         for axes, one in zip(panels, trajectories, strict=False):
             low, high = one.expected - one.deviation, one.expected + one.deviation
-            axes.fill_between(one.days, low, high, color=COLOURS[0], alpha=0.15, linewidth=0)
-            axes.plot(one.days, one.expected, "-", color=COLOURS[0], label="predicted")
-            axes.plot(one.days, one.grades, "o", color=COLOURS[1], markersize=5, label="grade")
+            axes.fill_between(one.days, low, high, color=seen, alpha=0.15, linewidth=0)
+            axes.plot(one.days, one.expected, "-", color=seen, label="predicted")
+            axes.plot(one.days, one.grades, "o", color=told, markersize=5, label="grade")
             axes.set(ylim=(-0.3, 3.3), yticks=range(4), xlabel="days")
         for axes in panels[len(trajectories) :]:
             axes.set_visible(False)
@@ -286,9 +287,20 @@ def _height(curves: int) -> float:
     return max(2.9, 0.4 + 0.19 * curves)
 
 
-def _style(k: int) -> str:
-    """Marker and line of curve `k`: colours repeat, these then differ."""
-    return ("o-", "s--", "^:")[(k // len(COLOURS)) % 3]
+def _legend(figure: Figure, lines: Sequence[Any], names: Sequence[str], title: str = "") -> None:
+    """Beside the axes. Names come last: matplotlib leaves out labels that begin with "_"."""
+    if not names:
+        return
+    legend = figure.legend(
+        lines,
+        [str(k) for k in range(len(names))],
+        loc="outside right upper",
+        frameon=False,
+        title=title or None,
+        fontsize=8,
+    )
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
 
 
 def _one_class(p: Predictions, column: int) -> tuple[np.ndarray, np.ndarray]:
@@ -301,13 +313,18 @@ def _one_class(p: Predictions, column: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
-    figure.savefig(
-        buffer,
-        format="svg",
-        transparent=True,
-        bbox_inches="tight",
-        pad_inches=0.08,
-        metadata=dict.fromkeys(_METADATA),
-    )
+    with warnings.catch_warnings():
+        # The page's reader has the letters that the measuring font lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(
+            buffer,
+            format="svg",
+            transparent=True,
+            bbox_inches="tight",
+            pad_inches=0.08,
+            metadata=dict.fromkeys(_METADATA),
+        )
     text = buffer.getvalue()
+    for drawn, shown in _PAGE_COLOURS.items():
+        text = text.replace(f": {drawn}", f": {shown}")
     return text[text.index("<svg") :]

@@ -56,11 +56,14 @@ class RetrievedTexts:
       rows: int [q], rows of the query images.
       texts: for each query its own text, then the nearest ones, best first.
       hits: for each query, which of the nearest texts equal its own.
+      equal: int [n], of every text of the gallery how many there are of its words, itself among
+        them; None where that was not counted.
     """
 
     rows: np.ndarray
     texts: tuple[tuple[str, ...], ...]
     hits: tuple[tuple[bool, ...], ...]
+    equal: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
