@@ -85,6 +85,11 @@ _TRAINED_ON = flags.DEFINE_string(
     "What --weights or --features, or the weights that a --checkpoint started from, were trained on: "
     "DATASET:SPLIT,..., none, or a known encoder; default: what is known of an encoder of that name.",
 )
+_UNTRAINED = flags.DEFINE_string(
+    "untrained",
+    None,
+    "metrics.json of an untrained encoder on this suite, shown beside the numbers.",
+)
 _RESTRICTED = flags.DEFINE_bool(
     "include_restricted", False, "Show pixels and texts of data that may not be redistributed."
 )
@@ -112,7 +117,7 @@ def main(argv: list[str]) -> None:
     from medst_jax.evaluate.published.comparison import format_comparison, format_exposures
     from medst_jax.evaluate.report.page import HEADLINES, ReportOptions, write_report
     from medst_jax.evaluate.statistics.predictions import write_predictions
-    from medst_jax.evaluate.statistics.rows import format_table, write_rows
+    from medst_jax.evaluate.statistics.rows import format_table, read_rows, write_rows
     from medst_jax.evaluate.suite import parse_suite, run_suite
 
     request = Request(
@@ -146,6 +151,9 @@ def main(argv: list[str]) -> None:
             facts=facts,
             include_restricted=_RESTRICTED.value,
             benchmark=options.benchmark,
+            tasks=tasks,
+            workdir=_CHECKPOINT.value,
+            random=read_rows(_UNTRAINED.value) if _UNTRAINED.value else (),
         )
         # The rows come last: where they are, everything is, and of one evaluation.
         (output / "metrics.json").unlink(missing_ok=True)

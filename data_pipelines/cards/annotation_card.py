@@ -16,7 +16,8 @@ from medst_jax.data.records.annotations import (
     Text,
     TextPair,
 )
-from medst_jax.data_pipelines.cards import html_page
+from medst_jax.pages.blocks import Block, Page, Section, Table, Tile, Tiles
+from medst_jax.pages.render import render
 
 SAMPLES = 12  # of each split that the card may show
 _MEANING = {
@@ -41,26 +42,24 @@ def write(
     splits = info["splits"]
     total = sum(split["records"] for split in splits.values())
     figures = [(f"{split} records", count["records"]) for split, count in splits.items()]
-    parts = [html_page.tiles([("records", total), *figures])]
+    blocks: list[Block] = [Tiles([Tile(n, name) for name, n in [("records", total), *figures]])]
     rows: list[tuple[Any, ...]]
     counters = sorted({name for split in splits.values() for name in split} - {"records"})
     for counter in counters:
         values = sorted({v for split in splits.values() for v in split.get(counter, {})})
         rows = [(v, *(s.get(counter, {}).get(v, 0) for s in splits.values())) for v in values]
-        parts.append(
-            html_page.section(counter.capitalize(), html_page.table((counter, *splits), rows))
-        )
+        blocks.append(Section(counter.capitalize(), [Table((counter, *splits), rows)]))
     shown = samples[:SAMPLES] if info["redistributable"] else ()
-    parts.append(html_page.section("Examples", _examples(shown)))
+    blocks.append(Section("Examples", [_examples(shown)]))
     plain = {**facts, **known}
     rows = [(k, str(v)) for k, v in plain.items() if isinstance(v, str | bool) and v != ""]
-    parts.append(html_page.section("Facts", html_page.table(("fact", "value"), rows)))
+    blocks.append(Section("Facts", [Table(("fact", "value"), rows)]))
     title = f"Data card: {info['name']}, {info['config']}"
     lead = f"{_MEANING[info['config']]} {facts.get('description', '')}"
-    (directory / "data_card.html").write_text(html_page.page(title, lead, *parts))
+    (directory / "data_card.html").write_text(render(Page(title, blocks, lead)))
 
 
-def _examples(samples: Sequence[Annotation]) -> str:
+def _examples(samples: Sequence[Annotation]) -> Table:
     rows: list[tuple[str, ...]] = []
     for item in samples:
         if isinstance(item, Phrase):
@@ -71,4 +70,4 @@ def _examples(samples: Sequence[Annotation]) -> str:
             rows.append((item.concept, item.text_a, item.text_b, item.kind))
         elif isinstance(item, Text):
             rows.append((item.language, item.text[:300]))
-    return html_page.table(("",) * max((len(row) for row in rows), default=0), rows)
+    return Table(("",) * max((len(row) for row in rows), default=0), rows)

@@ -21,6 +21,7 @@ from medst_jax.data_pipelines.cards.text_statistics import text_statistics
 from medst_jax.data_pipelines.cards.truth_statistics import truth_statistics
 from medst_jax.files.reading import read_json
 from medst_jax.files.writing import write_atomic
+from medst_jax.pages.blocks import Block
 
 FILE = "data_card.json"
 _LOOKED_AT = 2000
@@ -110,7 +111,8 @@ def add(data_dir: epath.PathLike, name: str, facts: Mapping[str, Any]) -> None:
 
 def _save(data_dir: epath.PathLike, name: str, card: Mapping[str, Any]) -> None:
     directory = dataset_dir(data_dir, name)
-    grid = strip = ""
+    grid: list[Block] = []
+    strip: list[Block] = []
     if card["shows_data"]:
         splits = [open_studies(data_dir, name, split) for split in sorted(card["splits"])]
         grid, strip = pictures.grid(splits), pictures.film_strip(splits)

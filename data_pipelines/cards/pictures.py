@@ -9,52 +9,50 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from medst_jax.data.images.pixels import decode
 from medst_jax.data.records import schema
 from medst_jax.data.records.studies import Studies
 from medst_jax.data.records.study import StoredImage, Study
-from medst_jax.data_pipelines.cards.html_page import escape
+from medst_jax.pages.blocks import Block, Course, Paragraph, Picture, Strip
 
 _GRID_IMAGES, _GRID_PIXELS = 12, 160
 _STRIP_STUDIES, _STRIP_PIXELS = 6, 300
 
 
-def grid(splits: Sequence[Studies]) -> str:
-    """HTML of images evenly spaced over the studies of all splits."""
+def grid(splits: Sequence[Studies]) -> list[Block]:
+    """Images evenly spaced over the studies of all splits."""
     total = sum(len(studies) for studies in splits)
-    tags = []
+    pictures = []
     for studies in splits:
         count = min(len(studies), max(1, round(_GRID_IMAGES * len(studies) / total)))
         for row in np.linspace(0, len(studies) - 1, count).astype(int).tolist():
             study = studies[row]
-            tags += [_figure(image, _caption(study, image)) for image in study.images[:1]]
-    return f'<div class="grid">{"".join(tags)}</div>' if tags else ""
+            pictures += [_picture(image, _caption(study, image)) for image in study.images[:1]]
+    return [Strip(pictures)] if pictures else []
 
 
-def film_strip(splits: Sequence[Studies]) -> str:
-    """HTML of the studies of one patient with their reports; nothing without a longer course."""
+def film_strip(splits: Sequence[Studies]) -> list[Block]:
+    """The studies of one patient with their reports; nothing without a longer course."""
     chosen = _longest_course(splits)
     if chosen is None:
-        return ""
+        return []
     studies, rows = chosen
-    parts = []
+    parts: list[list[Block]] = []
     for row in rows[:_STRIP_STUDIES]:
         study = studies[row]
         image = study.frontal() or next(iter(study.images), None)
         days = "" if np.isnan(study.study_days) else f", day {study.study_days:.0f}"
-        report = "<br>".join(
-            f"<b>{escape(name)}</b> {escape(text)}" for name, text in study.sections
-        )
         positives = [
             label
             for label, code in zip(studies.labels, study.labels.tolist(), strict=True)
             if code == schema.POSITIVE
         ]
-        parts.append(
-            f'<div class="study"><h3>Study {study.study_index + 1}{days}</h3>'
-            f"{_figure(image, ', '.join(positives), _STRIP_PIXELS) if image else ''}"
-            f'<p class="report">{report}</p></div>'
-        )
-    return f'<div class="strip">{"".join(parts)}</div>'
+        part: list[Block] = [Paragraph(f"Study {study.study_index + 1}{days}")]
+        if image:
+            part.append(Strip([_picture(image, ", ".join(positives), _STRIP_PIXELS)]))
+        part += [Paragraph(f"{name}: {text}") for name, text in study.sections]
+        parts.append(part)
+    return [Course(parts)]
 
 
 def _longest_course(splits: Sequence[Studies]) -> tuple[Studies, list[int]] | None:
@@ -81,15 +79,12 @@ def _caption(study: Study, image: StoredImage) -> str:
     return f"{image.view}{age} {study.sex}".strip()
 
 
-def _figure(image: StoredImage, caption: str, longest: int = _GRID_PIXELS) -> str:
-    pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    assert pixels is not None, "a stored image decodes"
+def _picture(image: StoredImage, caption: str, longest: int = _GRID_PIXELS) -> Picture:
+    pixels = decode(image.data)
     scale = longest / max(pixels.shape)
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = cv2.imencode(".jpg", cv2.resize(pixels, size, interpolation=how))[1]
     encoded = base64.b64encode(small.tobytes()).decode()
-    return (
-        f'<figure><img alt="{escape(image.view)}" width="{size[0]}" height="{size[1]}" '
-        f'src="data:image/jpeg;base64,{encoded}"><figcaption>{escape(caption)}</figcaption></figure>'
-    )
+    source = f"data:image/jpeg;base64,{encoded}"
+    return Picture(source, image.view, caption, width=size[0], height=size[1])

@@ -23,12 +23,13 @@ def render(page: Page) -> str:
     if script:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         allowed = f"'sha256-{digest}'"
-    return _template().render(
+    text: str = _template().render(
         page=page,
         style=Markup(_file("style.css")),
         script=Markup(script),
         allowed=Markup(allowed),
     )
+    return text.lstrip() + "\n"
 
 
 @functools.cache

@@ -9,7 +9,9 @@ from typing import Any
 
 # Control characters, and those that turn the order of what follows around; a name that is written
 # from right to left needs none of them.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 _HALVES = re.compile("[\ud800-\udfff]")
 
 

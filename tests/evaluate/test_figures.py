@@ -37,7 +37,14 @@ def _predictions(names: tuple[str, ...]) -> Predictions:
 def test_names_of_classes_stand_as_they_are_written(draw) -> None:
     text = draw(_predictions(HOSTILE))
     text.encode()
-    for name in ("a$\\frac$b", "$$", "_hidden", "<script>alert(1)</script>", "胸水", "תפליט פלאורלי"):
+    for name in (
+        "a$\\frac$b",
+        "$$",
+        "_hidden",
+        "<script>alert(1)</script>",
+        "胸水",
+        "תפליט פלאורלי",
+    ):
         assert html.escape(name, quote=False) in text, name
     assert "<script" not in text and "very long name very long name…" not in text
     assert "very long name very" in text and "\u202e" not in text and "\0" not in text
@@ -48,7 +55,9 @@ def test_names_of_systems_stand_as_they_are_written() -> None:
     points = [(1.0, 0.4, 0.3, 0.5), (16.0, 0.6, 0.5, 0.7)]
     drawn = (
         figures.shots_figure(dict.fromkeys(HOSTILE, points)),
-        figures.mixture_figure({n: {"$M$": (0.5, 0.4, 0.6), "_C": (0.6, 0.5, 0.7)} for n in HOSTILE}),
+        figures.mixture_figure(
+            {n: {"$M$": (0.5, 0.4, 0.6), "_C": (0.6, 0.5, 0.7)} for n in HOSTILE}
+        ),
         figures.mentions_figure({n: [(0.0, 0.5), (0.01, 0.75)] for n in HOSTILE}),
     )
     for text in drawn:

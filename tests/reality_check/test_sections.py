@@ -9,6 +9,8 @@ import pytest
 
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.options import OptionError
+from medst_jax.pages.blocks import Block, Page
+from medst_jax.pages.render import render
 from medst_jax.reality_check import page_sections
 from medst_jax.reality_check.cells import EXTERNAL, RowSpec, Sources, row_specs
 from medst_jax.reality_check.curves import finding_values, shot_curves
@@ -42,6 +44,10 @@ def _row(name: str = "clip", mixture: str = "M+C", **changes) -> Row:
     )
     spec = RowSpec(name, mixture, "all", False, ())
     return dataclasses.replace(Row(spec, {"names": result}, {}, {}), **changes)
+
+
+def _text(*blocks: Block) -> str:
+    return render(Page("t", blocks))
 
 
 def test_groups_are_measured_apart_and_small_ones_left_out() -> None:
@@ -103,19 +109,22 @@ def test_sections_show_what_there_is() -> None:
     )
     row = _row(facts=costs, shots={"probe": [(1, 0.5), (16, 0.75)]}, outside={"Fibrosis": 0.625})
     table = Table({"names": "balanced_accuracy"}, (row,), (), {}, {"Fibrosis": 0.01})
-    groups = page_sections.groups_section([row], "names")
-    assert "<b>" in groups and "view AP" in groups
-    assert "training images per class" in page_sections.shots_section([row])
-    mentions = page_sections.mentions_section(table)
+    groups = _text(*page_sections.groups_section([row], "names"))
+    assert "<b>0." in groups and "view AP" in groups
+    assert "training images per class" in _text(page_sections.shots_section([row]))
+    mentions = _text(page_sections.mentions_section(table))
     assert "Fibrosis (1.00%)" in mentions and "0.625" in mentions
-    assert "1,234,567" in page_sections.costs_section([row])
-    assert page_sections.costs_section([_row()]) == ""
-    assert page_sections.mentions_section(dataclasses.replace(table, rows=(_row(),))) == ""
+    assert "1,234,567" in _text(page_sections.costs_section([row]))
+    assert "Costs" not in _text(page_sections.costs_section([_row()]))
+    without = page_sections.mentions_section(dataclasses.replace(table, rows=(_row(),)))
+    assert "Findings" not in _text(without)
 
 
 def test_published_numbers_stand_beside_ours() -> None:
-    text = page_sections.published_section(
-        Table({"names": "balanced_accuracy"}, (_row(),), (), {}, {})
+    text = _text(
+        page_sections.published_section(
+            Table({"names": "balanced_accuracy"}, (_row(),), (), {}, {})
+        )
     )
     value = 100 * _row().results["names"].estimate.value
     first = text[text.index("<td>CLIP</td>") :].partition("</tr>")[0]

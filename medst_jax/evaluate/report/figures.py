@@ -111,7 +111,9 @@ def reliability_figure(predictions: Predictions) -> str:
             label="share of images",
         )
         axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1)
-        axes.plot(mean_confidence, accuracy, "o-", color=palette(1)[0], markersize=4, label="accuracy")
+        axes.plot(
+            mean_confidence, accuracy, "o-", color=palette(1)[0], markersize=4, label="accuracy"
+        )
         axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.01))
         axes.set_aspect("equal")
         axes.legend(frameon=False, fontsize=8, loc="upper left")
@@ -163,7 +165,9 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
         figure = Figure(figsize=(6.4, _height(len(curves))), layout="constrained")
         axes = figure.add_subplot()
         lines = []
-        for k, (points, colour) in enumerate(zip(curves.values(), palette(len(curves)), strict=True)):
+        for k, (points, colour) in enumerate(
+            zip(curves.values(), palette(len(curves)), strict=True)
+        ):
             x, value, low, high = zip(*points, strict=True)
             lines += axes.plot(x, value, _MARKED[k % 3], color=colour, markersize=4, linewidth=1.6)
             if None not in low and None not in high:
@@ -178,6 +182,18 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
         return _svg(figure)
 
 
+def loss_figure(losses: Sequence[tuple[float, float]]) -> str:
+    """Training loss against the step: points (step, loss)."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, 2.2), layout="constrained")
+        axes = figure.add_subplot()
+        steps, values = zip(*losses, strict=True)
+        axes.plot(steps, values, color=palette(1)[0], linewidth=1.2)
+        axes.set(xlabel="step", ylabel="training loss")
+        axes.grid(axis="y", color=_FAINT, linewidth=0.6)
+        return _svg(figure)
+
+
 def mixture_figure(curves: dict[str, dict[str, tuple[float, float, float]]]) -> str:
     """Value against what was trained on.
 
@@ -189,13 +205,21 @@ def mixture_figure(curves: dict[str, dict[str, tuple[float, float, float]]]) -> 
         figure = Figure(figsize=(5.6, 3.0), layout="constrained")
         axes = figure.add_subplot()
         lines = []
-        for k, (points, colour) in enumerate(zip(curves.values(), palette(len(curves)), strict=True)):
+        for k, (points, colour) in enumerate(
+            zip(curves.values(), palette(len(curves)), strict=True)
+        ):
             place = np.array([mixtures.index(m) for m in points]) + 0.06 * (k - len(curves) / 2)
             value, low, high = np.array(list(points.values())).T
             reach = np.stack([value - low, high - value])
             lines.append(
                 axes.errorbar(
-                    place, value, reach, fmt=_MARKED[k % 3], color=colour, markersize=4, linewidth=1.4
+                    place,
+                    value,
+                    reach,
+                    fmt=_MARKED[k % 3],
+                    color=colour,
+                    markersize=4,
+                    linewidth=1.4,
                 )
             )
         axes.set_xticks(range(len(mixtures)), [*map(short, mixtures)])

@@ -61,7 +61,7 @@ def _table(rows: Sequence[Row], headlines: Sequence[str], chance: Chance) -> Tab
         level = chance(row)
         cells: list[object] = [Cell(row.task.partition("/")[2])] * parts
         cells += [
-            Cell(row.metric.removeprefix("auroc/").replace("_", " ")),
+            Cell(_named(row.metric)),
             Cell(number(row.value), kind="num"),
             Cell(interval(row), kind="num"),
             _drawn(row, level),
@@ -72,6 +72,13 @@ def _table(rows: Sequence[Row], headlines: Sequence[str], chance: Chance) -> Tab
             cells.append(Cell(row.note, kind="note"))
         lines.append(Line(cells, "head" if row.metric in headlines else ""))
     return Table(heads, lines)
+
+
+def _named(metric: str) -> str:
+    """The metric in words; a class keeps its name."""
+    name, _, of = metric.partition("/")
+    words = name.replace("_", " ")
+    return (of if name == "auroc" else f"{words}, {of}") if of else words
 
 
 def _drawn(row: Row, level: float | None) -> Cell:

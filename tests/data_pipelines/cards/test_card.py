@@ -4,7 +4,6 @@
 import numpy as np
 import pytest
 
-from medst_jax.data_pipelines.cards import html_page
 from medst_jax.data_pipelines.cards.text_statistics import reference, text_statistics
 from medst_jax.data_pipelines.cards.truth_statistics import _tabulate
 from medst_jax.data_pipelines.fixture import write_fixture
@@ -62,12 +61,3 @@ def test_origin_of_two_alike_data_sets(tmp_path):
     found = frame_accuracy(tmp_path, ("first", "second"))
     assert found["chance"] == 0.5 and set(found["recall"]) == {"first", "second"}
     assert 0.2 < found["accuracy"] < 0.8
-
-
-def test_a_page_escapes_what_is_not_markup():
-    made = html_page.table(("a",), [("<b>",)]) + html_page.section(
-        "x & y", html_page.tiles([("n", 1234)])
-    )
-    assert "<b>&" not in made and "&lt;b&gt;" in made and "x &amp; y" in made
-    assert "1,234" in made
-    assert html_page.section("empty", "") == "" and html_page.table(("a",), []) == ""

@@ -105,7 +105,7 @@ def test_card_counts_each_class_by_code(tmp_path):
     expected = {"positive": 1, "negative": 1, "uncertain": 0, "not mentioned": 0, "unknown": 2}
     assert counted == expected
     assert card["unlisted_labels"] == "unknown"
-    assert "<th>unknown" in (result.directory / "data_card.html").read_text()
+    assert '<th scope="col">unknown</th>' in (result.directory / "data_card.html").read_text()
 
 
 def test_a_rebuild_that_would_decide_otherwise_stops_and_asks(tmp_path):
