@@ -10,9 +10,11 @@ from etils import epath
 
 from medst_jax.evaluate.report import figures
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
+from medst_jax.files.reading import read_json
 from medst_jax.pages.blocks import Block, Details, Drawings, Program, Section, Table
 from medst_jax.train.scalars import read_log
 
+_REMEDY = "the training's folder is damaged; evaluate an export of it, or train again"
 # Folders of one's own machine say nothing about the training.
 _FOLDER = re.compile(r"(?:/[^/\s\"',:]+){2,}/?")
 
@@ -39,6 +41,6 @@ def training_section(workdir: epath.PathLike | None, system: SystemUnderTest) ->
             blocks.append(Drawings([figures.loss_figure(losses)]))
         config = epath.Path(workdir) / "config.json"
         if config.exists():
-            text = json.dumps(json.loads(config.read_text()), indent=1)
+            text = json.dumps(read_json(config, _REMEDY), indent=1)
             blocks.append(Details("config", [Program(_FOLDER.sub("(folder)", text))]))
     return Section("Training", [Table(("fact", "value"), facts), *blocks])
