@@ -44,6 +44,12 @@ _SUITE = config_flag.define("suite", config_flag.SUITES)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Prepared data; default: that of the training.")
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; default: the newest.")
+_STEPS = flags.DEFINE_list(
+    "steps",
+    None,
+    "Several checkpoints of the run, asked together: zero-shot by pairs averages their "
+    "probabilities, other tasks are left out.",
+)
 _EMA = flags.DEFINE_bool("ema", False, "Evaluate the moving average of the parameters.")
 _BATCH = flags.DEFINE_integer("batch_size", 64, "Images or texts per call.", lower_bound=1)
 _WEIGHTS = flags.DEFINE_string(
@@ -123,6 +129,7 @@ def main(argv: list[str]) -> None:
     request = Request(
         checkpoint=_CHECKPOINT.value,
         step=_STEP.value,
+        steps=tuple(map(int, _STEPS.value or ())),
         ema=_EMA.value,
         weights=_WEIGHTS.value,
         layout=_LAYOUT.value,
@@ -189,6 +196,13 @@ def _dry_run() -> None:
 
 def _check(source: str) -> None:
     """Raise a UsageError for flags that the source of features needs and lacks."""
+    steps = _STEPS.value or []
+    if steps and (source != "checkpoint" or _STEP.value is not None):
+        raise app.UsageError("--steps names checkpoints of --checkpoint, in place of --step")
+    if not all(step.isdecimal() for step in steps) or len(set(steps)) < len(steps):
+        raise app.UsageError(
+            f"--steps is {','.join(steps)}; give different steps of the run, such as 1000,2000"
+        )
     if _CROP_FROM.value is not None and source != "weights":
         raise app.UsageError("--crop_from says what --weights takes; leave it out here")
     if _TRAINED_ON.value and source == "baseline":

@@ -2,9 +2,11 @@
 """CheXzero's evaluation: CheXpert's test studies by pairs of prompts, five findings and all fourteen.
 
     python launch/evaluate.py --suite=configs/evaluate/chexzero.py --data_dir=data --dry_run
-    python launch/evaluate.py --checkpoint=WORKDIR --suite=configs/evaluate/chexzero.py --data_dir=data --output=DIR
+    python launch/evaluate.py --checkpoint=WORKDIR --suite=configs/evaluate/chexzero.py --data_dir=data --output=DIR \\
+        --steps=45000,46000,47000,48000,49000,50000,51000,52000,53000,54000
 
-A finding's texts are its name and "no" before it. Thresholds of Matthews' correlation and F1 come from
+With --steps the probabilities of those checkpoints are averaged: for the five findings those of the ten that are best on
+the validation studies, for all fourteen of every one that is named. A finding's texts are its name and "no" before it. Thresholds of Matthews' correlation and F1 come from
 CheXpert's validation studies.
 """
 
@@ -35,10 +37,14 @@ CORRELATIONS = {
     "CheXzero, ten checkpoints": (*_NONE, 0.523),
 }
 DEPARTURES = (
-    "One checkpoint; the paper averages the probabilities of the ten with the highest validation AUROC.",
     (
-        "Scores are differences of cosines. The paper's probability, the softmax of the two cosines, rises with "
-        "them, so areas and thresholds that follow the scores are the same."
+        "One checkpoint, or the probabilities of the ten with the highest validation AUROC of those that --steps "
+        "names, as the paper averages them; all fourteen findings average every named checkpoint."
+    ),
+    (
+        "Scores are differences of cosines, of several checkpoints the logarithm of the odds of their mean "
+        "probability. That probability, the softmax of the two cosines, rises with them, so areas and thresholds "
+        "that follow the scores are the same."
     ),
     (
         "The threshold of a finding is the score with the highest Matthews correlation on the validation studies, "
@@ -94,6 +100,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "five findings": {
             **_task(FIVE),
             "validation": dict(dataset="chexpert", split="val"),
+            "best_checkpoints": 10,
         },
         "fourteen findings": _task(FOURTEEN),
     }

@@ -25,7 +25,7 @@ from medst_jax.evaluate.subjects.imported import import_system, text_length
 from medst_jax.evaluate.subjects.known_training import Training, training_of
 from medst_jax.models.weights.stated_layout import stated_layout
 from medst_jax.options import parse
-from medst_jax.train.checkpoint import load_system
+from medst_jax.train.checkpoint import LoadedSystem, load_system
 
 Subject = tuple[EvaluationContext, SystemUnderTest, dict[str, str]]
 
@@ -37,6 +37,7 @@ class Request:
     Attributes:
       checkpoint: workdir of a training run.
       step, ema: which of its parameters.
+      steps: several checkpoints in place of one, which are asked together.
       weights: file or folder of another project's weights, or `hf-hub:owner/name`.
       layout, channels, mean, std, text_length: what these are and take; None for what the files
         beside the weights say, else for 0.5 and 77 tokens.
@@ -54,6 +55,7 @@ class Request:
 
     checkpoint: str | None = None
     step: int | None = None
+    steps: tuple[int, ...] = ()
     ema: bool = False
     weights: str | None = None
     layout: str | None = None
@@ -104,19 +106,24 @@ def _subject(request: Request) -> Subject:
 
 
 def _checkpoint(request: Request, workdir: str) -> Subject:
-    loaded = load_system(workdir, step=request.step, ema=request.ema)
+    steps = request.steps or (request.step,)
+    loaded, *others = (load_system(workdir, step=step, ema=request.ema) for step in steps)
     data = parse(DataOptions, loaded.config["data"], "config.data")
-    embedder = Embedder(
-        loaded.system,
-        loaded.tokenizer,
-        data.size,
-        data.text_length,
-        request.batch_size,
-        cleaned=data.cleans_reports,
-    )
     evaluation_data = EvaluationData(
         request.data_dir or data.data_dir, data.size, data.fit, decode=data.decode
     )
+
+    def context(one: LoadedSystem, *further: LoadedSystem) -> EvaluationContext:
+        embedder = Embedder(
+            one.system,
+            one.tokenizer,
+            data.size,
+            data.text_length,
+            request.batch_size,
+            cleaned=data.cleans_reports,
+        )
+        return EvaluationContext(embedder, evaluation_data, further=tuple(map(context, further)))
+
     system = SystemUnderTest(
         name=request.name or loaded.name,
         seed=int(loaded.config["seed"]),
@@ -124,11 +131,8 @@ def _checkpoint(request: Request, workdir: str) -> Subject:
         trained={name: options.split for name, options in data.mixture.items()},
         starts=starts_of(loaded.config.get("init", {}), request.trained_on),
     )
-    return (
-        EvaluationContext(embedder, evaluation_data),
-        system,
-        {"checkpoint": workdir, "step": str(loaded.step)},
-    )
+    read = ", ".join(str(one.step) for one in (loaded, *others))
+    return context(loaded, *others), system, {"checkpoint": workdir, "step": read}
 
 
 def starts_of(init: Mapping[str, Any], told: str) -> tuple[Training, ...]:

@@ -43,7 +43,7 @@ from medst_jax.evaluate.protocols.word_attribution import (
 )
 from medst_jax.evaluate.protocols.zero_shot import ZeroShotOptions, zero_shot
 from medst_jax.evaluate.protocols.zero_shot_pair import ZeroShotPairOptions, zero_shot_pair
-from medst_jax.evaluate.statistics.outcome import Outcome
+from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome
 from medst_jax.evaluate.subjects.context import EvaluationContext
 from medst_jax.options import OptionError, parse
 
@@ -84,7 +84,16 @@ class ConfiguredProtocol(NamedTuple):
     options: Any
 
     def run(self, context: EvaluationContext) -> Outcome:
-        """Run it on one system."""
+        """Run it on one system.
+
+        Raises:
+          NotApplicable: the system cannot serve it, or comes as several checkpoints, which it does not
+            average.
+        """
+        if context.further and not getattr(self.options, "averages_checkpoints", False):
+            raise NotApplicable(
+                "several checkpoints are averaged by zero_shot with mode='pairs' alone; evaluate one"
+            )
         return PROTOCOLS[self.protocol].run(self.options, context)
 
     def needs(self) -> tuple[tuple[str, str], ...]:

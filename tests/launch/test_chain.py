@@ -112,6 +112,22 @@ def test_evaluation_writes_rows_and_a_report(folder):
     assert "<html" in (folder / "evaluation/report.html").read_text()
 
 
+def test_several_checkpoints_are_asked_together(folder):
+    (folder / "pairs.py").write_text(SUITE.replace('mode="text"', 'mode="pairs"'))
+    run = ("evaluate.py", "--checkpoint=runs/one", "--suite=pairs.py")
+    scores = {}
+    for flag in ("--step=2", "--step=4", "--steps=2,4"):
+        said = command(*run, flag, f"--output=of{flag}", cwd=folder)
+        with np.load(folder / f"of{flag}" / "predictions.npz") as arrays:
+            scores[flag] = arrays["text|scores"][0]
+    assert "skipped probe: several checkpoints are averaged by zero_shot" in said
+    assert "skipped prototypes" in said and "skipped text" not in said
+    two, four, both = (1 / (1 + np.exp(-value.astype(np.float64))) for value in scores.values())
+    assert np.abs(two - four).max() > 1e-4
+    np.testing.assert_allclose(both, (two + four) / 2, atol=1e-6)
+    assert "2, 4" in (folder / "of--steps=2,4/report.html").read_text()
+
+
 def test_a_folder_of_images_becomes_features(folder):
     table = folder / "table"
     table.mkdir()

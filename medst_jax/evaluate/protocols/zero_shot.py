@@ -12,7 +12,8 @@ Pairs: the cosine with a text that affirms the class minus that with one that de
 systems of whole reports, which mention most findings to deny them (as BioViL, arXiv:2204.09817,
 section 4.3, does for pneumonia, and CheXzero, Tiu et al., Nature BME 2022, for every class). A class is
 present where the difference is above zero; CheXzero's probability, the softmax of the two cosines,
-rises with it, so its ROC curve is the same.
+rises with it, so its ROC curve is the same. Of several checkpoints the score is the logarithm of the
+odds of their mean probability, as CheXzero averages ten.
 """
 
 import dataclasses
@@ -21,6 +22,7 @@ from typing import Literal
 
 import numpy as np
 
+from medst_jax.evaluate.protocols.parts.checkpoint_mean import best_checkpoints, odds_of_the_mean
 from medst_jax.evaluate.protocols.parts.class_prompts import (
     AFFIRM,
     DENY,
@@ -71,6 +73,8 @@ class ZeroShotOptions:
       similarity: in text mode, of image and prompt: the "system"'s own measure, if it has one other than
         the cosine, or the "cosine". A pool of vectors needs the cosine. Without a joint space it is the
         system's own, of pairs too.
+      best_checkpoints: of several checkpoints (`evaluate --steps`) how many are averaged, those with the
+        highest mean AUROC on the validation images; 0 for all.
       standardise: whether scores of a class are brought to mean 0 and deviation 1 over the test images
         (GLoRIA's release).
     """
@@ -92,12 +96,23 @@ class ZeroShotOptions:
         default="system", metadata=before("cosine")
     )
     standardise: bool = dataclasses.field(default=False, metadata=before(False))
+    best_checkpoints: int = dataclasses.field(default=0, metadata=before(0))
+
+    @property
+    def averages_checkpoints(self) -> bool:
+        """Whether several checkpoints can be asked: only a pair of texts gives a probability."""
+        return self.mode == "pairs"
 
     def __post_init__(self) -> None:
         if self.validation is not None and self.task.kind != "multi":
             raise ValueError(
                 f"validation images give thresholds of classes asked one by one; kind is "
                 f"{self.task.kind!r}"
+            )
+        if self.best_checkpoints and (self.validation is None or self.mode != "pairs"):
+            raise ValueError(
+                f"best_checkpoints is {self.best_checkpoints}: checkpoints are chosen by validation "
+                "images, and averaged with mode='pairs'; give both"
             )
         if self.validation is not None and self.standardise:
             raise ValueError(
@@ -118,7 +133,8 @@ def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
       NotApplicable: the mode needs a text encoder, or prototypes, that the system lacks.
     """
     task = context.data.task(options.task)
-    scores = _scores(options, context, task)
+    members = _members(options, context)
+    scores = _scores(options, members, task)
     if options.standardise:
         scores = (scores - scores.mean(0)) / np.maximum(scores.std(0), 1e-12)
     predictions = Predictions(
@@ -126,21 +142,43 @@ def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
     )
     part = Part("", predictions, task.rows)
     mapped = _mapped(options, context, task, scores) if options.heat_maps else None
-    derived = tuple(_decided(options, context, predictions)) if options.validation else ()
+    derived = tuple(_decided(options, members, predictions)) if options.validation else ()
     return Outcome(options.task.dataset, options.task.split, (part,), derived, localization=mapped)
 
 
-def _decided(
-    options: ZeroShotOptions, context: EvaluationContext, predictions: Predictions
-) -> list[DerivedMetric]:
+Members = tuple[EvaluationContext, ...]
+
+
+def _members(options: ZeroShotOptions, context: EvaluationContext) -> Members:
+    """The checkpoints that are asked together: all that there are, or the best of them."""
+    every = (context, *context.further)
+    if not 0 < options.best_checkpoints < len(every):
+        return every
+    held = _held(options, context, options.task.classes)
+    scores = [_scores(options, (member,), held) for member in every]
+    chosen = best_checkpoints(held.targets, scores, options.best_checkpoints)
+    return tuple(every[place] for place in chosen)
+
+
+def _held(options: ZeroShotOptions, context: EvaluationContext, classes: tuple[str, ...]) -> Task:
+    """The validation images, with the classes of the test images."""
     assert options.validation is not None
-    wanted = dataclasses.replace(options.validation, classes=predictions.classes, kind="multi")
-    held = context.data.task(wanted)
-    return decided(predictions, held.targets, _scores(options, context, held))
+    return context.data.task(dataclasses.replace(options.validation, classes=classes, kind="multi"))
 
 
-def _scores(options: ZeroShotOptions, context: EvaluationContext, task: Task) -> np.ndarray:
+def _decided(
+    options: ZeroShotOptions, members: Members, predictions: Predictions
+) -> list[DerivedMetric]:
+    held = _held(options, members[0], predictions.classes)
+    return decided(predictions, held.targets, _scores(options, members, held))
+
+
+def _scores(options: ZeroShotOptions, members: Members, task: Task) -> np.ndarray:
     """Scores [N, C] of the images of a task, by the options' prompts or prototypes."""
+    return odds_of_the_mean([_scores_of_one(options, member, task) for member in members])
+
+
+def _scores_of_one(options: ZeroShotOptions, context: EvaluationContext, task: Task) -> np.ndarray:
     if _compares_otherwise(options, context.embedder, task.classes):
         return _system_scores(options, context, task)
     embedded = context.embed(task.options.dataset, task.options.split, task.rows)

@@ -73,6 +73,7 @@ class EvaluationContext:
       embedder: the system.
       data: the evaluation data.
       cache: (data set, split) to the place of each embedded row, and the embeddings.
+      further: other checkpoints of the same run, which protocols average that can.
     """
 
     embedder: ImageEmbedder
@@ -80,6 +81,7 @@ class EvaluationContext:
     cache: dict[tuple[str, str], tuple[dict[int, int], Embeddings]] = dataclasses.field(
         default_factory=dict
     )
+    further: tuple["EvaluationContext", ...] = ()
 
     def embed(self, dataset: str, split: str, rows: np.ndarray) -> Embeddings:
         """Embeddings of the rows' frontal images, in the order of `rows`.
