@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images per second and core of the training input, beside the bare decoder on the same JPEGs.
 
-    python -m medst_jax.benchmarks.input                       made images of 512 and 224 pixels
+    python -m medst_jax.benchmarks.input [--torch_python=PYTHON]     made images of 512 and 224 pixels
     python -m medst_jax.benchmarks.input --data_dir=data --dataset=simulated_cxr_m --vocabulary=simulated_cxr
 
-Bare is what no pipeline can leave out: decoding each frontal JPEG, and shrinking it to the size of
-the batch where that is smaller, with the libraries the pipeline uses, in a plain loop over bytes in
-memory. The pipeline reads, decodes, shrinks, draws and pads texts, labels and batches; it parses and
+Bare is what no pipeline can leave out: decoding each frontal JPEG, scaled by the decoder where the
+batch is smaller, and shrinking it the rest of the way, with the libraries the pipeline uses, in a
+plain loop over bytes in memory. Peers are what a user would write instead, over the same JPEGs as
+files: tf.data, grain, and torch's DataLoader where --torch_python has it; they read images and a
+label, no texts. The pipeline reads, decodes, shrinks, draws and pads texts, labels and batches; it parses and
 tokenises in the first pass over the data, whose rate stands beside that of the later ones. All run
 in turn in this process; a rate is images per second of processor time, all threads and processes
 counted, so that other work on the machine hardly matters. Medians over the turns.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -27,6 +30,7 @@ import numpy as np
 import simplejpeg
 from absl import app, flags
 
+from medst_jax.benchmarks.input_peers import Peer, peers
 from medst_jax.benchmarks.textured import prepare_textured
 from medst_jax.data.loader.input import TrainInput, load_tokenizer, make_input
 from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
@@ -48,6 +52,7 @@ def measure(
     images: int = IMAGES_PER_REPEAT,
     batch: int = BATCH,
     turns: int = REPEATS,
+    torch_python: str | None = None,
 ) -> dict[str, Any]:
     """Rates of a prepared data set at a batch's image size.
 
@@ -60,11 +65,12 @@ def measure(
       images: of a turn.
       batch: rows of a batch.
       turns: how often each is measured.
+      torch_python: an interpreter with torch, "" for none; None measures no peer at all.
 
     Returns:
       {"dataset", "size", "stored", "bytes", "batch", "bare", "first_pass", "pipeline", "share",
-      "workers", "pipeline_workers", "share_workers"}; rates in images per second of processor
-      time.
+      "workers", "pipeline_workers", "share_workers", "peers": {name: rate}}; rates in images per
+      second of processor time.
     """
     encoded = _encoded(data_dir, dataset)
     stored = simplejpeg.decode_jpeg(encoded[0], colorspace="GRAY").shape[:2]
@@ -72,21 +78,29 @@ def measure(
     inputs = [_open(data_dir, dataset, vocabulary, size, n, batch) for n in (0, workers)]
     sources = [source.batches() for source in inputs]
     passed = -(-inputs[0].examples // batch)
-    try:
+    with contextlib.ExitStack() as stack:
+        for source in inputs:
+            stack.callback(source.close)
+        others: list[Peer] = []
+        if torch_python is not None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            others = stack.enter_context(
+                peers(encoded, folder, size=size, batch=batch, torch_python=torch_python)
+            )
         first = _rate(sources[0], passed)
         for batches in sources:  # imports, files, buffers; and a whole pass of the workers
             _rate(batches, 1 + passed)
+        for peer in others:
+            peer.read(len(encoded))
         rates = [
             (
                 _per_second(functools.partial(_bare, images_of_repeat, size)),
                 *(_rate(batches, -(-images // batch)) for batches in sources),
+                *(_per_second(functools.partial(peer.read, images)) for peer in others),
             )
             for _ in range(turns)
         ]
-    finally:
-        for source in inputs:
-            source.close()
-    bare, pipeline, with_workers = (
+    bare, pipeline, with_workers, *theirs = (
         statistics.median(column) for column in zip(*rates, strict=True)
     )
     return {
@@ -102,18 +116,21 @@ def measure(
         "workers": workers,
         "pipeline_workers": round(with_workers, 1),
         "share_workers": round(with_workers / bare, 3),
+        "peers": {peer.label: round(rate, 1) for peer, rate in zip(others, theirs, strict=True)},
     }
 
 
 def measure_textured(
-    folder: str, studies: int = 1024, turns: int = REPEATS
+    folder: str, studies: int = 1024, turns: int = REPEATS, torch_python: str | None = None
 ) -> list[dict[str, Any]]:
     """`measure` of images made for it: stored at 512 and shrunk, stored at the batch's size."""
     rows = []
     for stored, size in ((512, SIZE), (512, 512), (SIZE, SIZE)):
         name = f"textured_{stored}"
         vocabulary = prepare_textured(folder, name, studies, stored)
-        rows.append(measure(folder, name, vocabulary, size=size, turns=turns))
+        rows.append(
+            measure(folder, name, vocabulary, size=size, turns=turns, torch_python=torch_python)
+        )
     return rows
 
 
@@ -146,7 +163,8 @@ def _bare(images: list[bytes], size: int) -> int:
 
 
 def _square(data: bytes, size: int) -> np.ndarray:
-    pixels: np.ndarray = simplejpeg.decode_jpeg(data, colorspace="GRAY")[..., 0]
+    decoded = simplejpeg.decode_jpeg(data, colorspace="GRAY", min_height=size, min_width=size)
+    pixels: np.ndarray = decoded[..., 0]
     if pixels.shape == (size, size):
         return pixels
     return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
@@ -206,11 +224,20 @@ def table(rows: list[dict[str, Any]]) -> str:
             f"{row['share']:>6.1%} {row['share_workers']:.1%} with {row['workers']}; "
             f"first pass {row['first_pass'] / row['bare']:.1%}"
         )
+        lines += [
+            f"{name:>41} {rate:>8.0f} {row['pipeline'] / rate:>5.2f} times as fast"
+            for name, rate in sorted(row["peers"].items(), key=lambda item: -item[1])
+        ]
     return "\n".join(lines)
 
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Prepared data; without it images are made.")
 _DATASET = flags.DEFINE_string("dataset", "", "Data set of --data_dir.")
+_TORCH = flags.DEFINE_string(
+    "torch_python",
+    None,
+    'Measure inputs of other libraries too; torch\'s in this interpreter, "" for none of torch.',
+)
 _TURNS = flags.DEFINE_integer("turns", REPEATS, "How often each is measured.", lower_bound=1)
 _VOCABULARY = flags.DEFINE_string("vocabulary", "", "Vocabulary of --data_dir.")
 
@@ -218,9 +245,15 @@ _VOCABULARY = flags.DEFINE_string("vocabulary", "", "Vocabulary of --data_dir.")
 def run() -> list[dict[str, Any]]:
     """What the flags ask for."""
     if _DATA_DIR.value:
-        return [measure(_DATA_DIR.value, _DATASET.value, _VOCABULARY.value, turns=_TURNS.value)]
+        return [
+            measure(
+                *(_DATA_DIR.value, _DATASET.value, _VOCABULARY.value),
+                turns=_TURNS.value,
+                torch_python=_TORCH.value,
+            )
+        ]
     with tempfile.TemporaryDirectory() as folder:
-        return measure_textured(folder, turns=_TURNS.value)
+        return measure_textured(folder, turns=_TURNS.value, torch_python=_TORCH.value)
 
 
 def main(_: list[str]) -> None:

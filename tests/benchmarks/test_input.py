@@ -12,6 +12,7 @@ import pytest
 import simplejpeg
 
 from medst_jax.benchmarks.input import _processor_seconds, measure, table
+from medst_jax.benchmarks.input_peers import peers
 from medst_jax.benchmarks.textured import _picture, prepare_textured
 from tests.parallel.together import ROOT
 
@@ -24,13 +25,25 @@ def data_dir(tmp_path_factory):
 
 
 def test_rates_are_of_the_data_set(data_dir):
-    row = measure(data_dir, "made", "textured", size=48, images=64, batch=32, turns=1)
+    row = measure(
+        data_dir, "made", "textured", size=48, images=64, batch=32, turns=1, torch_python=""
+    )
     assert row["stored"] == [96, 96] and row["size"] == 48
     assert row["bare"] > 0 and row["share"] == pytest.approx(row["pipeline"] / row["bare"], 1e-2)
     assert row["share_workers"] == pytest.approx(row["pipeline_workers"] / row["bare"], 1e-2)
     assert row["first_pass"] > 0
     assert json.loads(json.dumps(row)) == row
-    assert "96 -> 48" in table([row])
+    assert set(row["peers"]) == {"tf_data_own_0", "grain_pil_0", "grain_simplejpeg_0"}
+    assert all(rate > 0 for rate in row["peers"].values())
+    assert "96 -> 48" in table([row]) and "times as fast" in table([row])
+
+
+def test_a_peer_that_cannot_run_is_named(tmp_path):
+    with (
+        peers([], str(tmp_path), size=8, batch=4, torch_python="") as running,
+        pytest.raises(ValueError, match="input tf_data_own_0 ended; run .*input_peer"),
+    ):
+        running[0].read(4)
 
 
 def test_made_images_compress_like_radiographs():
