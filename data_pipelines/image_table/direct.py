@@ -43,7 +43,11 @@ def read_square(
       UnreadableImage: missing or damaged; the message is a reason without names.
       IntensityError: 16-bit values that `grey_values` cannot bring to 8 bits.
     """
-    data = image_files.read_bytes(source_dir, path)
+    return square_of(image_files.read_bytes(source_dir, path), size, fit, grey_values, decode)
+
+
+def square_of(data: bytes, size: int, fit: Fit, grey_values: str, decode: Decode) -> np.ndarray:
+    """`read_square` of the bytes of a file."""
     source = image_files.decode(data, voi_lut=grey_values == "voi_lut")
     grey = intensity.convert(source.pixels, grey_values, "jpeg", windowed=source.windowed)
     if source.jpeg is not None and grey is source.pixels:

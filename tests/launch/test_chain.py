@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import medst_jax
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -143,6 +145,10 @@ def test_a_folder_of_images_becomes_features(folder):
         assert list(features["image_id"]) == ["image0", "image1", "image2"]
         assert features["features"].shape[0] == 3 and np.all(np.isfinite(features["features"]))
         np.testing.assert_allclose(np.linalg.norm(features["global_"], axis=1), 1, atol=1e-5)
+        encoder = medst_jax.load_encoder(folder / "runs/one")
+        found = encoder.images([table / f"{k}.png" for k in range(3)])
+        np.testing.assert_allclose(found.features, features["features"], atol=1e-5)
+        assert encoder.texts(["edema"]).global_.shape[1] == features["global_"].shape[1]
 
 
 def test_the_image_encoder_is_exported_under_torchvision_names(folder):
