@@ -23,6 +23,7 @@ from medst_jax.data_pipelines import annotate, assemble, exclusion
 from medst_jax.data_pipelines.bank import Bank, bank_of
 from medst_jax.data_pipelines.cards import card
 from medst_jax.data_pipelines.complete import complete_info
+from medst_jax.data_pipelines.dataset_locks import locked_datasets
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.entities import write_entities
 from medst_jax.data_pipelines.image_files import MISSING_FILE
@@ -88,7 +89,8 @@ class _Plan:
 
 def build(source: Source, data_dir: epath.PathLike, options: BuildOptions) -> BuildResult:
     """Builds one data set under `data_dir`, or finds it complete; see `build_all`."""
-    return next(build_all([(source, options)], data_dir, options.runner))
+    (result,) = build_all([(source, options)], data_dir, options.runner)
+    return result
 
 
 def build_all(
@@ -96,10 +98,19 @@ def build_all(
 ) -> Iterator[BuildResult]:
     """Builds data sets; the units of all of them share one pool of workers.
 
+    Another process that builds one of them is waited for.
+
     Raises:
       RejectedInputError: names the reasons and their counts. Data of an earlier build stays.
     """
     check_local(data_dir)
+    with locked_datasets(data_dir, [source.name for source, _ in requests]):
+        yield from _build_all(requests, data_dir, runner)
+
+
+def _build_all(
+    requests: Sequence[tuple[Source, BuildOptions]], data_dir: epath.PathLike, runner: Runner
+) -> Iterator[BuildResult]:
     plans = [_plan(source, data_dir, options) for source, options in requests]
     tasks = [
         Task(plan.source, bank, plan.options.encoding) for plan in plans for bank in plan.pending

@@ -18,6 +18,7 @@ from medst_jax.data.records.studies import (
     dataset_dir,
     read_info_file,
 )
+from medst_jax.data_pipelines.dataset_locks import locked_datasets
 from medst_jax.files.reading import DamagedDataError, Kind, read_json
 from medst_jax.files.writing import settle_folder
 
@@ -86,16 +87,21 @@ def verify(data_dir: epath.PathLike, datasets: Sequence[str] = ()) -> Iterator[V
     faults = []
     found = False
     for name in datasets or there:
+        parts = [root / name / config for config in (schema.CONFIG, *CONFIGS)]
+        if name not in datasets and not any(part.exists() for part in parts):
+            continue  # secrets, vocabularies
         folders = [dataset_dir(data_dir, name, config) for config in (schema.CONFIG, *CONFIGS)]
-        for folder in folders:
-            settle_folder(folder, manifest.NAME)
+        with locked_datasets(data_dir, [name]):
+            for folder in folders:
+                settle_folder(folder, manifest.NAME)
         present = [folder for folder in folders if folder.exists()]
         if name in datasets and not present:
             raise MissingDataError(f"data set {name!r} is not in {data_dir}")
         for folder in present:
             found, adopted = True, not (folder / manifest.NAME).exists()
             try:
-                info = complete_info(folder, verify=True)
+                with locked_datasets(data_dir, [name]):
+                    info = complete_info(folder, verify=True)
             except OSError as error:
                 faults.append(f"{error}: {damaged_remedy(folder, data_dir, name)}")
                 continue

@@ -21,6 +21,7 @@ from medst_jax.data.records.annotations import StudyEntities
 from medst_jax.data.records.studies import Studies, open_studies, read_info
 from medst_jax.data.records.study import Study
 from medst_jax.data_pipelines import annotate
+from medst_jax.data_pipelines.dataset_locks import locked_datasets
 from medst_jax.data_pipelines.radgraph.places import ReadReports
 from medst_jax.text.places import ENTITIES, PLACES, ReportPlaces, locate_report
 
@@ -53,6 +54,13 @@ def write_entities(
       MissingDataError: the data set is not prepared.
       TableError: the file is not RadGraph's.
     """
+    with locked_datasets(data_dir, [name]):
+        return _write_entities(data_dir, name, radgraph, verify)
+
+
+def _write_entities(
+    data_dir: epath.PathLike, name: str, radgraph: epath.PathLike | None, verify: bool
+) -> Mapping[str, Any]:
     info = read_info(data_dir, name)
     read = None if radgraph is None else ReadReports(radgraph)
     reader = "labeler" if read is None else f"radgraph {read.digest}"

@@ -18,6 +18,7 @@ from medst_jax.command_line import clone
 from medst_jax.data_pipelines.bank import Bank, write_bank
 from medst_jax.data_pipelines.encode import Encoding
 from medst_jax.data_pipelines.raw import Source
+from medst_jax.end_with_parent import child_environment, watch_parent
 from medst_jax.user_errors import is_listed
 
 _POLL_SECONDS = 0.5
@@ -96,6 +97,7 @@ def _of_worker(error: Exception) -> WorkerError | None:
 def _write(task: Task) -> None:
     import cv2
 
+    watch_parent()  # of a local worker; elsewhere the runner sees to its workers
     cv2.setNumThreads(1)
     write_bank(_shared(task.source), task.bank, task.options)
 
@@ -118,7 +120,7 @@ def _worker_environment() -> Iterator[None]:
     """Local workers import this clone, if it is one, and use one thread each."""
     root = clone()
     path = os.pathsep.join(filter(None, [str(root) if root else "", os.environ.get("PYTHONPATH")]))
-    wanted = {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    wanted = {**child_environment({}), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from medst_jax.data.mixture.prompts import all_prompts
 from medst_jax.data.records.studies import Studies, open_studies, read_info
 from medst_jax.data.tokenize.tokenizer import Tokenizer, train_tokenizer
+from medst_jax.data_pipelines.dataset_locks import locked_datasets
 
 TRAINING_SPLIT = "train"
 
@@ -44,7 +45,8 @@ def train_vocabulary(
     texts = [text for name in names for text in _texts(data_dir, name)]
     tokenizer = train_tokenizer(texts, size, lower=lower)
     path = epath.Path(data_dir) / "vocabulary" / f"{output_name}.model"
-    tokenizer.save(path)
+    with locked_datasets(data_dir, [f"vocabulary-{output_name}"]):
+        tokenizer.save(path)  # two files that belong together
     print(_summary(path, tokenizer, size, len(texts)), flush=True)
     return path
 

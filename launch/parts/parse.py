@@ -7,6 +7,7 @@ import traceback
 from absl import app
 
 from medst_jax.command_line import with_user_commands
+from medst_jax.end_with_parent import watch_parent
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -15,6 +16,7 @@ def parse_flags(argv: list[str]) -> list[str]:
     Raises:
       SystemExit: after `--help`; for a flag that does not exist or has no such value.
     """
+    watch_parent()
     main = sys.modules["__main__"]
     main.__doc__ = with_user_commands(main.__doc__ or "")
     try:

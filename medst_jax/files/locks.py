@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -21,6 +22,7 @@ from medst_jax.files.reading import read_json
 from medst_jax.files.writing import is_remote
 
 _LOOK = 0.2  # seconds between two tries of a lock that is waited for
+_held: set[tuple[int, int, pathlib.Path]] = set()  # process, thread, file
 
 
 class BusyError(RuntimeError):
@@ -50,12 +52,19 @@ def locked(
         say(f"{what} in an object store is not locked: see to it that only one process does it")
         yield
         return
-    lock = pathlib.Path(os.fspath(path))
+    lock = pathlib.Path(os.path.abspath(os.fspath(path)))
+    key = (os.getpid(), threading.get_ident(), lock)
+    if key in _held:  # by a caller of the caller
+        yield
+        return
     lock.parent.mkdir(parents=True, exist_ok=True)
-    # Of this thread's process: a forked child has no part in it.
     held = FileLock(lock)
     try:
         held.acquire(timeout=0)
+    except NotImplementedError:
+        say(f"{lock.parent} takes no locks: see to it that only one process does {what}")
+        yield
+        return
     except Timeout:
         if not wait:
             raise BusyError(
@@ -63,10 +72,12 @@ def locked(
             ) from None
         say(f"waiting for {what}, {_owner(lock)}")
         held.acquire(poll_interval=_LOOK)
+    _held.add(key)
     try:
         _write_owner(lock)
         yield
     finally:
+        _held.discard(key)
         held.release()
 
 

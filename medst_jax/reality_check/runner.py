@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from medst_jax.command_line import child_command
 from medst_jax.config_flag import CONFIGS
+from medst_jax.end_with_parent import child_environment
 from medst_jax.evaluate.statistics.rows import FAILED, read_rows
 from medst_jax.files.reading import DamagedDataError
 from medst_jax.reality_check.cells import Cell
@@ -97,9 +99,10 @@ class CellRunner:
                 elsewhere = []
                 for cell in left:
                     bar.set_postfix_str(cell.name)
-                    with claim(self.folder(cell)) as ours:
+                    lost = threading.Event()
+                    with claim(self.folder(cell), lost) as ours:
                         if ours and not self.done(cell):
-                            self._run_cell(cell)
+                            self._run_cell(cell, lost)
                     if self.done(cell):
                         bar.update()
                     else:
@@ -108,7 +111,7 @@ class CellRunner:
                     time.sleep(WAIT)
                 left = elsewhere
 
-    def _run_cell(self, cell: Cell) -> None:
+    def _run_cell(self, cell: Cell, lost: threading.Event) -> None:
         folder = self.folder(cell)
         claim_folder(folder, self.record(cell))
         evaluate = [
@@ -118,7 +121,7 @@ class CellRunner:
             f"--output={folder / 'evaluation'}",
         ]
         if cell.evaluate:
-            self._run_command(folder, [*evaluate, *cell.evaluate, f"--name={cell.name}"])
+            self._run_command(folder, [*evaluate, *cell.evaluate, f"--name={cell.name}"], lost)
             return
         train = (
             "train",
@@ -129,23 +132,42 @@ class CellRunner:
             *cell.flags,
             *self.flags,
         )
-        self._run_command(folder, train)
-        self._run_command(folder, [*evaluate, f"--checkpoint={folder}", f"--name={cell.config}"])
+        self._run_command(folder, train, lost)
+        judged = [*evaluate, f"--checkpoint={folder}", f"--name={cell.config}"]
+        self._run_command(folder, judged, lost)
 
-    def _run_command(self, folder: pathlib.Path, command: Sequence[str]) -> None:
+    def _run_command(
+        self, folder: pathlib.Path, command: Sequence[str], lost: threading.Event
+    ) -> None:
+        """Run a command to its end; not, or not further, once the cell is another host's."""
         name, *arguments = command
         script = self.root and [sys.executable, str(self.root / "launch" / f"{name}.py")]
         log = folder / "output.txt"
+        if lost.is_set():
+            return
         with log.open("a") as file:
-            done = subprocess.run(
+            child = subprocess.Popen(
                 [*(script or child_command(name)), *arguments],
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                check=False,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**child_environment(os.environ), "PYTHONUNBUFFERED": "1"},
             )
-        if done.returncode:
-            raise CellError(f"{name} ended with code {done.returncode}; see {log}")
+        try:
+            while (code := _wait(child)) is None:
+                if lost.is_set():
+                    return
+        finally:
+            child.kill()
+            child.wait()
+        if code:
+            raise CellError(f"{name} ended with code {code}; see {log}")
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return child.wait(timeout=1.0)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 Workshop = CellRunner  # its name in scripts of the first edition

@@ -5,8 +5,10 @@ A checkpoint holds three parts, `model` (parameters and model state), `optimizer
 the step) and, where kept, `ema`, so that evaluation and export read the model alone.
 """
 
+import contextlib
 import dataclasses
 import math
+import time
 from typing import Any
 
 import jax
@@ -29,10 +31,16 @@ from medst_jax.train.workdir import (
 FOLDER = "checkpoints"
 # Written last into every checkpoint.
 _COMPLETE = "commit_success.txt"
+# Seconds that the removal of a checkpoint takes, and loads of the newest before they are given up.
+_REMOVAL, _TRIES = 0.5, 5
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written, found or restored."""
+
+
+class RotatedError(CheckpointError):
+    """A checkpoint that its training removed while it was read; there are newer ones."""
 
 
 class Checkpoints:
@@ -188,6 +196,13 @@ def load_system(
         it does not fit the recorded system.
       WorkdirError: a record is missing.
     """
+    for _ in range(_TRIES - 1 if step is None else 0):
+        with contextlib.suppress(RotatedError):  # then there is a newer one
+            return _load_system(workdir, step, ema)
+    return _load_system(workdir, step, ema)
+
+
+def _load_system(workdir: epath.PathLike, step: int | None, ema: bool) -> LoadedSystem:
     folder = workdir_path(workdir)
     described = read_system(folder)
     available = complete_steps(folder / FOLDER)
@@ -250,6 +265,12 @@ def _load(source: epath.Path, target: dict[str, Any]) -> dict[str, Any]:
         if difference is None:
             return ocp.load_checkpointables(source, target)
     except Exception as error:
+        time.sleep(_REMOVAL)
+        if not (source / _COMPLETE).exists():
+            raise RotatedError(
+                f"{source} was removed while it was read: a training in that folder keeps its newest "
+                "checkpoints alone; run the command again, or name one that stays with --step"
+            ) from error
         raise CheckpointError(
             f"{source} cannot be restored: its files are damaged or cannot be read; move that "
             "folder away to fall back to the checkpoint before it"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One training run in a workdir, from its configuration to summary.json."""
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -15,12 +16,13 @@ from etils import epath
 from medst_jax.added_options import adopt, fill_current
 from medst_jax.data.records.keys import SecretError
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
+from medst_jax.files.locks import BusyError, locked
 from medst_jax.models.weights.weights_file import PretrainedError
 from medst_jax.options import OptionError, parse
 from medst_jax.parallel.mesh import MeshError
-from medst_jax.parallel.processes import barrier, local_rows
+from medst_jax.parallel.processes import barrier, check_all_processes, local_rows
 from medst_jax.parallel.state_sharding import sharding_table
-from medst_jax.train.assembly import assemble
+from medst_jax.train.assembly import Assembly, assemble
 from medst_jax.train.checkpoint import FOLDER, CheckpointError, Checkpoints, complete_steps
 from medst_jax.train.execution import describe, with_recorded_execution
 from medst_jax.train.initial_weights import load_initial
@@ -36,6 +38,7 @@ from medst_jax.train.summary import write_summary
 from medst_jax.train.workdir import (
     CONFIG_FILE,
     EXECUTION_FILE,
+    LOCK_FILE,
     TOKENIZER_FILE,
     WorkdirError,
     read_json,
@@ -55,6 +58,7 @@ USER_ERRORS = (
     PretrainedError,
     WorkdirError,
     SecretError,
+    BusyError,
 )
 
 
@@ -122,12 +126,13 @@ def run(
 
     Raises:
       ValueError: an option, the mesh, or a workdir of another configuration or other data.
+      BusyError: another training works in the folder.
       NonFiniteError, CheckpointError: see `Trainer.run`.
     """
     folder = workdir_path(workdir)
     initial = parse(InitOptions, config.get("init", {}), "config.init")
     assembly = assemble(config, system)
-    options, step, mesh = assembly.options, assembly.step, assembly.step.mesh
+    options, mesh = assembly.options, assembly.step.mesh
     if options.best_metric and options.best_metric.split("/")[0] not in (evaluators or {}):
         raise OptionError(
             f"config.train.best_metric is {options.best_metric!r}; it must be "
@@ -136,6 +141,35 @@ def run(
     _LOG.debug("shardings\n%s", sharding_table(split(assembly.template)[1], mesh, assembly.rules))
 
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        return _run_alone(folder, config, system, source, evaluators, initial, assembly)
+
+
+@contextlib.contextmanager
+def _alone(folder: epath.Path) -> Iterator[None]:
+    """No other training works in the folder; the first process of several locks it for all."""
+    error: Exception | None = None
+    with contextlib.ExitStack() as stack:
+        if jax.process_index() == 0:
+            try:
+                lock = folder / LOCK_FILE
+                stack.enter_context(locked(lock, f"a training in {folder}", say=_LOG.info))
+            except (BusyError, OSError) as raised:
+                error = raised
+        check_all_processes(error)
+        yield
+
+
+def _run_alone(
+    folder: epath.Path,
+    config: Mapping[str, Any],
+    system: Mapping[str, Any],
+    source: RunInput,
+    evaluators: Evaluators | None,
+    initial: InitOptions,
+    assembly: Assembly,
+) -> Outcome:
+    options, step, mesh = assembly.options, assembly.step, assembly.step.mesh
     resuming = begun(folder)
     write_records(folder, config=config, system=system, stamp=source.stamp, resuming=resuming)
     if source.tokenizer is not None and jax.process_index() == 0:

@@ -15,6 +15,7 @@ from medst_jax.files.writing import append_to_file, is_remote, write_atomic, wri
 __all__ = [
     "CONFIG_FILE",
     "INPUT_FILE",
+    "LOCK_FILE",
     "LOG_FILE",
     "SUMMARY_FILE",
     "SYSTEM_FILE",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 CONFIG_FILE, SYSTEM_FILE, INPUT_FILE = "config.json", "system.json", "input.json"
+LOCK_FILE = ".train.lock"
 TOKENIZER_FILE, SUMMARY_FILE, LOG_FILE = "tokenizer.model", "summary.json", "log.jsonl"
 EXECUTION_FILE = "execution.json"  # of the latest start; not compared
 

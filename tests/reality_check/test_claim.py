@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """One process at a time works on a cell; the claim of a dead one is taken over."""
 
+import json
 import os
+import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import medst_jax.reality_check.claim as claim_module
 from medst_jax.reality_check.claim import STALE, claim
 
 
@@ -40,3 +44,29 @@ def test_a_failure_gives_the_claim_back(tmp_path) -> None:
         pass
     with claim(tmp_path) as ours:
         assert ours
+
+
+def test_a_dead_process_of_this_host_holds_no_claim(tmp_path) -> None:
+    path = tmp_path / "claim.json"
+    path.write_text(json.dumps({"host": socket.gethostname(), "process": 1, "token": "x"}))
+    with claim(tmp_path) as ours:
+        assert ours
+
+
+def test_only_its_owner_removes_a_claim(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(claim_module, "FRESHEN", 0.01)
+    path, lost = tmp_path / "claim.json", threading.Event()
+    theirs = json.dumps({"host": "elsewhere", "process": 1, "token": "y"})
+    with claim(tmp_path, lost) as ours:
+        assert ours and not lost.is_set()
+        path.write_text(theirs)
+        assert lost.wait(20)
+    assert path.read_text() == theirs
+
+
+def test_the_age_of_a_claim_is_that_of_the_file_system(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "claim.json"
+    path.write_text(json.dumps({"host": "elsewhere", "process": 1, "token": "y"}))
+    monkeypatch.setattr(time, "time", lambda: 4e9)  # a clock of years ahead
+    with claim(tmp_path) as ours:
+        assert not ours

@@ -21,6 +21,7 @@ from medst_jax.data.loader.shared_buffers import (
     SharedBatchReader,
     SharedBufferPool,
 )
+from medst_jax.end_with_parent import watch_multiprocessing_parent
 from medst_jax.options import OptionError
 
 _READ_AHEAD = 2  # batches of each worker process that wait to be fetched
@@ -48,6 +49,7 @@ class _ProcessBatches:
         return sys.maxsize // self.global_batch
 
     def __getitem__(self, step: int) -> Rows:
+        watch_multiprocessing_parent()  # once, in a worker process
         sampled, sequences = self.sampler(int(step) * self.global_batch + self.rows)
         return self.make(sampled, self.allocate) | sequences
 
