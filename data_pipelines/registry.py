@@ -24,7 +24,7 @@ class Request:
     """What the user asked for; None leaves the choice to the data set.
 
     name: of the data set to write. source_dir: folder of the raw files. patients, size, seed,
-    confounding, sites: of a simulated cohort. redistributable: whether data cards and exports may show
+    confounding, comparing, sites: of a simulated cohort. redistributable: whether data cards and exports may show
     pixels. labels_from_reports: vocabulary that labels an image table's reports, "" for none.
     table: how an image table is to be understood. only_existing: leave out rows whose image is
     not in the folder.
@@ -38,6 +38,7 @@ class Request:
     size: int | None = None
     seed: int | None = None
     confounding: float | None = None
+    comparing: float | None = None
     sites: tuple[str, ...] | None = None
     redistributable: bool = False
     labels_from_reports: str = ""
@@ -67,7 +68,7 @@ def _image_table(request: Request) -> tuple[Source, ...]:
 def _simulated_cxr(request: Request) -> tuple[Source, ...]:
     from medst_jax.data_pipelines.simulated_cxr.source import sources
 
-    names = ("patients", "size", "seed", "confounding", "sites")
+    names = ("patients", "size", "seed", "confounding", "comparing", "sites")
     chosen = {name: getattr(request, name) for name in names}
     given = {key: value for key, value in chosen.items() if value is not None}
     try:

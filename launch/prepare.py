@@ -97,6 +97,9 @@ flags.DEFINE_integer("seed", None, "seed of a simulated cohort")
 flags.DEFINE_float(
     "confounding", None, "0 to 1: technique and devices go with disease in a simulated cohort"
 )
+flags.DEFINE_float(
+    "comparing", None, "0 to 1: scales how often reports of a simulated cohort tell changes"
+)
 flags.DEFINE_list("sites", [], "sites of a simulated cohort, such as m,e1; all by default")
 flags.DEFINE_integer(
     "stored_size", None, "longest stored side, 0 = the source's (512 for real data)", lower_bound=0
@@ -170,6 +173,7 @@ def _prepare_dataset() -> None:
         size=FLAGS.size,
         seed=FLAGS.seed,
         confounding=FLAGS.confounding,
+        comparing=FLAGS.comparing,
         sites=tuple(FLAGS.sites) or None,
         redistributable=FLAGS.redistributable,
         labels_from_reports=FLAGS.labels_from_reports,
@@ -208,7 +212,15 @@ def _options(source: Source) -> BuildOptions:
     names: tuple[str, ...] = ("dataset", "source_dir", "patients", "size", "seed", "confounding")
     names += ("max_reject_fraction",)
     # What a later build needs to give the same data.
-    optional = ("stored_size", "intensity", "encoding", "redistributable", "rule", "split_lists")
+    optional = (
+        "comparing",
+        "stored_size",
+        "intensity",
+        "encoding",
+        "redistributable",
+        "rule",
+        "split_lists",
+    )
     names += tuple(name for name in optional if not FLAGS[name].using_default_value)
     arguments = {name: FLAGS[name].value for name in names}
     # Those of a table are recorded as they are written, where they are.

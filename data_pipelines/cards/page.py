@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from medst_jax.data_pipelines.cards.place_statistics import rows as place_rows
 from medst_jax.data_pipelines.cards.text_statistics import SECTIONS, VOCABULARY_AT, reference
 from medst_jax.pages.blocks import (
     Block,
@@ -20,6 +21,7 @@ from medst_jax.pages.blocks import (
 )
 from medst_jax.pages.render import render as render_page
 
+_PLACES = ("sentences per report", "with side", "with zone")
 _CODES = ("positive", "negative", "uncertain", "not mentioned", "unknown")
 _UNDECLARED = ("", "unknown", "not stated", None)
 
@@ -159,8 +161,12 @@ def _text(card: Mapping[str, Any]) -> list[Block]:
         f"kinds_in_{VOCABULARY_AT}_words",
     ):
         rows.append((key.replace("_", " "), here[key], real[key]))
-    table = Table(("", "this data set", "Open-i"), rows)
-    return [Section("Text beside real reports", [Details(_TEXT_NOTE, [table])])]
+    tables = [Table(("", "this data set", "Open-i"), rows)]
+    # The card of an earlier build does not say where findings lie.
+    heads = ("finding", *(f"{k}, {s}" for k in _PLACES for s in ("here", "Open-i")))
+    if places := place_rows(here.get("places", {}), real["places"]):
+        tables.append(Table(heads, places))
+    return [Section("Text beside real reports", [Details(_TEXT_NOTE, tables)])]
 
 
 def _origin(card: Mapping[str, Any]) -> Table:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from medst_jax.data_pipelines.cards.place_statistics import place_statistics
 from medst_jax.text.headings import is_silent
 from medst_jax.text.labeler import label_sentence
 from medst_jax.text.sentences import split_sentences
@@ -35,7 +36,8 @@ def text_statistics(reports: Iterable[Report]) -> dict[str, Any]:
 
     Words per section (quartiles, over reports that have it), sentences per report and words per
     sentence, shares of mentions of the 14 observations that are negated or uncertain, shares
-    of findings sections and of sentences that occur more than once, kinds of words.
+    of findings sections and of sentences that occur more than once, kinds of words; `places`, how
+    often each finding is affirmed, with side and with zone.
     """
     ordered = [[(name.upper(), text) for name, text in report] for report in reports]
     # In an order without meaning, so that the first words stand for all.
@@ -70,6 +72,7 @@ def text_statistics(reports: Iterable[Report]) -> dict[str, Any]:
         "repeated_sentences": _repeated(sentences),
         "kinds_of_words": len(set(words)),
         f"kinds_in_{VOCABULARY_AT}_words": len(set(itertools.islice(words, VOCABULARY_AT))),
+        "places": place_statistics(sentences, len(ordered)),
     }
 
 

@@ -11,7 +11,7 @@ import hashlib
 
 import numpy as np
 
-VERSION = "3.0.0a1"
+VERSION = "3.0.0a3"
 
 
 def stream(seed: int, site: str, patient: int, *purpose: str | int) -> np.random.Generator:

@@ -36,7 +36,7 @@ PREVALENCE: Mapping[str, float] = {
     "Hilar Lymphadenopathy": 0.07,
     "Fibrosis": 0.07,
     "Cavity": 0.07,
-    "Compression Fracture": 0.09,
+    "Compression Fracture": 0.19,
 }
 
 

@@ -21,12 +21,13 @@ from medst_jax.data_pipelines.simulated_cxr.cohort import annotations, blocks
 from medst_jax.data_pipelines.simulated_cxr.cohort.patients import Case, patient_studies
 from medst_jax.data_pipelines.simulated_cxr.cohort.truth import TECHNIQUE, TRUTH_FEATURES
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import EXTRA, FINDINGS
+from medst_jax.data_pipelines.simulated_cxr.reporter.rates import rates
 from medst_jax.data_pipelines.simulated_cxr.reporter.sentence_pairs import sentence_pairs
 from medst_jax.data_pipelines.simulated_cxr.seeds import VERSION
 from medst_jax.data_pipelines.simulated_cxr.sites import SITES
 from medst_jax.data_pipelines.simulated_cxr.thorax.masks import GRID
 
-UNIT = 400  # patients, about 1,000 studies
+UNIT = 400  # patients, about 1,400 studies
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class SimulatedSite:
     size: int
     seed: int
     confounding: float = 0.0
+    comparing: float = 1.0
 
     @property
     def name(self) -> str:
@@ -71,6 +73,8 @@ class SimulatedSite:
             "truth_technique_names": list(TECHNIQUE),
             "truth_mask_grid": GRID,
             "confounding": self.confounding,
+            "comparing": self.comparing,
+            "reporter_rates": rates(self.comparing) if site.reports else {},
             "label_noise": asdict(site.noise),
             "prevalence_of_first_studies": dict(site.prevalence),
         }
@@ -85,7 +89,8 @@ class SimulatedSite:
 
     def unit_hash(self, unit: str) -> str:
         """Returns a hash of everything the unit's studies depend on."""
-        key = json.dumps([VERSION, self.site, self.size, self.seed, self.confounding, unit])
+        dials = [self.confounding, self.comparing]
+        key = json.dumps([VERSION, self.site, self.size, self.seed, *dials, unit])
         return hashlib.sha256(key.encode()).hexdigest()
 
     def studies(self, unit: str) -> Iterator[RawStudy]:
@@ -94,7 +99,15 @@ class SimulatedSite:
         split = "" if split == "hashed" else split
         for number in range(int(first), int(last)):
             yield from patient_studies(
-                Case(SITES[self.site], self.seed, number, self.size, split, self.confounding)
+                Case(
+                    SITES[self.site],
+                    self.seed,
+                    number,
+                    self.size,
+                    split,
+                    self.confounding,
+                    self.comparing,
+                )
             )
 
     def annotation_configs(self) -> Sequence[str]:
@@ -126,6 +139,7 @@ def sources(
     size: int,
     seed: int,
     confounding: float = 0.0,
+    comparing: float = 1.0,
     sites: Sequence[str] = tuple(SITES),
 ) -> tuple[SimulatedSite, ...]:
     """Returns the sites of a cohort.
@@ -137,11 +151,12 @@ def sources(
       confounding: 0 to 1, how strongly technique and devices go with disease at the training
         sites; above 0 the sites for evaluation get splits where they do, do not, and do the
         other way round.
+      comparing: 0 to 1, scales how often reports tell that a finding changed, is new or has gone.
       sites: which of them, by letter; a site is the same whichever others are made.
 
     Raises:
-      ValueError: patients below 1, a size outside 32..1024, confounding outside 0..1, or no such
-        site.
+      ValueError: patients below 1, a size outside 32..1024, confounding or comparing outside 0..1,
+        or no such site.
     """
     if patients < 1:
         raise ValueError(f"patients is {patients}: give at least 1")
@@ -149,11 +164,15 @@ def sources(
         raise ValueError(f"size is {size}: give 32 to 1024 pixels")
     if not 0 <= confounding <= 1:
         raise ValueError(f"confounding is {confounding}: give 0 to 1")
+    if not 0 <= comparing <= 1:
+        raise ValueError(f"comparing is {comparing}: give 0 to 1")
     unknown = set(sites) - set(SITES)
     if unknown or not sites:
         raise ValueError(f"no sites {sorted(unknown)}: give some of {', '.join(SITES)}")
     return tuple(
-        SimulatedSite(key, blocks.blocks(site, patients, confounding), size, seed, confounding)
+        SimulatedSite(
+            key, blocks.blocks(site, patients, confounding), size, seed, confounding, comparing
+        )
         for key, site in SITES.items()
         if key in sites
     )

@@ -4,8 +4,9 @@
 A training site has one block of patients whose split is a hash of their id. A site for evaluation
 has blocks generated apart: `test` of natural prevalence; `enriched` with many positives of every
 finding, half of its studies with exactly one of `SINGLE_TARGETS`; `progression` and, with changes
-that hardly anybody sees, `small_changes`, two studies per patient (see `progression`); and, in a
-confounded cohort, `aligned`, `neutral` and `reversed`.
+that hardly anybody sees, `small_changes`, two studies per patient (see `progression`); `atypical`,
+two findings where their names rarely lie, and reports that do not say where; and, in a confounded
+cohort, `aligned`, `neutral` and `reversed`.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import numpy as np
 
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import (
     EXTRA,
+    RARE_PLACES,
     RENDERED,
     SINGLE_TARGETS,
 )
@@ -26,10 +28,11 @@ NATURAL = "test"
 ENRICHED = "enriched"
 PROGRESSION = "progression"
 SMALL_CHANGES = "small_changes"
+ATYPICAL = "atypical"
 PAIRED: Mapping[str, Pairs] = {PROGRESSION: VISIBLE, SMALL_CHANGES: SMALL}
 CONFOUNDED: Mapping[str, int] = {"aligned": 1, "neutral": 0, "reversed": -1}
 # Patients per patient of the cohort.
-SIZES = {ENRICHED: 1.25, PROGRESSION: 0.65, SMALL_CHANGES: 0.65}
+SIZES = {ENRICHED: 1.25, PROGRESSION: 0.65, SMALL_CHANGES: 0.65, ATYPICAL: 0.25}
 
 # Seldom seen where present, hence drawn more often and more severe.
 SELDOM_SEEN = {
@@ -103,4 +106,20 @@ def enriched_state(rng: np.random.Generator, prevalence: Mapping[str, float]) ->
     if "Consolidation" in state:
         pneumonia = bool(rng.random() < 0.8)
         state["Consolidation"] = replace(state["Consolidation"], pneumonia=pneumonia)
+    return {name: state[name] for name in RENDERED if name in state}
+
+
+def atypical_state(rng: np.random.Generator, prevalence: Mapping[str, float]) -> dict[str, Finding]:
+    """Draws the findings of a patient of the atypical split: two labels, on one side each."""
+    kept = {*EXTRA, "Support Devices"}
+    state = {n: f for n, f in first_state(rng, prevalence, 0.3).items() if n in kept}
+    names = tuple(RARE_PLACES)
+    for index in rng.choice(len(names), 2, replace=False):
+        name = names[int(index)]
+        finding = onset(rng, name, severe=0.45)
+        places = RARE_PLACES[name]
+        place = places[int(rng.integers(len(places)))]
+        if finding.right and finding.left:
+            finding = replace(finding, left=0.0)
+        state[name] = replace(finding, place=place)
     return {name: state[name] for name in RENDERED if name in state}

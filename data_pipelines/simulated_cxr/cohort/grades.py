@@ -4,6 +4,7 @@
 Sources, as in the work on edema severity in MIMIC-CXR (Chauhan et al., MICCAI 2020): "mined" from
 a small share of the reports by patterns; "expert", one reader, who is at times a grade off;
 "consensus" of readers, here the truth. Experts and consensus are at sites for evaluation only.
+An expert who sees edema may take it for a neighbouring grade of it; nobody grades what is not there.
 """
 
 import numpy as np
@@ -36,6 +37,6 @@ def grade(
         return (mined, "mined") if mined >= 0 else UNKNOWN
     if draw >= EXPERT:
         return seen, "consensus"
-    if slip < WRONG:
-        seen += 1 if seen == 0 or (up < 0.5 and seen < 3) else -1
+    if seen and slip < WRONG:
+        seen += 1 if seen == 1 or (up < 0.5 and seen < 3) else -1
     return seen, "expert"

@@ -8,9 +8,11 @@ import numpy as np
 
 from medst_jax.data_pipelines.raw import RawImage, RawStudy
 from medst_jax.data_pipelines.simulated_cxr.cohort.blocks import (
+    ATYPICAL,
     CONFOUNDED,
     ENRICHED,
     PAIRED,
+    atypical_state,
     enriched_state,
 )
 from medst_jax.data_pipelines.simulated_cxr.cohort.grades import grade
@@ -29,6 +31,7 @@ from medst_jax.data_pipelines.simulated_cxr.findings.states import (
     first_state,
     next_state,
 )
+from medst_jax.data_pipelines.simulated_cxr.reporter.rates import PLACED
 from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import Report, Reporter
 from medst_jax.data_pipelines.simulated_cxr.seeds import opaque, stream, uniform_hash
 from medst_jax.data_pipelines.simulated_cxr.sites import Site
@@ -49,7 +52,8 @@ class Case:
     """A patient to be generated, and the source of its random streams.
 
     `number` is of the patient in its block; `split` "" leaves the split to a hash of the id;
-    `confounding` is the strength of the cohort's dial, 0 to 1; `pairs` draws two studies per patient
+    `confounding` is the strength of the cohort's dial, 0 to 1; `comparing` scales how often reports
+    tell changes; `pairs` draws two studies per patient
     in a way of its own, where None draws those of the split.
     """
 
@@ -59,6 +63,7 @@ class Case:
     size: int
     split: str = ""
     confounding: float = 0.0
+    comparing: float = 1.0
     pairs: Pairs | None = None
 
     def stream(self, *purpose: str | int) -> np.random.Generator:
@@ -111,7 +116,12 @@ def patient_studies(case: Case) -> Iterator[RawStudy]:
         report = None
         if site.reports:
             reporter = Reporter(
-                case.stream("report", index), site.style, site=site.name, cohort_seed=case.seed
+                case.stream("report", index),
+                site.style,
+                site=site.name,
+                cohort_seed=case.seed,
+                comparing=0.0 if case.split == ATYPICAL else case.comparing,
+                placed=0.0 if case.split == ATYPICAL else PLACED,
             )
             report = reporter.write(state, truth.visibility, prior, seen, views, previous)
         labels = study_labels(case.stream("labels", index), site, report, truth.visible)
@@ -147,6 +157,9 @@ def _course(rng: np.random.Generator, case: Case) -> Iterator[tuple[float, dict[
         first, second = pair(rng, prevalence, case.paired)
         yield 0.0, first
         yield _gap(rng), second
+        return
+    if case.split == ATYPICAL:
+        yield 0.0, atypical_state(rng, prevalence)
         return
     enriched = case.split == ENRICHED
     if enriched:

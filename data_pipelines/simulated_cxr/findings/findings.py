@@ -72,20 +72,37 @@ MIDLINE = (
     "Compression Fracture",
 )
 
-# Where a finding may lie, with the share of each place; all others have the one place "".
+# Where a finding may lie, with the share of each place (chosen); others have the one place "".
 PLACES: Mapping[str, tuple[tuple[str, float], ...]] = {
-    "Consolidation": (("upper", 0.3), ("mid", 0.28), ("lower", 0.3), ("retrocardiac", 0.12)),
-    "Lung Lesion": (
+    "Consolidation": (
         ("upper", 0.27),
-        ("mid", 0.27),
-        ("lower", 0.26),
-        ("retrocardiac", 0.1),
-        ("retrosternal", 0.1),
+        ("mid", 0.25),
+        ("lower", 0.27),
+        ("retrocardiac", 0.17),
+        ("apical", 0.02),
+        ("sulcus", 0.02),
+    ),
+    "Lung Lesion": (
+        ("upper", 0.23),
+        ("mid", 0.22),
+        ("lower", 0.22),
+        ("retrocardiac", 0.12),
+        ("retrosternal", 0.17),
+        ("apical", 0.02),
+        ("sulcus", 0.02),
     ),
     "Calcified Granuloma": (("upper", 0.4), ("mid", 0.3), ("lower", 0.3)),
     "Cavity": (("upper", 0.6), ("mid", 0.2), ("lower", 0.2)),
-    "Atelectasis": (("lower", 0.68), ("mid", 0.14), ("retrocardiac", 0.18)),
-    "Pleural Effusion": (("", 0.66), ("posterior", 0.34)),
+    "Atelectasis": (("lower", 0.62), ("mid", 0.14), ("retrocardiac", 0.24)),
+    "Pleural Effusion": (("", 0.41), ("posterior", 0.55), ("loculated", 0.04)),
+    "Pneumothorax": (("apical", 0.96), ("basal", 0.04)),
     "Pleural Other": (("apical", 0.5), ("lateral", 0.5)),
     "Fracture": (("upper", 0.3), ("mid", 0.4), ("lower", 0.3)),
+}
+# Of them, where each lies rarely; split "atypical" has them there.
+RARE_PLACES: Mapping[str, tuple[str, ...]] = {
+    "Consolidation": ("apical", "sulcus"),
+    "Lung Lesion": ("apical", "sulcus"),
+    "Pneumothorax": ("basal",),
+    "Pleural Effusion": ("loculated",),
 }

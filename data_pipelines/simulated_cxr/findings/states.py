@@ -31,10 +31,10 @@ DRIFT = 0.12  # of a severity's step, down or up
 TREATED, WORSENING = 0.4, 0.3  # share of findings that drift down, and up
 TURNED = 0.25  # chance, at each study, that a finding drifts another way
 SLOW = 0.3  # of the step of an acute finding, a chronic one's
-RESOLVED = (0.1, 0.1)  # chance that an acute finding is gone, and more of it with time
+RESOLVED = (0.2, 0.15)  # chance that an acute finding is gone, and more of it with time
 RESOLVED_CHRONIC = 0.01
-MOVED = 0.1  # chance that an acute finding is gone and another of its name has begun
-BEGUN, BEGUN_CHRONIC = 0.34, 0.06  # of its prevalence, chance that a finding begins
+MOVED = 0.15  # chance that an acute finding is gone and another of its name has begun
+BEGUN, BEGUN_CHRONIC = 0.55, 0.06  # of its prevalence, chance that a finding begins
 LOWEST = 0.08  # severity below which a finding is gone
 STEPS = {
     name: ([place for place, _ in places], list(itertools.accumulate(s for _, s in places)))
@@ -73,6 +73,8 @@ def edema_grade(state: State) -> int:
 def onset(rng: np.random.Generator, name: str, severe: float = 0.0) -> Finding:
     """Draws a new finding; `severe` raises the lower end of its severity."""
     first, second = severe + (1 - severe) * (0.12 + 0.88 * rng.beta(1.8, 1.9, size=2))
+    if name == "Edema":  # every grade is as frequent as its share of the range
+        first = severe + (1 - severe) * rng.uniform(0.1, 1.0)
     bilateral = name in MIDLINE or rng.random() < BILATERAL.get(name, 0.0)
     on_right = rng.random() < 0.5
     if bilateral:

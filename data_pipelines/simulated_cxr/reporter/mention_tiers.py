@@ -30,7 +30,7 @@ VISIBLE: Mapping[str, float] = {
     "Hilar Lymphadenopathy": 0.066,
     "Fibrosis": 0.069,
     "Cavity": 0.066,
-    "Compression Fracture": 0.062,
+    "Compression Fracture": 0.12,
 }
 
 

@@ -33,10 +33,41 @@ ZONES = {
     "lower": ("lower lobe", "lung base", "lower lung zone", "basal region"),
     "apical": ("apex",),
     "lateral": ("lateral chest wall",),
+    "sulcus": ("costophrenic sulcus", "costophrenic recess"),
+    "loculated": ("lateral pleural space",),
+    "basal": ("lung base",),
     "retrocardiac": ("retrocardiac region", "retrocardiac lung"),
     "retrosternal": ("retrosternal region", "anterior lung"),
     "posterior": ("posterior costophrenic sulcus",),
     "": ("",),
+}
+# The same as an adjective, of a pneumothorax.
+ZONAL = {"apical": ("apical",), "basal": ("basilar", "subpulmonic"), "": ("",)}
+
+# What is said of a finding without its place and side, by topic.
+UNPLACED: Mapping[str, tuple[str, ...]] = {
+    "Lung Lesion": (
+        "there is a {degree} nodule",
+        "a {degree} rounded mass is seen",
+        "{degree} nodular lesion",
+        "a {degree} nodular opacity is noted",
+    ),
+    "Consolidation": (
+        "there is {degree} consolidation",
+        "{degree} airspace consolidation is seen",
+        "confluent {degree} airspace opacity consistent with consolidation",
+    ),
+    "Pneumonia": (
+        "{degree} consolidation consistent with pneumonia",
+        "findings of pneumonia with {degree} consolidation",
+    ),
+    "Atelectasis": ("{degree} atelectasis is seen", "there is {degree} atelectasis"),
+    "Pneumothorax": ("there is a {degree} pneumothorax", "a {degree} pneumothorax is seen"),
+    "Pleural Effusion": (
+        "there is a {degree} pleural effusion",
+        "{degree} pleural fluid is noted",
+        "a {degree} effusion is present",
+    ),
 }
 
 POSITIVE: Mapping[str, tuple[str, ...]] = {
@@ -93,7 +124,7 @@ POSITIVE: Mapping[str, tuple[str, ...]] = {
     ),
     "Pneumothorax": (
         "there is a {degree} {sided} pneumothorax",
-        "{degree} {side} apical pneumothorax",
+        "{degree} {side} {zonal} pneumothorax",
         "a {degree} {sided} pneumothorax is seen",
         "visceral pleural line indicating a {degree} {sided} pneumothorax",
     ),
@@ -204,8 +235,8 @@ UNCERTAIN: Mapping[str, tuple[str, ...]] = {
     ),
     "Pneumothorax": (
         "possible tiny {sided} pneumothorax",
-        "questionable {side} apical pneumothorax",
-        "a tiny {side} apical pneumothorax cannot be excluded",
+        "questionable {side} {zonal} pneumothorax",
+        "a tiny {side} {zonal} pneumothorax cannot be excluded",
     ),
     "Pleural Effusion": (
         "possible trace {sided} pleural effusion",

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 NOUNS: Mapping[str, tuple[str, ...]] = {
     "Enlarged Cardiomediastinum": ("mediastinal widening",),
     "Cardiomegaly": ("cardiomegaly", "enlargement of the heart"),
-    "Lung Lesion": ("{side} {place} nodule", "{side} lung mass"),
+    "Lung Lesion": ("{side} {place} nodule", "{side} {place} mass"),
     "Edema": ("pulmonary edema", "edema"),
-    "Consolidation": ("{side} {place} consolidation", "{side} airspace consolidation"),
-    "Pneumonia": ("{side} {place} pneumonia", "{side} pneumonia"),
-    "Atelectasis": ("{side} {place} atelectasis", "{side} atelectasis"),
-    "Pneumothorax": ("{sided} pneumothorax",),
+    "Consolidation": ("{side} {place} consolidation", "{side} {place} airspace consolidation"),
+    "Pneumonia": ("{side} {place} pneumonia", "pneumonia of the {side} {place}"),
+    "Atelectasis": ("{side} {place} atelectasis", "atelectasis of the {side} {place}"),
+    "Pneumothorax": ("{side} {zonal} pneumothorax", "{sided} pneumothorax"),
     "Pleural Effusion": ("{sided} pleural effusion", "{sided} effusion"),
     "Pleural Other": ("{sided} pleural thickening",),
     "Fracture": ("{sided} rib fracture",),
@@ -41,6 +41,34 @@ CHANGES = {
         "has partially resolved",
     ),
 }
+# The same in an impression, where the name comes with the change.
+SUMMED_UP = {
+    1: (
+        "interval worsening of the {noun}",
+        "increased {noun}",
+        "worsening {noun}",
+        "interval increase in the {noun}",
+        "the {noun} has increased",
+    ),
+    0: (
+        "unchanged {noun}",
+        "stable {noun}",
+        "no significant change in the {noun}",
+        "persistent, unchanged {noun}",
+    ),
+    -1: (
+        "interval improvement of the {noun}",
+        "decreased {noun}",
+        "improving {noun}",
+        "interval decrease in the {noun}",
+        "the {noun} has improved",
+    ),
+}
+GONE = (
+    "the {noun} has resolved",
+    "interval resolution of the {noun}",
+    "resolved {noun}",
+)
 RESOLVED = ("has resolved", "is no longer seen", "has cleared")
 PRIORS = (
     "compared with the prior study of ___, ",

@@ -2,16 +2,16 @@
 """Writes the report of a study from what can be seen in its images, with labels per sentence.
 
 The reporter sees visibilities, not the truth: the lower the visibility, the likelier a finding
-is hedged or missed. Rates are the constants below. Sentence labels say what the sentence says
+is hedged or missed. Rates are in `rates.py`. Sentence labels say what the sentence says
 (1 affirmed, -1 hedged, 0 denied), so they are right even where the reporter is wrong.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import OPACITIES
-from medst_jax.data_pipelines.simulated_cxr.findings.progression import STEP, change_code
 from medst_jax.data_pipelines.simulated_cxr.findings.states import Finding, State
 from medst_jax.data_pipelines.simulated_cxr.findings.visibility import SEEN
 from medst_jax.data_pipelines.simulated_cxr.reporter import (
@@ -19,7 +19,9 @@ from medst_jax.data_pipelines.simulated_cxr.reporter import (
     phrases_absent,
     phrases_change,
     phrases_frame,
+    rates,
 )
+from medst_jax.data_pipelines.simulated_cxr.reporter.impression import impress
 from medst_jax.data_pipelines.simulated_cxr.reporter.mention_tiers import mention_chances
 from medst_jax.data_pipelines.simulated_cxr.reporter.phrases_extra import EXTRA_POSITIVE
 from medst_jax.data_pipelines.simulated_cxr.reporter.report import (
@@ -29,46 +31,39 @@ from medst_jax.data_pipelines.simulated_cxr.reporter.report import (
     assemble,
 )
 from medst_jax.data_pipelines.simulated_cxr.reporter.styles import STYLES
+from medst_jax.data_pipelines.simulated_cxr.reporter.topics import (
+    Mentioned,
+    Topic,
+    labels_of,
+    perceived_step,
+    same_finding,
+)
 from medst_jax.data_pipelines.simulated_cxr.reporter.wording import Wording
 
 __all__ = ["Report", "Reporter"]
 
-MISSED = 0.05  # of clearly visible findings; `MISSED_HIDDEN` more as visibility falls to 0
-MISSED_HIDDEN = 0.3
-HEDGED = 0.04  # likewise
-HEDGED_HIDDEN = 0.7
-INVENTED = 0.024  # of absent or invisible findings, each; half of them hedged
-CITING = 0.5  # of follow-up reports
-CITING_ELSEWHERE = 0.3  # of first reports: the study they cite is not in the data
-WRONG_CHANGE = 0.03  # of comparison sentences; their direction is drawn blindly
-COPIED = 0.15  # of follow-up reports: a sentence of the report before, true or not
-MENTIONED = {  # chance that the absence of a finding is stated
-    "Enlarged Cardiomediastinum": 0.3,
-    "Cardiomegaly": 0.6,
-    "Lung Lesion": 0.12,
-    "Lung Opacity": 0.1,
-    "Edema": 0.4,
-    "Consolidation": 0.6,
-    "Pneumonia": 0.25,
-    "Atelectasis": 0.06,
-    "Pneumothorax": 0.75,
-    "Pleural Effusion": 0.75,
-    "Pleural Other": 0.03,
-    "Fracture": 0.25,
-}
-INVENTIBLE = tuple(name for name in MENTIONED if name not in ("Lung Opacity", "Pneumonia"))
-Mentioned = dict[str, tuple[Finding, int]]
-
 
 class Reporter:
-    """Draws one report of a site, in its `style`; the cohort's seed deals what is mentioned."""
+    """Draws one report of a site, in its `style`; the cohort's seed deals what is mentioned.
+
+    `comparing`, 0 to 1, scales the rates at which changes are told, `COMPARED` to `TOLD` of `rates`; a share
+    `placed` of the descriptions names the place.
+    """
 
     def __init__(
-        self, rng: np.random.Generator, style: str, *, site: str, cohort_seed: int
+        self,
+        rng: np.random.Generator,
+        style: str,
+        *,
+        site: str,
+        cohort_seed: int,
+        comparing: float = 1.0,
+        placed: float = rates.PLACED,
     ) -> None:
         self.rng = rng
         self.style = STYLES[style]
-        self.words = Wording(rng, style)
+        self.words = Wording(rng, style, placed)
+        self.comparing = comparing
         self.extras = mention_chances(cohort_seed, site)
 
     def chance(self, share: float) -> bool:
@@ -93,7 +88,7 @@ class Reporter:
           views: of the study's images.
           previous: the report of the patient's previous study, if any.
         """
-        citing = self.chance(CITING_ELSEWHERE if prior is None else CITING)
+        citing = self.chance(rates.CITING_ELSEWHERE if prior is None else rates.CITING)
         body = Draft("FINDINGS")
         progression: Labels = {}
         mentioned: Mentioned = {}
@@ -102,17 +97,23 @@ class Reporter:
             code = self._decide(visibility.get(name, 0.0))
             if finding is None or code == 0:
                 continue
-            mentioned[name] = (finding, code)
-            old = prior.get(name) if prior is not None and name in seen_before else None
-            compared = citing and code == 1 and (old is not None or prior is None)
-            if compared and self.chance(0.8 if old else 0.4):
-                self._compare(body, finding, old, progression)
-            else:
-                self._state(body, finding, code, new=citing and prior is not None and old is None)
+            old = same_finding(name, state, prior) if name in seen_before else None
+            topic = Topic(finding, code, old, new=citing and prior is not None and old is None)
+            if citing and code == 1 and (old is not None or prior is None):
+                topic = replace(topic, step=self._step(topic, visibility[name]))
+            mentioned[name] = topic
+            share = rates.COMPARED if old else rates.COMPARED_ELSEWHERE
+            if topic.step is None or not self.chance(share * self.comparing):
+                self._state(body, topic)
+                continue
+            self._compare(body, topic)
+            if old is not None:
+                progression[name] = topic.step
+        gone = []
         if citing and prior is not None:
-            self._resolve(body, state, prior, seen_before, progression)
+            gone = self._resolve(body, state, prior, seen_before, progression)
         self._mention_extras(body, state, visibility)
-        if previous is not None and self.chance(COPIED):
+        if previous is not None and self.chance(rates.COPIED):
             self._copy(body, previous)
         mentioned |= self._invent(body, mentioned)
         visible = {name for name, value in visibility.items() if value >= SEEN}
@@ -123,7 +124,16 @@ class Reporter:
         else:
             self._deny(body, mentioned)
         self._habits(body, visible)
-        impression = self._impress(mentioned, body.affirmed())
+        impression = impress(
+            self.rng,
+            self.words,
+            self.style,
+            mentioned,
+            gone,
+            body.affirmed(),
+            progression,
+            rates.TOLD * self.comparing if citing and prior is not None else 0.0,
+        )
         return assemble([*self._heading(views, citing), body, impression], progression)
 
     def _decide(self, visibility: float) -> int:
@@ -131,37 +141,38 @@ class Reporter:
         if visibility < SEEN:
             return 0
         hidden = 1 - visibility
-        if self.chance(MISSED + MISSED_HIDDEN * hidden):
+        if self.chance(rates.MISSED + rates.MISSED_HIDDEN * hidden):
             return 0
-        return -1 if self.chance(HEDGED + HEDGED_HIDDEN * hidden) else 1
+        return -1 if self.chance(rates.HEDGED + rates.HEDGED_HIDDEN * hidden) else 1
 
-    def _state(self, body: Draft, finding: Finding, code: int, new: bool) -> None:
+    def _step(self, topic: Topic, visibility: float) -> int:
+        """How a finding changed since the previous study, or one outside the data (no `old`)."""
+        if topic.finding.name == "Support Devices":
+            return 0
+        if topic.old is None or self.chance(rates.WRONG_CHANGE):
+            return int(self.rng.integers(-1, 2))
+        return perceived_step(self.rng, topic.old, topic.finding, visibility)
+
+    def _state(self, body: Draft, topic: Topic) -> None:
+        finding, code = topic.finding, topic.code
         if finding.name == "Support Devices":
             for kind in finding.kind:
                 body.say(self.words.pick(phrases.DEVICE[kind]), {"Support Devices": 1})
             return
         text = self.words.state(finding, code)
-        if new and self.chance(0.4):
+        if topic.new and self.chance(rates.NEW * self.comparing):
             text = f"{text}, {self.words.pick(phrases_change.NEW)}"
         body.say(text, labels_of(finding, code, text))
 
-    def _compare(
-        self, body: Draft, finding: Finding, old: Finding | None, progression: Labels
-    ) -> None:
-        """Compares with the previous study, or with one outside the data (`old` None)."""
-        step = change_code(old, finding, STEP) if old else 0
-        if finding.name == "Support Devices":
-            step = 0
-        elif old is None or self.chance(WRONG_CHANGE):
-            step = int(self.rng.integers(-1, 2))
+    def _compare(self, body: Draft, topic: Topic) -> None:
+        """Compares with the previous study, or with one outside the data."""
+        finding = topic.finding
         noun = self.words.noun(finding)
-        changed = self.words.pick(phrases_change.CHANGES[step])
+        changed = self.words.pick(phrases_change.CHANGES[topic.step or 0])
         if finding.name == "Support Devices":
             changed = "is unchanged"
         opening = self.words.pick(phrases_change.PRIORS)
         body.say(f"{opening}the {noun} {changed}", labels_of(finding, 1, noun))
-        if old is not None:
-            progression[finding.name] = step
 
     def _resolve(
         self,
@@ -170,15 +181,19 @@ class Reporter:
         prior: State,
         seen_before: Collection[str],
         progression: Labels,
-    ) -> None:
+    ) -> list[Finding]:
+        """Says what has gone; returns the findings."""
+        resolved = []
         for name in self.style.order:
             gone = name in seen_before and name not in state and name != "Support Devices"
-            if gone and self.chance(0.6):
-                resolved = self.words.pick(phrases_change.RESOLVED)
+            if gone and self.chance(rates.GONE * self.comparing):
+                words = self.words.pick(phrases_change.RESOLVED)
                 opening = self.words.pick(phrases_change.PRIORS)
                 noun = self.words.noun(prior[name])
-                body.say(f"{opening}the {noun} {resolved}", labels_of(prior[name], 0, noun))
+                body.say(f"{opening}the {noun} {words}", labels_of(prior[name], 0, noun))
                 progression[name] = -1
+                resolved.append(prior[name])
+        return resolved
 
     def _mention_extras(self, body: Draft, state: State, visibility: Mapping[str, float]) -> None:
         for name, share in self.extras.items():
@@ -200,8 +215,8 @@ class Reporter:
     def _invent(self, body: Draft, mentioned: Mentioned) -> Mentioned:
         """Sees, at the stated rate, what is not there."""
         invented: Mentioned = {}
-        for name in INVENTIBLE:
-            if name in mentioned or body.mentions(name) or not self.chance(INVENTED):
+        for name in rates.INVENTIBLE:
+            if name in mentioned or body.mentions(name) or not self.chance(rates.INVENTED):
                 continue
             key = int(self.rng.integers(2**31))
             place = "lower" if name in (*OPACITIES, "Fracture") else ""
@@ -210,7 +225,7 @@ class Reporter:
             code = 1 if self.chance(0.5) else -1
             text = self.words.state(finding, code)
             body.say(text, labels_of(finding, code, text))
-            invented[name] = (finding, code)
+            invented[name] = Topic(finding, code)
         return invented
 
     def _deny(self, body: Draft, mentioned: Mentioned) -> None:
@@ -220,7 +235,7 @@ class Reporter:
             body.say(self.words.pick(phrases_absent.CLEAR), {"Lung Opacity": 0, "Consolidation": 0})
         absent = [
             name
-            for name, share in MENTIONED.items()
+            for name, share in rates.MENTIONED.items()
             if not body.mentions(name) and not (name == "Lung Opacity" and opaque)
             if self.chance(share)
         ]
@@ -246,23 +261,6 @@ class Reporter:
         if self.chance(self.style.modalities):
             body.say(self.words.pick(phrases_frame.OTHER_MODALITY))
 
-    def _impress(self, mentioned: Mentioned, affirmed: Collection[str]) -> Draft:
-        """Sums up; it does not call a report normal that has copied a finding."""
-        draft = Draft("IMPRESSION", numbered=self.chance(self.style.numbered))
-        topics = [(f, c) for name, (f, c) in mentioned.items() if name != "Support Devices"]
-        topics.sort(key=lambda pair: -pair[0].severity)
-        for finding, code in topics[:3]:
-            text = self.words.state(finding, code)
-            draft.say(text, labels_of(finding, code, text))
-        if not topics and set(affirmed) - {"Support Devices"}:
-            draft.say(self.words.pick(phrases_change.SAME))
-        elif not topics:
-            draft.say(self.words.pick(phrases_absent.NORMAL), {"No Finding": 1})
-        urgent = "Pneumothorax" in mentioned and mentioned["Pneumothorax"][1] == 1
-        if self.chance(self.style.communication + 0.5 * urgent):
-            draft.say(self.words.pick(phrases_frame.COMMUNICATION))
-        return draft
-
     def _heading(self, views: Sequence[str], citing: bool) -> list[Draft]:
         pick = self.words.pick
         indication, technique = Draft("INDICATION"), Draft("TECHNIQUE")
@@ -277,21 +275,3 @@ class Reporter:
         if other:
             comparison.say(pick(phrases_frame.OTHER_COMPARISON))
         return [indication, technique, comparison]
-
-
-def labels_of(finding: Finding, code: int, text: str) -> Labels:
-    """What the words for a finding say about it, its parent and pneumonia.
-
-    Pneumonia is a consolidation, but not every wording calls it one; an opacity of a doubtful
-    kind is an opacity all the same.
-    """
-    labels = {}
-    if finding.pneumonia:
-        labels["Pneumonia"] = code
-    if not finding.pneumonia or "consolidation" in text:
-        labels[finding.name] = code
-    if "atelectasis versus" in text:
-        labels["Atelectasis"] = code
-    if finding.name in OPACITIES and code != 0:
-        labels["Lung Opacity"] = 1 if "opacit" in text else code
-    return labels

@@ -53,7 +53,7 @@ class Style:
 
     `numbered` impressions are lists; `listing` joins denials in one sentence; `stock` writes a
     normal report in the site's standard words; `clear` begins denials with clear lungs;
-    `boilerplate` is the mean number of habitual sentences; `communication` tells whom it was
+    `boilerplate` is the mean number of habitual sentences; `usual` calls it normal in the site's usual words; `communication` tells whom it was
     told; `modalities` refers to CT and the like; `incidental` adds an irrelevant finding.
     """
 
@@ -63,6 +63,7 @@ class Style:
     listing: float = 0.65
     stock: float = 0.35
     clear: float = 0.5
+    usual: float = 0.9
     boilerplate: float = 1.0
     communication: float = 0.06
     modalities: float = 0.08
@@ -84,6 +85,11 @@ def preference(style: str, variants: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(
         sorted(variants, key=lambda text: hashlib.sha256(f"{style}/{text}".encode()).digest())
     )
+
+
+def usual(style: str, variants: Sequence[str]) -> str:
+    """The variant that a site prefers."""
+    return preference(style, tuple(variants))[0]
 
 
 def draw(uniform: float, style: str, variants: Sequence[str]) -> str:

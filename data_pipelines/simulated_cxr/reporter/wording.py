@@ -7,16 +7,15 @@ import numpy as np
 
 from medst_jax.data_pipelines.simulated_cxr.findings.states import Finding
 from medst_jax.data_pipelines.simulated_cxr.reporter import phrases, phrases_change
+from medst_jax.data_pipelines.simulated_cxr.reporter.rates import GRADED, PLACED
 from medst_jax.data_pipelines.simulated_cxr.reporter.styles import draw
-
-_GRADED = 0.8  # of the descriptions tell the degree
 
 
 class Wording:
-    """Draws phrases for one report."""
+    """Draws phrases for one report; a share `placed` of those that could name a place does."""
 
-    def __init__(self, rng: np.random.Generator, style: str) -> None:
-        self.rng, self.style = rng, style
+    def __init__(self, rng: np.random.Generator, style: str, placed: float = PLACED) -> None:
+        self.rng, self.style, self.placed = rng, style, placed
 
     def pick(self, variants: Sequence[str]) -> str:
         """Draws a variant by the site's preference."""
@@ -28,25 +27,33 @@ class Wording:
         if code == -1:
             return self.fill(self.pick(phrases.UNCERTAIN[topic]), finding)
         variants = phrases.POSITIVE[topic]
+        if topic in phrases.UNPLACED and self.rng.random() >= self.placed:
+            variants = phrases.UNPLACED[topic]
         if topic == "Edema" and self.rng.random() < 0.7:
             variants = phrases.EDEMA[_level(finding)]
         return self.fill(self.pick(variants), finding)
 
-    def noun(self, finding: Finding) -> str:
-        """The name of a finding in a comparison."""
-        return self.fill(self.pick(phrases_change.NOUNS[_topic(finding)]), finding, degree=False)
+    def noun(self, finding: Finding, degree: bool = False) -> str:
+        """The name of a finding in a comparison, with side and place; after its `degree`."""
+        noun = self.fill(self.pick(phrases_change.NOUNS[_topic(finding)]), finding, degree=False)
+        return f"{self.degree(finding)} {noun}" if degree else noun
+
+    def degree(self, finding: Finding) -> str:
+        """A word for how large or severe a finding is."""
+        words = phrases.SIZES if finding.name in phrases.BY_SIZE else phrases.GRADES
+        return self.pick(words[_level(finding)])
 
     def fill(self, template: str, finding: Finding, degree: bool = True) -> str:
         """Fills the slots of a template with side, place and degree."""
         side = 3 if finding.right and finding.left else 1 if finding.right else 2
         level = _level(finding)
-        words = phrases.SIZES if finding.name in phrases.BY_SIZE else phrases.GRADES
-        graded = degree and self.rng.random() < _GRADED
+        graded = degree and self.rng.random() < GRADED
         slots = {
             "side": self.pick(phrases.SIDES[side]),
             "place": self.pick(phrases.ZONES[finding.place]),
+            "zonal": self.pick(phrases.ZONAL.get(finding.place, ("",))),
             "sided": self.pick(phrases.SIDED[side]),
-            "degree": self.pick(words[level]) if graded else "",
+            "degree": self.degree(finding) if graded else "",
             "adverb": self.pick(phrases.ADVERBS[level]) if graded else "",
         }
         return template.format(**slots)

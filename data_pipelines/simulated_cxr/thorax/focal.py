@@ -27,6 +27,7 @@ from medst_jax.data_pipelines.simulated_cxr.thorax.thorax import MU
 
 ZONES = {"upper": (0.58, 0.8), "mid": (0.36, 0.56), "lower": (0.06, 0.3), "": (0.2, 0.7)}
 ZONES |= {"retrocardiac": (0.08, 0.3), "retrosternal": (0.3, 0.6)}
+ZONES |= {"apical": (0.86, 0.95), "sulcus": (-0.1, 0.02)}
 Lungs = Mapping[int, tuple[LungShape, LungRays]]
 
 
@@ -45,6 +46,8 @@ def _spot(
         x, y = shape.sign * rng.uniform(20, 38), middle_y - half_y * rng.uniform(0.35, 0.6)
     elif place == "retrosternal":
         x, y = shape.sign * rng.uniform(22, 40), middle_y + half_y * rng.uniform(0.6, 0.8)
+    elif place == "sulcus":
+        x, y = shape.sign * (across + half_x * rng.uniform(0.6, 0.85)), middle_y
     return x, y, z
 
 
@@ -95,11 +98,13 @@ def consolidation(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) 
 
 
 def lesion(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
-    """A nodule or, from a severity of about one half, a mass; up to four when severe."""
+    """A nodule or, from a severity of about one half, a mass; up to three when severe,
+    but for one at a rare place."""
     total = np.zeros((view.size, view.size), np.float32)
     for sign, severity in _sides(finding):
         rng = np.random.default_rng((finding.key, sign + 1))
-        for index in range(1 + int(rng.integers(0, 3)) * int(severity > 0.5)):
+        alone = severity <= 0.5 or finding.place in ("apical", "sulcus")
+        for index in range(1 + int(rng.integers(0, 3)) * (not alone)):
             spot = _spot(rng, anatomy, lungs[sign][0], finding.place if index == 0 else "", 0.6)
             radius = (14 + 24 * severity) * (1.0 if index == 0 else rng.uniform(0.5, 0.9))
             radius *= 0.75 if finding.place.startswith("retro") else 1.0
@@ -164,6 +169,22 @@ def atelectasis(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) ->
         axes = np.array([46.0, 50.0, 12 + 30 * severity])
         _add_blob(total, 0.4 * severity, view, lungs[sign][1], wedge, axes, np.eye(3))
     return soften(total * (0.47 * MU), 2.5 / view.pixel)
+
+
+def loculated(view: View, anatomy: Anatomy, finding: Finding, lungs: Lungs) -> np.ndarray:
+    """Fluid that is caught between adhesions along the lateral chest wall, a lens."""
+    total = np.zeros((view.size, view.size), np.float32)
+    for sign, severity in _sides(finding):
+        rng = np.random.default_rng((finding.key, sign + 1))
+        shape = lungs[sign][0]
+        z = shape.height * rng.uniform(0.5, 0.72)
+        across, half_x, middle_y, half_y = (
+            float(v) for v in profile(anatomy, shape, np.array(z, np.float32))
+        )
+        spot = (sign * (across + half_x), middle_y + 0.3 * half_y * rng.uniform(-1, 1), z)
+        axes = np.array([14 + 18 * severity, 40 + 20 * severity, 24 + 22 * severity])
+        _add_blob(total, 1.0, view, lungs[sign][1], spot, axes, rotation(sign * 0.25))
+    return soften(total * (0.9 * MU), 1.5 / view.pixel)
 
 
 def hernia(view: View, finding: Finding) -> np.ndarray:

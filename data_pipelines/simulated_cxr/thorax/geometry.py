@@ -92,11 +92,12 @@ class Geometry:
 
 def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungShape]:
     emphysema = state["Emphysema"].severity if "Emphysema" in state else 0.0
-    posterior = "Pleural Effusion" in state and state["Pleural Effusion"].place == "posterior"
+    posterior = _place(state, "Pleural Effusion") == "posterior"
+    loculated = _place(state, "Pleural Effusion") == "loculated"
     bulge, bulge_at, lean = _bulge(state)
     shapes = {}
     for sign, dome, blunt in zip((-1, 1), anatomy.domes, anatomy.blunting, strict=True):
-        fluid = _severity(state, "Pleural Effusion", sign)
+        fluid = 0.0 if loculated else _severity(state, "Pleural Effusion", sign)
         raised = 17 * _severity(state, "Atelectasis", sign)
         raised += _severity(state, "Elevated Hemidiaphragm", sign, 20.0, 42.0)
         raised += _severity(state, "Fibrosis", sign, 0.0, 16.0)
@@ -112,10 +113,15 @@ def _shapes(anatomy: Anatomy, state: State, posture: Posture) -> dict[int, LungS
             effusion=blunt + (1 - blunt) * fluid,
             effusion_posterior=posterior and fluid > 0,
             pneumothorax=_severity(state, "Pneumothorax", sign),
+            pneumothorax_basal=_place(state, "Pneumothorax") == "basal",
             thickening=_severity(state, "Pleural Other", sign),
-            thickening_apical="Pleural Other" in state and state["Pleural Other"].place == "apical",
+            thickening_apical=_place(state, "Pleural Other") == "apical",
         )
     return shapes
+
+
+def _place(state: State, name: str) -> str:
+    return state[name].place if name in state else ""
 
 
 def _bulge(state: State) -> tuple[float, float, float]:

@@ -37,6 +37,7 @@ class LungShape:
     effusion_posterior: bool = False  # a thin layer behind the diaphragm only
     supine: bool = False
     pneumothorax: float = 0.0
+    pneumothorax_basal: bool = False  # under the lung, not over it
     thickening: float = 0.0
     thickening_apical: bool = False
 
@@ -138,7 +139,8 @@ def lung_rays(
         inflated = cut(inflated, _retracted(view, anatomy, shape, across, z, _thickness(shape, z)))
     visceral = inflated
     if shape.pneumothorax:
-        visceral = cut(inflated, _retracted(view, anatomy, shape, across, z, _collapse(shape, z)))
+        share = _collapse(shape, z)
+        visceral = cut(inflated, _retracted(view, anatomy, shape, across, z, share))
     (left, right), heart_rows, heart_columns = heart
     if view.lateral and sign < 0:
         left, right = -right, -left
@@ -234,6 +236,8 @@ def _thickness(shape: LungShape, z: np.ndarray) -> np.ndarray:
 
 def _collapse(shape: LungShape, z: np.ndarray) -> np.ndarray:
     t = np.clip(z / shape.height, 0, 1)
+    if shape.pneumothorax_basal:
+        return (0.55 * shape.pneumothorax + 0.1) * np.clip(1.1 - 3.2 * t, 0, 1)
     return np.clip(shape.pneumothorax * (0.11 + 0.46 * t**1.3) + 0.045, 0, 0.75)
 
 
@@ -246,7 +250,8 @@ def _retracted(
     share: np.ndarray,
 ) -> Interval:
     """The lung with its outer `share` [H, 1] of the width taken away, its apex lowered with it."""
-    lower = replace(shape, height=shape.height * (1 - 0.45 * float(share.max())))
+    lowered = 0.0 if shape.pneumothorax_basal else 0.45 * float(share.max())
+    lower = replace(shape, height=shape.height * (1 - lowered))
     middle_x, half_x, middle_y, half_y = profile(anatomy, lower, z)
     axes = (middle_x - half_x * share, half_x * (1 - share), middle_y, half_y * (1 - 0.7 * share))
     return _superellipse(view, across, axes, z <= lower.height)

@@ -13,7 +13,7 @@ from medst_jax.data_pipelines.simulated_cxr.thorax.thorax import MU
 def edema(
     view: View, finding: Finding, lungs: Lungs, blood: np.ndarray, air: np.ndarray
 ) -> np.ndarray:
-    """Grade 1 fuller vessels, 2 interstitial lines, 3 alveolar opacity around both hila.
+    """Grade 1 fuller vessels, most above the hila, and full hila; 2 interstitial lines, 3 alveolar opacity.
 
     `blood` is mm of vessel and `air` mm of aerated lung, [S, S].
     """
@@ -26,15 +26,22 @@ def edema(
     rng = np.random.default_rng((finding.key, 4))
     patchy = 1 + 0.5 * smooth_noise(rng, air.shape, 12)
     lines = np.abs(smooth_noise(rng, air.shape, 40))
-    haze = air * near * np.clip(patchy, 0.1, 2) * np.float32(0.01 + 0.10 * severity**1.4)
-    mesh = air * lines * (0.4 + 0.6 * near) * np.float32(0.052 * min(severity * 1.5, 1.0))
-    full = (
-        blood
-        * np.clip(air / 50, 0, 1)
-        * np.float32(0.2 + 0.6 * severity)
-        * np.where(z > hilum, np.float32(1.5), np.float32(0.5))
-    )
+    water = 0.055 + 0.03 * severity + 0.1 * min(max(3 * severity - 1.7, 0.0), 1.0)
+    haze = air * near * np.clip(patchy, 0.1, 2) * np.float32(water)
+    net = 0.012 + 0.075 * min(max(4 * severity - 1.0, 0.0), 1.0)
+    mesh = air * lines * (0.4 + 0.6 * near) * np.float32(net)
+    aerated = np.clip(air / 50, 0, 1)
+    upper = np.where(z > hilum, np.float32(1.5), np.float32(0.5))
+    # The hila are full of blood before the lung is of water; vessels' outlines are soft.
+    full = np.float32(1.15) * blood * upper + np.float32(12) * _hila(view, x, z - hilum)
+    full = soften(full * aerated, 2.5 / view.pixel)
     return soften(np.float32(MU) * (haze + mesh + full), 1.5 / view.pixel)
+
+
+def _hila(view: View, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Where the hila are, 0 to 1, at mm beside and above them."""
+    wide = np.float32(22 if view.lateral else 17)
+    return np.exp(-(x * x) / (2 * wide**2)) * np.exp(-(z * z) / np.float32(2 * 26**2))
 
 
 def fibrosis(view: View, finding: Finding, lungs: Lungs, air: np.ndarray) -> np.ndarray:

@@ -80,6 +80,13 @@ def _devices(scene: Scene, finding: Finding) -> np.ndarray:
     return draw_devices(scene.view, anatomy, anatomy.height, finding.kind, finding.key)
 
 
+def _effusion(scene: Scene, finding: Finding) -> np.ndarray:
+    """Of a loculated effusion; any other shapes the lung (`geometry`)."""
+    if finding.place == "loculated":
+        return focal.loculated(scene.view, scene.anatomy, finding, scene.sides)
+    return np.zeros((scene.view.size, scene.view.size), np.float32)
+
+
 TERMS: Mapping[str, Callable[[Scene, Finding], np.ndarray]] = {
     "Consolidation": lambda s, f: focal.consolidation(s.view, s.anatomy, f, s.sides),
     "Lung Lesion": lambda s, f: focal.lesion(s.view, s.anatomy, f, s.sides),
@@ -96,6 +103,7 @@ TERMS: Mapping[str, Callable[[Scene, Finding], np.ndarray]] = {
     "Subcutaneous Emphysema": lambda s, f: free_air.subcutaneous(s.view, s.anatomy, f, s.soft),
     "Tortuous Aorta": lambda s, f: thorax.aorta(s.view, s.anatomy, f.severity) - s.aorta,
     "Support Devices": _devices,
+    "Pleural Effusion": _effusion,
     "Scoliosis": _scoliosis,
     "Compression Fracture": _compression,
     "Fracture": _fracture,

@@ -90,7 +90,7 @@ def test_no_patient_is_in_two_splits_and_time_is_ordered(name: str) -> None:
         assert study.study_index == index + 1 and study.study_days > days
         last[study.patient_id] = (study.study_index, study.study_days)
     assert all(len(found) == 1 for found in splits.values())
-    evaluation = {"test", "enriched", "progression", "small_changes"}
+    evaluation = {"test", "enriched", "progression", "small_changes", "atypical"}
     expected = evaluation if name in EVALUATION else {"train", "val", "test"}
     assert set.union(*splits.values()) == expected
 
@@ -207,8 +207,15 @@ def test_edema_grades_and_their_sources() -> None:
     truth = np.where(visible(studies, "Edema"), [int(s.truth["truth_edema"]) for s in studies], 0)
     grades = np.array([s.severity for s in studies])
     assert np.array_equal(grades[sources_ == "consensus"], truth[sources_ == "consensus"])
-    wrong = (grades != truth)[sources_ == "expert"]
-    assert 0.005 < wrong.mean() < 0.12
+    expert, wrong = sources_ == "expert", grades != truth
+    # Nobody grades what is not there, and slips are between neighbouring grades of what is.
+    assert not wrong[truth == 0].any()
+    assert 0.005 < wrong[expert & (truth > 0)].mean() < 0.12
+    assert (abs(grades - truth)[wrong] == 1).all() and (grades[wrong] > 0).all()
+    assert set(grades) == {0, 1, 2, 3}
+    present = np.array([int(s.truth["truth_edema"]) for s in studies])
+    for grade in (1, 2, 3):
+        assert (truth[present == grade] == grade).mean() > 0.7
     mined = [s for s in cohort("simulated_cxr_m", patients=160) if s.severity_source]
     assert {s.severity_source for s in mined} == {"mined"}
     assert 0 < len(mined) < 0.05 * len(cohort("simulated_cxr_m", patients=160))

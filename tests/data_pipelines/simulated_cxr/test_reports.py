@@ -4,7 +4,7 @@
 import pytest
 
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import FINDINGS
-from medst_jax.data_pipelines.simulated_cxr.reporter.reporter import INVENTED, INVENTIBLE
+from medst_jax.data_pipelines.simulated_cxr.reporter.rates import INVENTED, INVENTIBLE
 from tests.data_pipelines.simulated_cxr.cohorts import cohort
 
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 from collections import Counter
 
 import numpy as np
@@ -21,6 +22,7 @@ from medst_jax.data.records.annotations import (
 from medst_jax.data.records.studies import DamagedDataError, MissingDataError, open_studies
 from medst_jax.data_pipelines.build import BuildOptions, build_all
 from medst_jax.data_pipelines.run_banks import Runner
+from medst_jax.data_pipelines.simulated_cxr.findings.findings import RARE_PLACES
 from medst_jax.data_pipelines.simulated_cxr.reporter.sentence_pairs import COUNT, sentence_pairs
 from medst_jax.data_pipelines.simulated_cxr.source import sources
 from medst_jax.text import label_sentence
@@ -82,6 +84,19 @@ def test_phrases_lie_in_their_image_and_say_what_is_there(built):
             assert (rows[:, 0] == phrase.image).all()
             seen += 1
     assert seen > 20
+
+
+def test_atypical_phrases_name_no_place_and_lie_where_the_finding_rarely_does(built):
+    data_dir, _ = built
+    studies = open_studies(data_dir, NAME, "atypical", truth=True)
+    phrases = list(open_annotations(data_dir, NAME, Phrase, "atypical"))
+    rare = {*RARE_PLACES, "Pneumonia"}
+    places = re.compile(r"\b(right|left|upper|lower|mid|lobe|base|bas\w+|apex|apical|zone)\b")
+    assert {phrase.finding for phrase in phrases} <= rare
+    assert not any(places.search(phrase.text.lower()) for phrase in phrases)
+    patients = {studies[phrase.row].patient for phrase in phrases}
+    # Of a cohort of 2,000 patients 300 at a site; this one has 50.
+    assert len(phrases) > 300 * 50 / 2000 and len(patients) > 4
 
 
 def test_image_pairs_are_successive_studies_of_a_patient(built):

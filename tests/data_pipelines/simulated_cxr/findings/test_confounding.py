@@ -45,7 +45,7 @@ def test_evaluation_sites_get_three_splits() -> None:
     studies = cohort("simulated_cxr_e1", patients=200, confounding=0.8)
     splits = {s.split for s in studies}
     free = {s.split for s in cohort("simulated_cxr_e1")}
-    assert free == {"test", "enriched", "progression", "small_changes"}
+    assert free == {"test", "enriched", "progression", "small_changes", "atypical"}
     assert splits == free | {"aligned", "neutral", "reversed"}
     three = ("aligned", "neutral", "reversed")
     found = {k: correlation([s for s in studies if s.split == k]) for k in three}
