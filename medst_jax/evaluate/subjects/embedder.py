@@ -3,6 +3,7 @@
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from medst_jax.text.cleaning import only_words
 
+_LOG = logging.getLogger(__name__)
 _BATCH_AXES = ("data", "fsdp")
 
 
@@ -67,7 +69,8 @@ class Embedder:
       tokenizer: of the checkpoint; None for systems without text.
       size: S, side of the images that `images` takes.
       text_length: L of every tokenised text.
-      batch_size: rows per call; rounded up to a multiple of the mesh's batch shards.
+      batch_size: rows per call; rounded up to a multiple of the mesh's batch shards. Where they do not fit
+        the memory, half of them are taken from there on, and the log says so.
       cleaned: whether the system was trained on words alone, see `medst_jax.text.cleaning`.
 
     Attributes:
@@ -100,10 +103,10 @@ class Embedder:
         self._tokenizer, self._cleaned = tokenizer, cleaned
         self._graph, self._state = nnx.split(system)
         self._mesh = jax.sharding.get_mesh()
-        shards = 1
+        self._shards = 1
         if not self._mesh.empty:
-            shards = int(np.prod([self._mesh.shape.get(axis, 1) for axis in _BATCH_AXES]))
-        self._batch_size = -(-batch_size // shards) * shards
+            self._shards = int(np.prod([self._mesh.shape.get(axis, 1) for axis in _BATCH_AXES]))
+        self._batch_size = -(-batch_size // self._shards) * self._shards
 
     def images(self, images: np.ndarray) -> Embeddings:
         """Embed uint8 `images` [N, S, S, 1]; N may be zero."""
@@ -250,12 +253,32 @@ class Embedder:
     def _blocks(
         self, function: Callable[..., Any], arrays: tuple[np.ndarray, ...]
     ) -> list[np.ndarray]:
-        count = len(arrays[0])
-        blocks = []
-        for start in range(0, max(count, 1), self._batch_size):
-            batch = [self._to_device(_padded(a[start:], self._batch_size)) for a in arrays]
-            blocks.append(jax.device_get(function(self._graph, self._state, *batch)))
+        count, start, blocks = len(arrays[0]), 0, []
+        while start < max(count, 1):
+            rows = [_padded(a[start:], self._batch_size) for a in arrays]
+            try:
+                batch = [self._to_device(a) for a in rows]
+                blocks.append(jax.device_get(function(self._graph, self._state, *batch)))
+            except jax.errors.JaxRuntimeError as error:
+                self._halve(error)
+            else:
+                start += len(rows[0])
+            batch = []  # before the next one is put beside it
         return [np.concatenate(leaves)[:count] for leaves in zip(*blocks, strict=True)]
+
+    def _halve(self, error: jax.errors.JaxRuntimeError) -> None:
+        """Go on with half the batch where memory was the matter; else raise the error itself."""
+        half = self._batch_size // (2 * self._shards) * self._shards
+        # Of several processes the others may have had room: they would wait for this one for ever.
+        if "RESOURCE_EXHAUSTED" not in str(error) or not half or jax.process_count() > 1:
+            raise error
+        _LOG.warning(
+            "out of memory at %d rows per call; going on with %d (--batch_size=%d avoids the attempt)",
+            self._batch_size,
+            half,
+            half,
+        )
+        self._batch_size = half
 
     def _to_device(self, batch: np.ndarray) -> jax.Array:
         if self._mesh.empty:

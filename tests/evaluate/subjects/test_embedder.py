@@ -7,6 +7,7 @@ import pytest
 from jax.sharding import AxisType
 
 from medst_jax.data.images.preprocess import Preprocess
+from medst_jax.evaluate.subjects import embedder as module
 from medst_jax.evaluate.subjects.embedder import Embedder
 from tests.evaluate.fakes import LENGTH, SIZE, FakeSystem, FakeTokenizer, ImageOnlySystem, pointing
 
@@ -32,6 +33,45 @@ def test_same_numbers_on_a_mesh() -> None:
     with jax.set_mesh(mesh):
         meshed = _embedder().images(images)
     np.testing.assert_allclose(meshed.logits, alone.logits, atol=1e-6)
+
+
+def _with_room_for(rows: int, monkeypatch: pytest.MonkeyPatch, cause: str) -> list[int]:
+    """A device without memory for more rows; gives the sizes of the calls."""
+    whole, calls = module._embed_images, []
+
+    def embed(graph, state, images):
+        calls.append(len(images))
+        if len(images) > rows:
+            raise jax.errors.JaxRuntimeError(f"{cause}: while running replica 0")
+        return whole(graph, state, images)
+
+    monkeypatch.setattr(module, "_embed_images", embed)
+    return calls
+
+
+def test_half_the_batch_is_taken_where_memory_is_short(monkeypatch, caplog) -> None:
+    calls = _with_room_for(3, monkeypatch, "RESOURCE_EXHAUSTED")
+    directions = np.random.default_rng(2).integers(1, 200, (7, 3))
+    embedder = _embedder(8)
+    with caplog.at_level("WARNING"):
+        found = embedder.images(pointing(directions))
+    np.testing.assert_array_equal(found.features, directions)
+    assert calls == [8, 4, 2, 2, 2, 2]
+    assert "out of memory at 8 rows per call; going on with 4" in caplog.text
+    assert "out of memory at 4 rows per call; going on with 2 (--batch_size=2" in caplog.text
+    # It is not tried again.
+    np.testing.assert_array_equal(
+        embedder.images(pointing(directions[:1])).features, directions[:1]
+    )
+    assert calls[6:] == [2]
+
+
+@pytest.mark.parametrize(("rows", "cause"), [(0, "RESOURCE_EXHAUSTED"), (3, "INTERNAL")])
+def test_what_no_smaller_batch_mends_is_raised(rows, cause, monkeypatch) -> None:
+    calls = _with_room_for(rows, monkeypatch, cause)
+    with pytest.raises(jax.errors.JaxRuntimeError, match=cause):
+        _embedder(4).images(pointing(np.ones((5, 3))))
+    assert calls == ([4, 2, 1] if cause == "RESOURCE_EXHAUSTED" else [4])
 
 
 def test_wrong_images_are_named() -> None:
