@@ -25,7 +25,8 @@ from medst_jax.data_pipelines.dataset_locks import locked_datasets
 from medst_jax.data_pipelines.radgraph.places import ReadReports
 from medst_jax.text.places import ENTITIES, PLACES, ReportPlaces, locate_report
 
-VERSION = 1  # raise it when the same reports give other records
+# Raise them when the same reports, or the same file of RadGraph, give other records.
+VERSION, RADGRAPH_VERSION = 1, 2
 _NUMBER = {name: number for number, name in enumerate(ENTITIES)}
 _PLACE = {name: number for number, name in enumerate(PLACES)}
 
@@ -64,12 +65,15 @@ def _write_entities(
     info = read_info(data_dir, name)
     read = None if radgraph is None else ReadReports(radgraph)
     reader = "labeler" if read is None else f"radgraph {read.digest}"
+    made_by = [info["fingerprint"], VERSION, reader]
+    if read is not None:
+        made_by.append(RADGRAPH_VERSION)
     request = annotate.AnnotationRequest(
         name=name,
         config=CONFIG,
         labels=ENTITIES,
         places=PLACES,
-        input_digest=json.dumps([info["fingerprint"], VERSION, reader]),
+        input_digest=json.dumps(made_by),
         card={
             "description": f"Entities and places of the reports of {name}, by {reader}.",
             "licence": info["licence"],

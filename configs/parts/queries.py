@@ -31,13 +31,14 @@ def queries(name: str, *, width: int, batch_size: int, steps: int) -> ConfigDict
         dict(size=224, fit="crop", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     )
     config.system.preprocess.channels = 3
-    # The releases crop 20 to 100% of the area and draw from RandAugment; they also flip.
+    # A fifth of the area to all of it, as in the releases; of 512 pixels, so that no part is enlarged. Rotation,
+    # shifts and intensity stand for RandAugment. The releases also flip: no flips, reports name sides.
     config.system.augment = ConfigDict(
         dict(
             probability=1.0,
+            area=(0.2, 1.0),
             rotate=10.0,
             translate=0.1,
-            scale=(0.8, 1.2),
             brightness=0.2,
             contrast=0.2,
         )
@@ -46,7 +47,7 @@ def queries(name: str, *, width: int, batch_size: int, steps: int) -> ConfigDict
         dict(width=width, heads=4, depth=4, mlp=1024, dropout=0.1, dtype="bfloat16")
     )
     config.system.text_length = 64
-    config.data.update(dict(size=224, fit="crop", text_length=128))
+    config.data.update(dict(size=512, fit="crop", text_length=128))
     config.data.mixture = common.mixture(mimic_cxr=DataSetOptions(sentences="all"))
     config.train.update(dict(batch_size=batch_size, steps=steps, checkpoint_every=5_000))
     config.optimizer.update(dict(warmup_start=0.0, decay_mask="all", clip_norm=0.0))

@@ -16,7 +16,7 @@ _WEIGHT = {schema.POSITIVE: 2, schema.UNCERTAIN: 1, schema.NEGATIVE: 0}
 def finding_codes(report: EntityReport) -> dict[str, int]:
     """Codes 1, 0 and -1 of the classes that the report's observations name; others are absent.
 
-    An observation is read with the words that modify it and the anatomy it is located at, by the
+    An observation is read with the anatomy it is located at and the words that modify either, by the
     project's labeler; whether it is there is what RadGraph says.
     """
     codes: dict[str, int] = {}
@@ -40,10 +40,16 @@ def stronger(code: int, other: int) -> int:
 
 
 def _phrase(report: EntityReport, name: str, entity: Entity) -> str:
-    """The words of an observation, of what modifies it and of its place, in the report's order."""
-    parts = [entity]
-    for kind, other in entity.relations:
-        if kind == "located_at":
-            parts.append(report.entities[other])
-    parts += [e for e in report.entities.values() if ("modify", name) in e.relations]
-    return " ".join(part.words for part in sorted(parts, key=lambda part: part.start))
+    """The words of an observation, of its place and of what modifies either, in the report's order.
+
+    A side or a zone modifies the anatomy, not the observation: "left" the "pleural" of an effusion.
+    """
+    names = [name, *(other for kind, other in entity.relations if kind == "located_at")]
+    for known in names:  # grows: what modifies a modifier is read too
+        names += [
+            other
+            for other, e in report.entities.items()
+            if ("modify", known) in e.relations and other not in names
+        ]
+    parts = sorted((report.entities[n] for n in dict.fromkeys(names)), key=lambda part: part.start)
+    return " ".join(part.words for part in parts)

@@ -41,7 +41,7 @@ class ReadReports:
 def report_places(report: EntityReport) -> ReportPlaces:
     """Entities and places of a report.
 
-    The words of an observation, of what modifies it and of its place are read by the project's
+    The words of an observation, of its place and of what modifies either are read by the project's
     labeler; whether it is there is what RadGraph says.
     """
     entities: dict[str, int] = {}

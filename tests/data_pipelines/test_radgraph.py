@@ -3,12 +3,16 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from medst_jax.data_pipelines.entities import record
 from medst_jax.data_pipelines.listing.csv_table import TableError
 from medst_jax.data_pipelines.radgraph.findings import finding_codes
+from medst_jax.data_pipelines.radgraph.places import report_places
 from medst_jax.data_pipelines.radgraph.reader import Entity, EntityReport, read_radgraph, study_of
 from medst_jax.data_pipelines.raw import Reject
+from medst_jax.text.places import locate_report
 
 TEXT = "Small left pleural effusion . No pneumothorax . Possible edema ."
 
@@ -84,6 +88,33 @@ def test_presence_outweighs_doubt_and_doubt_denial(tmp_path):
     entities["9"] = entity("edema", "OBS-DP", 9)
     (present,) = read(tmp_path, {"x": {"text": TEXT, "entities": entities}})
     assert finding_codes(present) == {"Edema": 1}
+
+
+RIB = [
+    entity("fracture", "OBS-DP", 4, ["located_at", "2"]),
+    entity("rib", "ANAT-DP", 3),
+    entity("seventh", "ANAT-DP", 2, ["modify", "2"]),
+    entity("right", "ANAT-DP", 0, ["modify", "5"]),
+    entity("posterior", "ANAT-DP", 1, ["modify", "3"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("graph", "text"),
+    [
+        (SHORT, "Small left pleural effusion. No pneumothorax. Possible edema."),
+        (
+            {"text": "x", "entities": {str(k + 1): one for k, one in enumerate(RIB)}},
+            "right posterior seventh rib fracture.",
+        ),
+    ],
+)
+def test_a_report_gives_the_record_that_the_labeler_gives(tmp_path, graph, text):
+    (found,) = read(tmp_path, {KEY: graph})
+    mined, ours = record(3, report_places(found)), record(3, locate_report(f"FINDINGS: {text}"))
+    assert mined.row == ours.row and len(ours.places)
+    np.testing.assert_array_equal(mined.codes, ours.codes)
+    np.testing.assert_array_equal(mined.places, ours.places)
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,10 @@ def test_text_scores_are_a_column_of_the_critics_matrix(name):
     images = nnx.merge(*nnx.split(system)).image_encoder(system.preprocess(batch["frontal"]))
     places = images.pooled if name == "mutual_information" else regions(images, system.stage)
     matrix = pair_scores(system.critic, places, system._pooled(*texts), chunk=2)
+    # What zero-shot takes, of all images at once.
+    assert system.has_similarities
+    every = call(system, "similarities", batch["frontal"], *texts)
+    np.testing.assert_allclose(every, matrix.T, atol=1e-5)
     for k in range(3):
         scores = call(system, "text_scores", batch["frontal"][k : k + 1], *texts)
         np.testing.assert_allclose(scores, matrix[:, k], atol=1e-5)

@@ -2,6 +2,7 @@
 """Entities and places of reports: stored, read back into batches, shuffled in controls."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from medst_jax.data.mixture.entities import EntityTable, mixture_entities, read_
 from medst_jax.data.records.annotations import StudyEntities, open_annotations
 from medst_jax.data.records.studies import open_studies
 from medst_jax.data_pipelines.entities import write_entities
+from medst_jax.data_pipelines.radgraph import reader
 from medst_jax.options import OptionError
 from medst_jax.text.places import ENTITIES, PLACES
 
@@ -47,6 +49,37 @@ def test_records_say_what_reports_say(data_dir, mined):
         assert said == (both if edema == 1 else set())
     again = write_entities(data_dir, "ward")
     assert again == mined
+
+
+def test_a_file_of_radgraph_gives_the_records_of_the_labeler(
+    data_dir, mined, tmp_path, monkeypatch
+):
+    """Of the same reports, where RadGraph sees what the labeler sees."""
+    data = shutil.copytree(data_dir, tmp_path / "data")
+    studies = open_studies(data, "ward", "train")
+    # "there is edema. no mass.", or an indication alone.
+    seen = {"edema": ("OBS-DP", 2), "mass": ("OBS-DA", 5)}
+    graph = {
+        word: dict(tokens=word, label=label, start_ix=place, end_ix=place, relations=[])
+        for word, (label, place) in seen.items()
+    }
+    reports = {
+        study.study_id: dict(text="x", entities=graph if "FINDINGS" in dict(study.sections) else {})
+        for study in map(studies.__getitem__, range(len(studies)))
+    }
+    file = tmp_path / "graphs.json"
+    file.write_text(json.dumps(reports))
+    monkeypatch.setattr(reader, "study_of", lambda key: ("", key))
+    theirs = write_entities(data, "ward", file)
+    assert theirs["build"]["arguments"]["radgraph"] == file.name
+    assert theirs["fingerprint"] == mined["fingerprint"]
+    assert theirs["labels"] == mined["labels"] and theirs["places"] == mined["places"]
+    both = [open_annotations(d, "ward", StudyEntities, "train") for d in (data_dir, data)]
+    assert len(both[0]) == len(both[1]) == len(studies)
+    for ours, other in zip(*both, strict=True):
+        assert ours.row == other.row
+        np.testing.assert_array_equal(ours.codes, other.codes)
+        np.testing.assert_array_equal(ours.places, other.places)
 
 
 def test_batches_hold_codes_a_drawn_place_and_all_places(mined, options, tokenizer):
