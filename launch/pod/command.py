@@ -32,17 +32,17 @@ def run(action: Callable[[Gcloud, Slice, list[str]], int | None]) -> None:
     def main(argv: list[str]) -> None:
         if not _NAME.value or not _ZONE.value:
             raise app.UsageError("--name and --zone are required")
-        wanted = Slice(
-            name=_NAME.value,
-            zone=_ZONE.value,
-            accelerator=_ACCELERATOR.value,
-            slices=_SLICES.value,
-            spot=_SPOT.value,
-            project=_PROJECT.value,
-            runtime=_RUNTIME.value,
-            valid_until=_VALID.value,
-        )
         with user_errors():
+            wanted = Slice(
+                name=_NAME.value,
+                zone=_ZONE.value,
+                accelerator=_ACCELERATOR.value,
+                slices=_SLICES.value,
+                spot=_SPOT.value,
+                project=_PROJECT.value,
+                runtime=_RUNTIME.value,
+                valid_until=_VALID.value,
+            )
             code = action(Gcloud(dry_run=_DRY_RUN.value), wanted, argv[1:])
         sys.exit(code or 0)
 

@@ -9,6 +9,7 @@ import re
 import string
 from collections.abc import Sequence
 
+from medst_jax.commands.pod.bucket import bucket_and_folder
 from medst_jax.commands.pod.program import words_of
 from medst_jax.commands.pod.slice import PodError
 from medst_jax.commands.pod.watching import RESTART_CODES
@@ -65,9 +66,9 @@ class Manifest:
             raise PodError(f"--name={self.name}: use lower case letters, digits and -, at most 40")
         if not self.program or not self.image:
             raise PodError("--image and, after --, the program are required")
-        bucket, _, folder = self.data_from.removeprefix("gs://").partition("/")
-        if not self.data_from.startswith("gs://") or not bucket:
-            raise PodError(f"--data_from={self.data_from} is not a bucket; give gs://BUCKET/FOLDER")
+        bucket, folder = bucket_and_folder(self.data_from)
+        if not re.fullmatch(r"/[^:\x00-\x1f]*", self.data_to):
+            raise PodError(f"--data_to={self.data_to}: give a folder from /, without a colon")
         generation, _, shape = self.topology.partition(":")
         if generation not in ACCELERATORS or not re.fullmatch(r"\d+(x\d+){1,2}", shape):
             raise PodError(
@@ -76,7 +77,7 @@ class Manifest:
             )
         chips = math.prod(int(side) for side in shape.split("x"))
         per_host = min(chips, _CHIPS_PER_HOST)
-        options = ["implicit-dirs", *([f"only-dir={folder.rstrip('/')}"] if folder else ())]
+        options = ["implicit-dirs", *([f"only-dir={folder}"] if folder else ())]
         values = {
             "name": self.name,
             "max_restarts": self.max_restarts,
@@ -89,7 +90,7 @@ class Manifest:
             "accelerator": ACCELERATORS[generation],
             "topology": shape,
             "image": self.image,
-            "command": words_of(self.program, "python", "medst"),
+            "command": [*map(_verbatim, words_of(self.program, "python", "medst"))],
             "data_to": self.data_to,
             "bucket": bucket,
             "mount_options": ",".join(options),
@@ -98,3 +99,12 @@ class Manifest:
         quoted = {key: json.dumps(value) for key, value in values.items()}
         quoted["spot_selector"] = 'cloud.google.com/gke-spot: "true"' if self.spot else ""
         return string.Template(TEMPLATE.read_text()).substitute(quoted)
+
+
+def _verbatim(word: str) -> str:
+    """A word of a command that Kubernetes leaves as it is: it puts variables in for `$(NAME)`.
+
+    >>> _verbatim("--name=$(date)"), _verbatim("$$ and $HOME")
+    ('--name=$$(date)', '$$$$ and $HOME')
+    """
+    return re.sub(r"\$+(?=\()|\${2,}", lambda found: 2 * found[0], word)

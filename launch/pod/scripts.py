@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from medst_jax.commands.pod.bucket import bucket_and_folder
 from medst_jax.commands.pod.program import words_of
 
 HOME = "~/medst_jax"
@@ -36,9 +37,10 @@ def install(archive: str) -> str:
     if archive.endswith(".whl"):
         unpack = ":"
         # The same version may hold other code than the one that is there.
-        install += f' --reinstall-package medst_jax "medst_jax[tpu] @ file://$HOME/{archive}"'
+        wheel = f'"medst_jax[tpu] @ file://$HOME/"{shlex.quote(archive)}'
+        install += f" --reinstall-package medst_jax {wheel}"
     else:
-        unpack = f"tar -xzf ~/{archive} -C {HOME}"
+        unpack = f"tar -xzf ~/{shlex.quote(archive)} -C {HOME}"
         install += " -c constraints-3.11.txt -e '.[tpu]'"
     # Python 3.11 is not on every machine image; uv brings it.
     return f"""set -e
@@ -85,11 +87,11 @@ def stage(source: str, data_dir: str, datasets: Sequence[str], vocabulary: str) 
     place = _path(data_dir)
     lines = ["set -e", f"mkdir -p {place}"]
     lists = shlex.quote(r"^(?!.*/exclude\.json$).*$")
+    banks = shlex.quote("^banks/.*")
     lines.append(f"{copy} --exclude={lists} {shlex.quote(source)} {place}")
     for name in datasets:
-        folder = shlex.quote(f"{source}/{name}")
-        lines += [f"mkdir -p {place}/{name}"]
-        lines += [f"{copy} --exclude={shlex.quote('^banks/.*')} {folder} {place}/{name}"]
+        folder, to = shlex.quote(f"{source}/{name}"), _path(f"{data_dir}/{name}")
+        lines += [f"mkdir -p {to}", f"{copy} --exclude={banks} {folder} {to}"]
     if vocabulary:
         file = shlex.quote(f"{source}/vocabulary/{vocabulary}.model")
         lines += [f"mkdir -p {place}/vocabulary", f"gcloud storage cp {file} {place}/vocabulary/"]
@@ -98,7 +100,7 @@ def stage(source: str, data_dir: str, datasets: Sequence[str], vocabulary: str) 
 
 def mount(source: str, data_dir: str) -> str:
     """Mount a bucket's folder read-only; the first listing fills the cache of names."""
-    bucket, _, folder = source.removeprefix("gs://").partition("/")
+    bucket, folder = bucket_and_folder(source)
     place = _path(data_dir)
     only = f"--only-dir={shlex.quote(folder)} " if folder else ""
     return f"""set -e
@@ -107,6 +109,11 @@ if ! mountpoint -q {place}; then
   gcsfuse --implicit-dirs -o ro {only}{shlex.quote(bucket)} {place}
 fi
 ls -R {place} > /dev/null"""
+
+
+def log_of(worker: str, lines: int) -> str:
+    """Print the end of the log on the worker of that host name, nothing on others."""
+    return f'[ "$(hostname)" != {shlex.quote(worker)} ] || {log(lines)}'
 
 
 def read_status(output: str) -> list[tuple[str, str, int | None]]:

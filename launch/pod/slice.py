@@ -2,6 +2,7 @@
 """A request for TPU slices, and the gcloud arguments that name it."""
 
 import dataclasses
+import re
 
 from medst_jax.command_line import user_command
 
@@ -14,6 +15,11 @@ RUNTIMES = {
     "v3": "tpu-ubuntu2204-base",
     "v2": "tpu-ubuntu2204-base",
 }
+
+
+# gcloud would read another name as a flag, or refuse it after minutes.
+_NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,59}[a-z0-9])?")
+_ZONE = re.compile(r"[a-z][-a-z0-9]*")
 
 
 class PodError(RuntimeError):
@@ -33,6 +39,9 @@ class Slice:
       project: "" for the command line tool's own.
       runtime: machine image; "" for the generation's.
       valid_until: how long the request may wait, for example "6h"; "" for ever.
+
+    Raises:
+      PodError: a name or zone that is none.
     """
 
     name: str
@@ -43,6 +52,12 @@ class Slice:
     project: str = ""
     runtime: str = ""
     valid_until: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise PodError(f"--name={self.name}: use lower case letters, digits and -, at most 61")
+        if not _ZONE.fullmatch(self.zone):
+            raise PodError(f"--zone={self.zone} is no zone; give one such as us-west4-a")
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@
 from absl import flags
 
 from medst_jax.commands.pod import scripts
+from medst_jax.commands.pod.bucket import bucket_and_folder
 from medst_jax.commands.pod.slice import PodError
 from medst_jax.commands.pod.staging import datasets_of, load_config
 
@@ -22,8 +23,9 @@ def script() -> str:
     source = _FROM.value.rstrip("/")
     if not source:
         return ""
-    if not source.startswith("gs://"):
-        raise PodError(f"--data_from={source} is not a bucket; give gs://BUCKET/FOLDER")
+    bucket_and_folder(source)
+    if not _TO.value.startswith(("/", "~/")):
+        raise PodError(f"--data_to={_TO.value}: give a folder from / or ~/")
     if _HOW.value == "mount":
         return scripts.mount(source, _TO.value)
     if not _CONFIG.value:

@@ -65,6 +65,5 @@ def statuses(gcloud: Gcloud, wanted: Slice) -> list[tuple[str, str, int | None]]
 
 def tail(gcloud: Gcloud, wanted: Slice, worker: str, lines: int = 30) -> str:
     """The end of the log of the worker with that host name."""
-    script = f'[ "$(hostname)" != {worker} ] || {scripts.log(lines)}'
-    results = everywhere(gcloud, wanted, script, check=False)
+    results = everywhere(gcloud, wanted, scripts.log_of(worker, lines), check=False)
     return "\n".join(result.output.strip() for result in results if result.output.strip())

@@ -23,7 +23,10 @@ def look(folder: pathlib.Path, text: str, probe: str, *, width: int = 1280, dark
     if browser is None:
         pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
     file = folder / "page.html"
-    script = f"<script>document.title = JSON.stringify({probe});</script></body>"
+    script = (
+        "<script>addEventListener('load', () => "
+        f"{{ document.title = JSON.stringify({probe}); }});</script></body>"
+    )
     file.write_text(_POLICY.sub("", text).replace("</body>", script))
     command = [
         browser,
@@ -36,7 +39,7 @@ def look(folder: pathlib.Path, text: str, probe: str, *, width: int = 1280, dark
         "--dump-dom",
         file.as_uri(),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True)
     title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
     assert title is not None
     return json.loads(title[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
