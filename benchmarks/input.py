@@ -23,7 +23,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -32,9 +32,11 @@ from absl import app, flags
 
 from medst_jax.benchmarks.input_peers import Peer, peers
 from medst_jax.benchmarks.textured import prepare_textured
-from medst_jax.data.loader.input import TrainInput, load_tokenizer, make_input
 from medst_jax.data.mixture.data_options import DataOptions, DataSetOptions
 from medst_jax.data.records.studies import open_studies
+
+if TYPE_CHECKING:
+    from medst_jax.data.loader.input import TrainInput
 
 SIZE = 224
 BATCH = 512  # rows of a host of four chips at 128 examples each
@@ -142,7 +144,10 @@ def _encoded(data_dir: str, dataset: str) -> list[bytes]:
 
 def _open(
     data_dir: str, dataset: str, vocabulary: str, size: int, workers: int, batch: int
-) -> TrainInput:
+) -> "TrainInput":
+    # JAX only now: help is printed without it.
+    from medst_jax.data.loader.input import load_tokenizer, make_input
+
     options = DataOptions(
         data_dir=data_dir,
         mixture={dataset: DataSetOptions()},

@@ -31,6 +31,7 @@ _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
 
 # Each has its own flags and libraries: only the one that is asked for is imported.
 _MODULES = {name: f"medst_jax.benchmarks.{name}" for name in ("input", "step", "losses")}
+_WITH_FLAGS = ("input", "step")
 
 
 def main(_: list[str]) -> None:
@@ -52,10 +53,10 @@ def versions() -> dict[str, Any]:
 
 
 def _parse(argv: list[str]) -> list[str]:
-    # The measured module defines flags of its own, so it is named before flags are parsed.
+    # A measured module that defines flags of its own is named before flags are parsed.
     for k, word in enumerate(argv):
         name = word.partition("=")[2] if "=" in word else (argv[k + 1 : k + 2] or [""])[0]
-        if word.partition("=")[0].lstrip("-") == "what" and name in _MODULES:
+        if word.partition("=")[0].lstrip("-") == "what" and name in _WITH_FLAGS:
             importlib.import_module(_MODULES[name])
     flags.mark_flag_as_required("what")
     return parse_flags(argv)

@@ -2,7 +2,7 @@
 """What the reports of a data set are like, in numbers that hold no text.
 
 The same function measured the real reports of Open-i, whose figures `open_i_text.json` holds
-(`experiments/open_i_text.py` writes it), so that simulated text can be set beside real text.
+(`experiments/labeler/open_i_text.py` writes it), so that simulated text can be set beside real text.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
-from experiments.labeler_scores import difference, incidence, macro_f1, measure, scores
-from experiments.mention_labelers import keyword, medspacy, negex, sentences_of
-from experiments.open_i import TaggedReport
+from experiments.labeler.labeler_scores import difference, incidence, macro_f1, measure, scores
+from experiments.labeler.mention_labelers import keyword, medspacy, negex, sentences_of
+from experiments.labeler.open_i import TaggedReport
 
 REPORT = "INDICATION: Edema.\nFINDINGS: No effusion. Small pneumothorax."
 # An interpreter that has no medspaCy but answers as the worker does.

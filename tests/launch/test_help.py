@@ -16,7 +16,7 @@ SCRIPTS = sorted(path.relative_to(ROOT) for path in ROOT.glob("launch/*.py") if 
 # Runs a script as `python SCRIPT --help`, then names the heavy modules that it imported.
 RUNNER = """
 import runpy, sys
-sys.argv = [sys.argv[1], "--help"]
+sys.argv = [*sys.argv[1:], "--help"]
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit as end:
@@ -25,14 +25,25 @@ print("imported", *[name for name in ("jax", "jaxlib", "flax") if name in sys.mo
 """
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=str)
-def test_help_imports_no_jax(script) -> None:
+def _help(*words: str) -> list[str]:
+    """Lines of a command's help, which imports no JAX."""
     done = subprocess.run(
-        [sys.executable, "-c", RUNNER, script], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", RUNNER, *words], cwd=ROOT, capture_output=True, text=True, check=True
     )
     *text, code, imported = done.stdout.splitlines()
     assert imported == "imported" and code in ("code 0", "code 1")
-    assert any(f"launch/{script.name}" in line for line in text) and "flags:" in text
+    assert "flags:" in text
+    return text
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=str)
+def test_help_imports_no_jax(script) -> None:
+    assert any(f"launch/{script.name}" in line for line in _help(str(script)))
+
+
+@pytest.mark.parametrize("what", ["input", "step", "losses"])
+def test_help_of_what_is_measured_imports_no_jax(what) -> None:
+    assert _help("launch/benchmark.py", f"--what={what}")
 
 
 def _choices(command: str, *names: str) -> list[list[str]]:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from experiments.entity_places import scores
+from experiments.labeler.entity_places import scores
 from medst_jax.text.descriptions import describe_entity, describe_place
 from medst_jax.text.places import ENTITIES, PLACES, locate_report, locate_sentence
 from medst_jax.text.union import UNION, label_union

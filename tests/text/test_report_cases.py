@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from experiments.open_i import read_reports
-from experiments.written_cases import CODES
+from experiments.labeler.open_i import read_reports
+from experiments.labeler.written_cases import CODES
 from medst_jax.data_pipelines.listing.sentences import sentences_of
 from medst_jax.text import edema_severity, label_findings, label_sentence, label_union
 from medst_jax.text import split_sections as split

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from experiments.written_cases import read_cases
+from experiments.labeler.written_cases import read_cases
 from medst_jax.text import label_findings, label_union, union
 from medst_jax.text.mentions import FINDINGS
 from medst_jax.text.union import UNION

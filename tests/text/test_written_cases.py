@@ -3,7 +3,7 @@
 
 import pytest
 
-from experiments.written_cases import ASIDE, failures, given_codes, read_cases, scores
+from experiments.labeler.written_cases import ASIDE, failures, given_codes, read_cases, scores
 
 CASES = read_cases()
 # Case -> why it is labelled otherwise. One that comes right leaves this table.

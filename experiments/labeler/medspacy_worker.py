@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ConText of medspaCy on mentions that are already found; run by experiments/label_findings.py.
+"""ConText of medspaCy on mentions that are already found; run by experiments/labeler/label_findings.py.
 
-    PYTHON experiments/medspacy_worker.py < request.json
+    PYTHON experiments/labeler/medspacy_worker.py < request.json
 
 The request is a list of texts, each a list of sentences, each {"text", "mentions": [[start, end],
 ...]} in characters. Prints {"version", "seconds", "flags"}: processor time of tokenising and

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.mention_labelers import keyword, medspacy, negex, present
-from experiments.open_i import TaggedReport
+from experiments.labeler.mention_labelers import keyword, medspacy, negex, present
+from experiments.labeler.open_i import TaggedReport
 from medst_jax.text.labeler import label_findings
 from medst_jax.text.mentions import FINDINGS
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judges `label_findings` on written cases of negation, doubt and reach.
 
-    python -m experiments.written_findings [--aside] [--json]
+    python -m experiments.labeler.written_findings [--aside] [--json]
 
 The cases are sentences written for this purpose, with what a radiologist would say of them fixed
 before any labeler had read them; they are hard on purpose, and no sample of real reports.
@@ -17,7 +17,7 @@ import json
 
 from absl import app, flags
 
-from experiments.written_cases import ASIDE, CASES, failures, read_cases, scores
+from experiments.labeler.written_cases import ASIDE, CASES, failures, read_cases, scores
 
 _ASIDE = flags.DEFINE_bool("aside", False, "the 60 cases that taught the rules nothing")
 JSON = flags.DEFINE_bool("json", False, "print one JSON object")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures the text of Open-i's reports for data cards.
 
-`python -m experiments.open_i_text [--shared=../shared]` writes `data_pipelines/open_i_text.json`:
+`python -m experiments.labeler.open_i_text [--shared=../shared]` writes `data_pipelines/open_i_text.json`:
 statistics only, no text (the collection is licensed CC BY-NC-ND 4.0).
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from experiments.open_i import read_reports
+from experiments.labeler.open_i import read_reports
 from medst_jax.data_pipelines.cards.text_statistics import REFERENCE, text_statistics
 
 SHARED = flags.DEFINE_string("shared", "../shared", "folder with data/iu_reports_text")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Judges `label_findings` on real reports against their indexers' tags, beside other labelers.
 
-    python -m experiments.label_findings [--shared=../shared] [--half=tuning|held_out]
+    python -m experiments.labeler.label_findings [--shared=../shared] [--half=tuning|held_out]
         [--medspacy_python=PYTHON] [--earlier_labels=FILE] [--write_labels=FILE] [--json]
 
 Tags are not a gold standard of the text (indexers leave out what they think trivial), so the
@@ -20,8 +20,8 @@ from pathlib import Path
 
 from absl import app, flags
 
-from experiments.labeler_scores import measure
-from experiments.open_i import ARCHIVE, read_reports
+from experiments.labeler.labeler_scores import measure
+from experiments.labeler.open_i import ARCHIVE, read_reports
 from medst_jax.text.labeler import label_findings
 from medst_jax.text.mentions import FINDINGS
 

@@ -10,7 +10,7 @@ from medst_jax.text.labeler import label_findings
 from medst_jax.text.mentions import FINDINGS
 from medst_jax.text.no_finding import NO_FINDING
 
-CASES = Path(__file__).resolve().parents[1] / "tests/text/finding_cases.tsv"
+CASES = Path(__file__).resolve().parents[2] / "tests/text/finding_cases.tsv"
 ASIDE = CASES.with_name("finding_cases_aside.tsv")
 CODES = {"+": 1, "-": 0, "?": -1}
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well places are read off sentences: phrases of the simulated reporter, whose finding is known.
 
-    python -m experiments.entity_places
+    python -m experiments.labeler.entity_places
 
 Every finding is drawn with its side and zone, put into words in the style of a site, and read back.
 A side counts as right where it is that of the finding, a zone where it is one that the wording may
