@@ -91,10 +91,9 @@ class Workload:
             forward = forward_flops(lambda h, *a: call(parts.system(*h), *a), variables, *arguments)
             return 3.0 * forward / rows
 
-        flops = {
-            "total": count(lambda m, b, k: m.loss(b, rngs=k)[0], batch, key),
-            "image": count(lambda m, x: m.encode_image(x).features, batch["frontal"]),
-        }
+        flops = {"total": count(lambda m, b, k: m.loss(b, rngs=k)[0], batch, key)}
+        if self.assembly.template.has_image:
+            flops["image"] = count(lambda m, x: m.encode_image(x).features, batch["frontal"])
         if self.assembly.template.has_text:
             text = batch["tokens"], batch["token_mask"]
             flops["text"] = count(lambda m, *t: m.encode_text(*t).features, *text)

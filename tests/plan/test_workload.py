@@ -9,7 +9,7 @@ import pytest
 
 import medst_jax.train.run as training
 from medst_jax.commands.parts import training as command
-from medst_jax.configs import siglip_b16
+from medst_jax.configs import kad_knowledge, siglip_b16
 from medst_jax.data_pipelines.fixture import write_fixture
 from medst_jax.data_pipelines.vocabulary import train_vocabulary
 from medst_jax.parallel import MeshError
@@ -91,3 +91,11 @@ def test_flops_per_example_do_not_depend_on_remat_or_slices(config):
     found = [make_workload(c, _here(), sizes_of(c)).flops_per_example() for c in (config, plain)]
     assert found[0] == found[1]
     assert found[0]["total"] > found[0]["image"] + found[0]["text"]
+
+
+def test_a_system_of_texts_alone_has_no_flops_of_images():
+    config = json.loads(json.dumps(kad_knowledge.get_config("tiny").to_dict()))
+    config["data"]["data_dir"] = "/nowhere"
+    flops = make_workload(config, _here(), sizes_of(config), 2).flops_per_example()
+    # Two texts of a concept are read, and one of the two costs what `encode_text` does.
+    assert set(flops) == {"total", "text"} and flops["total"] > 2 * 0.9 * flops["text"] > 0
