@@ -9,6 +9,8 @@ the simulated site E1, and the trainings that are compared by it.
 Zero-shot with three kinds of prompts, with pairs that affirm and deny and with label prototypes, base
 and new classes, the probe with 1 to 16 shots and with all training images, and retrieval; about 45
 seconds of a core a model.
+Every system with an image encoder takes part; KAD and MedKLIP read what
+`prepare.py --entities=simulated_cxr_m` writes. `--weights=FOLDER` adds an encoder of another project.
 `:quick` trains 20 steps of one seed and leaves out the tasks that take long: it shows that
 everything works, not who wins. `:confounded` is for a cohort prepared with --confounding=0.8, in which
 technique and devices go with disease: E1's `aligned`, `neutral` and `reversed` splits tie them as in
