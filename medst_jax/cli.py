@@ -11,6 +11,8 @@ from medst_jax import __version__, command_line
 
 COMMANDS = (
     "prepare",
+    "init-config",
+    "config",
     "train",
     "evaluate",
     "embed",

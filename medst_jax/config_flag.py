@@ -6,7 +6,9 @@ is `configs/evaluate/smoke.py`.
 """
 
 import difflib
+import json
 import pathlib
+import runpy
 from typing import Any
 
 from absl import flags
@@ -39,6 +41,18 @@ def find(argument: str, folder: pathlib.Path = CONFIGS) -> str:
     if name.endswith(".py"):
         raise ValueError(f"there is no file {name}{_near(pathlib.Path(name).stem, names)}")
     raise ValueError(f"no shipped configuration is named {name!r}{_near(name, names)}")
+
+
+def load(argument: str, folder: pathlib.Path = CONFIGS) -> dict[str, Any]:
+    """The plain values of FILE[:VARIANT] or NAME[:VARIANT].
+
+    Raises:
+      ValueError: there is no such configuration or variant.
+    """
+    file, _, variant = find(argument, folder).partition(":")
+    config = runpy.run_path(file)["get_config"](variant or None)
+    values: dict[str, Any] = json.loads(config.to_json_best_effort())
+    return values
 
 
 def _near(name: str, names: list[str]) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parsing of flags: help in the words of the call, unknown keys of a configuration in one line."""
 
+import re
 import sys
 import traceback
 
@@ -20,7 +21,7 @@ def parse_flags(argv: list[str]) -> list[str]:
     main = sys.modules["__main__"]
     main.__doc__ = with_user_commands(main.__doc__ or "")
     try:
-        return app.parse_flags_with_usage(argv)
+        return app.parse_flags_with_usage(with_mixture(argv))
     except Exception as error:  # noqa: BLE001 (a configuration is any program)
         # ml_collections raises on a --config.key that the config file does not define; whatever else
         # comes is of the file itself, which is the user's program.
@@ -32,3 +33,23 @@ def parse_flags(argv: list[str]) -> list[str]:
             f"error: the configuration cannot be read: {type(error).__name__}: {said} "
             f"({place.filename}, line {place.lineno})"
         ) from None
+
+
+def with_mixture(argv: list[str]) -> list[str]:
+    """`--config.data.mixture=a+b` as the variant that it stands for, `--config=FILE:VARIANT,a+b`.
+
+    A mixture is a table, which no flag can hold; names of data sets are what users mean.
+
+    >>> with_mixture(["train", "--config=dlilp:smoke", "--config.data.mixture=mine"])
+    ['train', '--config=dlilp:smoke,mine']
+    """
+    mixtures = [word for word in argv if re.match(r"--?config\.data\.mixture=", word)]
+    if not mixtures:
+        return argv
+    names = mixtures[-1].partition("=")[2].replace(",", "+")
+    rest = [word for word in argv if word not in mixtures]
+    for k, word in enumerate(rest):
+        if re.match(r"--?config=", word):
+            file, _, variant = word.partition("=")[2].partition(":")
+            rest[k] = f"--config={file}:{variant.partition(',')[0]},{names}"
+    return rest
