@@ -93,11 +93,10 @@ def choose(hardware: Hardware, stacks: Mapping[str, Stack]) -> dict[str, dict[st
     if platform not in _SHARES:
         return {name: _run("none", 1, "einsum") for name in stacks}
     kept = sum(stack.kept_bytes for stack in stacks.values())
-    attention = "auto" if platform == "gpu" else "einsum"
     if hardware.memory is not None and kept <= _SHARES[platform] * hardware.memory:
-        return {name: _run("none", 1, attention) for name in stacks}
+        return {name: _run("none", 1, "auto") for name in stacks}
     return {
-        name: _run("full", _slices(stack) if platform == "tpu" else 1, attention)
+        name: _run("full", _slices(stack) if platform == "tpu" else 1, "auto")
         for name, stack in stacks.items()
     }
 

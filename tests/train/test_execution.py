@@ -55,8 +55,8 @@ def test_a_cpu_recomputes_nothing():
         (8 * 128, H100, ("none", 1, "auto"), ("none", 1, "auto")),
         # 59.9 GiB by the compiler, of 59.3 that a program may use.
         (8 * 256, H100, ("full", 1, "auto"), ("full", 1, "auto")),
-        (8 * 128, V5E, ("full", 8, "einsum"), ("full", 4, "einsum")),
-        (8 * 4, V5E, ("none", 1, "einsum"), ("none", 1, "einsum")),
+        (8 * 128, V5E, ("full", 8, "auto"), ("full", 4, "auto")),
+        (8 * 4, V5E, ("none", 1, "auto"), ("none", 1, "auto")),
         (8 * 128, Hardware("gpu"), ("full", 1, "auto"), ("full", 1, "auto")),
         (8 * 128, Hardware("cuda", H100.memory), ("none", 1, "auto"), ("none", 1, "auto")),
     ],
@@ -80,14 +80,14 @@ def test_estimate_of_kept_values_is_near_the_compilers():
 
 def test_what_the_configuration_says_counts():
     given = siglip(1024, 8, V5E, remat="dots", slices=2)
-    assert given["image"] == run_by("dots", 2, "einsum")
-    assert given["text"] == run_by("full", 4, "einsum")
+    assert given["image"] == run_by("dots", 2, "auto")
+    assert given["text"] == run_by("full", 4, "auto")
     defaults = siglip(1024, 8, V5E, execution="explicit")
     assert defaults["image"] == defaults["text"] == run_by("none", 1, "auto")
 
 
 def test_another_hardware_may_be_asked_for():
-    assert siglip(1024, 8, Hardware("cpu"), "tpu")["image"] == run_by("full", 8, "einsum")
+    assert siglip(1024, 8, Hardware("cpu"), "tpu")["image"] == run_by("full", 8, "auto")
     assert siglip(1024, 8, H100, "cpu")["image"] == run_by("none", 1, "einsum")
     assert siglip(1024, 8, H100, "gpu")["image"] == run_by("none", 1, "auto")
     with pytest.raises(OptionError, match="'cuda'; it must be one of auto, cpu, gpu"):
@@ -180,7 +180,7 @@ def test_a_run_goes_on_with_another_execution(whole, tmp_path):
     train(tmp_path, 5, "tpu", slices=2)
     assert recorded(tmp_path, "summary.json")["state_checksum"] == before
     train(tmp_path, 10, "tpu", slices=2)
-    assert recorded(tmp_path, "execution.json")["image"] == run_by("full", 2, "einsum")
+    assert recorded(tmp_path, "execution.json")["image"] == run_by("full", 2, "auto")
     one, other = losses(whole), losses(tmp_path)
     assert len(one) == len(other) == 10
     assert other[:5] == one[:5]

@@ -12,9 +12,9 @@ from jaxtyping import Integer, Key
 from medst_jax.array_types import Array, Mask
 from medst_jax.models.layers.attention import Activation, Implementation, layer_norm
 from medst_jax.models.layers.attention_pool import AttentionPool
-from medst_jax.models.layers.dropout import dropout, fold_keys
-from medst_jax.models.layers.pre_norm import PreNormLayer
-from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
+from medst_jax.models.layers.dropout import dropout
+from medst_jax.models.layers.pre_norm import PreNormLayer, run_layers
+from medst_jax.models.layers.stack import Remat, stack_layers
 from medst_jax.options import before
 
 
@@ -151,19 +151,7 @@ class TextTransformer(nnx.Module):
         x = self.word_embeddings[...][tokens] + self.position_embeddings[...][:length]
         x = dropout(x.astype(options.dtype), options.dropout, keys, 0)
 
-        def apply(layer: PreNormLayer, index: jax.Array, x: jax.Array, rows: Any) -> jax.Array:
-            mask, keys = rows
-            return layer(x, mask, keys=fold_keys(keys, index + 1))
-
-        x, _ = scan_layers(
-            self.layers,
-            apply,
-            x,
-            (token_mask, keys),
-            remat=options.remat,
-            unroll=options.unroll,
-            slices=options.slices,
-        )
+        x, _ = run_layers(self.layers, x, options, token_mask, keys=keys)
         x = self.norm(x)
         if options.pooling == "map":
             pooled = self.pool(x, token_mask)

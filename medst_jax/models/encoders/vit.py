@@ -13,11 +13,11 @@ from medst_jax.array_types import Array
 from medst_jax.data.images.patches import patchify
 from medst_jax.models.layers.attention import Activation, Implementation, layer_norm
 from medst_jax.models.layers.attention_pool import AttentionPool
-from medst_jax.models.layers.dropout import dropout, fold_keys
+from medst_jax.models.layers.dropout import dropout
 from medst_jax.models.layers.grid_positions import Resize, resize_table, rotary_tables
-from medst_jax.models.layers.pre_norm import PreNormLayer
+from medst_jax.models.layers.pre_norm import PreNormLayer, run_layers
 from medst_jax.models.layers.sincos_positions import fixed_positions
-from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
+from medst_jax.models.layers.stack import Remat, stack_layers
 from medst_jax.options import before
 
 _init = nnx.initializers.truncated_normal(0.02)
@@ -234,21 +234,9 @@ class ViT(nnx.Module):
             tokens = jnp.broadcast_to(tokens, (x.shape[0], *tokens.shape[1:]))
             x = jnp.concatenate([x[:, :1], tokens, x[:, 1:]], axis=1)
 
-        def apply(
-            layer: PreNormLayer, index: jax.Array, x: jax.Array, keys: jax.Array | None
-        ) -> jax.Array:
-            return layer(x, rotation=rotation, keys=fold_keys(keys, index + 1))
-
         before = x
-        x, outputs = scan_layers(
-            self.blocks,
-            apply,
-            x,
-            keys,
-            remat=options.remat,
-            unroll=options.unroll,
-            slices=options.slices,
-            every=attention,
+        x, outputs = run_layers(
+            self.blocks, x, options, rotation=rotation, keys=keys, every=attention
         )
         if outputs is not None and options.depth > 1:
             before = outputs[-2]

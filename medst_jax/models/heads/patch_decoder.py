@@ -11,10 +11,9 @@ from jaxtyping import Float, Integer, Key
 
 from medst_jax.array_types import Array
 from medst_jax.models.layers.attention import Implementation, layer_norm
-from medst_jax.models.layers.dropout import fold_keys
-from medst_jax.models.layers.pre_norm import PreNormLayer
+from medst_jax.models.layers.pre_norm import PreNormLayer, run_layers
 from medst_jax.models.layers.sincos_positions import fixed_positions
-from medst_jax.models.layers.stack import Remat, scan_layers, stack_layers
+from medst_jax.models.layers.stack import Remat, stack_layers
 from medst_jax.options import before
 
 
@@ -119,19 +118,5 @@ class PatchDecoder(nnx.Module):
         x = jnp.concatenate([x[:, :1], everywhere.at[place, visible].set(x[:, 1:])], axis=1)
         x = x + self.positions[...].astype(x.dtype)
 
-        def apply(
-            layer: PreNormLayer, index: jax.Array, x: jax.Array, keys: jax.Array | None
-        ) -> jax.Array:
-            return layer(x, keys=fold_keys(keys, index + 1))
-
-        options = self.options
-        x, _ = scan_layers(
-            self.blocks,
-            apply,
-            x,
-            keys,
-            remat=options.remat,
-            unroll=options.unroll,
-            slices=options.slices,
-        )
+        x, _ = run_layers(self.blocks, x, self.options, keys=keys)
         return self.head(self.norm(x))[:, 1:].astype(jnp.float32)

@@ -15,8 +15,10 @@ from medst_jax.models.layers.attention import (
     SelfAttention,
     layer_norm,
 )
-from medst_jax.models.layers.dropout import dropout
+from medst_jax.models.layers.dropout import dropout, fold_keys
 from medst_jax.models.layers.gated_mlp import GatedMlp
+from medst_jax.models.layers.stack import scan_layers
+from medst_jax.parallel.placement import current_placement
 
 
 class PreNormLayer(nnx.Module):
@@ -86,6 +88,56 @@ class PreNormLayer(nnx.Module):
     def _scaled(self, branch: jax.Array, name: str) -> jax.Array:
         factors = getattr(self, name, None)
         return branch if factors is None else branch * factors[...].astype(branch.dtype)
+
+
+def run_layers(
+    layers: PreNormLayer,
+    x: jax.Array,
+    options: Any,
+    mask: Array | None = None,
+    *,
+    rotation: tuple[Array, Array] | None = None,
+    keys: jax.Array | None = None,
+    every: bool = False,
+) -> tuple[jax.Array, jax.Array | None]:
+    """Run a stack of pre-norm layers as its options say.
+
+    A training step on TPUs that recomputes its layers runs them over flat rows, with attention by
+    kernels of this project, where `row_stack.obstacle` names nothing. The value is the same.
+
+    Args:
+      layers: what `stack_layers` made.
+      x: [B, L, D].
+      options: of the encoder; `remat`, `unroll`, `slices` and `attention` are read.
+      mask, rotation, keys: as of a layer; the keys are folded with each layer's number.
+      every: whether to return every layer's activations.
+
+    Returns:
+      the last activations, and those after every layer [depth, B, L, D] or None.
+    """
+
+    def apply(layer: PreNormLayer, index: jax.Array, x: jax.Array, rows: Any) -> jax.Array:
+        mask, keys = rows
+        return layer(x, mask, rotation=rotation, keys=fold_keys(keys, index + 1))
+
+    plain = rotation is not None or every or (keys is not None and layers.rate > 0)
+    by_rows = options.attention == "auto" and options.remat == "full" and x.dtype == jnp.bfloat16
+    if by_rows and not plain and current_placement().platform == "tpu":
+        # Read on TPUs alone: the kernels' language takes a second to import.
+        from medst_jax.models.layers.row_stack import obstacle, run_rows
+
+        if not obstacle(layers, x, options.slices, current_placement().batch_shards()):
+            return run_rows(layers, x, mask, slices=options.slices), None
+    return scan_layers(
+        layers,
+        apply,
+        x,
+        (mask, keys),
+        remat=options.remat,
+        unroll=options.unroll,
+        slices=options.slices,
+        every=every,
+    )
 
 
 def _factors(width: int, value: float) -> nnx.Param[jax.Array]:

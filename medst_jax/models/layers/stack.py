@@ -66,7 +66,7 @@ def scan_layers(
     depth = jax.tree.leaves(parameters)[0].shape[0]
 
     def one_layer(one: Any, index: jax.Array, x: jax.Array, rows: Any) -> jax.Array:
-        return apply(nnx.merge(graphdef, _gathered(one), copy=True), index, x, rows)
+        return apply(nnx.merge(graphdef, gathered(one), copy=True), index, x, rows)
 
     if remat != "none":
         # The scan already keeps XLA from merging the recomputation with the forward pass. Each
@@ -75,7 +75,7 @@ def scan_layers(
 
     def body(x: jax.Array, inputs: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
         index, one = inputs
-        one = _summed_once(one)
+        one = summed_once(one)
         x = map_slices(lambda x, rows: one_layer(one, index, x, rows), slices, x, rows)
         x = by_example(x)
         return x, x if every else None
@@ -132,12 +132,12 @@ def _pin(x: jax.Array, where: int) -> jax.Array:
     return current_placement().constrain(x, [*names[:where], "batch", *names[where + 1 :]])
 
 
-def _gathered(one: Any) -> Any:
+def gathered(one: Any) -> Any:
     """One layer's parameters as it computes with them; gathered anew when it is recomputed."""
     return _each(current_placement().gather, one)
 
 
-def _summed_once(one: Any) -> Any:
+def summed_once(one: Any) -> Any:
     """One layer's parameters, whose gradient is whole where slices add to it.
 
     Cut there, as the parameters are, it would be exchanged between devices slice by slice. A model
