@@ -20,7 +20,8 @@ Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "silu"]
 
 
 # What computes attention: "einsum" is XLA's own, on every device; "cudnn" NVIDIA's fused kernel, on
-# GPUs alone; "auto" takes that one where it can be had, and einsum elsewhere.
+# GPUs alone; "auto" takes that one where it can be had, and einsum elsewhere; stacks that are
+# recomputed on TPUs run by `row_stack` then.
 Implementation = Literal["einsum", "cudnn", "auto"]
 
 

@@ -4,6 +4,8 @@
 The kernels are interpreted: they run on TPUs alone, where none was at hand.
 """
 
+import json
+import sys
 import types
 
 import jax
@@ -18,6 +20,7 @@ from medst_jax.models.layers.pre_norm import PreNormLayer, run_layers
 from medst_jax.models.layers.stack import stack_layers
 from medst_jax.parallel.mesh import make_mesh
 from medst_jax.parallel.rules import get_rules, use_rules
+from tests.parallel.together import finish, start
 
 WIDTH, HEADS, DEPTH = 128, 2, 2
 PLAIN = types.SimpleNamespace(remat="none", unroll=1, slices=1, attention="einsum")
@@ -42,8 +45,7 @@ def layers(
             **options,
         )
 
-    mesh = make_mesh(devices=jax.devices()[:1])
-    with jax.set_mesh(mesh):
+    with nnx.use_eager_sharding(False):
         graphdef, values = nnx.split(stack_layers(one, DEPTH, nnx.Rngs(0)))
         keys = iter(jax.random.split(jax.random.key(1), 100))
         moved = jax.tree.map(lambda v: v + 0.05 * jax.random.normal(next(keys), v.shape), values)
@@ -69,7 +71,7 @@ def gradients(run, dtype, x, weights):
         return jnp.sum(result.astype(jnp.float32) * weights)
 
     value, found = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(values, x)
-    return value, {
+    return float(value), {
         jax.tree_util.keystr(path): np.asarray(leaf, np.float64)
         for path, leaf in jax.tree_util.tree_leaves_with_path(found)
     }
@@ -103,6 +105,15 @@ def test_value_and_gradient_of_a_stack(length: int, masked: bool) -> None:
     assert distance(gradients(rows, "bfloat16", x, weights)[1], wanted) <= 1.05 * distance(
         narrow, wanted
     )
+
+
+def test_slices_on_several_devices() -> None:
+    """Two slices of four examples on each of two devices; the gradient is that of the whole batch."""
+    (printed,) = finish(start([sys.executable, __file__], devices=2, processes=1))
+    found = json.loads(printed)
+    assert found["devices"] == 2
+    assert found["values"][1] == pytest.approx(found["values"][0], rel=1e-6)
+    assert found["distance"] < 1e-6
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -197,3 +208,25 @@ def test_rows_are_taken_on_tpus_where_layers_are_recomputed(
         options = types.SimpleNamespace(**values)
         jax.eval_shape(lambda x: run_layers(stack, x, options, keys=keys, every=every)[0], x)
     assert calls == ([2] if taken else [])
+
+
+def main() -> None:
+    """The test of several devices, whose number is fixed when a program starts."""
+    row_kernels._ROWS = 1
+    x, weights, mask = inputs(16, 12)
+
+    def plain(stack, x):
+        return run_layers(stack, x, PLAIN, mask)[0]
+
+    def rows(stack, x):
+        return row_stack.run_rows(stack, x, mask, slices=2, interpret=True)
+
+    value, wanted = gradients(plain, "float32", x, weights)
+    with jax.set_mesh(make_mesh()), use_rules(get_rules("dp"), "tpu"):
+        found_value, found = gradients(rows, "float32", x, weights)
+    result = {"devices": jax.device_count(), "distance": distance(found, wanted)}
+    print(json.dumps(result | {"values": [value, found_value]}))
+
+
+if __name__ == "__main__":
+    main()
