@@ -9,7 +9,7 @@ learning rate, batch, schedule and temperature are declared here, not quoted; it
 a CXR-BERT of phase III, which you train (configs/cxr_bert.py), and from ImageNet. The second takes five minutes of one of two CPU cores, on site M of the
 simulated cohort (8,000 patients, 64 px), started from configs/cxr_bert.py:smoke. At a site that never trains (mean of three
 seeds) a probe on its frozen encoder scores a mean AUROC of findings of 0.73 (random encoder 0.60, reports of other studies 0.62), and the signed
-contrast-to-noise ratio of phrases is 0.36 (-0.03, -0.19): its claim holds, see docs/temporal.md. Its balanced accuracy of gone, still there or new is about 0.48.
+contrast-to-noise ratio of phrases is 0.36 (-0.03, -0.19): its claim holds, see docs/temporal_results.md. Its balanced accuracy of gone, still there or new is about 0.48.
 """
 
 from ml_collections import ConfigDict

@@ -6,7 +6,7 @@
 
 As configs/biovil.py, with the local loss at weight 1 (declared, not quoted) as a ring over
 devices. The second takes eight minutes of one of two CPU cores, as configs/biovil.py:smoke; findings 0.73, phrases 0.31,
-balanced accuracy of gone, still there or new 0.47: it learns, and points no better than BioViL, see docs/temporal.md.
+balanced accuracy of gone, still there or new 0.47: it learns, and points no better than BioViL, see docs/temporal_results.md.
 """
 
 from ml_collections import ConfigDict, config_dict

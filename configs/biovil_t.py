@@ -7,7 +7,7 @@
 The first is the paper's size (448 px, batch 240, 50 epochs of 175,000 studies, 45% of the words
 hidden); no training code was released and the weights of the terms are declared, not quoted; it
 was not run here. The second takes six minutes of one of two CPU cores, as configs/biovil.py:smoke; its balanced accuracy of
-findings that have gone, stay or are new is 0.44 (another patient's prior 0.35, no prior 0.37), see docs/temporal.md.
+findings that have gone, stay or are new is 0.44 (another patient's prior 0.35, no prior 0.37), see docs/temporal_results.md.
 """
 
 from ml_collections import ConfigDict

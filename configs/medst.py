@@ -11,7 +11,7 @@ take batches of 32 a chip (docs/temporal.md). The second takes six minutes of on
 simulated cohort (8,000 patients, 64 px), started from configs/cxr_bert.py:smoke: view experts on a ResNet's map, linear
 heads, impressions, a tenth of the weight for the local and the temporal term. At a site that never trains (mean of three seeds) a
 probe on its frozen encoder scores a mean AUROC of findings of 0.70 (random encoder 0.55), and its balanced accuracy of
-gone, still there or new is 0.43 (0.33). Its claim does not hold: without the temporal term all is the same, see docs/temporal.md.
+gone, still there or new is 0.43 (0.33). Its claim does not hold: without the temporal term all is the same, see docs/temporal_results.md.
 """
 
 from ml_collections import ConfigDict

@@ -125,7 +125,7 @@ def predictions(material: Material, data: EvaluationData, teacher: str, seed: in
     for suite in SUITES:
         _, tasks = parse_suite(suite.get_config())
         for name, task in tasks.items():
-            if name not in READERS or f"{name}/" in {f"{k.partition('/')[0]}/" for k in named}:
+            if name not in _TASKS.value or any(key.startswith(f"{name}/") for key in named):
                 continue
             for part in task.run(contexts[READERS[name]]).parts:
                 named["/".join(filter(None, (name, part.name)))] = part.predictions
@@ -166,11 +166,9 @@ def judged(
         least = suite.MINIMAL_EFFECTS.get(metric, suite.MINIMAL_EFFECT)
         elsewhere = suite.CONTROLS.get(control, Control()).tasks.get(task)
         for teacher in ("truth", "text"):
-            own = [measured[teacher, s][task] for s in seeds if (teacher, s) in measured]
+            own = _runs(measured, teacher, seeds, task)
             other = COUNTERPARTS.get(control, teacher if elsewhere else "")
-            against = [
-                measured[other, s][elsewhere or task] for s in seeds if (other, s) in measured
-            ]
+            against = _runs(measured, other, seeds, elsewhere or task)
             if not own or not against:
                 continue
             # The number of sentence pairs does not depend on that of the patients.
@@ -186,6 +184,13 @@ def judged(
                 "signal": found.signal,
                 "precision": found.precision,
             }
+
+
+def _runs(
+    measured: dict[tuple[str, int], Named], teacher: str, seeds: list[int], task: str
+) -> list[Predictions]:
+    runs = [measured[teacher, seed] for seed in seeds if (teacher, seed) in measured]
+    return [run[task] for run in runs if task in run]
 
 
 def required() -> Iterator[tuple[Any, str, str, str]]:
@@ -205,14 +210,13 @@ def aims(
     measured: dict[tuple[str, int], Named], seeds: list[int], data: EvaluationData
 ) -> dict[str, Any]:
     """The cohort's own aims: places, vascular edema, and a reader of the truth within a patient."""
-    taught = [measured["truth", seed] for seed in seeds if ("truth", seed) in measured]
     found: dict[str, Any] = {}
     for prefix in ("grounding", "places"):
-        usual = [named[f"{prefix}/location"] for named in taught]
-        found[f"{prefix}: location contrast"] = mean_value(usual, "signed_cnr")
-        found[f"{prefix}: phrases"] = len(usual[0].patients)
-    grades = [named[f"{edema_claims.PROBE}/pairwise"] for named in taught]
-    found["edema 0 v 1"] = mean_value(grades, "auroc/0 v 1")
+        if usual := _runs(measured, "truth", seeds, f"{prefix}/location"):
+            found[f"{prefix}: location contrast"] = mean_value(usual, "signed_cnr")
+            found[f"{prefix}: phrases"] = len(usual[0].patients)
+    if grades := _runs(measured, "truth", seeds, f"{edema_claims.PROBE}/pairwise"):
+        found["edema 0 v 1"] = mean_value(grades, "auroc/0 v 1")
     studies = data.studies(TEST, "test")
     patients, truths, texts = readable(studies, ("impression",), _READABLE.value)
     train = patients < np.median(patients)
@@ -289,6 +293,7 @@ if __name__ == "__main__":
     _PATIENTS = flags.DEFINE_integer("patients", 0, "Of site M that teach; 0 for all prepared.")
     _SEEDS = flags.DEFINE_list("seeds", ["0"], "Training seeds of the nets.")
     _TEACHERS = flags.DEFINE_list("teachers", list(TEACHERS), "Which nets are trained.")
+    _TASKS = flags.DEFINE_list("tasks", list(READERS), "Which tasks of the claims are measured.")
     _STEPS = flags.DEFINE_integer("steps", 700, "Of each net, as the small variants train.")
     _BATCH = flags.DEFINE_integer("batch", 64, "Pairs of a step, likewise.")
     _READABLE = flags.DEFINE_integer("readable", 4000, "Studies of the reader of the truth.")

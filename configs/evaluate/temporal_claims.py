@@ -7,7 +7,7 @@
     python -m experiments.claims --claims=temporal_claims --data_dir=data --output=runs/temporal --jobs=2
 
 Version 3 of the cohort has claims of its own: those of before could not be judged for faults of the test bench
-(docs/temporal.md). Whether these can is measured first, by experiments/power.py under the thresholds of
+(docs/temporal_results.md). Whether these can is measured first, by experiments/power.py under the thresholds of
 configs/evaluate/gates.py, on a cohort that tunes nothing and judges nothing.
 
 Site E1, whose images never train. A claim holds when the lower 95% bound of (system - control), by
