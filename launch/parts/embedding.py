@@ -2,6 +2,7 @@
 """Features of the images of a table, block by block, and the files they are written to."""
 
 import collections
+import io
 import json
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.data_pipelines.image_table.direct import image_rows, squares
 from medst_jax.data_pipelines.raw import Reject
 from medst_jax.evaluate.subjects.embedder import Embedder, Embeddings
+from medst_jax.files.writing import write_atomic
 from medst_jax.options import parse
 from medst_jax.train.checkpoint import LoadedSystem
 
@@ -61,13 +63,14 @@ def embed(
 
 def _write_features(output: epath.Path, ids: Sequence[str], embeddings: Embeddings) -> None:
     """Write image_id, features and global_."""
-    with output.open("wb") as file:
-        np.savez(
-            file,  # type: ignore[arg-type]
-            image_id=np.asarray(ids, dtype=str),
-            features=embeddings.features,
-            global_=embeddings.global_,
-        )
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        image_id=np.asarray(ids, dtype=str),
+        features=embeddings.features,
+        global_=embeddings.global_,
+    )
+    write_atomic(output, buffer.getvalue())
     print(f"{len(ids)} images, features {embeddings.features.shape}: {output}")
 
 

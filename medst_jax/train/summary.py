@@ -2,6 +2,7 @@
 """The end of a run: checksums of its state, and summary.json."""
 
 import hashlib
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,16 +38,20 @@ def write_summary(workdir: epath.Path, outcome: Outcome) -> dict[str, Any]:
 
     Keys: `step`; `losses`, the last ten logged as [step, loss]; `parameter_checksum` over the
     parameters in path order; `state_checksum` over the whole state; `examples_per_second`
-    (null when fewer than two steps ran); `devices`.
+    (of a part of the run in which fewer than two steps ran, the median of those logged before; null
+    without any); `devices`.
     """
-    state = outcome.state
-    losses = [[line["step"], line["loss"]] for line in read_log(workdir) if "loss" in line]
+    state, lines = outcome.state, read_log(workdir)
+    losses = [[line["step"], line["loss"]] for line in lines if "loss" in line]
+    rates = [line["examples_per_second"] for line in lines if "examples_per_second" in line]
+    # A run that was killed after its last step still tells how fast it was.
+    rate = outcome.examples_per_second or (statistics.median(rates) if rates else None)
     summary = {
         "step": int(state.step),
         "losses": losses[-10:],
         "parameter_checksum": checksum(state.params),
         "state_checksum": state_checksum(state),
-        "examples_per_second": outcome.examples_per_second,
+        "examples_per_second": rate,
         "devices": jax.device_count(),
     }
     if jax.process_index() == 0:

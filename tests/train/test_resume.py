@@ -58,6 +58,7 @@ def test_finished_run_trains_no_further(toy, whole, tmp_path):
     outcome = train(toy, tmp_path, HORIZON)
     assert outcome.examples_per_second is None
     again = summary(tmp_path)
+    assert again["examples_per_second"] > 0  # as logged before
     assert again["state_checksum"] == whole["state_checksum"]
     assert again["losses"] == whole["losses"]
 
