@@ -21,6 +21,7 @@ from absl import app, flags
 from medst_jax.data_pipelines.simulated_cxr.cohort.blocks import ATYPICAL, PROGRESSION
 from medst_jax.data_pipelines.simulated_cxr.cohort.patients import Case, patient_studies
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import FINDINGS
+from medst_jax.data_pipelines.simulated_cxr.findings.progression import TARGETS
 from medst_jax.data_pipelines.simulated_cxr.findings.states import onset
 from medst_jax.data_pipelines.simulated_cxr.seeds import stream
 from medst_jax.data_pipelines.simulated_cxr.sites import SITES
@@ -56,7 +57,7 @@ def pairs(size: int, seed: int) -> list[list[np.ndarray]]:
     for number in range(100):
         case = Case(SITES["e1"], seed, number, size, PROGRESSION)
         prior, current = patient_studies(case)
-        named = {name: code for name, code in current.progression.items() if name != "Pneumonia"}
+        named = {name: code for name, code in current.progression.items() if name in TARGETS}
         if named and len(columns) < COLUMNS:
             text = ", ".join(f"{name} {CHANGES[code]}" for name, code in named.items())
             images = [_labelled(study.images[0].pixels, "") for study in (prior, current)]
@@ -97,7 +98,7 @@ def real_images(root: Path, size: int, count: int) -> list[np.ndarray]:
 
 def _labelled(pixels: np.ndarray, text: str) -> np.ndarray:
     image = pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
-    scale, bottom = image.shape[0] / 700, image.shape[0] - 5
+    scale, bottom = image.shape[0] / 800, image.shape[0] - 5
     cv2.putText(image, text, (3, bottom), 0, scale, INK, 1, cv2.LINE_AA)
     return image
 

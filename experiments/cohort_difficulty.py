@@ -14,6 +14,7 @@ four minutes from 2,000 patients, and half an hour from 20,000.
 
 import json
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,20 @@ PENALTIES = (0.03, 0.3)  # inverse
 
 
 def generate(first: int, last: int, *, site: str, seed: int, size: int) -> Data:
-    """The frontal images [n, S, S], visible truth [n, F] and nuisances of patients [first, last)."""
+    """The frontal images [n, S, S], visible truth [n, F] and nuisances of patients [first, last).
+
+    Without laterals and reports, which change no frontal image.
+    """
+    frontal = replace(SITES[site], lateral=0.0, reports=False)
     columns = [FINDINGS.index(name) for name in NAMES]
     exposure = TECHNIQUE.index("exposure")
     rows: dict[str, list] = {"image": [], "truth": [], "view": [], "subject": []}
+    rows["edema"] = []
     for number in range(first, last):
-        for study in patient_studies(Case(SITES[site], seed, number, size)):
+        for study in patient_studies(Case(frontal, seed, number, size)):
             image = study.images[0]
+            seen = study.truth["truth_visible_in"][FINDINGS.index("Edema")] & 1
+            rows["edema"].append(int(study.truth["truth_edema"]) * bool(seen))
             rows["image"].append(image.pixels)
             rows["truth"].append((study.truth["truth_visible_in"][columns] & 1) > 0)
             technique = study.truth["truth_technique"][0]
@@ -98,6 +106,16 @@ def areas(truth: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     ones = np.ones((1, len(truth)))
     columns = zip(NAMES, truth.T, scores.T, strict=True)
     return {name: float(auroc(t, s, ones)[0]) for name, t, s in columns}
+
+
+def grade_areas(grades: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """AUC of each visible grade of edema against none, by the score of edema."""
+    areas = {}
+    for grade in (1, 2, 3):
+        rows = np.isin(grades, (0, grade))
+        known, ones = grades[rows] == grade, np.ones((1, int(rows.sum())))
+        areas[f"{grade} against none"] = float(auroc(known, scores[rows], ones)[0])
+    return areas
 
 
 def logistic(train: np.ndarray, truth: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -173,11 +191,9 @@ def main(argv: list[str]) -> None:
     train = cohort(0, PATIENTS.value)
     test = cohort(TEST_START, TEST_START + TEST_PATIENTS.value)
     seconds = {"generate": time.perf_counter() - started}
-    rows = {
-        "linear": areas(
-            test["truth"], logistic(pixels(train, 32), train["truth"], pixels(test, 32))
-        )
-    }
+    linear = logistic(pixels(train, 32), train["truth"], pixels(test, 32))
+    rows = {"linear": areas(test["truth"], linear)}
+    grades = {"linear": grade_areas(test["edema"], linear[:, NAMES.index("Edema")])}
     others = nuisances(test)
     for name, features in nuisances(train).items():
         scores = logistic(features, train["truth"], others[name])
@@ -185,7 +201,9 @@ def main(argv: list[str]) -> None:
     seconds["linear"] = time.perf_counter() - started - sum(seconds.values())
     if STEPS.value:
         print({key: round(value, 3) for key, value in rows["linear"].items()}, flush=True)
-        rows["net"] = areas(test["truth"], supervised(train, test))
+        scores = supervised(train, test)
+        rows["net"] = areas(test["truth"], scores)
+        grades["net"] = grade_areas(test["edema"], scores[:, NAMES.index("Edema")])
         seconds["net"] = time.perf_counter() - started - sum(seconds.values())
     result: dict[str, Any] = {
         "version": VERSION,
@@ -198,6 +216,7 @@ def main(argv: list[str]) -> None:
         "ranges": RANGES,
         "positives": dict(zip(NAMES, test["truth"].sum(0).tolist(), strict=True)),
         "auc": rows,
+        "edema_grades": grades,
         "macro": {key: float(np.mean([row[n] for n in JUDGED])) for key, row in rows.items()},
         "seconds": {key: round(value, 1) for key, value in seconds.items()},
     }
@@ -230,6 +249,7 @@ def table(result: dict) -> str:
     lines.append(
         f" {'macro of the labels':30s} " + "".join(f"{v:10.3f}" for v in result["macro"].values())
     )
+    lines += [f" edema, {key}: {value}" for key, value in result["edema_grades"].items()]
     lines.append("outside the ranges: " + ("; ".join(result["outside"]) or "nothing"))
     lines.append(json.dumps(result["seconds"]))
     return "\n".join(lines)

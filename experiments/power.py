@@ -36,7 +36,7 @@ from experiments.taught.material import Material, lesson, read_material
 from experiments.taught.net import TaughtNet, read_changes, read_images, teach
 from experiments.taught.pairs import own_reading, taught_by_pairs
 from experiments.taught.readers import ImageReader, TextReader
-from experiments.truth_reader import likelihoods, measure_reader, readable, word_table
+from experiments.truth_reader import informative, likelihoods, measure_reader, readable, word_table
 from medst_jax.configs.evaluate import edema_claims, gates, place_claims, temporal_claims
 from medst_jax.configs.evaluate.claims import Control
 from medst_jax.data.records.studies import read_info
@@ -222,7 +222,7 @@ def aims(
     train = patients < np.median(patients)
     scores = likelihoods(truths, word_table(texts), train)
     held = [text for text, used in zip(texts, train, strict=True) if not used]
-    within = measure_reader(scores - scores.mean(0), patients[~train], held)
+    within = measure_reader(informative(scores), patients[~train], held)
     found["truth within a patient"] = {name: value._asdict() for name, value in within.items()}
     return found
 

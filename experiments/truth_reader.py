@@ -10,14 +10,13 @@ truth. It knows no synonyms and reads words one by one: a better reader may exis
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from experiments.taught.facts import ZONES
-from experiments.taught.facts import true as true_facts
 from medst_jax.data.records.studies import Studies
-from medst_jax.data.records.timeline import patient_slices, prior_rows
+from medst_jax.data.records.timeline import patient_slices
 from medst_jax.data_pipelines.simulated_cxr.findings.findings import (
     SIDE_BOTH,
     SIDE_LEFT,
@@ -33,48 +32,42 @@ _RARE = 20  # words in fewer texts are left out
 _SIDES = (SIDE_RIGHT, SIDE_LEFT, SIDE_BOTH, SIDE_MIDLINE)
 _FLOOR = 1e-3  # of a probability
 
+Truth = Mapping[str, np.ndarray]
+
 
 def readable(
     studies: Studies, sections: tuple[str, ...], limit: int
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Patients int [n], truths [n, F] and texts of the studies that have an image and a text."""
-    rows = np.flatnonzero(studies.index.has_frontal)[:limit]
-    people = np.asarray(studies.index.patient)[rows]
-    told = [dict(studies[int(row)].truth) for row in rows]
-    before = prior_rows(people, np.ones(len(rows), bool))
-    first = studies[int(rows[0])].frontal()
-    side = first.height if first else 1
-    zone = true_facts(told, before, side).zone[..., None] == np.arange(len(ZONES))
-    truths = np.concatenate(
-        [
-            np.stack([_truth(one) for one in told]),
-            zone.reshape(len(rows), -1),
-            _changes(told, before),
-        ],
-        axis=1,
-    )
-    texts = [" ".join(report_sentences(studies, int(row), sections)) for row in rows]
-    written = np.array([bool(text) for text in texts])
-    return people[written], truths[written], [text for text in texts if text]
+    """Patients int [n], truths [n, F] and texts of the studies that have an image and a text.
+
+    A truth holds what each image of the study shows, and how it changed since the study before.
+    """
+    patients, truths, texts = [], [], []
+    for row in np.flatnonzero(studies.index.has_frontal)[:limit]:
+        sentences = report_sentences(studies, int(row), sections)
+        if sentences:
+            patient = int(studies.index.patient[row])
+            texts.append(" ".join(sentences))
+            follows = row > 0 and int(studies.index.patient[row - 1]) == patient
+            before = studies[int(row) - 1].truth if follows else None
+            truths.append(truth_row(studies[int(row)].truth, before))
+            patients.append(patient)
+    return np.array(patients), np.stack(truths), texts
 
 
-def _changes(told: list[dict[str, np.ndarray]], before: np.ndarray) -> np.ndarray:
-    """By how much each finding changed, what is new and what has gone, and whether there was a study before."""
-    findings = np.stack([np.asarray(one["truth_findings"], np.float32) for one in told])
-    severity = findings * np.stack([one["truth_severity"] for one in told])
-    known = (before >= 0)[:, None]
-    came = np.clip(findings - findings[before], 0, 1)
-    went = np.clip(findings[before] - findings, 0, 1)
-    return np.concatenate(
-        [known * part for part in (severity - severity[before], came, went, 1.0)], 1
-    )
-
-
-def _truth(truth: dict[str, np.ndarray]) -> np.ndarray:
+def truth_row(truth: Truth, before: Truth | None) -> np.ndarray:
+    """What is known of a study [F]: findings, severities, sides, what shows, and what changed."""
     findings = np.asarray(truth["truth_findings"], np.float32)
-    seen = np.asarray(truth["truth_visible_in"]) & 1
+    severity = findings * truth["truth_severity"]
+    seen = np.asarray(truth["truth_visible_in"])
     sides = [findings * (np.asarray(truth["truth_side"]) == side) for side in _SIDES]
-    return np.concatenate([findings, findings * truth["truth_severity"], seen, *sides])
+    levels = [findings * (np.floor(3 * severity).clip(0, 2) == level) for level in range(3)]
+    now = [findings, severity, seen & 1, seen >> 1, *levels, *sides]
+    if before is None:
+        return np.concatenate([*now, np.zeros(1 + 3 * len(findings))])
+    had = np.asarray(before["truth_findings"], np.float32)
+    change = severity - had * before["truth_severity"]
+    return np.concatenate([*now, [1.0], change, findings * (1 - had), had * (1 - findings)])
 
 
 def word_table(texts: list[str]) -> np.ndarray:
@@ -98,6 +91,12 @@ def likelihoods(truths: np.ndarray, words: np.ndarray, train: np.ndarray) -> np.
         spoken.append(has_word[~train])
     matrix = np.stack(log_odds, 1) @ np.stack(spoken).astype(float)
     return matrix + np.sum(log_absent, axis=0)[:, None]
+
+
+def informative(scores: np.ndarray) -> np.ndarray:
+    """Pointwise mutual information [m, m] of log likelihoods: less that of the text of any study."""
+    highest = scores.max(0)
+    return scores - highest - np.log(np.exp(scores - highest).mean(0))
 
 
 def measure_reader(

@@ -42,3 +42,28 @@ def test_rare_and_constant_words_are_left_out() -> None:
     table = reader.word_table(texts)
     assert table.shape == (61, 2)  # "clear" and "opacity"
     np.testing.assert_array_equal(table.sum(0), [30, 30])
+
+
+def test_what_any_study_explains_counts_for_nothing():
+    scores = np.log([[0.4, 0.1], [0.2, 0.1]])
+    np.testing.assert_allclose(reader.informative(scores), np.log([[4 / 3, 1], [2 / 3, 1]]))
+    np.testing.assert_allclose(reader.informative(scores - 5000.0), reader.informative(scores))
+
+
+def test_a_truth_holds_what_shows_and_what_changed():
+    def truth(found: list[int], severity: list[float]) -> dict[str, np.ndarray]:
+        return {
+            "truth_findings": np.array(found, np.int8),
+            "truth_severity": np.array(severity, np.float32),
+            "truth_visible_in": np.array([1, 2, 0], np.int8) * np.array(found, np.int8),
+            "truth_side": np.array([1, 2, 3], np.int8),
+        }
+
+    before, now = truth([1, 0, 1], [0.2, 0.0, 0.9]), truth([1, 1, 0], [0.7, 0.4, 0.0])
+    alone, followed = reader.truth_row(now, None), reader.truth_row(now, before)
+    assert len(alone) == len(followed) and not alone[-10:].any()
+    np.testing.assert_array_equal(alone[:-10], followed[:-10])
+    assert followed[-10] == 1
+    np.testing.assert_allclose(followed[-9:-6], [0.5, 0.4, -0.9], atol=1e-6)
+    np.testing.assert_array_equal(followed[-6:], [0, 1, 0, 0, 0, 1])
+    np.testing.assert_array_equal(followed[6:12], [1, 0, 0, 0, 1, 0])  # frontal, then lateral
