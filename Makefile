@@ -9,8 +9,11 @@ TESTED := $(patsubst constraints-%.txt,%,$(sort $(wildcard constraints-*.txt)))
 EXTRAS ?= pipelines,plan,tensorboard,test
 # Two threads a pool at most: more only fight over a laptop's cores.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-# The TPU compiler is among the extras: without this, JAX would look for a TPU behind it.
+# The TPU compiler is among the extras: without an accelerator, JAX would look for a TPU behind it.
+ACCELERATORS ?= $(wildcard /dev/nvidia[0-9]* /dev/accel[0-9]* /dev/vfio/[0-9]*)
+ifeq ($(strip $(ACCELERATORS)),)
 export JAX_PLATFORMS ?= cpu
+endif
 
 .PHONY: help python prepare quickstart test test-slow coverage evidence lint format clean
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Print a GKE JobSet manifest that trains on one or several slices.
 
-python launch/pod/jobset.py --name=medst --image=IMAGE --topology=v5e:4x4 [--slices=2] [--spot]
+python launch/pod/jobset.py --name=medst --image=REGISTRY/medst_jax:tpu --topology=v5e:4x4 [--slices=2] [--spot]
     --data_from=gs://BUCKET/data [--service_account=NAME] [--max_restarts=100] --
     launch/train.py --config=configs/dlilp.py --workdir=gs://BUCKET/runs/dlilp
     --config.data.data_dir=/data | kubectl apply -f -
@@ -20,7 +20,9 @@ from medst_jax.commands.parts.parse import parse_flags
 from medst_jax.commands.pod.manifest import Manifest
 
 _NAME = flags.DEFINE_string("name", None, "Name of the JobSet.", required=True)
-_IMAGE = flags.DEFINE_string("image", "", "Container image that holds the repository.")
+_IMAGE = flags.DEFINE_string(
+    "image", "", "Container image that holds the repository, see Dockerfile."
+)
 _TOPOLOGY = flags.DEFINE_string("topology", None, "Chips of a slice: v5e:4x4.", required=True)
 _FROM = flags.DEFINE_string("data_from", "", "Folder of prepared data in a bucket, gs://...")
 _TO = flags.DEFINE_string("data_to", "/data", "Where the pods see it.")
