@@ -55,9 +55,13 @@ def test_no_data_and_no_history_go_into_the_image():
 
 
 def test_the_images_are_those_that_the_documents_name():
-    said = (ROOT / "docs" / "gpu.md").read_text() + (ROOT / "docs" / "pods.md").read_text()
-    assert {"medst_jax:tpu", "medst_jax:cuda"} <= set(re.findall(r"medst_jax:\w+", said))
-    assert {name.partition(":")[2] for name in re.findall(r"medst_jax:\w+", said)} <= set(TARGETS)
+    named = {
+        file: set(re.findall(r"medst_jax:(\w+)", (ROOT / file).read_text()))
+        for file in ("docs/gpu.md", "docs/pods.md", "launch/pod/jobset.py", "launch/slurm/step.sh")
+    }
+    assert named["launch/pod/jobset.py"] == named["docs/pods.md"] == {"tpu"}
+    assert named["launch/slurm/step.sh"] == named["docs/gpu.md"] == {"cuda"}
+    assert {"tpu", "cuda"} < set(TARGETS)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 # What the batch files run: the training as one job step, again after every interruption.
 #
 #   PYTHON     Python of the environment in which medst_jax is installed; default: python
-#   IMAGE      container image of the training, where the cluster has pyxis; default: none
+#   IMAGE      container image, where the cluster has pyxis: REGISTRY#medst_jax:cuda; default: none
 #   MOUNTS     folders that the container sees besides the repository: /data,/shared/runs
 #   RESTARTS   how often a run that was killed may begin again; default: 20
 
