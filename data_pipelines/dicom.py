@@ -107,12 +107,12 @@ def read_pixels(data: bytes, *, voi_lut: bool) -> SourceImage:
 def _parse(data: bytes, **options: Any) -> Any:
     import pydicom
 
-    check_inflation(data)
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     # The library's remarks quote header values, which may name a patient.
     pydicom.config.logger.setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        check_inflation(data)
         return pydicom.dcmread(io.BytesIO(data), **options)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tokenizer.json definitions made of the vocabulary files that older checkpoints bring."""
 
-import gzip
+import zlib
 from collections.abc import Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -9,6 +9,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 # Contractions, words, single digits and runs of other marks, as CLIP splits a text.
 _CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _CLIP_MERGES = 49152 - 256 - 2
+_MOST_TEXT = 1 << 24  # of a list of merges; CLIP's has three megabytes
 
 
 def word_piece(vocabulary: Sequence[str], *, lower: bool, strip_accents: bool | None) -> bytes:
@@ -57,8 +58,17 @@ def clip_bytes(ids: dict[str, int], merges: Sequence[tuple[str, str]]) -> bytes:
 
 
 def clip_vocabulary(compressed: bytes) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Ids and merges of the gzip text file that OpenAI's CLIP reads its merges from."""
-    lines = gzip.decompress(compressed).decode().split("\n")[1 : 1 + _CLIP_MERGES]
+    """Ids and merges of the gzip text file that OpenAI's CLIP reads its merges from.
+
+    Raises:
+      ValueError: more text than any such file has, or lines of other than two parts.
+      zlib.error: no gzip data.
+    """
+    unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    text = unpacker.decompress(compressed, _MOST_TEXT)
+    if not unpacker.eof:
+        raise ValueError("the list of merges is cut short, or longer than any")
+    lines = text.decode().split("\n")[1 : 1 + _CLIP_MERGES]
     merges = [(first, second) for first, second in (line.split() for line in lines)]
     symbols = [chr(code) for code in _byte_symbols()]
     pieces = [*symbols, *(symbol + "</w>" for symbol in symbols)]
