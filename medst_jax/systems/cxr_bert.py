@@ -66,7 +66,11 @@ class CxrBert(CxrBertLanguage):
         findings, impression = encoded["findings"], encoded["impression"]
         mask = jnp.any(batch["findings_mask"], axis=1) & jnp.any(batch["impression_mask"], axis=1)
         matching = clip_loss(
-            findings, impression, 1 / self.temperature, mask=mask, negative_mask=self._unlike(batch)
+            findings,
+            impression,
+            1 / self.temperature,
+            mask=mask,
+            negative_mask=self._other_impressions(batch),
         )
         language, metrics = super().objective(encoded, batch)
         hits = pair_metrics(findings, impression, mask)["image_to_text_accuracy"]
@@ -74,7 +78,7 @@ class CxrBert(CxrBertLanguage):
         return matching + self.language_weight * language, metrics
 
     @staticmethod
-    def _unlike(batch: Batch) -> jax.Array:
+    def _other_impressions(batch: Batch) -> jax.Array:
         """Bool [B, B]: pairs of other studies with another impression ("No acute disease.")."""
         tokens = batch["impression_tokens"]
         same = jnp.all(tokens[:, None, :] == tokens[None, :, :], axis=2)
