@@ -257,19 +257,26 @@ class Mlp(nnx.Module):
             bias_metadata={"axes": ("mlp",)},
             rngs=rngs,
         )
-        self.fc2 = nnx.Linear(
-            hidden,
-            width,
-            kernel_init=kernel_init,
-            dtype=dtype,
-            kernel_metadata={"axes": ("mlp", "embed")},
-            bias_metadata={"axes": ("embed",)},
-            rngs=rngs,
-        )
+        self.fc2 = mlp_output(hidden, width, kernel_init=kernel_init, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """[B, L, D] -> [B, L, D]."""
         return self.fc2(self.activation(self.fc1(x)))
+
+
+def mlp_output(
+    hidden: int, width: int, *, kernel_init: nnx.Initializer, dtype: str, rngs: nnx.Rngs
+) -> nnx.Linear:
+    """The last linear layer of an MLP, plain or gated."""
+    return nnx.Linear(
+        hidden,
+        width,
+        kernel_init=kernel_init,
+        dtype=dtype,
+        kernel_metadata={"axes": ("mlp", "embed")},
+        bias_metadata={"axes": ("embed",)},
+        rngs=rngs,
+    )
 
 
 def layer_norm(width: int, epsilon: float, dtype: str, rngs: nnx.Rngs) -> nnx.LayerNorm:

@@ -4,7 +4,7 @@
 import jax
 from flax import nnx
 
-from medst_jax.models.layers.attention import ACTIVATIONS, Activation
+from medst_jax.models.layers.attention import ACTIVATIONS, Activation, mlp_output
 
 
 class GatedMlp(nnx.Module):
@@ -34,15 +34,7 @@ class GatedMlp(nnx.Module):
             bias_metadata={"axes": (None, "mlp")},
             rngs=rngs,
         )
-        self.fc2 = nnx.Linear(
-            hidden,
-            width,
-            kernel_init=kernel_init,
-            dtype=dtype,
-            kernel_metadata={"axes": ("mlp", "embed")},
-            bias_metadata={"axes": ("embed",)},
-            rngs=rngs,
-        )
+        self.fc2 = mlp_output(hidden, width, kernel_init=kernel_init, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """[B, L, D] -> [B, L, D]."""

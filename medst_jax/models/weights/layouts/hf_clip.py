@@ -19,7 +19,14 @@ from medst_jax.models.encoders.towers import ImageTextModel
 from medst_jax.models.heads.contrastive import Temperature
 from medst_jax.models.weights.foreign import SAME, TRANSPOSED, Slot, norm_slots, patch_kernel
 from medst_jax.models.weights.kinds import Kind, Make, Settings, Shapes, count
-from medst_jax.models.weights.layouts.hf_layers import ConfiguredKind, tower_layer_slots
+from medst_jax.models.weights.layouts.hf_layers import (
+    POSITIONS,
+    TEXT,
+    ConfiguredKind,
+    text_tower_sizes,
+    text_tower_slots,
+    tower_layer_slots,
+)
 from medst_jax.models.weights.part_tables import (
     Part,
     PartsKind,
@@ -27,10 +34,9 @@ from medst_jax.models.weights.part_tables import (
     encoder_part,
     scalar_part,
 )
-from medst_jax.models.weights.positions import first_rows, resize_grid
+from medst_jax.models.weights.positions import resize_grid
 
-_IMAGE, _TEXT = "vision_model.", "text_model."
-_POSITIONS = "embeddings.position_embedding.weight"
+_IMAGE = "vision_model."
 _DEFAULTS = {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}
 # Old releases say so although their end token is another: they pool at the highest id.
 _OLD_END = 2
@@ -59,7 +65,7 @@ class ClipVisionTower(ConfiguredKind):
                 patch,
                 input_axis=1,
             ),
-            Slot(f"{_IMAGE}{_POSITIONS}", ("positions",), SAME, resize=resize),
+            Slot(f"{_IMAGE}{POSITIONS}", ("positions",), SAME, resize=resize),
             *norm_slots(f"{_IMAGE}pre_layrnorm", ("norm_pre",)),  # spelt so
             *norm_slots(f"{_IMAGE}post_layernorm", ("norm",)),
             *tower_layer_slots(f"{_IMAGE}encoder.layers", "blocks", options.depth),
@@ -79,7 +85,7 @@ class ClipVisionTower(ConfiguredKind):
             width=width,
             depth=count(own, ".layer_norm1.weight"),
             mlp=shapes[f"{_IMAGE}encoder.layers.0.mlp.fc1.weight"][0],
-            image_size=math.isqrt(shapes[f"{_IMAGE}{_POSITIONS}"][0] - 1) * patch,
+            image_size=math.isqrt(shapes[f"{_IMAGE}{POSITIONS}"][0] - 1) * patch,
             channels=channels,
             joint=shapes["visual_projection.weight"][0],
             normed="class",
@@ -93,24 +99,20 @@ class ClipTextTower(ConfiguredKind):
 
     module: type[nnx.Module] = ClipText
     options_class: type[Any] = ClipTextOptions
-    mark = f"{_TEXT}embeddings.token_embedding.weight"
+    mark = f"{TEXT}embeddings.token_embedding.weight"
     defaults: Mapping[str, Any] = {**_DEFAULTS, "num_attention_heads": 8, "eos_token_id": 49_407}
     section = "text_config"
     own_type = "clip_text_model"
 
     def slots(self, module: nnx.Module) -> list[Slot]:
         assert isinstance(module, ClipText)
-        embeddings = f"{_TEXT}embeddings"
         return [
-            Slot(f"{embeddings}.token_embedding.weight", ("word_embeddings",), SAME),
-            Slot(f"{_TEXT}{_POSITIONS}", ("positions",), SAME, resize=first_rows),
-            *norm_slots(f"{_TEXT}final_layer_norm", ("norm",)),
-            *tower_layer_slots(f"{_TEXT}encoder.layers", "blocks", module.options.depth),
+            *text_tower_slots("positions", "blocks", module.options.depth),
             Slot("text_projection.weight", ("projection",), TRANSPOSED),
         ]
 
     def ignored(self, name: str) -> bool:
-        return not name.startswith((_TEXT, "text_projection")) or name.endswith(".position_ids")
+        return not name.startswith((TEXT, "text_projection")) or name.endswith(".position_ids")
 
     def traceless(self, settings: Settings) -> dict[str, Any]:
         end = int(self.told(settings)["eos_token_id"])
@@ -119,14 +121,8 @@ class ClipTextTower(ConfiguredKind):
 
     def options(self, shapes: Shapes, settings: Settings) -> ClipTextOptions:
         """Sizes read from the tensors; heads, activation, epsilon and end from the settings."""
-        vocabulary_size, width = shapes[f"{_TEXT}embeddings.token_embedding.weight"]
-        own = [name for name in shapes if name.startswith(_TEXT)]
         return ClipTextOptions(
-            vocabulary_size=vocabulary_size,
-            width=width,
-            depth=count(own, ".layer_norm1.weight"),
-            mlp=shapes[f"{_TEXT}encoder.layers.0.mlp.fc1.weight"][0],
-            max_length=shapes[f"{_TEXT}{_POSITIONS}"][0],
+            **text_tower_sizes(shapes),
             joint=shapes["text_projection.weight"][0],
             **self.traceless(settings),
         )

@@ -6,14 +6,28 @@ from typing import Any
 
 from flax import nnx
 
-from medst_jax.models.weights.foreign import FLAT, Path, Slot, linear_slots, matrix, norm_slots
+from medst_jax.models.weights.foreign import (
+    FLAT,
+    SAME,
+    Path,
+    Slot,
+    linear_slots,
+    matrix,
+    norm_slots,
+)
 from medst_jax.models.weights.kinds import (
     LayoutError,
     OptionsKind,
     Settings,
+    Shapes,
+    count,
     known_activation,
     stored_options,
 )
+from medst_jax.models.weights.positions import first_rows
+
+# Both towers' tables of positions, and the text tower, by the names of CLIP and SigLIP.
+TEXT, POSITIONS = "text_model.", "embeddings.position_embedding.weight"
 
 
 class ConfiguredKind(OptionsKind):
@@ -94,3 +108,32 @@ def tower_layer_slots(prefix: str, stack: str, depth: int) -> list[Slot]:
             fc = f"fc{number}"
             slots += linear_slots(f"{name}.mlp.{fc}", (stack, "mlp", fc), index)
     return slots
+
+
+def text_tower_slots(positions: str, stack: str, depth: int) -> list[Slot]:
+    """The text tower of CLIP and SigLIP but for its projection.
+
+    Args:
+      positions: name of the module's table.
+      stack: that of its layers.
+      depth: of these.
+    """
+    return [
+        Slot(f"{TEXT}embeddings.token_embedding.weight", ("word_embeddings",), SAME),
+        Slot(f"{TEXT}{POSITIONS}", (positions,), SAME, resize=first_rows),
+        *norm_slots(f"{TEXT}final_layer_norm", ("norm",)),
+        *tower_layer_slots(f"{TEXT}encoder.layers", stack, depth),
+    ]
+
+
+def text_tower_sizes(shapes: Shapes) -> dict[str, int]:
+    """Sizes of CLIP's and SigLIP's text tower that its tensors tell, by the names of options."""
+    vocabulary_size, width = shapes[f"{TEXT}embeddings.token_embedding.weight"]
+    own = [name for name in shapes if name.startswith(TEXT)]
+    return {
+        "vocabulary_size": vocabulary_size,
+        "width": width,
+        "depth": count(own, ".layer_norm1.weight"),
+        "mlp": shapes[f"{TEXT}encoder.layers.0.mlp.fc1.weight"][0],
+        "max_length": shapes[f"{TEXT}{POSITIONS}"][0],
+    }

@@ -26,7 +26,14 @@ from medst_jax.models.weights.foreign import (
     reshaped,
 )
 from medst_jax.models.weights.kinds import Kind, Make, Settings, Shapes, count
-from medst_jax.models.weights.layouts.hf_layers import ConfiguredKind, tower_layer_slots
+from medst_jax.models.weights.layouts.hf_layers import (
+    POSITIONS,
+    TEXT,
+    ConfiguredKind,
+    text_tower_sizes,
+    text_tower_slots,
+    tower_layer_slots,
+)
 from medst_jax.models.weights.part_tables import (
     Part,
     PartsKind,
@@ -35,10 +42,9 @@ from medst_jax.models.weights.part_tables import (
     linear_head_slots,
     size_of,
 )
-from medst_jax.models.weights.positions import first_rows, resize_grid
+from medst_jax.models.weights.positions import resize_grid
 
-_IMAGE, _TEXT = "vision_model.", "text_model."
-_POSITIONS = "embeddings.position_embedding.weight"
+_IMAGE = "vision_model."
 _DEFAULTS = {
     "num_attention_heads": 12,
     "hidden_act": "gelu_pytorch_tanh",
@@ -69,7 +75,7 @@ class SiglipVision(ConfiguredKind):
                 input_axis=1,
             ),
             Slot(f"{embeddings}.patch_embedding.bias", ("patch_embed", "bias"), SAME),
-            Slot(f"{_IMAGE}{_POSITIONS}", ("pos_embed",), table, resize=resize),
+            Slot(f"{_IMAGE}{POSITIONS}", ("pos_embed",), table, resize=resize),
             *norm_slots(f"{_IMAGE}post_layernorm", ("norm",)),
             *tower_layer_slots(f"{_IMAGE}encoder.layers", "blocks", options.depth),
         ]
@@ -89,7 +95,7 @@ class SiglipVision(ConfiguredKind):
             width=width,
             depth=count(own, ".layer_norm1.weight"),
             mlp_ratio=shapes[f"{_IMAGE}encoder.layers.0.mlp.fc1.weight"][0] / width,
-            image_size=math.isqrt(shapes[f"{_IMAGE}{_POSITIONS}"][0]) * patch,
+            image_size=math.isqrt(shapes[f"{_IMAGE}{POSITIONS}"][0]) * patch,
             channels=channels,
             pooling="map" if pooled else "mean",
             resize="bicubic",
@@ -102,36 +108,24 @@ class SiglipLanguage(ConfiguredKind):
 
     module: type[nnx.Module] = TextTransformer
     options_class: type[Any] = TextTransformerOptions
-    mark = f"{_TEXT}embeddings.token_embedding.weight"
+    mark = f"{TEXT}embeddings.token_embedding.weight"
     defaults: Mapping[str, Any] = _DEFAULTS
     section = "text_config"
     own_type = "siglip_text_model"
 
     def slots(self, module: nnx.Module) -> list[Slot]:
         assert isinstance(module, TextTransformer)
-        embeddings = f"{_TEXT}embeddings"
-        return [
-            Slot(f"{embeddings}.token_embedding.weight", ("word_embeddings",), SAME),
-            Slot(f"{_TEXT}{_POSITIONS}", ("position_embeddings",), SAME, resize=first_rows),
-            *norm_slots(f"{_TEXT}final_layer_norm", ("norm",)),
-            *tower_layer_slots(f"{_TEXT}encoder.layers", "layers", module.options.depth),
-        ]
+        return text_tower_slots("position_embeddings", "layers", module.options.depth)
 
     def ignored(self, name: str) -> bool:
-        return name.startswith(f"{_TEXT}head.") or (
-            not name.startswith(_TEXT) or name.endswith(".position_ids")
+        return name.startswith(f"{TEXT}head.") or (
+            not name.startswith(TEXT) or name.endswith(".position_ids")
         )
 
     def options(self, shapes: Shapes, settings: Settings) -> TextTransformerOptions:
         """Sizes read from the tensors; heads, activation and epsilon from the settings."""
-        vocabulary_size, width = shapes[f"{_TEXT}embeddings.token_embedding.weight"]
-        own = [name for name in shapes if name.startswith(_TEXT)]
         return TextTransformerOptions(
-            vocabulary_size,
-            width=width,
-            depth=count(own, ".layer_norm1.weight"),
-            mlp=shapes[f"{_TEXT}encoder.layers.0.mlp.fc1.weight"][0],
-            max_length=shapes[f"{_TEXT}{_POSITIONS}"][0],
+            **text_tower_sizes(shapes),
             padding="read",
             **self.traceless(settings),
         )
@@ -148,7 +142,7 @@ class Siglip(PartsKind):
         return [
             encoder_part("", ("image", "encoder"), self.vision),
             encoder_part("", ("text", "encoder"), self.language),
-            Part(f"{_TEXT}", ("text", "global_head"), linear_head_slots("head")),
+            Part(f"{TEXT}", ("text", "global_head"), linear_head_slots("head")),
             Part("logit_scale", ("further", "scale", "log_scale"), _one_number),
             Part("logit_bias", ("further", "bias"), _one_number),
         ]
@@ -166,7 +160,7 @@ class Siglip(PartsKind):
         of_image, of_text = changes_of(changes, ViTOptions, TextTransformerOptions)
         image = self.vision.make(shapes, settings, of_image)
         text = self.language.make(shapes, settings, of_text)
-        sizes = size_of(shapes, f"{_TEXT}head")
+        sizes = size_of(shapes, f"{TEXT}head")
         return lambda rngs: ImageTextModel(
             ImageTower(image(rngs), Unprojected(), None),
             TextTower(text(rngs), last_position, LinearHead(*sizes, rngs=rngs), None),
