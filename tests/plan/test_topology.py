@@ -135,7 +135,7 @@ def _estimate(per_chip: int, fsdp: int, slices: int = 1):
     """siglip_b16 on v5e:4x4; layers are scanned, so that it compiles soon."""
     config = _config("siglip_b16", rules="fsdp", mesh={"fsdp": fsdp})
     for tower in ("image", "text"):
-        config["system"][tower]["slices"] = min(config["system"][tower]["slices"], per_chip)
+        config["system"][tower] |= {"remat": "full", "slices": min(8, per_chip)}
     return make_plan(config, describe("v5e:4x4", slices), per_chip).estimate
 
 
