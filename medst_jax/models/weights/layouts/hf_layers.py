@@ -126,7 +126,7 @@ def text_tower_slots(positions: str, stack: str, depth: int) -> list[Slot]:
     ]
 
 
-def text_tower_sizes(shapes: Shapes) -> dict[str, int]:
+def text_tower_sizes(shapes: Shapes) -> dict[str, Any]:
     """Sizes of CLIP's and SigLIP's text tower that its tensors tell, by the names of options."""
     vocabulary_size, width = shapes[f"{TEXT}embeddings.token_embedding.weight"]
     own = [name for name in shapes if name.startswith(TEXT)]
