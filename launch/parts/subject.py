@@ -21,7 +21,7 @@ from medst_jax.evaluate.subjects.context import EvaluationContext, EvaluationDat
 from medst_jax.evaluate.subjects.embedder import Embedder
 from medst_jax.evaluate.subjects.feature_table import feature_table_context
 from medst_jax.evaluate.subjects.images import Square
-from medst_jax.evaluate.subjects.imported import import_system, text_length
+from medst_jax.evaluate.subjects.imported import import_system, read_length
 from medst_jax.evaluate.subjects.known_training import Training, training_of
 from medst_jax.models.weights.stated_layout import stated_layout
 from medst_jax.options import parse
@@ -159,7 +159,7 @@ def _weights(request: Request, given: str, data_dir: str) -> Subject:
     preprocess, square = _images(request, path, layout)
     imported, tokenizer = import_system(path, layout, preprocess)
     data = EvaluationData(data_dir, preprocess.square, preprocess.fit, square=square)
-    length = request.text_length or text_length(imported) or 77
+    length = request.text_length or read_length(imported, path)
     embedder = Embedder(imported, tokenizer, data.size, length, request.batch_size)
     name = request.name or pathlib.Path(given).name
     facts = {"weights": given, "layout": layout, "images": _described(preprocess, square)}

@@ -20,7 +20,7 @@ from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.data_pipelines import image_files, intensity
 from medst_jax.data_pipelines.image_table.direct import square_of
 from medst_jax.evaluate.subjects.embedder import Embedder, Embeddings
-from medst_jax.evaluate.subjects.imported import import_system, text_length
+from medst_jax.evaluate.subjects.imported import import_system, read_length
 from medst_jax.models.weights.stated_layout import stated_layout
 from medst_jax.options import parse
 from medst_jax.train.checkpoint import load_system
@@ -126,7 +126,7 @@ def load_encoder(
         )
     own = preprocess or released.preprocess  # type: ignore[union-attr]
     system, tokenizer = import_system(folder, layout, own)
-    length = text_length(system) or 77
+    length = read_length(system, folder)
     embedder = Embedder(system, tokenizer, own.square, length, batch_size)
     square = released.square if released else lambda grey: fit_square(grey, own.square, own.fit)
     return Encoder(embedder, lambda data: square(_grey(data)), square)

@@ -11,6 +11,7 @@ import medst_jax
 from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.data.images.released import stated_images
 from medst_jax.models.weights.pretrained import from_pretrained
+from medst_jax.models.weights.stated_layout import stated_text_length
 from tests.models.compiled import run
 from tests.models.weights import public_files
 
@@ -68,3 +69,12 @@ def test_the_image_that_cannot_be_read_is_counted_out(folder, tmp_path):
     ):
         with pytest.raises(ValueError, match=f"image 1 of 2: .*{reason}"):
             encoder.images([GREY, bad])
+
+
+def test_texts_are_as_long_as_the_folder_says(shared, tmp_path):
+    encoder = medst_jax.load_encoder(shared / "oracle" / "layouts" / "biomedclip")
+    assert encoder.embedder.text_length == 24
+    long, cut = encoder.texts(["pleural effusion " * 40, "pleural effusion " * 30]).global_
+    np.testing.assert_allclose(long, cut, atol=1e-6)
+    (tmp_path / "open_clip_config.json").write_text('{"model_cfg": {"text_cfg": {}}}')
+    assert stated_text_length(tmp_path) is None and stated_text_length(tmp_path / "none") is None

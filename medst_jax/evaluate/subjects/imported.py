@@ -11,6 +11,7 @@ from flax import nnx
 
 from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
+from medst_jax.models.encoders.bert import Bert
 from medst_jax.models.encoders.clip_transformer import ClipOutput, ClipText
 from medst_jax.models.encoders.text_transformer import TextTransformer
 from medst_jax.models.encoders.towers import (
@@ -24,6 +25,7 @@ from medst_jax.models.encoders.towers import (
 )
 from medst_jax.models.heads.contrastive import lengths, unit_norm
 from medst_jax.models.weights.pretrained import from_pretrained
+from medst_jax.models.weights.stated_layout import stated_text_length
 from medst_jax.systems.system import Embedding, System
 
 
@@ -131,6 +133,20 @@ def text_length(system: ImportedSystem) -> int | None:
     if isinstance(encoder, (ClipText, TextTransformer)):
         return encoder.options.max_length
     return None
+
+
+def read_length(system: ImportedSystem, path: epath.PathLike) -> int:
+    """Tokens of a text as the encoder reads it.
+
+    What its positions or the config beside its weights tell; 77, CLIP's, of a Bert that tells
+    nothing, and no more than it has positions for.
+    """
+    own = text_length(system)
+    if own is not None:
+        return own
+    stated = stated_text_length(path) or 77
+    encoder = getattr(system.text, "encoder", system.text)
+    return min(stated, encoder.options.max_length) if isinstance(encoder, Bert) else stated
 
 
 def _embedding(

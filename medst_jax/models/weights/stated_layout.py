@@ -51,6 +51,17 @@ def stated_layout(path: epath.PathLike) -> str | None:
     return _MODEL_TYPES.get(str(config.get("model_type")))
 
 
+def stated_text_length(path: epath.PathLike) -> int | None:
+    """Tokens of a text, special ones included, by open_clip's config beside the weights; else None."""
+    place = epath.Path(path)
+    file = (place if place.is_dir() else place.parent) / OPEN_CLIP_CONFIG
+    if not file.exists():
+        return None
+    with reading(file, "a configuration of open_clip", FETCH):
+        text = _json(file).get("model_cfg", {}).get("text_cfg") or {}
+        return int(text["context_length"]) if "context_length" in text else None
+
+
 def _json(file: epath.Path) -> dict[str, Any]:
     content: dict[str, Any] = read_json(file, FETCH)
     return content
