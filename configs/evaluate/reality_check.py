@@ -46,6 +46,7 @@ def _cells() -> dict:
                 "siglip_b16",
                 "cxr_clip",
                 "chexzero",
+                "carzero",
                 "sat",
                 "lovt",
                 "m_flag",

@@ -40,7 +40,10 @@ ZONES = {
     "mid": ("mid zone", "perihilar region", "ribs"),
     "lower": ("lower zone", "ribs"),
     "apical": ("apex", "pleura"),
+    "basal": ("lower zone", "pleura"),
     "lateral": ("chest wall", "pleura"),
+    "sulcus": ("costophrenic angle",),
+    "loculated": ("pleura",),
     "retrocardiac": ("retrocardiac region",),
     "retrosternal": ("retrosternal region", "lung"),
     "posterior": ("costophrenic angle", "pleura"),
@@ -63,7 +66,8 @@ class Score(NamedTuple):
 def scores(count: int, seed: int = 0, style: str = "m") -> Iterator[tuple[str, Score]]:
     """(finding, score) over `count` sentences each, a third of them hedged."""
     rng = np.random.default_rng(seed)
-    words = Wording(rng, style)
+    # A sentence that leaves the place out has none to be read.
+    words = Wording(rng, style, placed=1.0)
     for finding, name in NAMES.items():
         total = np.zeros(4, int)
         for number in range(count):

@@ -50,9 +50,9 @@ def check_file(data: bytes | memoryview) -> None:
 
 
 def png_size(data: bytes | memoryview) -> tuple[int, int]:
-    """(height, width) of PNG bytes; raises ValueError when they are cut before it."""
-    if len(data) < 24:
-        raise ValueError("PNG is cut short")
+    """(height, width) of PNG bytes; raises ValueError when they are cut or begin with another chunk."""
+    if len(data) < 24 or data[12:16] != b"IHDR":
+        raise ValueError("PNG without a header")
     width, height = struct.unpack(">II", data[16:24])
     return height, width
 
