@@ -141,11 +141,12 @@ def read_rows(file: epath.PathLike) -> list[dict[str, Any]]:
 
     Raises:
       ExportError: it is missing or is not a list of rows.
+      DamagedDataError: it is no JSON.
     """
     path = epath.Path(file)
     if not path.exists():
         raise ExportError(f"{path} does not exist; {user_command('evaluate')} writes it")
-    rows = read_json(path, f"{user_command('evaluate')} writes it again", (list, dict))
+    rows = read_json(path, f"{user_command('evaluate')} writes it again", object)
     if isinstance(rows, dict):
         rows = rows.get("rows")
     if not isinstance(rows, list):
