@@ -27,7 +27,7 @@ def image_rows(source_dir: str) -> tuple[list[Item], list[Reject]]:
 
 
 def read_square(
-    source_dir: str, path: str, size: int, fit: Fit, grey_values: str, decode: Decode
+    source_dir: str, path: str, size: int, fit: Fit, grey_values: str, decode: Decode = "full"
 ) -> np.ndarray:
     """One image, uint8 [S, S, 1].
 
@@ -56,7 +56,12 @@ def square_of(data: bytes, size: int, fit: Fit, grey_values: str, decode: Decode
 
 
 def squares(
-    rows: Sequence[Item], source_dir: str, size: int, fit: Fit, grey_values: str, decode: Decode
+    rows: Sequence[Item],
+    source_dir: str,
+    size: int,
+    fit: Fit,
+    grey_values: str,
+    decode: Decode = "full",
 ) -> Iterator[tuple[Item, np.ndarray | Reject]]:
     """Each row with its image uint8 [S, S, 1], or with the reason why it has none."""
     for row in rows:

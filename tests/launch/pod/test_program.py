@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs on the workers: scripts of a clone, commands of an installed package."""
 
+import shlex
+
 import pytest
 
 from medst_jax.commands.pod import archive, program, scripts
@@ -40,4 +42,5 @@ def test_workers_install_the_clone_or_the_wheel(monkeypatch) -> None:
     name = archive.archive_name()
     assert name.startswith("medst_jax-") and name.endswith(".whl")
     script = scripts.install(name)
-    assert f'"medst_jax[tpu] @ file://$HOME/{name}"' in script and "tar" not in script
+    # As the shell reads it, however the name is quoted.
+    assert f"medst_jax[tpu] @ file://$HOME/{name}" in shlex.split(script) and "tar" not in script
