@@ -144,6 +144,8 @@ def attention(tiny: bool) -> dict[str, Any]:
 
 def input(tiny: bool) -> dict[str, Any]:
     """Images a second of the training input, per core and of all of this host's cores."""
+    import grain.multiprocessing  # noqa: F401 (defines the flag that is set below)
+
     from medst_jax.benchmarks.input import measure
     from medst_jax.benchmarks.textured import prepare_textured
 
