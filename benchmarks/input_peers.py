@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import pathlib
 import subprocess
 import sys
@@ -62,7 +63,9 @@ def peers(
     """
     for number, data in enumerate(encoded):
         pathlib.Path(folder, f"{number:05d}.jpg").write_bytes(data)
-    chosen = [(sys.executable, *peer) for peer in OURS]
+    # TensorFlow is no requirement of this package.
+    has_tensorflow = importlib.util.find_spec("tensorflow") is not None
+    chosen = [(sys.executable, *peer) for peer in OURS if has_tensorflow or "tf_" not in peer[0]]
     if torch_python:
         chosen += [(torch_python, *peer) for peer in TORCH]
     with contextlib.ExitStack() as stack:

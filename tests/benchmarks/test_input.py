@@ -33,7 +33,8 @@ def test_rates_are_of_the_data_set(data_dir):
     assert row["share_workers"] == pytest.approx(row["pipeline_workers"] / row["bare"], 1e-2)
     assert row["first_pass"] > 0
     assert json.loads(json.dumps(row)) == row
-    assert set(row["peers"]) == {"tf_data_own_0", "grain_pil_0", "grain_simplejpeg_0"}
+    # TensorFlow's where it is installed.
+    assert set(row["peers"]) - {"tf_data_own_0"} == {"grain_pil_0", "grain_simplejpeg_0"}
     assert all(rate > 0 for rate in row["peers"].values())
     assert "96 -> 48" in table([row]) and "times as fast" in table([row])
 
@@ -41,7 +42,7 @@ def test_rates_are_of_the_data_set(data_dir):
 def test_a_peer_that_cannot_run_is_named(tmp_path):
     with (
         peers([], str(tmp_path), size=8, batch=4, torch_python="") as running,
-        pytest.raises(ValueError, match="input tf_data_own_0 ended; run .*input_peer"),
+        pytest.raises(ValueError, match=r"input \w+_0 ended; run .*input_peer"),
     ):
         running[0].read(4)
 
