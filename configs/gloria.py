@@ -18,6 +18,16 @@ from ml_collections import ConfigDict
 
 from medst_jax.configs.parts import common, initial, reports
 
+OPTIMIZER = dict(
+    learning_rate=5e-5,
+    b1=0.5,
+    warmup_steps=0,
+    warmup_start=0.0,
+    weight_decay=1e-6,
+    weight_decay_form="gradient",
+    clip_norm=0.25,
+)
+
 
 @initial.starts(image="resnet50_imagenet_v1", text="bio_clinical_bert")
 def get_config(arg: str | None = None) -> ConfigDict:
@@ -41,17 +51,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.system.image.resize = 299
     # Adam whose decay is part of the gradient. The release halves the rate after five epochs without a better
     # validation loss and stops after ten; here it falls along a cosine of its 50 epochs.
-    config.optimizer.update(
-        dict(
-            learning_rate=5e-5,
-            b1=0.5,
-            warmup_steps=0,
-            warmup_start=0.0,
-            weight_decay=1e-6,
-            weight_decay_form="gradient",
-            clip_norm=0.25,
-        )
-    )
+    config.optimizer.update(OPTIMIZER)
     if reports.small(config, arg):
         config.data.text_length = 32
         config.system.similarity = "global"

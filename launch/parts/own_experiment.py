@@ -17,6 +17,9 @@ from medst_jax.options import OptionError
 # Fewer patients of a class, or without it, and its AUROC says little.
 _LEAST = 10
 _HEADER = "from ml_collections import ConfigDict\n"
+_NO_VARIANT = """    if arg:
+        raise ValueError(f"this file has no variant {arg!r}; change the file")
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +81,7 @@ def config_text(
     return (
         f'"""{system} on {", ".join(one.name for one in facts)}."""\n\n{_HEADER}\n'
         f"from medst_jax.configs import {system}\n\n\n"
-        "def get_config(arg: str | None = None) -> ConfigDict:\n"
+        f"def get_config(arg: str | None = None) -> ConfigDict:\n{_NO_VARIANT}"
         f"    config = {system}.get_config({f'{variant},{names}'!r})\n"
         f"    config.data.data_dir = {data_dir!r}\n{reads}"
         "    return config\n"
@@ -105,7 +108,7 @@ def suite_text(facts: DataFacts) -> str:
     return (
         f'"""Judges an encoder on the {facts.judged} part of {facts.name}."""\n\n{_HEADER}\n'
         f"{head}TASKS = {{\n{tasks}}}\n\n\n"
-        "def get_config(arg: str | None = None) -> ConfigDict:\n"
+        f"def get_config(arg: str | None = None) -> ConfigDict:\n{_NO_VARIANT}"
         "    return ConfigDict(dict(draws=2000, seed=0, tasks=TASKS))\n"
     )
 
@@ -129,7 +132,7 @@ def write_experiment(
       MissingDataError: a data set that is not prepared.
     """
     if not re.fullmatch(r"[A-Za-z_]\w*", name):
-        raise OptionError(f"--name is {name!r}; use letters, digits and underscores")
+        raise OptionError(f"the name is {name!r}; use letters, digits and underscores")
     facts = [data_facts(data_dir, one) for one in data]
     if system is None:
         has_text, has_labels = (
@@ -147,7 +150,7 @@ def write_experiment(
     paths = {stem: folder / f"{stem}.py" for stem in files}
     for path in paths.values():
         if path.exists():
-            raise OptionError(f"{path} exists; choose another --name, or remove it")
+            raise OptionError(f"{path} exists; choose another name, or remove it")
     folder.mkdir(parents=True, exist_ok=True)
     for stem, text in files.items():
         paths[stem].write_text(text)

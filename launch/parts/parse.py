@@ -44,12 +44,14 @@ def with_mixture(argv: list[str]) -> list[str]:
     ['train', '--config=dlilp:smoke,mine']
     """
     mixtures = [word for word in argv if re.match(r"--?config\.data\.mixture=", word)]
-    if not mixtures:
-        return argv
-    names = mixtures[-1].partition("=")[2].replace(",", "+")
     rest = [word for word in argv if word not in mixtures]
-    for k, word in enumerate(rest):
-        if re.match(r"--?config=", word):
-            file, _, variant = word.partition("=")[2].partition(":")
-            rest[k] = f"--config={file}:{variant.partition(',')[0]},{names}"
-    return rest
+    places = [k for k, word in enumerate(rest) if re.match(r"--?config(=|$)", word)]
+    if not mixtures or not places:
+        return argv  # which is then refused
+    names = mixtures[-1].partition("=")[2].replace(",", "+")
+    last = places[-1]
+    joined = "=" in rest[last]
+    given = rest[last].partition("=")[2] if joined else (rest[last + 1 : last + 2] or [""])[0]
+    file, _, variant = given.partition(":")
+    whole = f"--config={file}:{variant.partition(',')[0]},{names}"
+    return [*rest[:last], whole, *rest[last + (1 if joined else 2) :]]

@@ -119,12 +119,12 @@ def load_encoder(
     if layout is None:
         raise ValueError(f"the files of {folder} do not say their layout; give layout=")
     released = None if preprocess else stated_images(folder, layout)
-    if preprocess is None and released is None:
+    own = released.preprocess if released else preprocess
+    if own is None:
         raise ValueError(
             f"the files of {folder} do not say the size of its images; give "
             "preprocess=Preprocess(size, mean=..., std=...)"
         )
-    own = preprocess or released.preprocess  # type: ignore[union-attr]
     system, tokenizer = import_system(folder, layout, own)
     length = read_length(system, folder)
     embedder = Embedder(system, tokenizer, own.square, length, batch_size)

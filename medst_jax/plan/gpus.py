@@ -49,6 +49,21 @@ CUDNN = (9, 10)
 # h100_sxm, h200, b200). Peaks and NVLink: "How to Scale Your Model" (jax-ml.github.io/scaling-book),
 # chapter on GPUs, and NVIDIA's data sheets of the four. Rails: DGX A100 has a 200 Gb/s adapter for each GPU, DGX
 # H100, H200 and B200 one of 400 Gb/s; other nodes have fewer.
+_H100 = Gpu(
+    "NVIDIA H100 80GB HBM3",
+    (9, 0),
+    9.89e14,
+    84_942_979_072,
+    3.35232e12,
+    4.5e11,
+    5.0e10,
+    cores=132,
+    fpus_per_core=128,
+    clock_ghz=1.98,
+    l2_cache=52_428_800,
+    shared_memory_per_core=233_472,
+    shared_memory_optin=232_448,
+)
 GPUS: dict[str, Gpu] = {
     "a100": Gpu(
         "NVIDIA A100-SXM4-80GB",
@@ -65,35 +80,13 @@ GPUS: dict[str, Gpu] = {
         shared_memory_per_core=167_936,
         shared_memory_optin=166_912,
     ),
-    "h100": Gpu(
-        "NVIDIA H100 80GB HBM3",
-        (9, 0),
-        9.89e14,
-        84_942_979_072,
-        3.35232e12,
-        4.5e11,
-        5.0e10,
-        cores=132,
-        fpus_per_core=128,
-        clock_ghz=1.98,
-        l2_cache=52_428_800,
-        shared_memory_per_core=233_472,
-        shared_memory_optin=232_448,
-    ),
-    "h200": Gpu(
-        "NVIDIA H200 141GB HBM3e",
-        (9, 0),
-        9.89e14,
-        151_397_597_184,
-        4.8e12,
-        4.5e11,
-        5.0e10,
-        cores=132,
-        fpus_per_core=128,
-        clock_ghz=1.98,
-        l2_cache=52_428_800,
-        shared_memory_per_core=233_472,
-        shared_memory_optin=232_448,
+    "h100": _H100,
+    # The same chip with more and faster memory.
+    "h200": dataclasses.replace(
+        _H100,
+        kind="NVIDIA H200 141GB HBM3e",
+        memory=151_397_597_184,
+        memory_bandwidth=4.8e12,
     ),
     "b200": Gpu(
         "NVIDIA B200",

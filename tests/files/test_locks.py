@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -63,10 +64,24 @@ def test_who_waits_says_for_whom_and_gets_it(holder):
 
 
 def test_a_caller_of_the_caller_may_hold_it(tmp_path):
-    with locked(tmp_path / "l", "the work"), locked(tmp_path / "l", "the work"):
-        pass
+    def held_for_others():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(_busy, tmp_path / "l").result()
+
     with locked(tmp_path / "l", "the work"):
-        pass
+        with locked(tmp_path / "l", "the work"):
+            assert held_for_others()
+        # The inner one has not given it back.
+        assert held_for_others()
+    assert not held_for_others()
+
+
+def _busy(path):
+    try:
+        with locked(path, "the work"):
+            return False
+    except BusyError:
+        return True
 
 
 def test_an_object_store_has_no_locks_and_that_is_said(tmp_path):

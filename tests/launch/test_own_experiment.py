@@ -50,6 +50,9 @@ def test_the_files_train_and_judge_the_data(prepared):
     lines = write(prepared, "own")
     assert lines[0] == f"wrote {prepared}/own/own.py"
     config = load(f"{prepared}/own/own.py")
+    for file in ("own", "own_suite"):
+        with pytest.raises(ValueError, match="this file has no variant 'paper'"):
+            load(f"{prepared}/own/{file}.py:paper")
     assert config["system"]["name"] == "dlilp" and list(config["data"]["mixture"]) == ["mine"]
     assert config["data"]["data_dir"] == str(prepared / "data")
     assert config["data"]["vocabulary"] == "mine" and config["system"]["preprocess"]["size"] == 64
@@ -79,14 +82,14 @@ def test_what_the_data_lack_is_left_out():
 
 
 def test_wishes_that_cannot_be_met_are_named(prepared):
-    with pytest.raises(OptionError, match="--name is 'my-own'"):
+    with pytest.raises(OptionError, match="the name is 'my-own'"):
         write(prepared, "my-own")
     with pytest.raises(
         ValueError, match="no shipped configuration is named 'dillp'; by name: dlilp"
     ):
         write(prepared, "other", system="dillp")
     write(prepared, "twice")
-    with pytest.raises(OptionError, match=r"twice.py exists; choose another --name"):
+    with pytest.raises(OptionError, match=r"twice.py exists; choose another name"):
         write(prepared, "twice")
 
 
@@ -118,6 +121,8 @@ def test_a_configuration_is_printed_and_compared():
         (["--config.data.mixture=a,b", "--config=clip:tiny,c"], ["--config=clip:tiny,a+b"]),
         (["--config=clip", "--config.data.mixture.mine.weight=2"], None),
         (["--config=clip:tiny"], None),
+        (["--config.data.mixture=mine"], None),
+        (["--config", "clip:tiny", "--config.data.mixture=mine"], ["--config=clip:tiny,mine"]),
     ],
 )
 def test_a_mixture_is_named_in_one_flag(given, expected):
