@@ -33,5 +33,5 @@ def check_cells(cells: Iterable[Cell], variant: str, data_dir: str) -> None:
         required = systems.system_class(values.system.name).required_keys
         data = parse(DataOptions, values.data, "config.data")
         for name, options in data.mixture.items():
-            studies = open_studies(data_dir, name, options.split)
+            studies = open_studies(data_dir, options.dataset or name, options.split)
             check_requirements(name, options, studies, np.arange(len(studies)), required)
