@@ -11,25 +11,23 @@ beside this file in hardware_plans.json, written after each plan.
 
 import json
 import pathlib
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from absl import app, flags
 
+from medst_jax.benchmarks.planned import GIB, planned
+
 _TABLE = flags.DEFINE_bool("table", False, "Print the table and compile nothing.")
 _ONLY = flags.DEFINE_string("only", "", "Only topologies that begin so.")
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = pathlib.Path(__file__).with_suffix(".json")
 CONFIGS = ("siglip_b16", "dlilp", "medst", "biovil_t")
 TOPOLOGIES = ("h100:8", "v5e:4x4", "a100:8")
 MULTIPLE = 8  # packs of Med-ST have eight rows, and slices of layers are at most eight
 # How near the limit the second batch is planned: a line through nothing and one peak is no better.
 _NEAR = 0.85
-# Sequences want an even number of rows on every chip, where a sixteenth of Med-ST's batch is five.
-OWN = {("medst", "v5e:4x4"): 8}
 _COLUMNS = (
     "configuration",
     "on",
@@ -42,7 +40,6 @@ _COLUMNS = (
     "a batch that fits",
     "its peak, GiB",
 )
-GIB = 2**30
 
 
 def largest_try(plan: dict[str, Any], multiple: int = MULTIPLE) -> int:
@@ -112,12 +109,7 @@ def _times(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def _plan(config: str, topology: str, batch: int | None) -> dict[str, Any]:
-    command = [sys.executable, "launch/plan.py", f"--config=configs/{config}.py", "--json"]
-    command += [f"--topology={topology}", "--config.data.data_dir=/nowhere"]
-    batch_flag = batch or OWN.get((config, topology))
-    command += [f"--per_chip_batch={batch_flag}"] if batch_flag else []
-    made = subprocess.run(command, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE)
-    return {"config": config, "own_batch": batch is None, **json.loads(made.stdout)}
+    return {"config": config, "own_batch": batch is None, **planned(config, topology, batch)}
 
 
 def _read() -> list[dict[str, Any]]:
