@@ -171,8 +171,8 @@ _PART = flags.DEFINE_enum("part", None, list(PARTS), "What to measure.", require
 
 
 def _config(name: str, variant: str | None, batch: int) -> dict[str, Any]:
-    made = importlib.import_module(f"medst_jax.configs.{name}").get_config(variant).to_dict()
-    config = json.loads(json.dumps(made))
+    plain = importlib.import_module(f"medst_jax.configs.{name}").get_config(variant).to_dict()
+    config = json.loads(json.dumps(plain))
     config["train"]["batch_size"] = batch
     return config
 
@@ -244,8 +244,8 @@ def _median_seconds(run: Callable[..., Any], inputs: tuple[Any, ...], times: int
 
 def _table_row(kind: str) -> Gpu | None:
     """The planner's figures of this device, whose name may lack the memory's kind."""
-    found = [gpu for name, gpu in GPUS.items() if name.upper() in kind.upper()]
-    return dataclasses.replace(found[0], kind=kind) if found else None
+    known = [gpu for name, gpu in GPUS.items() if name.upper() in kind.upper()]
+    return dataclasses.replace(known[0], kind=kind) if known else None
 
 
 def main(_: list[str]) -> None:

@@ -85,7 +85,7 @@ def verify(data_dir: epath.PathLike, datasets: Sequence[str] = ()) -> Iterator[V
         sorted(entry.name for entry in root.iterdir() if entry.is_dir()) if root.exists() else []
     )
     faults = []
-    found = False
+    any_set = False
     for name in datasets or there:
         parts = [root / name / config for config in (schema.CONFIG, *CONFIGS)]
         if name not in datasets and not any(part.exists() for part in parts):
@@ -98,7 +98,7 @@ def verify(data_dir: epath.PathLike, datasets: Sequence[str] = ()) -> Iterator[V
         if name in datasets and not present:
             raise MissingDataError(f"data set {name!r} is not in {data_dir}")
         for folder in present:
-            found, adopted = True, not (folder / manifest.NAME).exists()
+            any_set, adopted = True, not (folder / manifest.NAME).exists()
             try:
                 with locked_datasets(data_dir, [name]):
                     info = complete_info(folder, verify=True)
@@ -109,5 +109,5 @@ def verify(data_dir: epath.PathLike, datasets: Sequence[str] = ()) -> Iterator[V
             yield Verified(folder, len(manifest.required_files(info)), adopted)
     if faults:
         raise DamagedDataError("\n".join(faults))
-    if not found:
+    if not any_set:
         raise MissingDataError(f"{data_dir} holds no prepared data set to verify")

@@ -73,7 +73,7 @@ def check_frame(dataset: Any) -> None:
         _check_runs(frame, size[0] * size[1])
         return
     limits.check_scans(frame)
-    if any(found != size for found in _frame_sizes(frame)):
+    if any(shape != size for shape in _frame_sizes(frame)):
         raise UnreadableImage("DICOM frame is of another size than its header says")
 
 
@@ -87,7 +87,7 @@ def _frame_sizes(frame: bytes) -> list[tuple[int, int]]:
         header = limits.jpeg_frame(frame)
         sizes = [] if header is None else [header[1:3]]
     else:
-        sizes = [_wavelet_size(frame, found.start()) for found in re.finditer(_WAVELET, frame)]
+        sizes = [_wavelet_size(frame, shape.start()) for shape in re.finditer(_WAVELET, frame)]
     if not sizes:
         raise UnreadableImage("unreadable DICOM frame")
     return sizes

@@ -95,9 +95,9 @@ def _write_entities(
 def study_entities(studies: Studies, locate: Locate) -> Iterator[StudyEntities]:
     """Yields the record of every study with a report, in order."""
     for row in tqdm(range(len(studies)), desc=f"entities of {studies.name}", unit=" studies"):
-        found = locate(studies[row])
-        if found is not None:
-            yield record(row, found)
+        located = locate(studies[row])
+        if located is not None:
+            yield record(row, located)
 
 
 def locate_study(study: Study) -> ReportPlaces | None:
@@ -107,10 +107,12 @@ def locate_study(study: Study) -> ReportPlaces | None:
     return locate_report("\n".join(f"{name}: {text}" for name, text in study.sections))
 
 
-def record(row: int, found: ReportPlaces) -> StudyEntities:
+def record(row: int, located: ReportPlaces) -> StudyEntities:
     """A report's entities and places as they are stored."""
     codes = np.full(len(ENTITIES), schema.BLANK, np.int8)
-    for name, code in found.entities.items():
+    for name, code in located.entities.items():
         codes[_NUMBER[name]] = code
-    places = [(_NUMBER[name], _PLACE[place], code) for (name, place), code in found.places.items()]
+    places = [
+        (_NUMBER[name], _PLACE[place], code) for (name, place), code in located.places.items()
+    ]
     return StudyEntities(row, codes, np.array(sorted(places), np.int32).reshape(-1, 3))

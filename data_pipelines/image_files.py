@@ -67,13 +67,13 @@ def resolve(source_dir: str, path: str) -> str:
 
 def _linked_folders(root: str, lexical: str) -> list[str]:
     """The real folders behind those links between the root and a path that are folders."""
-    found = []
+    folders = []
     folder = os.path.dirname(lexical)
     while len(folder) > len(root):
         if os.path.islink(folder):
-            found.append(os.path.realpath(folder))
+            folders.append(os.path.realpath(folder))
         folder = os.path.dirname(folder)
-    return found
+    return folders
 
 
 def decode(data: bytes, *, voi_lut: bool = False) -> SourceImage:

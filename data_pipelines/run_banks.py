@@ -86,12 +86,16 @@ def _of_worker(error: Exception) -> WorkerError | None:
     """The error of a worker that a user can mend; None where it keeps Beam's account of it."""
     raised = _RAISED.findall(str(error))
     # The last is the first cause's, with a note of where in the pipeline it was.
-    kind, said = raised[-1] if raised else ("", "")
+    kind, message = raised[-1] if raised else ("", "")
     name = kind if "." in kind else f"builtins.{kind}"
-    found = pydoc.locate(name)
-    if not (isinstance(found, type) and issubclass(found, Exception) and is_listed(found)):
+    error_class = pydoc.locate(name)
+    if not (
+        isinstance(error_class, type)
+        and issubclass(error_class, Exception)
+        and is_listed(error_class)
+    ):
         return None
-    return WorkerError(f"{said.partition(' [while running')[0]} (in a worker)")
+    return WorkerError(f"{message.partition(' [while running')[0]} (in a worker)")
 
 
 def _write(task: Task) -> None:

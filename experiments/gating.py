@@ -65,12 +65,12 @@ def gate(
       seeds: how many training seeds the claim is judged with.
       share: patients measured here, of those that the claim is judged with.
     """
-    found = compare(own, control, metric)
-    error = (found.high - found.low) / (2 * _SURE) * share**0.5
+    difference = compare(own, control, metric)
+    error = (difference.high - difference.low) / (2 * _SURE) * share**0.5
     return Gate(
         mean_value(own, metric),
         mean_value(control, metric),
-        *found,
+        *difference,
         least,
         smallest_difference(error, _spread(own, control, metric), seeds),
         len(own),

@@ -114,13 +114,13 @@ def predictions(material: Material, data: EvaluationData, teacher: str, seed: in
     """What a net of that teacher predicts on every task, by "task/part"."""
     net = net_of(material, teacher, seed)
     chosen = np.random.default_rng(0).permutation(len(material.images))[:REFERENCE]
-    made: dict[str, Callable[[], ImageEmbedder]] = {
+    embedders: dict[str, Callable[[], ImageEmbedder]] = {
         "image": lambda: ImageReader(net, SIZE, pairs=False),
         "pair": lambda: ImageReader(net, SIZE, pairs=True),
         "text": lambda: TextReader(net, SIZE, material.images[chosen]),
         "sentence": lambda: sentence_reader(material, net, teacher, seed),
     }
-    contexts = {name: EvaluationContext(make(), data) for name, make in made.items()}
+    contexts = {name: EvaluationContext(make(), data) for name, make in embedders.items()}
     named: Named = {}
     for suite in SUITES:
         _, tasks = parse_suite(suite.get_config())
@@ -173,16 +173,16 @@ def judged(
                 continue
             # The number of sentence pairs does not depend on that of the patients.
             part = 1.0 if task == temporal_claims.SENTENCES else share
-            found = gate(own, against, metric, least=least, seeds=len(suite.SEEDS), share=part)
+            outcome = gate(own, against, metric, least=least, seeds=len(suite.SEEDS), share=part)
             yield {
                 "systems": system,
                 "task": task,
                 "control": control,
                 "teacher": teacher,
                 "metric": metric,
-                **dataclasses.asdict(found),
-                "signal": found.signal,
-                "precision": found.precision,
+                **dataclasses.asdict(outcome),
+                "signal": outcome.signal,
+                "precision": outcome.precision,
             }
 
 
@@ -210,21 +210,21 @@ def aims(
     measured: dict[tuple[str, int], Named], seeds: list[int], data: EvaluationData
 ) -> dict[str, Any]:
     """The cohort's own aims: places, vascular edema, and a reader of the truth within a patient."""
-    found: dict[str, Any] = {}
+    outcome: dict[str, Any] = {}
     for prefix in ("grounding", "places"):
         if usual := _runs(measured, "truth", seeds, f"{prefix}/location"):
-            found[f"{prefix}: location contrast"] = mean_value(usual, "signed_cnr")
-            found[f"{prefix}: phrases"] = len(usual[0].patients)
+            outcome[f"{prefix}: location contrast"] = mean_value(usual, "signed_cnr")
+            outcome[f"{prefix}: phrases"] = len(usual[0].patients)
     if grades := _runs(measured, "truth", seeds, f"{edema_claims.PROBE}/pairwise"):
-        found["edema 0 v 1"] = mean_value(grades, "auroc/0 v 1")
+        outcome["edema 0 v 1"] = mean_value(grades, "auroc/0 v 1")
     studies = data.studies(TEST, "test")
     patients, truths, texts = readable(studies, ("impression",), _READABLE.value)
     train = patients < np.median(patients)
     scores = likelihoods(truths, word_table(texts), train)
-    held = [text for text, used in zip(texts, train, strict=True) if not used]
-    within = measure_reader(informative(scores), patients[~train], held)
-    found["truth within a patient"] = {name: value._asdict() for name, value in within.items()}
-    return found
+    test_texts = [text for text, used in zip(texts, train, strict=True) if not used]
+    within = measure_reader(informative(scores), patients[~train], test_texts)
+    outcome["truth within a patient"] = {name: value._asdict() for name, value in within.items()}
+    return outcome
 
 
 def pair_net(material: Material, data: EvaluationData, folder: Path) -> dict[str, Any]:
@@ -276,12 +276,12 @@ def table(result: dict[str, Any]) -> str:
     """The gates as text."""
     lines = [f"{'task':26}{'control':16}{'taught by':10}value control   effect [95%]   smallest"]
     for row in result["gates"]:
-        found = Gate(**{f.name: row[f.name] for f in dataclasses.fields(Gate)})
+        outcome = Gate(**{f.name: row[f.name] for f in dataclasses.fields(Gate)})
         lines.append(
-            f"{row['task']:26}{row['control']:16}{row['teacher']:8}{found.value:7.3f}"
-            f"{found.control_value:8.3f}  {found.effect:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-            f"  {'signal' if found.signal else 'NO    '} {found.smallest:.3f} of {found.least:.3f}"
-            f" {'seen' if found.precision else 'NO'}  ({row['systems']})"
+            f"{row['task']:26}{row['control']:16}{row['teacher']:8}{outcome.value:7.3f}"
+            f"{outcome.control_value:8.3f}  {outcome.effect:+.3f} [{outcome.low:+.3f}, {outcome.high:+.3f}]"
+            f"  {'signal' if outcome.signal else 'NO    '} {outcome.smallest:.3f} of {outcome.least:.3f}"
+            f" {'seen' if outcome.precision else 'NO'}  ({row['systems']})"
         )
     rest = {name: result[name] for name in ("aims", "pair_net") if name in result}
     return "\n".join([*lines, json.dumps(rest, indent=1)])

@@ -121,9 +121,9 @@ def _column(name: str, task: str) -> dict[str, Any]:
 
 
 def _tables() -> tuple[dict[str, Any], ...]:
-    found = []
+    published = []
     for how, values in (("frozen", SEVERITY_FROZEN), ("tuned", SEVERITY_TUNED)):
-        found.append(
+        published.append(
             dict(
                 title=f"Edema severity, {how}",
                 source=PAPER,
@@ -133,7 +133,7 @@ def _tables() -> tuple[dict[str, Any], ...]:
             )
         )
     for how in ("frozen", "tuned"):
-        found.append(
+        published.append(
             dict(
                 title=f"Edema severity, pairs of grades, {how}",
                 source=JOINT,
@@ -144,7 +144,7 @@ def _tables() -> tuple[dict[str, Any], ...]:
         )
     for how, areas in (("frozen", FINDINGS_FROZEN), ("tuned", FINDINGS_TUNED)):
         named = [_column(name, f"findings, {how}/100%") for name in (*NINE, *OTHERS)]
-        found.append(
+        published.append(
             dict(
                 title=f"CheXpert findings of MIMIC-CXR, {how}",
                 source=PAPER,
@@ -153,7 +153,7 @@ def _tables() -> tuple[dict[str, Any], ...]:
                 rows=tables.rows(areas, len(OTHERS) + 1),
             )
         )
-    return tuple(found)
+    return tuple(published)
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

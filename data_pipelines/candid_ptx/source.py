@@ -109,8 +109,8 @@ class CandidPtx(ListedSource):
         column = next((name for name in _ID_COLUMNS if name in table.names), "")
         if not column:
             raise TableError(f"{path} has none of the columns {', '.join(_ID_COLUMNS)}")
-        found, rejects = table.parse(lambda row: cells.file_stem(row.get(column), column))
-        return set(found), [Reject(r.row, f"{path.name}: {r.reason}") for r in rejects]
+        uids, rejects = table.parse(lambda row: cells.file_stem(row.get(column), column))
+        return set(uids), [Reject(r.row, f"{path.name}: {r.reason}") for r in rejects]
 
 
 def _add(row: TableRow, images: dict[str, _Image]) -> None:
@@ -126,7 +126,7 @@ def _add(row: TableRow, images: dict[str, _Image]) -> None:
 
 
 def _codes(uid: str, image: _Image, others: Mapping[str, Collection[str]]) -> dict[str, int]:
-    codes = {label: 1 for label, found in others.items() if uid in found}
+    codes = {label: 1 for label, uids in others.items() if uid in uids}
     if image.masks:
         codes["Pneumothorax"] = int(any(image.masks))
     return codes

@@ -29,21 +29,21 @@ def place_statistics(sentences: Iterable[str], reports: int) -> dict[str, dict[s
       sentences: of the sections that describe, of all reports.
       reports: how many there are.
     """
-    said, sided, zoned = Counter[str](), Counter[str](), Counter[str]()
+    mentions, sided, zoned = Counter[str](), Counter[str](), Counter[str]()
     for sentence in sentences:
-        found = locate_sentence(sentence)
+        located = locate_sentence(sentence)
         for name in PLACED:
-            if found.entities.get(name) != 1:
+            if located.entities.get(name) != 1:
                 continue
-            places = [p for (entity, p), code in found.places.items() if entity == name and code]
-            said[name] += 1
+            places = [p for (entity, p), code in located.places.items() if entity == name and code]
+            mentions[name] += 1
             sided[name] += any(place.startswith(_SIDES) for place in places)
             zoned[name] += any(_region(place) not in ("", usual_region(name)) for place in places)
     return {
         name: {
-            "per_report": round(said[name] / max(reports, 1), 4),
-            "with_side": round(sided[name] / max(said[name], 1), 4),
-            "with_zone": round(zoned[name] / max(said[name], 1), 4),
+            "per_report": round(mentions[name] / max(reports, 1), 4),
+            "with_side": round(sided[name] / max(mentions[name], 1), 4),
+            "with_zone": round(zoned[name] / max(mentions[name], 1), 4),
         }
         for name in PLACED
     }

@@ -114,12 +114,12 @@ class ChestImaGenome(MimicCxrJpg):
         return [need_table(folder, name) for name in (*(f"{k}.csv" for k in _LISTS), _AVOID)]
 
     def _images(self) -> tuple[list[set[str]], list[Reject]]:
-        found, rejects = [], []
+        accepted, rejects = [], []
         for path in self._tables():
             ids, refused = CsvTable(path).need("dicom_id").parse(_dicom)
-            found.append(set(ids))
+            accepted.append(set(ids))
             rejects += [Reject(r.row, f"{path.name}: {r.reason}") for r in refused]
-        return found, rejects
+        return accepted, rejects
 
 
 @dataclass(frozen=True)
@@ -168,11 +168,11 @@ class ChestImaGenomeGold(MimicCxrJpg):
         rows, rejects = boxes.need("image_id", "bbox_name", *graph.CORNERS).parse(_box)
         for image, name, corners in rows:
             graphs.setdefault(image, Graph()).regions[name] = corners
-        said = CsvTable(need_table(self.source_dir, _GOLD_FINDINGS))
-        found, refused = said.need("image_id", "bbox", "context", "categoryID", "label_name").parse(
-            _finding
-        )
-        for image, finding, region in found:
+        table = CsvTable(need_table(self.source_dir, _GOLD_FINDINGS))
+        accepted, refused = table.need(
+            "image_id", "bbox", "context", "categoryID", "label_name"
+        ).parse(_finding)
+        for image, finding, region in accepted:
             if finding and image in graphs:
                 graphs[image].add(finding, region)
         return graphs, [

@@ -42,7 +42,7 @@ def read_labels(
       sections_of: the image whose report is its study's -> names of the sections with text, with
         "" where the report has any.
     """
-    found: dict[str, dict[str, int]] = {}
+    labels: dict[str, dict[str, int]] = {}
     rejects: list[Reject] = []
     names = []
     for name, section in _FILES.items():
@@ -54,7 +54,7 @@ def read_labels(
         wanted = {
             image
             for image, sections in sections_of.items()
-            if image not in found and section in sections
+            if image not in labels and section in sections
         }
 
         def parse(
@@ -64,9 +64,9 @@ def read_labels(
             return (image, codes(row)) if image in wanted else None
 
         pairs, refused = parse_rows(json_rows(path), parse)
-        found.update(pair for pair in pairs if pair is not None)
+        labels.update(pair for pair in pairs if pair is not None)
         rejects += [Reject(r.row, f"{name}: {r.reason}") for r in refused]
-    return found, rejects, tuple(names)
+    return labels, rejects, tuple(names)
 
 
 def codes(row: TableRow) -> dict[str, int]:

@@ -63,12 +63,12 @@ def suggestions(names: Iterable[str], read: Collection[str]) -> dict[str, str]:
       names: columns of the table that are not read.
       read: documented columns that the table has.
     """
-    found: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     for name in names:
         meant = "" if name in _KNOWN_UNREAD else _meant(_plain(name))
         if meant and meant not in read:
-            found.setdefault(meant, name)
-    return {column: found[column] for column in COLUMNS if column in found}
+            meanings.setdefault(meant, name)
+    return {column: meanings[column] for column in COLUMNS if column in meanings}
 
 
 def _meant(name: str) -> str:

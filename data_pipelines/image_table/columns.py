@@ -63,7 +63,7 @@ def read_rows(
       TableError: a table or a column that cannot be used as a whole.
     """
     table = open_table(source_dir, options)
-    found = ReadRows(table, Folder(source_dir))
+    read = ReadRows(table, Folder(source_dir))
     used = set(read_columns(table, options))
     rows = list(table.rows())
     if table.delimiter != ",":
@@ -84,17 +84,17 @@ def read_rows(
         )
         if fixed is not None and not set(labels) <= set(fixed):
             raise CellError("label outside the vocabulary")
-        item = _item(known, found, day, labels)
+        item = _item(known, read, day, labels)
         if item.image_id in seen:
             raise CellError("image_id occurs twice")
         seen.add(item.image_id)
         licences.add(known.get("license"))
-        found.views[known.get("view") or known.get("view_type"), item.view] += 1
+        read.views[known.get("view") or known.get("view_type"), item.view] += 1
         return item
 
-    found.items, found.rejects = parse_rows(rows, parse)
-    found.licences = sorted(licences - {""})
-    return found
+    read.items, read.rejects = parse_rows(rows, parse)
+    read.licences = sorted(licences - {""})
+    return read
 
 
 def _with_points(row: TableRow | Reject, columns: Collection[str]) -> TableRow | Reject:
@@ -109,17 +109,17 @@ def _with_points(row: TableRow | Reject, columns: Collection[str]) -> TableRow |
     return TableRow(row.line, {**row.cells, **changed})
 
 
-def _item(row: TableRow, found: ReadRows, day: float, labels: dict[str, int]) -> Item:
-    path = found.folder.relative(row.get("image_path"))
-    report, report_path = found.folder.report(row.get("report"))
-    patient = cells.needed(_id(row, "patient_id", found), "patient_id")
+def _item(row: TableRow, read: ReadRows, day: float, labels: dict[str, int]) -> Item:
+    path = read.folder.relative(row.get("image_path"))
+    report, report_path = read.folder.report(row.get("report"))
+    patient = cells.needed(_id(row, "patient_id", read), "patient_id")
     if not (path or report or report_path):
         raise CellError("image_path and report are empty")
-    image_id = _id(row, "image_id", found) or path or f"line {row.line}"
+    image_id = _id(row, "image_id", read) or path or f"line {row.line}"
     return Item(
         row=row.line,
         patient_id=patient,
-        study_id=_id(row, "study_id", found) or image_id,
+        study_id=_id(row, "study_id", read) or image_id,
         image_id=image_id,
         path=path,
         order=cells.number(row.get("study_order"), "study_order"),
@@ -135,7 +135,7 @@ def _item(row: TableRow, found: ReadRows, day: float, labels: dict[str, int]) ->
     )
 
 
-def _id(row: TableRow, column: str, found: ReadRows) -> str:
+def _id(row: TableRow, column: str, read: ReadRows) -> str:
     """The id of a cell; a number that passed through a column of floats loses its `.0`.
 
     Raises:
@@ -147,5 +147,5 @@ def _id(row: TableRow, column: str, found: ReadRows) -> str:
     whole = _FLOAT_ID.fullmatch(cell)
     if whole is None:
         return cell
-    found.float_ids += 1
+    read.float_ids += 1
     return whole[1]

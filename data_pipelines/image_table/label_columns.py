@@ -21,11 +21,11 @@ def codes(row: TableRow, columns: Sequence[str], blank: Blank) -> dict[str, int]
     Raises:
       CellError: a cell that is none of 1, 0, -1, true, false and blank.
     """
-    found = {column: _code(row.get(column), column) for column in columns}
-    if blank == "unknown" and set(found.values()) == {schema.BLANK}:
+    by_column = {column: _code(row.get(column), column) for column in columns}
+    if blank == "unknown" and set(by_column.values()) == {schema.BLANK}:
         return {}
     other = schema.OUTSIDE if blank == "unknown" else schema.BLANK
-    return {column: other if code == schema.BLANK else code for column, code in found.items()}
+    return {column: other if code == schema.BLANK else code for column, code in by_column.items()}
 
 
 def _code(cell: str, column: str) -> int:

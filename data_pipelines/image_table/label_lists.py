@@ -29,16 +29,16 @@ def parse_labels(cell: str) -> dict[str, int]:
     Raises:
       CellError: a sign without a name, or one name with two codes.
     """
-    found: dict[str, int] = {}
+    by_label: dict[str, int] = {}
     for entry in filter(cells.known, map(str.strip, cells.known(cell).split("|"))):
         code = _PREFIXES.get(entry[0], schema.POSITIVE)
         label = entry[1:].strip() if entry[0] in _PREFIXES else entry
         if not label:
             raise CellError("malformed labels")
-        if found.get(label, code) != code:
+        if by_label.get(label, code) != code:
             raise CellError("labels names a class twice, with two meanings")
-        found[label] = code
-    return found
+        by_label[label] = code
+    return by_label
 
 
 def check_vocabulary(labels: Sequence[str]) -> None:

@@ -58,7 +58,7 @@ def requested(
 
 
 def _columns(pairs: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for pair in pairs:
         ours, equals, theirs = (part.strip() for part in pair.partition("="))
         if not equals:
@@ -70,19 +70,19 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
                 f"--columns={pair}: {ours!r} is no column that is read{hint} those are "
                 f"{enumerated(COLUMNS)}"
             )
-        if ours in found or (theirs and theirs in found.values()):
+        if ours in names or (theirs and theirs in names.values()):
             raise TableError(f"--columns={pair}: one of the two is named before")
-        found[ours] = theirs
-    return found
+        names[ours] = theirs
+    return names
 
 
 def _splits(pairs: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for pair in pairs:
         theirs, equals, ours = (part.strip() for part in pair.partition("="))
         if equals and split_name(ours) not in SPLITS:
             raise TableError(f"--splits={pair}: {ours!r} is none of {', '.join(SPLITS)}")
         if not theirs:
             raise TableError(f"--splits={pair} names no split of the table")
-        found[theirs] = ours if equals else theirs
-    return found
+        names[theirs] = ours if equals else theirs
+    return names

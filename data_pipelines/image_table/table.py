@@ -82,7 +82,7 @@ def _beside(folder: epath.Path) -> str:
     """The tables of other names in the folder, of which one is perhaps meant."""
     if not folder.is_dir():
         return ""
-    found = sorted(f.name for f in folder.iterdir() if f.suffix.lower() in _OTHER_TABLES)
-    if not found:
+    others = sorted(f.name for f in folder.iterdir() if f.suffix.lower() in _OTHER_TABLES)
+    if not others:
         return ""
-    return f" (there is {column_names.enumerated(found)}: give the table that name, as CSV)"
+    return f" (there is {column_names.enumerated(others)}: give the table that name, as CSV)"

@@ -67,9 +67,9 @@ def list_lines(rows: ReadRows, unlisted: UnlistedLabels) -> list[str]:
 
 def _looks_labelled(rows: ReadRows, unread: tuple[str, ...]) -> list[str]:
     """Columns that hold nothing but 1, 0 and -1, with a 1 among them."""
-    held: dict[str, set[str]] = {name: set() for name in unread}
+    seen: dict[str, set[str]] = {name: set() for name in unread}
     for row in rows.table.rows():
         if isinstance(row, TableRow):
-            for name, found in held.items():
-                found.add(cells.known(row.get(name)))
-    return [name for name, found in held.items() if found <= _CODES and found & {"1", "1.0"}]
+            for name, values in seen.items():
+                values.add(cells.known(row.get(name)))
+    return [name for name, values in seen.items() if values <= _CODES and values & {"1", "1.0"}]

@@ -34,8 +34,8 @@ def sentences_of(
     unknown = {name: schema.OUTSIDE for name in vocabulary if foreign or name not in known}
     silent = foreign or is_silent(title)
     for start, end in split_sentences(text):
-        said = {} if silent else _labels(text[start:end], vocabulary, labeler)
-        yield (start, end), {**said, **unknown}
+        stated = {} if silent else _labels(text[start:end], vocabulary, labeler)
+        yield (start, end), {**stated, **unknown}
 
 
 def _labels(sentence: str, vocabulary: Sequence[str], labeler: SentenceLabeler) -> dict[str, int]:
@@ -65,10 +65,10 @@ def labels_of_sentences(
     """
     labels: dict[str, int] = {}
     for name in vocabulary:
-        said = {codes.get(name, schema.BLANK) for codes in sentences} - {schema.OUTSIDE}
-        if said:
+        stated = {codes.get(name, schema.BLANK) for codes in sentences} - {schema.OUTSIDE}
+        if stated:
             order = (schema.POSITIVE, schema.UNCERTAIN, schema.NEGATIVE, schema.BLANK)
-            labels[name] = next(code for code in order if code in said)
+            labels[name] = next(code for code in order if code in stated)
     normal = [name for name in labels if name.casefold() == NO_FINDING.casefold()]
     others = (code for name, code in labels.items() if name not in normal)
     if schema.POSITIVE in others:

@@ -64,5 +64,5 @@ def rejected_lines(rejects: Sequence[Reject]) -> list[str]:
     return [f"{len(rows):,}: {reason} (line {min(rows)})" for reason, rows in ordered]
 
 
-def _counts(found: Counter[str]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in found.most_common()) or "none"
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counter.most_common()) or "none"

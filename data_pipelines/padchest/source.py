@@ -124,8 +124,8 @@ def _parse(row: TableRow) -> _Row:
     )
     folder = row.get("ImageDir")
     method = row.get("MethodLabel")
-    found = parse_labels(row.get("Labels"))
-    return _Row(item, found, projection, folder.removesuffix(".0"), method)
+    parsed = parse_labels(row.get("Labels"))
+    return _Row(item, parsed, projection, folder.removesuffix(".0"), method)
 
 
 def _left_out(row: _Row, method: str) -> str:

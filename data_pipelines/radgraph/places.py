@@ -47,9 +47,9 @@ def report_places(report: EntityReport) -> ReportPlaces:
     entities: dict[str, int] = {}
     places: dict[tuple[str, str], int] = {}
     for words, certainty in finding_words(report):
-        found = locate_sentence(words)
-        for name in found.entities:
+        located = locate_sentence(words)
+        for name in located.entities:
             entities[name] = stronger(entities.get(name, certainty), certainty)
-        for key in found.places:
+        for key in located.places:
             places[key] = stronger(places.get(key, certainty), certainty)
     return ReportPlaces(entities, places)

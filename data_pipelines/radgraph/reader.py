@@ -114,8 +114,8 @@ def _entries(content: Any) -> Iterator[tuple[str, Any]]:
 def _report(key: str, values: Any) -> EntityReport:
     if not isinstance(values, dict) or not isinstance(values.get("text"), str):
         raise CellError("report without text")
-    found = values.get("labeler_1", values)
-    entities = found.get("entities") if isinstance(found, dict) else None
+    annotated = values.get("labeler_1", values)
+    entities = annotated.get("entities") if isinstance(annotated, dict) else None
     if not isinstance(entities, dict):
         raise CellError("report without entities")
     read = {str(name): _entity(entity) for name, entity in entities.items()}

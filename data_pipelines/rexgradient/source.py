@@ -65,11 +65,11 @@ class RexGradient(ListedSource):
         rejects: list[Reject] = []
         for split, path in paths.items():
             if path.exists():
-                for found in _rows(read_json(path, dict), split, images):
-                    if isinstance(found, Reject):
-                        rejects.append(Reject(found.row, f"{path.name}: {found.reason}"))
+                for parsed in _rows(read_json(path, dict), split, images):
+                    if isinstance(parsed, Reject):
+                        rejects.append(Reject(parsed.row, f"{path.name}: {parsed.reason}"))
                     else:
-                        items.append(found)
+                        items.append(parsed)
         of_last_split, torn = keep_last_split(items, tuple(_FILES))
         undated = len({item.study_id for item in of_last_split if item.day != item.day})
         return Listing(

@@ -73,19 +73,19 @@ def scores(count: int, seed: int = 0, style: str = "m") -> Iterator[tuple[str, S
         for number in range(count):
             drawn, code = onset(rng, finding), -1 if number % 3 == 2 else 1
             entity = "pneumonia" if drawn.pneumonia else name
-            found = locate_sentence(words.state(drawn, code))
-            right = found.entities.get(entity) == code
-            places = [place for one, place in found.places if one == entity]
+            located = locate_sentence(words.state(drawn, code))
+            right = located.entities.get(entity) == code
+            places = [place for one, place in located.places if one == entity]
             total += (1, right, right and _side(drawn, places), right and _zone(drawn, places))
         yield finding, Score(*total.tolist())
 
 
 def _side(finding: Finding, places: list[str]) -> bool:
-    said = {place.split()[0] for place in places} & {"right", "left"}
+    stated = {place.split()[0] for place in places} & {"right", "left"}
     true = {side for side in ("right", "left") if getattr(finding, side)}
     # Places in the middle have no side to get wrong.
-    unsided = finding.name in MIDLINE or (places and not said)
-    return bool(places) and (unsided or said == true)
+    unsided = finding.name in MIDLINE or (places and not stated)
+    return bool(places) and (unsided or stated == true)
 
 
 def _zone(finding: Finding, places: list[str]) -> bool:

@@ -231,12 +231,14 @@ def _records(folder: pathlib.Path) -> list[Reader]:
                 Reader(
                     f"records: {file.name.split('-0')[0][:22]}",
                     [file.read_bytes()],
-                    _kept(file, read),
+                    _rewritten(file, read),
                     (ValueError,),
                 )
             )
     secret = data / "private" / "secret"
-    made.append(Reader("secrets", [secret.read_bytes()], _kept(secret, lambda p: read_secret(p))))
+    made.append(
+        Reader("secrets", [secret.read_bytes()], _rewritten(secret, lambda p: read_secret(p)))
+    )
     return made
 
 
@@ -302,7 +304,9 @@ def _file(path: pathlib.Path, read: Callable[[epath.Path], object]) -> Callable[
     return run
 
 
-def _kept(path: pathlib.Path, read: Callable[[epath.Path], object]) -> Callable[[bytes], object]:
+def _rewritten(
+    path: pathlib.Path, read: Callable[[epath.Path], object]
+) -> Callable[[bytes], object]:
     """The same, of one file among several: it is put back afterwards."""
     sound = path.read_bytes()
 

@@ -54,7 +54,7 @@ def compare(source: Source, config: Mapping[str, Any]) -> dict[str, Compared]:
     for key, row in source.rows.items():
         where = f"{source.name}.toml: [{key}]"
         asked = (*row.paper_is, *row.release_is, *row.ours)
-        ours = {k: v for pattern in asked for k, v in _found(where, pattern, values).items()}
+        ours = {k: v for pattern in asked for k, v in _matches(where, pattern, values).items()}
         paper, release = (_verdict(w, ours) for w in (row.paper_is, row.release_is))
         compared = Compared(row, ours, paper, release)
         if compared.departs and not row.why:
@@ -72,12 +72,12 @@ def _counted(examples: int, config: Mapping[str, Any]) -> dict[str, float]:
     return counted
 
 
-def _found(where: str, pattern: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _matches(where: str, pattern: str, values: Mapping[str, Any]) -> dict[str, Any]:
     optional, pattern = pattern.endswith("?"), pattern.removesuffix("?")
-    found = {k: v for k, v in values.items() if fnmatch.fnmatchcase(k, pattern)}
-    if not found and not optional:
+    matches = {k: v for k, v in values.items() if fnmatch.fnmatchcase(k, pattern)}
+    if not matches and not optional:
         raise SourceError(f"{where}: the configuration has no {pattern}")
-    return found
+    return matches
 
 
 def _verdict(wanted: Mapping[str, Any], ours: Mapping[str, Any]) -> Verdict:

@@ -45,8 +45,8 @@ def by_rules() -> SentenceReader:
     """Reads what the rules say; a sentence without a comparison is like no other."""
 
     def vectors(texts: Sequence[str]) -> np.ndarray:
-        found = [compared(text) for text in texts]
-        return np.array([[c is not None and c.code == code for code in CODES] for c in found])
+        clauses = [compared(text) for text in texts]
+        return np.array([[c is not None and c.code == code for code in CODES] for c in clauses])
 
     return SentenceReader(vectors)
 

@@ -36,14 +36,14 @@ def download(address: str, target: epath.Path, digest: str = "") -> str:
       DownloadError: no answer, no such file, or another digest.
     """
     request = urllib.request.Request(address, headers={"User-Agent": "medst_jax"})
-    found = hashlib.sha256()
+    digester = hashlib.sha256()
     with tempfile.TemporaryDirectory() as folder:
         part = pathlib.Path(folder) / "part"
         try:
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer, part.open("wb") as to:
                 size = answer.headers.get("Content-Length")
                 while chunk := answer.read(_CHUNK):
-                    found.update(chunk)
+                    digester.update(chunk)
                     to.write(chunk)
         except urllib.error.HTTPError as error:
             kind = NotThereError if error.code in (401, 403, 404) else DownloadError
@@ -52,9 +52,9 @@ def download(address: str, target: epath.Path, digest: str = "") -> str:
             raise DownloadError(f"{address} cannot be read ({_reason(error)})") from None
         if size is not None and part.stat().st_size != int(size):
             raise DownloadError(f"{address} broke off at {part.stat().st_size} of {size} bytes")
-        if not found.hexdigest().startswith(digest):
+        if not digester.hexdigest().startswith(digest):
             raise DownloadError(
-                f"{address} has the digest {found.hexdigest()[:16]}..., not {digest}...; the file "
+                f"{address} has the digest {digester.hexdigest()[:16]}..., not {digest}...; the file "
                 "is not what was published"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def download(address: str, target: epath.Path, digest: str = "") -> str:
         with part.open("rb") as source, beside.open("wb") as to:
             shutil.copyfileobj(source, to, _CHUNK)
         beside.replace(target)
-    return found.hexdigest()
+    return digester.hexdigest()
 
 
 def _reason(error: OSError) -> str:

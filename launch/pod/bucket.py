@@ -22,9 +22,9 @@ def bucket_and_folder(address: str) -> tuple[str, str]:
     bucket, _, folder = address.removeprefix("gs://").partition("/")
     if not address.startswith("gs://") or not _BUCKET.fullmatch(bucket):
         raise PodError(f"--data_from={address} is not a bucket; give gs://BUCKET/FOLDER")
-    if found := _REFUSED.search(folder):
+    if refused := _REFUSED.search(folder):
         raise PodError(
-            f"--data_from={address!r}: {found[0]!r} in the folder's name would be read as more than a "
+            f"--data_from={address!r}: {refused[0]!r} in the folder's name would be read as more than a "
             "name; rename the folder"
         )
     return bucket, folder.strip("/")

@@ -107,4 +107,4 @@ def _verbatim(word: str) -> str:
     >>> _verbatim("--name=$(date)"), _verbatim("$$ and $HOME")
     ('--name=$$(date)', '$$$$ and $HOME')
     """
-    return re.sub(r"\$+(?=\()|\${2,}", lambda found: 2 * found[0], word)
+    return re.sub(r"\$+(?=\()|\${2,}", lambda match: 2 * match[0], word)

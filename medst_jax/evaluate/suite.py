@@ -169,8 +169,8 @@ def outcome_rows(
     """The rows of one outcome, with intervals and cautions."""
     studies = context.data.image_studies(outcome.dataset, outcome.split)
     exclusion = context.data.exclusion(outcome.dataset)
-    found = cautions(studies, exclusion, system) if studies is not None else {}
-    common = [short for short in found if short not in IN_EXPOSURE]
+    warned = cautions(studies, exclusion, system) if studies is not None else {}
+    common = [short for short in warned if short not in IN_EXPOSURE]
     exposure = exposure_of(outcome.dataset, outcome.split, studies, exclusion, system)
 
     def row(part: str, metric: str, bounded: Any, notes: tuple[str, ...]) -> Row:

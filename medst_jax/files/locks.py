@@ -22,7 +22,7 @@ from medst_jax.files.reading import read_json
 from medst_jax.files.writing import is_remote
 
 _LOOK = 0.2  # seconds between two tries of a lock that is waited for
-_held: set[tuple[int, int, pathlib.Path]] = set()  # process, thread, file
+_owned: set[tuple[int, int, pathlib.Path]] = set()  # process, thread, file
 
 
 class BusyError(RuntimeError):
@@ -54,13 +54,13 @@ def locked(
         return
     lock = pathlib.Path(os.path.abspath(os.fspath(path)))
     key = (os.getpid(), threading.get_ident(), lock)
-    if key in _held:  # by a caller of the caller
+    if key in _owned:  # by a caller of the caller
         yield
         return
     lock.parent.mkdir(parents=True, exist_ok=True)
-    held = FileLock(lock)
+    kernel_lock = FileLock(lock)
     try:
-        held.acquire(timeout=0)
+        kernel_lock.acquire(timeout=0)
     except NotImplementedError:
         say(f"{lock.parent} takes no locks: see to it that only one process does {what}")
         yield
@@ -71,14 +71,14 @@ def locked(
                 f"{what} is going on already, {_owner(lock)}: wait for its end, or stop it"
             ) from None
         say(f"waiting for {what}, {_owner(lock)}")
-        held.acquire(poll_interval=_LOOK)
-    _held.add(key)
+        kernel_lock.acquire(poll_interval=_LOOK)
+    _owned.add(key)
     try:
         _write_owner(lock)
         yield
     finally:
-        _held.discard(key)
-        held.release()
+        _owned.discard(key)
+        kernel_lock.release()
 
 
 def _write_owner(lock: pathlib.Path) -> None:

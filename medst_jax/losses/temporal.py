@@ -176,8 +176,8 @@ def regression(
 ) -> Float[jax.Array, ""]:
     """`reverse_mapping_loss` for given times [N, T] and the studies that each may be taken for."""
     shares = jnp.exp(_log_shares(source, target, candidates, temperature))
-    found = product("ntu,nue->nte", shares, target)
-    back = jnp.exp(_log_shares(found, source, candidates, temperature))
+    attended = product("ntu,nue->nte", shares, target)
+    back = jnp.exp(_log_shares(attended, source, candidates, temperature))
     mean = product("ntk,nk->nt", back, time)
     variance = jnp.sum(back * jnp.square(time[:, None, :] - mean[:, :, None]), axis=2)
     log_variance = jnp.log(variance + _VARIANCE_FLOOR)

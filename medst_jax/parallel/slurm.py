@@ -81,8 +81,8 @@ def _visible(environment: Mapping[str, str]) -> int | None:
     """GPUs that this process sees; None for none."""
     listed = environment.get("CUDA_VISIBLE_DEVICES")
     if listed is not None:
-        found = len([device for device in listed.split(",") if device.strip() not in ("", "-1")])
+        gpus = len([device for device in listed.split(",") if device.strip() not in ("", "-1")])
     else:
         # Clusters that give out whole nodes may set nothing.
-        found = len(list(pathlib.Path("/dev").glob("nvidia[0-9]*")))
-    return found or None
+        gpus = len(list(pathlib.Path("/dev").glob("nvidia[0-9]*")))
+    return gpus or None

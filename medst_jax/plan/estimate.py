@@ -52,9 +52,9 @@ def program_seconds(module: Module, topology: Topology) -> tuple[float, list[str
     """
     if isinstance(topology.chip, Gpu):
         return roofline_seconds(module, topology.chip), [ROOFLINE]
-    found = cost(module)
-    silent = [f"kernel {name} gives no cost and is not counted" for name in found.silent_kernels]
-    return compute_seconds(found, topology.chip), [MODELLED, *silent]
+    totals = cost(module)
+    silent = [f"kernel {name} gives no cost and is not counted" for name in totals.silent_kernels]
+    return compute_seconds(totals, topology.chip), [MODELLED, *silent]
 
 
 def seconds_by_place(module: Module, topology: Topology) -> list[Row]:

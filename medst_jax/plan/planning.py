@@ -102,12 +102,12 @@ def make_plan(
         devices = list(workload.assembly.step.mesh.devices.flat)
         nodes = [device.process_index for device in devices] if kind == "gpu" else None
         operations = collectives(module, len(devices), topology.slices, nodes)
-        compute, said = program_seconds(module, topology)
+        compute, cost_notes = program_seconds(module, topology)
         times = estimate(
             compute, operations, devices, topology, flops["total"] * rows / len(devices)
         )
         run, collective_rows = _run(workload, times, topology), summary(operations)
-        notes += said
+        notes += cost_notes
     else:
         remedy = _remedy(workload, compiled.memory, topology)
     return Plan(
@@ -129,11 +129,11 @@ def make_plan(
 
 def _versions(names: Iterable[str]) -> dict[str, str]:
     """Of those that are installed."""
-    found = {}
+    installed = {}
     for name in names:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def _run(workload: Workload, times: Estimate, topology: Topology) -> Run:
@@ -167,9 +167,11 @@ def _remedy(workload: Workload, memory: Memory, topology: Topology) -> str:
     if mesh["fsdp"] == 1 and memory.arguments > memory.capacity / 8 and chips > 1:
         shards = min(4, chips)
         advice.append(f"try --config.mesh.fsdp={shards} --config.rules=fsdp")
-    kept = [part for part, by in workload.assembly.execution.items() if by.get("remat") == "none"]
-    if kept:
-        parts = " and ".join(f"config.system.{part}" for part in kept)
+    without_remat = [
+        part for part, by in workload.assembly.execution.items() if by.get("remat") == "none"
+    ]
+    if without_remat:
+        parts = " and ".join(f"config.system.{part}" for part in without_remat)
         advice.append(f"try remat='full' in {parts}")
     rows = workload.assembly.options.batch_size // chips
     if rows > 1:

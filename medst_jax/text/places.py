@@ -96,9 +96,9 @@ def _sentence_codes(sentence: str) -> Mapping[str, int]:
     if not codes:
         return {}
     words = split_words(sentence)
-    found, clauses = find_mentions(words)
-    found = [mention for mention in found if mention.name in codes]
-    for name, places, code in _placed(words, found, clauses):
+    asked, clauses = find_mentions(words)
+    asked = [mention for mention in asked if mention.name in codes]
+    for name, places, code in _placed(words, asked, clauses):
         for place in places:
             key = f"{name}{_AT}{place}"
             # A place that is affirmed once in the sentence is so, as an entity is.

@@ -114,16 +114,16 @@ def find_mentions(words: Sequence[str]) -> tuple[list[Mention], list[int]]:
     every = LEXICON.find(words)
     matches = [match for match in every if match.kind not in KINDS]
     more = _LEXICON.find(words)
-    found = [
+    named = [
         Mention(name.lower(), code, matches[number].end - 1)
         for number, name, code in placed_polarities(words, matches, reach(words, matches))
     ]
     for number, name, code in placed_polarities(words, more, reach(words, more)):
         if name in _PHRASES:
             implied = _IMPLIES[name] if code != NEGATIVE else ()
-            found += [Mention(one, code, more[number].end - 1) for one in (name, *implied)]
+            named += [Mention(one, code, more[number].end - 1) for one in (name, *implied)]
     clauses = sorted({match.start for match in matches if match.value == "break"})
-    return sorted(found, key=lambda mention: mention.at), clauses
+    return sorted(named, key=lambda mention: mention.at), clauses
 
 
 def _label(sentence: str) -> dict[str, int]:

@@ -141,11 +141,11 @@ def with_execution(
     options, defaults = dict(system["options"]), _stacked(system)
     chosen: dict[str, dict[str, Any]] = {}
     if execution != "explicit" and defaults:
-        found = hardware()
+        detected = hardware()
         if execution != "auto":
-            same = found.platform in (execution, "cuda" if execution == "gpu" else execution)
-            found = Hardware(execution, found.memory if same else None)
-        chosen = choose(found, _stacks(config, options, defaults, shards))
+            same = detected.platform in (execution, "cuda" if execution == "gpu" else execution)
+            detected = Hardware(execution, detected.memory if same else None)
+        chosen = choose(detected, _stacks(config, options, defaults, shards))
     ran = {}
     for name, default in defaults.items():
         given = dict(options.get(name) or {})
@@ -181,7 +181,7 @@ def describe(platform: str, ran: Mapping[str, Mapping[str, Any]]) -> str:
 def _stacked(system: Mapping[str, Any]) -> dict[str, Any]:
     """The default options of a system's encoders that are stacks of layers, by section."""
     cls = systems.system_class(system["name"]).Options
-    hints, found = typing.get_type_hints(cls), {}
+    hints, detected = typing.get_type_hints(cls), {}
     for field in dataclasses.fields(cls):
         default: Any = None
         if OPTIONS_OF in field.metadata:
@@ -191,8 +191,8 @@ def _stacked(system: Mapping[str, Any]) -> dict[str, Any]:
         elif dataclasses.is_dataclass(hints[field.name]) and hasattr(hints[field.name], "remat"):
             default = hints[field.name]()
         if hasattr(default, "remat") and hasattr(default, "heads"):
-            found[field.name] = default
-    return found
+            detected[field.name] = default
+    return detected
 
 
 def _stacks(

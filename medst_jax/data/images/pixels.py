@@ -160,7 +160,7 @@ def fit_square(pixels: np.ndarray, size: int, fit: Fit) -> np.ndarray:
 def _placed(
     pixels: np.ndarray,
     shape: tuple[int, int],
-    held: tuple[float, float],
+    extent: tuple[float, float],
     size: int,
     fit: Fit,
 ) -> np.ndarray:
@@ -169,12 +169,12 @@ def _placed(
     Args:
       pixels: [height, width].
       shape: (height, width) of the image itself, which say how it lies in the square.
-      held: (height, width) of the image in units of `pixels`, from their first corner on.
+      extent: (height, width) of the image in units of `pixels`, from their first corner on.
       size: side of the square.
       fit: as there.
     """
     scaled_height, scaled_width, top, left = _placement(*shape, size, fit)
-    scaled = _resized(pixels, held, scaled_height, scaled_width)
+    scaled = _resized(pixels, extent, scaled_height, scaled_width)
     if scaled.shape == (size, size):
         return np.ascontiguousarray(scaled)[..., None]
     if fit == "crop":
@@ -184,19 +184,21 @@ def _placed(
     return square
 
 
-def _resized(pixels: np.ndarray, held: tuple[float, float], height: int, width: int) -> np.ndarray:
+def _resized(
+    pixels: np.ndarray, extent: tuple[float, float], height: int, width: int
+) -> np.ndarray:
     """uint8 [height, width] of the part of `pixels` that is the image, see `_placed`."""
-    if held == (height, width):
+    if extent == (height, width):
         return pixels
-    shrinks = height < held[0] or width < held[1]
+    shrinks = height < extent[0] or width < extent[1]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized: np.ndarray
-    if held == pixels.shape:
+    if extent == pixels.shape:
         resized = cv2.resize(pixels, (width, height), interpolation=interpolation)
         return resized
     # Given factors and no size, the library keeps to the factors, fractions of a pixel included.
     resized = cv2.resize(
-        pixels, None, fx=width / held[1], fy=height / held[0], interpolation=interpolation
+        pixels, None, fx=width / extent[1], fy=height / extent[0], interpolation=interpolation
     )
     return resized[:height, :width]
 

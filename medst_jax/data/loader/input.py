@@ -165,8 +165,10 @@ class TrainInput:
     def _entity_stamp(self) -> dict[str, Any]:
         """The records of entities, where they are read."""
         tables = {corpus.name: corpus.entities for corpus in self.corpora}
-        found = {name: table.fingerprint for name, table in tables.items() if table is not None}
-        return {"entities": found} if found else {}
+        fingerprints = {
+            name: table.fingerprint for name, table in tables.items() if table is not None
+        }
+        return {"entities": fingerprints} if fingerprints else {}
 
     def describe(self) -> str:
         """Lines for people: data sets, their studies, what was dropped and why."""

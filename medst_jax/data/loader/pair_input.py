@@ -108,9 +108,11 @@ def make_pair_input(
                 f"config.data.mixture.{name}.weight is {chosen.weight}; pairs of texts are drawn "
                 "in proportion to their numbers: leave it at 1"
             )
-        found = open_annotations(options.data_dir, chosen.dataset or name, TextPair, chosen.split)
-        fingerprints[name] = found.fingerprint
-        pairs += list(found)
+        annotated = open_annotations(
+            options.data_dir, chosen.dataset or name, TextPair, chosen.split
+        )
+        fingerprints[name] = annotated.fingerprint
+        pairs += list(annotated)
     if options.shuffle == "definitions":
         pairs = with_definitions_of_others(pairs, seed)
     numbers = {c: k for k, c in enumerate(sorted({pair.concept for pair in pairs} - {""}))}

@@ -93,13 +93,13 @@ class EntityTable:
           K sentences, in the order of the entities, and their codes int8 [K, C].
         """
         columns = {label_key(name): k for k, name in enumerate(union)}
-        found = zip(self.names, self.codes[study].tolist(), strict=True)
-        said = [(name, code) for name, code in found if code in _CERTAINTY]
-        codes = np.full((len(said), len(union)), BLANK, np.int8)
-        for row, (name, code) in enumerate(said):
+        codes_by_name = zip(self.names, self.codes[study].tolist(), strict=True)
+        mentioned = [(name, code) for name, code in codes_by_name if code in _CERTAINTY]
+        codes = np.full((len(mentioned), len(union)), BLANK, np.int8)
+        for row, (name, code) in enumerate(mentioned):
             if label_key(name) in columns:
                 codes[row, columns[label_key(name)]] = code
-        return tuple(f"{name} {_CERTAINTY[code]}" for name, code in said), codes
+        return tuple(f"{name} {_CERTAINTY[code]}" for name, code in mentioned), codes
 
     def with_places_of_others(self, rows: np.ndarray, seed: int, name: str) -> EntityTable:
         """The same where every entity has the places that it has in another of the studies `rows`."""
@@ -177,8 +177,8 @@ def read_entities(studies: Studies, entities: Sequence[str], places: Sequence[st
     for record in _records(studies):
         parsed = Record(record, tuple(info["labels"]))
         row = parsed.integers("row")[0]
-        found = parsed.codes("codes")[0]
-        codes[row] = np.where(columns < 0, np.int8(OUTSIDE), found[columns])
+        codes_by_name = parsed.codes("codes")[0]
+        codes[row] = np.where(columns < 0, np.int8(OUTSIDE), codes_by_name[columns])
         triples[row] = np.array(parsed.integers("places"), np.int32).reshape(-1, 3)
     every = [(row, *t) for row in sorted(triples) for t in triples[row].tolist()]
     table = np.array(every, np.int64).reshape(-1, 4)

@@ -107,12 +107,12 @@ def tuned_scores(
     size = options.batch_size
     featured = functools.partial(_features, (graph, read), (encoder, rest))
     if options.encoder == "frozen":
-        held = None
+        validated = None
         if validation is not None:
-            held = in_blocks(featured, validation[0], size), validation[1]
+            validated = in_blocks(featured, validation[0], size), validation[1]
         of_test = in_blocks(featured, test_examples, size)
         train = in_blocks(featured, examples, size)
-        return head_scores(train, targets, of_test, classes, options, seed, held)
+        return head_scores(train, targets, of_test, classes, options, seed, validated)
     features = in_blocks(featured, examples, size)
     mean, deviation = np.zeros(features.shape[1]), np.ones(features.shape[1])
     if options.standardise:
@@ -172,11 +172,11 @@ def head_scores(
 
     `validation` holds features and targets.
     """
-    held = None if validation is None else ((validation[0],), validation[1])
+    validated = None if validation is None else ((validation[0],), validation[1])
     alone = dataclasses.replace(options, encoder="tuned")
     examples, tested = (features,), (test_features,)
     return tuned_scores(
-        _Nothing(), _as_given, examples, targets, tested, classes, alone, seed, held
+        _Nothing(), _as_given, examples, targets, tested, classes, alone, seed, validated
     )
 
 

@@ -106,8 +106,8 @@ def _of_tuned(
     """Scores [m, C] of the test images by positions of training images and a seed."""
     system = context.embedder.system()
     images, test_images = (_images(task, context) for task in (train, test))
-    held = _validation(options, context)
-    validation = None if held is None else ((_images(held, context),), held.targets)
+    chosen_on = _validation(options, context)
+    validation = None if chosen_on is None else ((_images(chosen_on, context),), chosen_on.targets)
 
     def scores(chosen: np.ndarray, seed: int) -> np.ndarray:
         return tuned_scores(
@@ -130,8 +130,8 @@ def _of_frozen(
 ) -> _Scores:
     """The same with features that are made once; a table of features serves too."""
     features, test_features = (_features(task, context) for task in (train, test))
-    held = _validation(options, context)
-    validation = None if held is None else (_features(held, context), held.targets)
+    chosen_on = _validation(options, context)
+    validation = None if chosen_on is None else (_features(chosen_on, context), chosen_on.targets)
 
     def scores(chosen: np.ndarray, seed: int) -> np.ndarray:
         return head_scores(

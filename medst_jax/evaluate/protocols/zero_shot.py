@@ -154,13 +154,15 @@ def _members(options: ZeroShotOptions, context: EvaluationContext) -> Members:
     every = (context, *context.further)
     if not 0 < options.best_checkpoints < len(every):
         return every
-    held = _held(options, context, options.task.classes)
-    scores = [_scores(options, (member,), held) for member in every]
-    chosen = best_checkpoints(held.targets, scores, options.best_checkpoints)
+    validated = _validated(options, context, options.task.classes)
+    scores = [_scores(options, (member,), validated) for member in every]
+    chosen = best_checkpoints(validated.targets, scores, options.best_checkpoints)
     return tuple(every[place] for place in chosen)
 
 
-def _held(options: ZeroShotOptions, context: EvaluationContext, classes: tuple[str, ...]) -> Task:
+def _validated(
+    options: ZeroShotOptions, context: EvaluationContext, classes: tuple[str, ...]
+) -> Task:
     """The validation images, with the classes of the test images."""
     assert options.validation is not None
     return context.data.task(dataclasses.replace(options.validation, classes=classes, kind="multi"))
@@ -169,8 +171,8 @@ def _held(options: ZeroShotOptions, context: EvaluationContext, classes: tuple[s
 def _decided(
     options: ZeroShotOptions, members: Members, predictions: Predictions
 ) -> list[DerivedMetric]:
-    held = _held(options, members[0], predictions.classes)
-    return decided(predictions, held.targets, _scores(options, members, held))
+    validated = _validated(options, members[0], predictions.classes)
+    return decided(predictions, validated.targets, _scores(options, members, validated))
 
 
 def _scores(options: ZeroShotOptions, members: Members, task: Task) -> np.ndarray:
@@ -216,9 +218,9 @@ def _system_scores(options: ZeroShotOptions, context: EvaluationContext, task: T
         )
     groups = [class_prompts(name, options.prompts, options.own_prompts) for name in task.classes]
     prompts = [text for group in groups for text in group]
-    found = context.similarities(*place, task.rows, prompts)
+    per_text = context.similarities(*place, task.rows, prompts)
     ends = np.cumsum([len(group) for group in groups])
-    pooled = [_POOLS[options.pool](s, axis=1) for s in np.split(found, ends[:-1], axis=1)]
+    pooled = [_POOLS[options.pool](s, axis=1) for s in np.split(per_text, ends[:-1], axis=1)]
     return np.stack(pooled, axis=1)
 
 

@@ -96,8 +96,8 @@ def _summed(splits: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
 
 
 def _lists(card: Mapping[str, Any]) -> str:
-    said = [f"{key.replace('_', ' ')}: {_plain(card[key])}" for key in _LISTS if key in card]
-    return "; ".join(said)
+    facts = [f"{key.replace('_', ' ')}: {_plain(card[key])}" for key in _LISTS if key in card]
+    return "; ".join(facts)
 
 
 def _plain(value: Any) -> str:

@@ -68,11 +68,11 @@ def _options(task: ConfiguredProtocol) -> list[tuple[str, str]]:
 
 
 def _changed(prefix: str, options: Any) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
+    changed: list[tuple[str, Any]] = []
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if dataclasses.is_dataclass(value):
-            found += _changed(f"{prefix}{field.name}.", value)
+            changed += _changed(f"{prefix}{field.name}.", value)
         elif value not in (field.default, (), None) and value != {}:
-            found.append((f"{prefix}{field.name}", value))
-    return found
+            changed.append((f"{prefix}{field.name}", value))
+    return changed

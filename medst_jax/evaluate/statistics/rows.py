@@ -47,8 +47,8 @@ class Row:
 
 def worst(exposures: Iterable[str]) -> Exposure:
     """Of what was trained or measured in several places: contaminated, else unknown, else clean."""
-    found = set(exposures)
-    return next((exposure for exposure in _WORST_FIRST if exposure in found), "clean")
+    present = set(exposures)
+    return next((exposure for exposure in _WORST_FIRST if exposure in present), "clean")
 
 
 def write_rows(path: epath.PathLike, rows: Iterable[Row]) -> None:

@@ -106,8 +106,8 @@ def training_of(name: str, told: str = "") -> Training:
             raise ValueError(f"--trained_on is {told!r}; write DATASET:SPLIT,DATASET:SPLIT or none")
         sets = {dataset.strip(): split.strip() or UNKNOWN for dataset, _, split in pairs}
         return Training(sets, "the user")
-    found = next((key for key in KNOWN if _named(name, key)), None)
-    return KNOWN[found] if found else Training(None, "nothing is known of this encoder")
+    match = next((key for key in KNOWN if _named(name, key)), None)
+    return KNOWN[match] if match else Training(None, "nothing is known of this encoder")
 
 
 def _named(path: str, key: str) -> bool:

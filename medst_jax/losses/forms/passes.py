@@ -141,8 +141,8 @@ class TwoPasses:
         _, _, of_columns, (of_scalars, of_rows, of_pairs) = _go_around(hop, start, self.ring)
         of_pairs = jax.tree.map(lambda leaf: leaf[:rows, :, :rows].reshape(rows, -1), of_pairs)
         of_rows, of_columns = jax.tree.map(lambda leaf: leaf[:rows], (of_rows, of_columns))
-        found = (self.ring.total(of_scalars), of_rows, of_columns, of_pairs)
-        return jax.tree.map(lambda gradient, leaf: gradient.astype(leaf.dtype), found, like)
+        summed = (self.ring.total(of_scalars), of_rows, of_columns, of_pairs)
+        return jax.tree.map(lambda gradient, leaf: gradient.astype(leaf.dtype), summed, like)
 
 
 def _pad_to_chunks(arrays: Arrays, chunks: Chunks, ring: Ring) -> tuple[Arrays, Any]:

@@ -41,8 +41,8 @@ def obstacle(
 
 
 def _capability() -> tuple[int, ...]:
-    found = getattr(jax.local_devices()[0], "compute_capability", "0")
-    return tuple(int(part) for part in str(found).split(".") if part.isdigit())
+    capability = getattr(jax.local_devices()[0], "compute_capability", "0")
+    return tuple(int(part) for part in str(capability).split(".") if part.isdigit())
 
 
 def choose(

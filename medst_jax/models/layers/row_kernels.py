@@ -67,13 +67,13 @@ def examples_per_program(length: int) -> int:
 
 def _windows(length: int) -> list[_Window]:
     count = examples_per_program(length)
-    found = []
+    pieces = []
     for number in range(count):
         start = number * length
         first = start // _ALIGNED * _ALIGNED
         end = min(pl.cdiv(start + length, _ALIGNED) * _ALIGNED, count * length)
-        found.append(_Window(first, end - first, start - first, length))
-    return found
+        pieces.append(_Window(first, end - first, start - first, length))
+    return pieces
 
 
 def ordered(weights: jax.Array) -> jax.Array:

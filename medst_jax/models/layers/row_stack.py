@@ -173,8 +173,8 @@ def _stack(prepared: Callable[[Any], Any], sizes: _Sizes) -> Callable[..., jax.A
         )
         return _pin(inputs[depth], 1), (parameters, inputs, moments, mask)
 
-    def backward(kept: Any, gradient: jax.Array) -> Any:
-        parameters, inputs, moments, mask = kept
+    def backward(residuals: Any, gradient: jax.Array) -> Any:
+        parameters, inputs, moments, mask = residuals
         slices = len(gradient)
 
         def layer(gradient: jax.Array, of_layer: Any) -> tuple[jax.Array, Any]:
@@ -185,7 +185,7 @@ def _stack(prepared: Callable[[Any], Any], sizes: _Sizes) -> Callable[..., jax.A
             def part(number: jax.Array, carry: Any) -> Any:
                 gradient, sums = carry
                 x = _pin(_at(inputs, index, number), 0)
-                found, by_x = _layer_gradient(
+                of_parameters, by_x = _layer_gradient(
                     matrices,
                     vectors,
                     x,
@@ -194,7 +194,9 @@ def _stack(prepared: Callable[[Any], Any], sizes: _Sizes) -> Callable[..., jax.A
                     _pin(_at(gradient, number), 0),
                     sizes,
                 )
-                sums = jax.tree.map(lambda total, new: total + new.astype(jnp.float32), sums, found)
+                sums = jax.tree.map(
+                    lambda total, new: total + new.astype(jnp.float32), sums, of_parameters
+                )
                 return _pin(_put(gradient, _pin(by_x, 0), number), 1), sums
 
             zeros = jax.tree.map(lambda v: jnp.zeros(v.shape, jnp.float32), (wide, vectors))

@@ -77,8 +77,8 @@ def encoder_defaults(values: Mapping[str, Any]) -> Any:
     name = str(values.get("name"))
     if name in TEXT_ENCODERS:
         return TEXT_ENCODERS[name]()[1](vocabulary_size=0)
-    found = {**IMAGE_ENCODERS, **AUTOENCODERS}.get(name)
-    return None if found is None else found()[1]()
+    factory = {**IMAGE_ENCODERS, **AUTOENCODERS}.get(name)
+    return None if factory is None else factory()[1]()
 
 
 def image_encoder(options: ImageOptions, *, rngs: nnx.Rngs) -> Any:

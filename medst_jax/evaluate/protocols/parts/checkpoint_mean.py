@@ -52,11 +52,11 @@ def best_checkpoints(
             areas.append(auroc(truth[known] == 1, column[known], np.ones((1, known.sum())))[0])
         return float(mean_defined(np.array(areas)[None])[0])
 
-    found = [area(of_one) for of_one in scores]
-    if not np.all(np.isfinite(found)):
+    by_checkpoint = [area(of_one) for of_one in scores]
+    if not np.all(np.isfinite(by_checkpoint)):
         raise NotApplicable(
             "no class has validation images with and without it, by which checkpoints could be "
             "chosen; leave best_checkpoints out to average all"
         )
-    order = sorted(range(len(found)), key=lambda place: -found[place])
+    order = sorted(range(len(by_checkpoint)), key=lambda place: -by_checkpoint[place])
     return tuple(sorted(order[:count]))

@@ -70,10 +70,10 @@ class Dinov2(ConfiguredKind):
         return name.startswith("classifier.") or name == "embeddings.mask_token"
 
     def traceless(self, settings: Settings) -> dict[str, Any]:
-        found = super().traceless(settings)
+        values = super().traceless(settings)
         if self.told(settings).get("use_swiglu_ffn"):
-            found["activation"] = "silu"  # whatever hidden_act says
-        return found
+            values["activation"] = "silu"  # whatever hidden_act says
+        return values
 
     def options(self, shapes: Shapes, settings: Settings) -> ViTOptions:
         """Sizes read from the tensors; heads, activation and epsilon from the settings."""
