@@ -55,6 +55,8 @@ def _count_costs(config: dict[str, Any], name: str, options: dict[str, Any]) -> 
         length=data.text_length,
         labels=len(system.labels),
         studies=data.sequence_length,
+        entities=len(options.get("entities", ())),
+        places=len(options.get("places", ())),
     )
     graph, state = nnx.split(system)
 

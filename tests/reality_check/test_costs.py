@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Costs of a training from its records."""
 
+import importlib
 import json
 
+import pytest
 from etils import epath
 
+from medst_jax import systems
 from medst_jax.plan.chips import CHIPS
 from medst_jax.reality_check.costs import COST, cost_of
+from medst_jax.systems.parts.query_texts import assumed_values
 
 WIDTHS = (4, 8)
 
@@ -37,3 +41,15 @@ def test_costs_are_counted_once_and_kept(tmp_path) -> None:
     assert json.loads((folder / COST).read_text()) == cost
     _write(folder, steps=20)
     assert cost_of(folder) == cost
+
+
+@pytest.mark.parametrize("name", ["kad", "medklip"])
+def test_systems_that_ask_entities_are_counted(name, tmp_path) -> None:
+    config = importlib.import_module(f"medst_jax.configs.{name}").get_config("tiny").to_dict()
+    options = {k: v for k, v in config.pop("system").items() if k != "name"}
+    options |= {"labels": ("Edema", "No Finding"), "vocabulary_size": 300}
+    # As a training records them: every entity and place with its text.
+    options |= assumed_values(systems.system_class(name).Options)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "system.json").write_text(json.dumps({"name": name, "options": options}))
+    assert cost_of(epath.Path(tmp_path))["flops_per_example"] > 1e5
