@@ -119,12 +119,12 @@ def main(argv: list[str]) -> None:
     # JAX only now: flags are parsed, and help printed, without it.
     from etils import epath
 
-    from medst_jax.commands.parts.subject import Request, subject_of
+    from medst_jax.commands.parts.evaluation import evaluate_into
+    from medst_jax.commands.parts.subject import Request
     from medst_jax.evaluate.published.comparison import format_comparison, format_exposures
-    from medst_jax.evaluate.report.page import HEADLINES, ReportOptions, write_report
-    from medst_jax.evaluate.statistics.predictions import write_predictions
-    from medst_jax.evaluate.statistics.rows import format_table, read_rows, write_rows
-    from medst_jax.evaluate.suite import parse_suite, run_suite
+    from medst_jax.evaluate.report.page import HEADLINES
+    from medst_jax.evaluate.statistics.rows import format_table
+    from medst_jax.evaluate.suite import parse_suite
 
     request = Request(
         checkpoint=_CHECKPOINT.value,
@@ -149,28 +149,19 @@ def main(argv: list[str]) -> None:
     )
     with user_errors(ValueError):
         options, tasks = parse_suite(_SUITE.value)
-        context, system, facts = subject_of(request)
-        result = run_suite(options, tasks, context, system)
-        output = epath.Path(_OUTPUT.value)
-        output.mkdir(parents=True, exist_ok=True)
-        report = ReportOptions(
-            title=f"Evaluation of {system.name}",
-            facts=facts,
+        system, result = evaluate_into(
+            _OUTPUT.value,
+            options,
+            tasks,
+            request,
             include_restricted=_RESTRICTED.value,
-            benchmark=options.benchmark,
-            tasks=tasks,
-            workdir=_CHECKPOINT.value,
-            random=read_rows(_UNTRAINED.value) if _UNTRAINED.value else (),
+            untrained=_UNTRAINED.value,
         )
-        # The rows come last: where they are, everything is, and of one evaluation.
-        (output / "metrics.json").unlink(missing_ok=True)
-        write_predictions(output / "predictions.npz", result.predictions)
-        write_report(output / "report.html", report, result, context.data, system)
-        write_rows(output / "metrics.json", result.rows)
     print(format_table([row for row in result.rows if row.metric in HEADLINES]))
     for published in options.benchmark.tables if options.benchmark else ():
         print(f"\n{format_comparison(published, system.name, result.rows)}")
         print(format_exposures(published, result.rows))
+    output = epath.Path(_OUTPUT.value)
     for name, reason in result.skipped.items():
         print(f"skipped {name}: {reason}")
     print(f"report: {output / 'report.html'}")

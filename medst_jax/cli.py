@@ -15,6 +15,7 @@ COMMANDS = (
     "config",
     "train",
     "evaluate",
+    "compare",
     "embed",
     "export",
     "convert",

@@ -4,7 +4,7 @@
 import base64
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -182,15 +182,52 @@ def shots_figure(curves: dict[str, list[tuple[float, float, float | None, float 
         return _svg(figure)
 
 
-def loss_figure(losses: Sequence[tuple[float, float]]) -> str:
-    """Training loss against the step: points (step, loss)."""
+def step_figure(curves: Mapping[str, Sequence[tuple[float, float]]], name: str) -> str:
+    """A number of the training against the step.
+
+    Args:
+      curves: system to points (step, value); one curve alone needs no name.
+      name: of the number.
+    """
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.6, 2.2), layout="constrained")
+        height = 2.2 if len(curves) == 1 else _height(len(curves))
+        figure = Figure(figsize=(5.6, height), layout="constrained")
         axes = figure.add_subplot()
-        steps, values = zip(*losses, strict=True)
-        axes.plot(steps, values, color=palette(1)[0], linewidth=1.2)
-        axes.set(xlabel="step", ylabel="training loss")
+        lines = []
+        for k, (points, colour) in enumerate(
+            zip(curves.values(), palette(len(curves)), strict=True)
+        ):
+            steps, values = zip(*points, strict=True)
+            lines += axes.plot(steps, values, _LINES[k % 3], color=colour, linewidth=1.2)
+        axes.set(xlabel="step", ylabel=short(name))
         axes.grid(axis="y", color=_FAINT, linewidth=0.6)
+        _legend(figure, lines, [*map(short, curves)] if len(curves) > 1 else [])
+        return _svg(figure)
+
+
+def classes_figure(values: Mapping[str, Sequence[float]], classes: Sequence[str]) -> str:
+    """The area under the ROC curve of each class, a dot for each system.
+
+    Args:
+      values: system to one number of each class, NaN where there is none.
+      classes: their names, from the top.
+    """
+    with matplotlib.rc_context(_STYLE):
+        height = max(0.7 + 0.26 * len(classes), _height(len(values)))
+        figure = Figure(figsize=(6.4, height), layout="constrained")
+        axes = figure.add_subplot()
+        axes.axvline(0.5, color=_FAINT, linewidth=1)
+        places = np.arange(len(classes))
+        lines = []
+        for k, (numbers, colour) in enumerate(
+            zip(values.values(), palette(len(values)), strict=True)
+        ):
+            marker = _MARKED[k % 3][0]
+            lines += axes.plot(numbers, places, marker, color=colour, markersize=5, alpha=0.85)
+        axes.set_yticks(places, [*map(short, classes)])
+        axes.set(xlabel="area under the ROC curve", ylim=(len(classes) - 0.5, -0.5))
+        axes.grid(axis="y", color=_FAINT, linewidth=0.6)
+        _legend(figure, lines, [*map(short, values)])
         return _svg(figure)
 
 

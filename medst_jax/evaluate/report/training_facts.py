@@ -38,7 +38,7 @@ def training_section(workdir: epath.PathLike | None, system: SystemUnderTest) ->
             facts.append(("steps logged", int(losses[-1][0])))
             facts.append(("last loss", float(losses[-1][1])))
         if len(losses) > 1:
-            blocks.append(Drawings([figures.loss_figure(losses)]))
+            blocks.append(Drawings([figures.step_figure({"": losses}, "training loss")]))
         config = epath.Path(workdir) / "config.json"
         if config.exists():
             text = json.dumps(read_json(config, _REMEDY), indent=1)
