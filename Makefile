@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DATA ?= data
 RUNS ?= runs
 TESTED := $(patsubst constraints-%.txt,%,$(sort $(wildcard constraints-*.txt)))
-EXTRAS ?= pipelines,plan,tensorboard,test
+EXTRAS ?= docs,pipelines,plan,tensorboard,test
 # Two threads a pool at most: more only fight over a laptop's cores.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # The TPU compiler is among the extras: without an accelerator, JAX would look for a TPU behind it.
@@ -15,13 +15,14 @@ ifeq ($(strip $(ACCELERATORS)),)
 export JAX_PLATFORMS ?= cpu
 endif
 
-.PHONY: help python prepare quickstart test test-slow coverage evidence lint format clean
+.PHONY: help python prepare quickstart test test-slow coverage docs evidence lint format clean
 
 help:
 	@echo "make quickstart   data, training, evaluation and an HTML report, from nothing"
 	@echo "make test         lint, types and all tests but the slow ones"
 	@echo "make test-slow    the slow tests"
 	@echo "make coverage     all tests, and the share of lines they run in each room"
+	@echo "make docs         the documents as a site, in build/site; a link to nowhere is an error"
 	@echo "make evidence     long drills and simulations; writes experiments/evidence/*.json"
 	@echo "make format       rewrite the code in the project's format"
 
@@ -68,6 +69,9 @@ coverage: $(VENV)/installed
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet
 	$(BIN)/python -m tests.coverage_by_room coverage.json
+
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # What a test can only sample: twenty killed runs, estimators against known information, the
 # difficulty of the cohort. The JSON is committed.
