@@ -4,6 +4,8 @@
 import dataclasses
 import json
 import pathlib
+import re
+import runpy
 import subprocess
 import sys
 
@@ -19,6 +21,7 @@ from medst_jax.data_pipelines.fixture import write_fixture
 from medst_jax.evaluate.statistics.measure import measure
 from medst_jax.evaluate.statistics.predictions import Predictions, write_predictions
 from medst_jax.evaluate.statistics.rows import Row, write_rows
+from medst_jax.evaluate.suite import parse_suite
 from tests.pages.hostile import IMAGE, SCRIPT, STYLE
 from tests.pages.test_pages import Seen
 from tests.parallel.together import ROOT
@@ -214,3 +217,11 @@ def test_two_feature_files_through_the_command(tmp_path):
     assert found["difference"] > 0.3 and found["low"] > 0 and found["p_holm"] < 0.05
     kept = list(pathlib.Path(tmp_path / "out").glob("*/report.html"))
     assert len(kept) == 2
+
+
+def test_the_suite_of_the_page_is_one(tmp_path):
+    text = (ROOT / "docs" / "compare.md").read_text()
+    (tmp_path / "suite.py").write_text(re.search("```python\n(.*?)```", text, re.DOTALL)[1])
+    made = runpy.run_path(str(tmp_path / "suite.py"))
+    _, tasks = parse_suite(made["get_config"]())
+    assert {task.protocol for task in tasks.values()} == {"linear_probe", "fine_tune"}
