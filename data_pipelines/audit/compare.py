@@ -79,8 +79,7 @@ def compare(first: Holdings, second: Holdings) -> Finding:
     # Images of one patient look alike; those of a patient in both splits are counted as such.
     stranger = ~np.isin(second.owners, patients) & ~same
     rows = np.flatnonzero(stranger)
-    for place, _ in perceptual.near_pairs(second.hashes[rows], first.hashes[trained]):
-        alike[rows[place]] = True
+    alike[rows] = perceptual.has_near(second.hashes[rows], first.hashes[trained])
     return Finding(
         first=f"{first.dataset}/{first.split}",
         second=f"{second.dataset}/{second.split}",

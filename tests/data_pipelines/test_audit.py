@@ -48,24 +48,51 @@ def test_hash_survives_scaling_compression_and_contrast():
             assert perceptual.distance(own, perceptual.hash_image(other)) <= perceptual.RADIUS
 
 
-def test_near_pairs_are_those_of_a_full_comparison():
-    rng = np.random.default_rng(0)
-    left = rng.integers(0, 1 << 16, (60, perceptual.WORDS), dtype=np.uint16)
-    right = np.concatenate([left[:30], left[30:50]])
-    for row, flips in enumerate(rng.integers(0, 25, len(right))):
-        bits = np.unpackbits(right[row].view(np.uint8))
-        bits[rng.choice(256, flips, replace=False)] ^= 1
-        right[row] = np.packbits(bits).view(np.uint16)
-    expected = {
-        (i, j)
-        for i in range(len(left))
-        for j in range(len(right))
-        if perceptual.distance(left[i], right[j]) <= perceptual.RADIUS
-    }
-    found = list(perceptual.near_pairs(left, right))
-    assert len(found) == len(set(found))
-    assert set(found) == expected
-    assert 10 < len(expected) < 50
+def flipped(hashes: np.ndarray, flips, rng: np.random.Generator) -> np.ndarray:
+    """Each hash with that many of its bits turned over."""
+    bits = np.unpackbits(hashes.view(np.uint8), axis=1)
+    for row, count in enumerate(flips):
+        bits[row, rng.choice(bits.shape[1], count, replace=False)] ^= 1
+    return np.packbits(bits, axis=1).view(np.uint16)
+
+
+def brute_force(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    apart = perceptual.distance(left[:, None], right[None])
+    return apart.min(1, initial=256) <= perceptual.RADIUS
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hashes_with_a_near_one_are_those_of_a_full_comparison(seed):
+    rng = np.random.default_rng(seed)
+    left = rng.integers(0, 1 << 16, (400, perceptual.WORDS), dtype=np.uint16)
+    left[rng.random(400) < 0.1] = 0  # blank films
+    if seed % 2:  # films much alike: a few bits from each other
+        left = flipped(np.repeat(left[:1], 400, 0), rng.integers(0, 40, 400), rng)
+    right = flipped(left[rng.permutation(400)[:300]], rng.integers(0, 33, 300), rng)
+    expected = brute_force(left, right)
+    assert np.array_equal(perceptual.has_near(left, right), expected)
+    assert 50 < expected.sum()
+    none = np.zeros((0, perceptual.WORDS), np.uint16)
+    assert not perceptual.has_near(left, none).any()
+    assert perceptual.has_near(none, right).shape == (0,)
+
+
+@pytest.mark.parametrize("apart", [perceptual.RADIUS, perceptual.RADIUS + 1])
+def test_the_radius_is_exact_wherever_the_bits_fall(apart):
+    rng = np.random.default_rng(apart)
+    left = rng.integers(0, 1 << 16, (300, perceptual.WORDS), dtype=np.uint16)
+    right = flipped(left, [apart] * 300, rng)
+    assert perceptual.has_near(left, right).all() == (apart == perceptual.RADIUS)
+    assert perceptual.has_near(left, right).any() == (apart == perceptual.RADIUS)
+
+
+def test_candidates_are_compared_in_blocks(monkeypatch):
+    rng = np.random.default_rng(3)
+    left = np.zeros((50, perceptual.WORDS), np.uint16)
+    left[:, 0] = np.arange(50)
+    right = flipped(left, rng.integers(10, 30, 50), rng)
+    monkeypatch.setattr(perceptual, "_BLOCK", 7)
+    assert np.array_equal(perceptual.has_near(left, right), brute_force(left, right))
 
 
 def test_patients_files_and_look_alikes_are_counted_once():

@@ -8,16 +8,19 @@ rank before it, so that a constant embedding gains nothing.
 
 import dataclasses
 import random
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 
 from medst_jax.data.records.studies import Studies
-from medst_jax.evaluate.protocols.parts.report_texts import report_sentences, same_text
+from medst_jax.evaluate.protocols.parts.report_texts import report_sentences, text_numbers
 from medst_jax.evaluate.statistics.outcome import NotApplicable, Outcome, Part, RetrievedTexts
 from medst_jax.evaluate.statistics.predictions import Predictions
 from medst_jax.evaluate.subjects.context import EvaluationContext, ImageEmbedder
 
+# Images whose scores are held at a time: 1,024 x 30,000 of them in float32 are 123 MB.
+BLOCK = 1024
 _SHOWN_QUERIES, _SHOWN_TEXTS = 6, 3
 
 
@@ -52,26 +55,52 @@ def retrieval(options: RetrievalOptions, context: EvaluationContext) -> Outcome:
     images = context.embed(options.dataset, options.split, rows).global_
     vectors = _text_vectors(options, context.embedder, texts)
     joined = [" ".join(sentences) for sentences in texts]
-    same = same_text(joined)
-    scores = images @ vectors.T
+    numbers = text_numbers(joined)
     patients = np.asarray(studies.index.patient)[rows]
+    ranks = first_hit_ranks(images, vectors, numbers)
     parts = tuple(
-        Part(name, _ranks(patients, first_hit_rank(matrix, same)), rows)
-        for name, matrix in (("image to text", scores), ("text to image", scores.T))
+        Part(name, _ranks(patients, rank), rows)
+        for name, rank in zip(("image to text", "text to image"), ranks, strict=True)
     )
-    shown = _shown(rows, scores, same, joined)
+    shown = _shown(rows, images, vectors, numbers, joined)
     return Outcome(options.dataset, options.split, parts, retrieved=shown)
 
 
-def first_hit_rank(scores: np.ndarray, hits: np.ndarray) -> np.ndarray:
-    """Rank int [n], from 1, of the best-scored hit of each row; ties with misses count against it.
+def first_hit_ranks(
+    images: np.ndarray, texts: np.ndarray, numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rank int [n], from 1, of the best-scored hit of each image and of each text.
+
+    Ties with misses count against a hit. Scores are held in blocks of BLOCK images, both directions
+    from the same ones, so memory grows as n and not as its square; each is computed twice, for
+    what a text's best hit scores is known after the last block only.
 
     Args:
-      scores: [n, m].
-      hits: bool [n, m], at least one true per row.
+      images, texts: [n, E].
+      numbers: int [n], equal where texts are: those are hits of each other's images.
     """
-    best = np.where(hits, scores, -np.inf).max(1)
-    return 1 + ((scores >= best[:, None]) & ~hits).sum(1)
+    ranks = np.ones((2, len(images)), np.int64)
+    best = np.full(len(texts), -np.inf, np.result_type(images, texts))
+    for rows in _blocks(len(images)):
+        scores, hits = _compared(images, texts, numbers, rows)
+        found = np.where(hits, scores, -np.inf)
+        np.maximum(best, found.max(0), out=best)
+        ranks[0, rows] += ((scores >= found.max(1)[:, None]) & ~hits).sum(1)
+    for rows in _blocks(len(images)):
+        scores, hits = _compared(images, texts, numbers, rows)
+        ranks[1] += ((scores >= best) & ~hits).sum(0)
+    return ranks[0], ranks[1]
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
+
+
+def _compared(
+    images: np.ndarray, texts: np.ndarray, numbers: np.ndarray, rows: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of some images with all texts, and which of them are hits, both [block, n]."""
+    return images[rows] @ texts.T, numbers[rows, None] == numbers[None]
 
 
 def _ranks(patients: np.ndarray, ranks: np.ndarray) -> Predictions:
@@ -115,8 +144,14 @@ def _text_vectors(
 
 
 def _shown(
-    rows: np.ndarray, scores: np.ndarray, same: np.ndarray, texts: list[str]
+    rows: np.ndarray,
+    images: np.ndarray,
+    vectors: np.ndarray,
+    numbers: np.ndarray,
+    texts: list[str],
 ) -> RetrievedTexts:
+    # Of the first block, so that what is shown is in the order that was ranked.
+    scores, same = _compared(images, vectors, numbers, slice(0, BLOCK))
     queries = range(min(_SHOWN_QUERIES, len(rows)))
     nearest = [np.argsort(-scores[q], kind="stable")[:_SHOWN_TEXTS] for q in queries]
     return RetrievedTexts(
@@ -127,5 +162,5 @@ def _shown(
         hits=tuple(
             tuple(bool(same[q, k]) for k in near) for q, near in zip(queries, nearest, strict=True)
         ),
-        equal=same.sum(1),
+        equal=np.bincount(numbers)[numbers],
     )

@@ -4,23 +4,42 @@
 import numpy as np
 import pytest
 
-from medst_jax.evaluate.protocols.retrieval import (
-    RetrievalOptions,
-    first_hit_rank,
-    retrieval,
-    same_text,
-)
+from medst_jax.evaluate.protocols import retrieval as protocol
+from medst_jax.evaluate.protocols.parts.report_texts import same_text
+from medst_jax.evaluate.protocols.retrieval import RetrievalOptions, first_hit_ranks, retrieval
 from medst_jax.evaluate.statistics.measure import measure_one
 from medst_jax.evaluate.statistics.outcome import NotApplicable
 from tests.evaluate.fakes import ImageOnlySystem, context, pointing, studies
 
 
+def dense(scores: np.ndarray, hits: np.ndarray) -> np.ndarray:
+    """Ranks of the rows of a whole matrix, by the definition."""
+    best = np.where(hits, scores, -np.inf).max(1)
+    return 1 + ((scores >= best[:, None]) & ~hits).sum(1)
+
+
 def test_ties_count_against_and_duplicates_are_hits() -> None:
-    scores = np.array([[0.5, 0.5, 0.1], [0.9, 0.2, 0.9]])
-    hits = np.array([[True, False, False], [False, True, True]])
-    np.testing.assert_array_equal(first_hit_rank(scores, hits), [2, 2])
-    constant = first_hit_rank(np.zeros((4, 4)), np.eye(4, dtype=bool))
-    np.testing.assert_array_equal(constant, [4, 4, 4, 4])
+    # Scores [[.5, .5, .1], [.5, .5, .1], [.9, .2, .9]]; the first two texts are equal.
+    images = np.array([[0.5, 0.5, 0.1], [0.5, 0.5, 0.1], [0.9, 0.2, 0.9]])
+    to_text, to_image = first_hit_ranks(images, np.eye(3), np.array([0, 0, 1]))
+    np.testing.assert_array_equal(to_text, [1, 1, 2])
+    np.testing.assert_array_equal(to_image, [2, 1, 1])
+    for constant in first_hit_ranks(np.zeros((4, 2)), np.zeros((4, 2)), np.arange(4)):
+        np.testing.assert_array_equal(constant, [4, 4, 4, 4])
+
+
+@pytest.mark.parametrize("block", [1, 7, 16, 50, 64])
+def test_blocks_give_the_ranks_of_the_whole_matrix(monkeypatch, block: int) -> None:
+    rng = np.random.default_rng(block)
+    # Small whole numbers: products are exact and many are equal.
+    images, texts = rng.integers(-2, 3, (2, 50, 4)).astype(np.float32)
+    numbers = rng.integers(0, 30, 50)
+    monkeypatch.setattr(protocol, "BLOCK", block)
+    scores, same = images @ texts.T, numbers[:, None] == numbers[None]
+    to_text, to_image = first_hit_ranks(images, texts, numbers)
+    np.testing.assert_array_equal(to_text, dense(scores, same))
+    np.testing.assert_array_equal(to_image, dense(scores.T, same))
+    assert len(set(to_text.tolist())) > 5
 
 
 def test_same_text_folds_case_and_space() -> None:

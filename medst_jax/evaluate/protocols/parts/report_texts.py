@@ -21,8 +21,13 @@ def report_sentences(studies: Studies, row: int, sections: tuple[str, ...] = SEC
     return sentences or [text for k in wanted if (text := study.sections[k][1].strip())]
 
 
-def same_text(texts: list[str]) -> np.ndarray:
-    """bool [n, n]: equal after folding case and white space."""
+def text_numbers(texts: list[str]) -> np.ndarray:
+    """int [n], equal where the texts are after folding case and white space, from 0."""
     folded = [" ".join(text.lower().split()) for text in texts]
-    _, number = np.unique(folded, return_inverse=True)
-    return number[:, None] == number[None, :]
+    return np.unique(folded, return_inverse=True)[1]
+
+
+def same_text(texts: list[str]) -> np.ndarray:
+    """bool [n, n]: equal in the sense of `text_numbers`."""
+    numbers = text_numbers(texts)
+    return numbers[:, None] == numbers[None, :]
