@@ -95,7 +95,8 @@ def _bands(hashes: np.ndarray) -> Iterator[np.ndarray]:
     for k in range(_BANDS):
         code = np.zeros(len(hashes), np.uint32)
         for bit in np.flatnonzero(band == k).tolist():
-            code = (code << 1) | ((octets[:, bit // 8] >> (7 - bit % 8)) & 1)
+            code <<= np.uint32(1)
+            code |= (octets[:, bit // 8] >> np.uint8(7 - bit % 8)) & np.uint8(1)
         yield code
 
 
