@@ -71,6 +71,7 @@ coverage: $(VENV)/installed
 	$(BIN)/python -m tests.coverage_by_room coverage.json
 
 docs: $(VENV)/installed
+	$(BIN)/python -m docs_site.reference
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # What a test can only sample: twenty killed runs, estimators against known information, the
