@@ -8,17 +8,22 @@ is `configs/evaluate/smoke.py`.
 import difflib
 import json
 import pathlib
+import re
 import runpy
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_dict, config_flags
 
 # Flags that `define` makes are of the module that calls it, in its help.
 flags.disclaim_key_flags()
 
 CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
 SUITES = CONFIGS / "evaluate"
+# How an encoder is run, which files leave to the hardware: a flag may still say it.
+RUN_BY: Mapping[str, type] = {"remat": str, "slices": int, "attention": str}
 
 
 def find(argument: str, folder: pathlib.Path = CONFIGS) -> str:
@@ -62,14 +67,30 @@ def _near(name: str, names: list[str]) -> str:
     return f"; known by name: {', '.join(names)}"
 
 
+def _open(config: ConfigDict, part: str, key: str) -> None:
+    """Give an encoder's section a key of `RUN_BY` that its file leaves open, so that it can be set."""
+    section = config.get("system", {}).get(part)
+    if isinstance(section, ConfigDict) and key not in section:
+        with config.unlocked():
+            section[key] = config_dict.placeholder(RUN_BY[key])
+
+
 class _Parser(flags.ArgumentParser[Any]):
     """Another parser of files, that is given the file of a name."""
 
-    def __init__(self, of_files: flags.ArgumentParser[Any], folder: pathlib.Path) -> None:
-        self._of_files, self._folder = of_files, folder
+    def __init__(
+        self, name: str, of_files: flags.ArgumentParser[Any], folder: pathlib.Path
+    ) -> None:
+        self._name, self._of_files, self._folder = name, of_files, folder
 
     def parse(self, argument: str) -> Any:
-        return self._of_files.parse(find(argument, self._folder))
+        config = self._of_files.parse(find(argument, self._folder))
+        for word in flags.FLAGS.read_flags_from_files(sys.argv, force_gnu=False):
+            keys = "|".join(RUN_BY)
+            named = re.match(rf"--?{self._name}\.system\.(\w+)\.({keys})(=|$)", word)
+            if named:
+                _open(config, named[1], named[2])
+        return config
 
     def flag_type(self) -> str:
         return self._of_files.flag_type()
@@ -81,7 +102,7 @@ def define(name: str, folder: pathlib.Path = CONFIGS) -> flags.FlagHolder[Any]:
         name, lock_config=True, help_string="A file or a shipped name, FILE[:VARIANT]."
     )
     flag = flags.FLAGS[name]
-    flag.parser = _Parser(flag.parser, folder)
+    flag.parser = _Parser(name, flag.parser, folder)
     return holder
 
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from medst_jax.config_flag import CONFIGS, SUITES, find
+from medst_jax.config_flag import CONFIGS, RUN_BY, SUITES, find
+from medst_jax.train.execution import KEYS
 from tests.parallel.together import ROOT
 
 MINE = "from medst_jax.configs import dlilp\n\n\ndef get_config(arg=None):\n"
@@ -70,3 +71,44 @@ def test_flags_take_names_files_and_overrides_and_load_no_jax(tmp_path) -> None:
     assert named[3:5] == [f"{configs}/dlilp.py:smoke", f"{configs}/evaluate/smoke.py"]
     assert run("--config=mine.py:tiny")[0] == "7"
     assert run("--flagfile=flags.txt")[3] == f"{tmp_path}/mine.py:tiny"
+
+
+RUN = """
+import sys
+from absl import app
+from medst_jax import config_flag
+from medst_jax.commands.parts.parse import parse_flags
+config = config_flag.define("config")
+def main(_):
+    for part in ("image", "text"):
+        values = config.value.system[part].to_dict()
+        print(part, *(values.get(key, "-") for key in config_flag.RUN_BY))
+app.run(main, flags_parser=parse_flags)
+"""
+
+
+def test_how_an_encoder_is_run_can_be_said_where_the_file_leaves_it_open(tmp_path) -> None:
+    (tmp_path / "flags.txt").write_text("--config.system.text.slices=4\n")
+
+    def run(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", RUN, "--config=siglip_b16", *words]
+        environment = {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    done = run(
+        "--config.system.image.remat=none",
+        "--config.system.image.slices=2",
+        "--config.system.image.attention=einsum",
+        "--flagfile=flags.txt",
+    )
+    assert done.stdout.splitlines() == ["image none 2 einsum", "text - 4 -"], done.stderr
+    refused = run("--config.system.image.rematt=none")
+    assert refused.returncode and "the configuration has no key" in refused.stderr
+    refused = run("--config.system.images.remat=none")
+    assert refused.returncode and "error" in refused.stderr
+
+
+def test_flags_open_what_the_hardware_decides() -> None:
+    assert tuple(RUN_BY) == KEYS

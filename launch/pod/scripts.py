@@ -93,8 +93,10 @@ def stage(source: str, data_dir: str, datasets: Sequence[str], vocabulary: str) 
         folder, to = shlex.quote(f"{source}/{name}"), _path(f"{data_dir}/{name}")
         lines += [f"mkdir -p {to}", f"{copy} --exclude={banks} {folder} {to}"]
     if vocabulary:
-        file = shlex.quote(f"{source}/vocabulary/{vocabulary}.model")
-        lines += [f"mkdir -p {place}/vocabulary", f"gcloud storage cp {file} {place}/vocabulary/"]
+        # The pieces and the options they are used with: neither is read without the other.
+        stem = f"{source}/vocabulary/{vocabulary}"
+        files = " ".join(shlex.quote(f"{stem}{suffix}") for suffix in (".model", ".json"))
+        lines += [f"mkdir -p {place}/vocabulary", f"gcloud storage cp {files} {place}/vocabulary/"]
     return "\n".join(lines)
 
 

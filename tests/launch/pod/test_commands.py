@@ -112,12 +112,13 @@ def test_stage_copies_what_the_configuration_reads(cloud):
     succeeded(cloud.run("create", "--accelerator=v5litepod-8"))
     arguments = ("--config=configs/dlilp.py:smoke", "--data_from=gs://bucket/data")
     succeeded(cloud.run("stage", *arguments))
-    copied = [call[-2] for call in cloud.calls("storage")]
+    copied = [w for call in cloud.calls("storage") for w in call if w.startswith("gs://")]
     per_worker = [
         "gs://bucket/data",
         "gs://bucket/data/simulated_cxr_c",
         "gs://bucket/data/simulated_cxr_m",
         "gs://bucket/data/vocabulary/simulated_cxr.model",
+        "gs://bucket/data/vocabulary/simulated_cxr.json",
     ]
     assert copied == per_worker * 2
     # Every list of patients to leave out, nothing else of other data sets, no image banks.
