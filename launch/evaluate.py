@@ -11,7 +11,7 @@
 With --dry_run it says which data of the suite are there, and the command for each that is missing. Else it
 writes metrics.json (one row per number), predictions.npz (for paired comparisons) and
 report.html into the output folder, and prints the table; a suite of a published benchmark also prints
-its published tables, our row above them.
+its published tables, our row above them. With --prompts=FILE.json zero-shot tasks ask by your own texts.
 """
 
 import pathlib
@@ -85,6 +85,12 @@ _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Say which data of the suite are prepared and how to make the others."
 )
 _NAME = flags.DEFINE_string("name", None, "Name of the system in the rows.")
+_PROMPTS = flags.DEFINE_string(
+    "prompts",
+    None,
+    'JSON file of class to a list of texts, {"Edema": ["pulmonary edema", "fluid in the lung"]}, for the '
+    "zero-shot tasks of the suite that ask by texts; those of mode auto then do.",
+)
 _TRAINED_ON = flags.DEFINE_string(
     "trained_on",
     "",
@@ -121,6 +127,7 @@ def main(argv: list[str]) -> None:
 
     from medst_jax.commands.parts.evaluation import evaluate_into
     from medst_jax.commands.parts.subject import Request
+    from medst_jax.evaluate.own_prompts import read_prompts
     from medst_jax.evaluate.published.comparison import format_comparison, format_exposures
     from medst_jax.evaluate.report.page import HEADLINES
     from medst_jax.evaluate.statistics.rows import format_table
@@ -156,6 +163,7 @@ def main(argv: list[str]) -> None:
             request,
             include_restricted=_RESTRICTED.value,
             untrained=_UNTRAINED.value,
+            own=read_prompts(_PROMPTS.value) if _PROMPTS.value else None,
         )
     print(format_table([row for row in result.rows if row.metric in HEADLINES]))
     for published in options.benchmark.tables if options.benchmark else ():

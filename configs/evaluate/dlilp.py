@@ -74,11 +74,17 @@ DEPARTURES = (
 )
 
 
+def _of_task(table: dict[str, Any], test: dict[str, Any]) -> dict[str, Any]:
+    """The entries of the classes of a task."""
+    classes = (*test["classes"], test.get("rest"))
+    return {name: value for name, value in table.items() if name in classes}
+
+
 def _zero_shot(test: dict[str, Any], **options: Any) -> dict[str, Any]:
     return dict(
         protocol="zero_shot",
         task=test,
-        prototypes=words.PROTOTYPES,
+        prototypes=_of_task(words.PROTOTYPES, test),
         prototype_mean="directions",
         **options,
     )
@@ -93,14 +99,18 @@ def _probe(test: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tasks() -> dict[str, Any]:
-    ensemble = dict(prompts="ensemble", own_prompts=words.ENSEMBLE)
     tasks: dict[str, Any] = {}
     for name, test in TEST.items():
         mode = "text" if name in NEW else "auto"
-        tasks[f"{name}, zero-shot"] = _zero_shot(test, mode=mode, **ensemble)
+        tasks[f"{name}, zero-shot"] = _zero_shot(
+            test, mode=mode, prompts="ensemble", own_prompts=_of_task(words.ENSEMBLE, test)
+        )
     for name in NEW:
         tasks[f"{name}, descriptions"] = _zero_shot(
-            TEST[name], mode="text", prompts="descriptions", own_prompts=words.DESCRIPTIONS
+            TEST[name],
+            mode="text",
+            prompts="descriptions",
+            own_prompts=_of_task(words.DESCRIPTIONS, TEST[name]),
         )
     for count, classes in ((2, COVID_2), (4, COVID_4)):
         test = dict(dataset="covid_radiography", classes=classes)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One system through one suite, into one folder: rows, predictions and the report."""
 
+import dataclasses
 from collections.abc import Mapping
 
 from etils import epath
 
 from medst_jax.commands.parts.subject import Request, subject_of
+from medst_jax.evaluate.own_prompts import OwnPrompts, noted, with_own_prompts
 from medst_jax.evaluate.registry import ConfiguredProtocol
 from medst_jax.evaluate.report.page import ReportOptions, write_report
 from medst_jax.evaluate.statistics.predictions import write_predictions
@@ -22,6 +24,7 @@ def evaluate_into(
     *,
     include_restricted: bool = False,
     untrained: str | None = None,
+    own: OwnPrompts | None = None,
 ) -> tuple[SystemUnderTest, SuiteResult]:
     """Evaluate and write metrics.json, predictions.npz and report.html.
 
@@ -31,12 +34,19 @@ def evaluate_into(
       request: what is evaluated.
       include_restricted: show pixels and texts of data that may not be redistributed.
       untrained: metrics.json of an untrained encoder on this suite.
+      own: prompts in place of those of the suite's zero-shot tasks.
 
     Raises:
       Exception: as `subject_of` and `run_suite` do.
     """
     context, system, facts = subject_of(request)
+    shipped = tasks
+    if own:
+        tasks = with_own_prompts(tasks, own, lambda task: context.data.task(task).classes)
+        facts["prompts"] = own.note
     result = run_suite(options, tasks, context, system)
+    if own:
+        result = dataclasses.replace(result, rows=noted(result.rows, shipped, tasks, own))
     output = epath.Path(folder)
     output.mkdir(parents=True, exist_ok=True)
     report = ReportOptions(

@@ -114,6 +114,20 @@ def test_evaluation_writes_rows_and_a_report(folder):
     assert "<html" in (folder / "evaluation/report.html").read_text()
 
 
+def test_own_prompts_are_asked_and_recorded(folder):
+    (folder / "suite.py").write_text(SUITE)
+    (folder / "own.json").write_text('{"edema": ["fluid in the lung", "kerley lines"]}')
+    run = ("evaluate.py", "--checkpoint=runs/one", "--suite=suite.py")
+    command(*run, "--prompts=own.json", "--output=own", cwd=folder)
+    rows = json.loads((folder / "own/metrics.json").read_text())
+    noted = {row["task"] for row in rows if "prompts of own.json (sha256 " in row["note"]}
+    assert noted == {"text"}
+    assert "fluid in the lung; kerley lines" in (folder / "own/report.html").read_text()
+    (folder / "own.json").write_text('{"Edma": ["fluid in the lung"]}')
+    with pytest.raises(AssertionError, match="error: --prompts names 'Edma', .*mean 'Edema'"):
+        command(*run, "--prompts=own.json", "--output=own", cwd=folder)
+
+
 def test_several_checkpoints_are_asked_together(folder):
     (folder / "pairs.py").write_text(SUITE.replace('mode="text"', 'mode="pairs"'))
     run = ("evaluate.py", "--checkpoint=runs/one", "--suite=pairs.py")

@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from medst_jax.evaluate.protocols.parts.class_keys import check_class_keys, of_classes
 from medst_jax.evaluate.protocols.parts.class_prompts import PromptMode
 from medst_jax.evaluate.protocols.zero_shot import Mode, ZeroShotOptions, zero_shot
 from medst_jax.evaluate.statistics import measure, metrics
@@ -28,7 +29,7 @@ class BaseNewOptions:
     Attributes:
       task: data set and split; its `classes` are replaced by `base` and `new`.
       base, new: two lists of classes.
-      prompts, own_prompts, prototypes: as in `ZeroShotOptions`.
+      prompts, own_prompts, prototypes: as in `ZeroShotOptions`, of base and new classes.
     """
 
     task: TaskOptions
@@ -37,6 +38,10 @@ class BaseNewOptions:
     prompts: PromptMode = "ensemble"
     own_prompts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     prototypes: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("own_prompts", "prototypes"):
+            check_class_keys(getattr(self, name), (*self.base, *self.new), name)
 
 
 def base_new(options: BaseNewOptions, context: EvaluationContext) -> Outcome:
@@ -54,8 +59,8 @@ def base_new(options: BaseNewOptions, context: EvaluationContext) -> Outcome:
             task,
             mode,
             options.prompts,
-            options.own_prompts,
-            options.prototypes,
+            of_classes(options.own_prompts, classes),
+            of_classes(options.prototypes, classes),
         )
         return dataclasses.replace(zero_shot(shared, context).parts[0], name=name)
 

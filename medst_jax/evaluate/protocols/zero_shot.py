@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 
 from medst_jax.evaluate.protocols.parts.checkpoint_mean import best_checkpoints, odds_of_the_mean
+from medst_jax.evaluate.protocols.parts.class_keys import check_class_keys, of_class
 from medst_jax.evaluate.protocols.parts.class_prompts import (
     AFFIRM,
     DENY,
@@ -60,8 +61,9 @@ class ZeroShotOptions:
       mode: "text", "prototypes" or "pairs", which reads of the options below `affirm` and `deny`
         alone; "auto" takes prototypes when every class has one, else text.
       prompts: how a class is put into words in text mode: "names", or a prompt bank.
-      own_prompts: class to prompts, before those of the bank.
-      prototypes: class to the labels that stand for it, where the names differ.
+      own_prompts: class to prompts, before those of the bank; letter case does not count, and a key
+        that is no class of the task is refused.
+      prototypes: class to the labels that stand for it, where the names differ; keys likewise.
       pool: of a class's prompts, the "mean" of their cosines or the "max"; or the cosine with their
         mean, of "unit_vectors" or "raw_vectors".
       heat_maps: map, for the report, where each class is seen; in text mode, for systems whose
@@ -119,11 +121,19 @@ class ZeroShotOptions:
                 "standardise moves the scores by the test images, so that no threshold of validation "
                 "images fits them: leave one of the two out"
             )
+        if self.task.classes:  # else they are known with the data
+            self.check_keys(self.task.classes)
         for name in ("affirm", "deny"):
             if "{}" not in getattr(self, name):
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}: put {{}} where the class stands"
                 )
+
+    def check_keys(self, classes: tuple[str, ...]) -> None:
+        """Raise an OptionError for an entry of a class that is not asked about."""
+        known = (*filter(None, [self.task.rest]), *classes)
+        check_class_keys(self.own_prompts, known, "own_prompts")
+        check_class_keys(self.prototypes, known, "prototypes")
 
 
 def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
@@ -133,6 +143,7 @@ def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
       NotApplicable: the mode needs a text encoder, or prototypes, that the system lacks.
     """
     task = context.data.task(options.task)
+    options.check_keys(task.classes)
     members = _members(options, context)
     scores = _scores(options, members, task)
     if options.standardise:
@@ -329,7 +340,7 @@ def embedded_prompts(
 
 
 def _labels_of(options: ZeroShotOptions, name: str) -> tuple[str, ...]:
-    return options.prototypes.get(name, (name,))
+    return of_class(options.prototypes, name, (name,))
 
 
 def _without_prototype(

@@ -4,6 +4,7 @@
 import dataclasses
 from typing import Any
 
+from medst_jax.evaluate.protocols.parts.class_keys import of_class
 from medst_jax.evaluate.protocols.parts.class_prompts import class_prompts, presence_prompts
 from medst_jax.evaluate.protocols.zero_shot import ZeroShotOptions
 from medst_jax.evaluate.registry import ConfiguredProtocol
@@ -42,7 +43,7 @@ def _named(classes: tuple[str, ...]) -> str:
 def _prompts(options: ZeroShotOptions, classes: tuple[str, ...]) -> list[Block]:
     if options.mode == "prototypes":
         rows: list[tuple[str, ...]] = [
-            (name, ", ".join(options.prototypes.get(name, (name,)))) for name in classes
+            (name, ", ".join(of_class(options.prototypes, name, (name,)))) for name in classes
         ]
         return [Details("labels of each class", [Table(("class", "labels"), rows)])]
     if options.mode == "pairs":

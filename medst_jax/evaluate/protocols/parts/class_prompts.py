@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from medst_jax.data.mixture.prompts import prompt
+from medst_jax.evaluate.protocols.parts.class_keys import of_class
 from medst_jax.evaluate.statistics.outcome import NotApplicable
 from medst_jax.evaluate.subjects.embedder import Embeddings
 from medst_jax.text.prompts import BankName, prompt_bank
@@ -31,13 +32,13 @@ def class_prompts(
       name: the class, in any case.
       mode: "names", or a prompt bank; of those "ensemble" and "descriptions" put a class that they
         lack into the template by its name.
-      own: prompts given in the suite; they take precedence.
+      own: prompts given in the suite, by class in any case; they take precedence.
 
     Raises:
       ValueError: another bank lacks the class.
     """
-    if own and name in own:
-        return own[name]
+    if given := of_class(own or {}, name, ()):
+        return given
     if mode == "names":
         return (prompt(name.lower()),)
     bank = prompt_bank(mode)
