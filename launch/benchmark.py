@@ -6,6 +6,7 @@
     python launch/benchmark.py --what=losses
     python launch/benchmark.py ... --json
 
+--what is required; --help beside --what=input or --what=step lists their flags too.
 A table for people, or one line of JSON: {"what", "rows", "versions"}.
 """
 
@@ -57,7 +58,8 @@ def _parse(argv: list[str]) -> list[str]:
     for k, word in enumerate(argv):
         name = word.partition("=")[2] if "=" in word else (argv[k + 1 : k + 2] or [""])[0]
         if word.partition("=")[0].lstrip("-") == "what" and name in _WITH_FLAGS:
-            importlib.import_module(_MODULES[name])
+            # Its flags stand in the help of this command.
+            flags.adopt_module_key_flags(importlib.import_module(_MODULES[name]))
     flags.mark_flag_as_required("what")
     return parse_flags(argv)
 

@@ -6,7 +6,7 @@
 safetensors: the image encoder under the names of torchvision (ResNet), timm (ViT) or its own
 release, the heads and the text encoder; stablehlo: image tower, text tower and zero-shot head as
 programs for any batch. Both with config.json, tokenizer.model, labels.json and a model card, which
-quotes metrics.json when the workdir or --metrics has one.
+quotes the metrics.json of --metrics, of WORKDIR/evaluation or of WORKDIR.
 """
 
 import pathlib
@@ -46,15 +46,16 @@ def main(argv: list[str]) -> None:
     from medst_jax.train.checkpoint import load_system
     from medst_jax.train.workdir import SUMMARY_FILE, read_json
 
-    beside = epath.Path(_CHECKPOINT.value) / "metrics.json"
-    metrics = _METRICS.value or (beside if beside.exists() else None)
+    workdir = epath.Path(_CHECKPOINT.value)
+    beside = [folder / "metrics.json" for folder in (workdir / "evaluation", workdir)]
+    metrics = _METRICS.value or next((path for path in beside if path.exists()), None)
     with user_errors():
         rows = read_rows(metrics) if metrics else []
         loaded = load_system(_CHECKPOINT.value, step=_STEP.value, ema=_EMA.value)
         restricted = restricted_sources(loaded.config, loaded.stamp)
         if _PUSH.value:  # before the work of the export
             check_permission(restricted, public=_PUBLIC.value, i_may_publish=_MAY_PUBLISH.value)
-        summary = epath.Path(_CHECKPOINT.value) / SUMMARY_FILE
+        summary = workdir / SUMMARY_FILE
         folder = export_checkpoint(
             loaded,
             _FORMAT.value,
@@ -71,6 +72,8 @@ def main(argv: list[str]) -> None:
                 restricted=restricted,
                 i_may_publish=_MAY_PUBLISH.value,
             )
+    if metrics is None:
+        print(f"the card has no results: there is no metrics.json in {workdir / 'evaluation'}")
     for file in sorted(path.name for path in folder.iterdir()):
         print(folder / file)
     if address:

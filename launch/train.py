@@ -3,7 +3,7 @@
 
     python launch/train.py --config=configs/dlilp.py:smoke --workdir=/tmp/dlilp
 
-Several processes train together when each is started with --distributed, on TPU pods and under
+It ends with the place of the checkpoint and the next command. Several processes train together when each is started with --distributed, on TPU pods and under
 SLURM's srun without further flags, elsewhere with the address of process 0, their number and an index of its own:
 
     python launch/train.py ... --distributed --coordinator=host:1234 --num_processes=2 --process_id=0
@@ -29,6 +29,10 @@ from medst_jax.commands.parts.parse import parse_flags
 
 _CONFIG = config_flag.define("config")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; resumed when it has one.")
+_TRACKER = flags.DEFINE_enum(
+    "tracker", None, ["wandb"], "Send scalars, and the configuration without paths, to it too."
+)
+_PROJECT = flags.DEFINE_string("tracker_project", "medst_jax", "Project of --tracker.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One process of several: TPU pods, SLURM.")
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0; none on TPU pods.")
 _PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes there are.")
@@ -42,9 +46,11 @@ def main(_: list[str]) -> None:
     import jax
 
     from medst_jax.commands.parts.training import train
+    from medst_jax.commands.parts.what_next import after_training
     from medst_jax.parallel.processes import join_processes
     from medst_jax.parallel.slurm import check_together
     from medst_jax.train.runtime import PREEMPTED_EXIT_CODE
+    from medst_jax.train.writers import Wandb
 
     # What this project has to say, not every file that the checkpoint writer renames.
     absl.logging.set_verbosity(absl.logging.WARNING)
@@ -60,7 +66,12 @@ def main(_: list[str]) -> None:
             check_together()
         if jax.process_index() != 0:
             logging.getLogger("medst_jax").setLevel(logging.WARNING)
-        preempted = train(config, _WORKDIR.value)
+        trackers = [Wandb(_PROJECT.value)] if _TRACKER.value else []
+        step, preempted = train(config, _WORKDIR.value, trackers)
+    if jax.process_index() == 0:
+        file = config_flag.file_of(_CONFIG)
+        lines = after_training(_WORKDIR.value, file, step, preempted=preempted)
+        print(*lines, sep="\n", flush=True)
     sys.exit(PREEMPTED_EXIT_CODE if preempted else 0)
 
 

@@ -5,17 +5,20 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from medst_jax.command_line import user_command
 from medst_jax.config_flag import find
 from medst_jax.data.records.schema import BLANK, NEGATIVE, POSITIVE
-from medst_jax.data.records.studies import open_studies, read_info
+from medst_jax.data.records.studies import Studies, open_studies, read_info
 from medst_jax.options import OptionError
 
-# Fewer patients of a class, or without it, and its AUROC says little.
-_LEAST = 10
+# Fewer patients of a class, or without it, and its AUROC says little; fewest where no class has so many.
+_LEAST, _FEWEST = 10, 2
+# Systems that a user gets by default: their zero-shot classes, or retrieval, can be watched.
+_WATCHED = ("dlilp", "clip", "unimodal")
 _HEADER = "from ml_collections import ConfigDict\n"
 _NO_VARIANT = """    if arg:
         raise ValueError(f"this file has no variant {arg!r}; change the file")
@@ -30,7 +33,9 @@ class DataFacts:
       name: of the data set.
       has_text, has_labels: whether any of its training studies has.
       judged: its split to evaluate on, "test" or else "val"; "" for neither.
-      classes: labels that at least ten patients of that split have, and ten have not.
+      classes: labels that at least `least` patients of that split have, and so many have not.
+      least: ten, or two where no label has ten.
+      validated: whether a split "val" can be watched during training: by labels, or by reports.
     """
 
     name: str
@@ -38,6 +43,8 @@ class DataFacts:
     has_labels: bool
     judged: str
     classes: tuple[str, ...]
+    least: int = _LEAST
+    validated: Literal["", "labels", "reports"] = ""
 
 
 def data_facts(data_dir: str, name: str) -> DataFacts:
@@ -53,23 +60,41 @@ def data_facts(data_dir: str, name: str) -> DataFacts:
         )
     train = open_studies(data_dir, name, "train").index
     judged = next((split for split in ("test", "val") if split in splits), "")
-    classes: tuple[str, ...] = ()
-    if judged:
-        studies = open_studies(data_dir, name, judged)
-        index = studies.index
-
-        def patients(column: int, *codes: int) -> int:
-            chosen = np.isin(index.labels[:, column], codes)
-            return len(np.unique(index.patient[chosen]))
-
-        classes = tuple(
-            label
-            for column, label in enumerate(studies.labels)
-            # A finding that is not mentioned counts as absent, as in the suite.
-            if min(patients(column, POSITIVE), patients(column, NEGATIVE, BLANK)) >= _LEAST
-        )
+    classes, least = _frequent(open_studies(data_dir, name, judged)) if judged else ((), _LEAST)
     known = np.isin(train.labels, (POSITIVE, NEGATIVE))
-    return DataFacts(name, bool(train.sentence_count.any()), bool(known.any()), judged, classes)
+    validated: Literal["", "labels", "reports"] = ""
+    if "val" in splits:
+        val = open_studies(data_dir, name, "val")
+        if _frequent(val)[0]:
+            validated = "labels"
+        elif val.index.sentence_count.any():
+            validated = "reports"
+    return DataFacts(
+        name,
+        bool(train.sentence_count.any()),
+        bool(known.any()),
+        judged,
+        classes,
+        least,
+        validated,
+    )
+
+
+def _frequent(studies: Studies) -> tuple[tuple[str, ...], int]:
+    """The labels that enough patients have and lack, and how many are enough."""
+    index = studies.index
+
+    def patients(column: int, *codes: int) -> int:
+        chosen = np.isin(index.labels[:, column], codes)
+        return len(np.unique(index.patient[chosen]))
+
+    # A finding that is not mentioned counts as absent, as in the suite.
+    fewest = {
+        label: min(patients(column, POSITIVE), patients(column, NEGATIVE, BLANK))
+        for column, label in enumerate(studies.labels)
+    }
+    least = _LEAST if max(fewest.values(), default=0) >= _LEAST else _FEWEST
+    return tuple(label for label, count in fewest.items() if count >= least), least
 
 
 def config_text(
@@ -77,7 +102,9 @@ def config_text(
 ) -> str:
     """The file of a configuration: a shipped one, on these data."""
     names = "+".join(one.name for one in facts)
-    reads = f"    config.data.vocabulary = {vocabulary!r}\n" if vocabulary else ""
+    reads = f"    config.data.vocabulary = {vocabulary!r}\n"
+    if system in _WATCHED and facts[0].validated:
+        reads += _watched(facts[0])
     return (
         f'"""{system} on {", ".join(one.name for one in facts)}."""\n\n{_HEADER}\n'
         f"from medst_jax.configs import {system}\n\n\n"
@@ -88,6 +115,22 @@ def config_text(
     )
 
 
+def _watched(facts: DataFacts) -> str:
+    """Lines of a configuration that judge each checkpoint on validation images."""
+    where = f"dataset={facts.name!r}, split='val'"
+    task = f"protocol='retrieval', {where}"
+    if facts.validated == "labels":
+        task = (
+            "protocol='zero_shot', prompts='names',\n"
+            f"        task=dict({where}, kind='multi', limit=1000)"
+        )
+    return (
+        "    # A curve in log.jsonl and TensorBoard.\n"
+        "    config.evaluate.val = ConfigDict(dict(\n"
+        f"        every=config.train.checkpoint_every, {task},\n    ))\n"
+    )
+
+
 def suite_text(facts: DataFacts) -> str:
     """The file of a suite: classes one by one and retrieval, as far as the data have them."""
     where = f"dataset={facts.name!r}, split={facts.judged!r}"
@@ -95,7 +138,7 @@ def suite_text(facts: DataFacts) -> str:
     if facts.classes:
         names = "".join(f"    {name!r},\n" for name in facts.classes)
         head = (
-            f"# Labels that at least {_LEAST} patients have, and {_LEAST} have not.\n"
+            f"# Labels that at least {facts.least} patients have, and {facts.least} have not.\n"
             f"CLASSES = (\n{names})\nTASK = dict({where}, classes=CLASSES, kind='multi')\n"
         )
         tasks += (
@@ -155,6 +198,11 @@ def write_experiment(
     for stem, text in files.items():
         paths[stem].write_text(text)
     lines = [f"wrote {path}" for path in paths.values()]
+    if judged and facts[0].classes and facts[0].least < _LEAST:
+        lines.append(
+            f"few patients: no label of split {facts[0].judged} has {_LEAST}; those with {_FEWEST} are "
+            "judged, and most of their numbers will have no interval"
+        )
     if not judged:
         lines.append(f"{data[0]} has no test or val part with reports or frequent labels: no suite")
     lines.append("next:")

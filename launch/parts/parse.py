@@ -26,13 +26,31 @@ def parse_flags(argv: list[str]) -> list[str]:
         # ml_collections raises on a --config.key that the config file does not define; whatever else
         # comes is of the file itself, which is the user's program.
         if isinstance(error, (AttributeError, KeyError)) and "get_config" not in str(error):
-            raise SystemExit(f"error: the configuration has no key {error}") from None
+            raise SystemExit(f"error: {missing_key(argv, str(error))}") from None
         place = traceback.extract_tb(error.__traceback__)[-1]
         said = " ".join(str(error).split())
         raise SystemExit(
             f"error: the configuration cannot be read: {type(error).__name__}: {said} "
             f"({place.filename}, line {place.lineno})"
         ) from None
+
+
+def missing_key(argv: list[str], said: str) -> str:
+    """What ml_collections says of a key that is not there, in one line.
+
+    >>> said = "'batchsize'\\nDid you mean \\"batch_size\\" instead of \\"batchsize\\"?"
+    >>> missing_key(["train", "--config.train.batchsize=3"], said)
+    "--config.train.batchsize: the configuration has no key 'batchsize'; did you mean 'batch_size'?"
+    """
+    named = re.search(r"['\"]([^'\"]+)['\"]", said)
+    if named is None:
+        return f"the configuration has no key {' '.join(said.split())}"
+    key = named[1]
+    flags = [word.partition("=")[0] for word in argv if word.startswith("-")]
+    flag = next((name for name in flags if key in name.split(".")[1:]), "")
+    near = re.search(r"Did you mean ['\"]([^'\"]+)['\"]", said)
+    hint = f"; did you mean {near[1]!r}?" if near else "; `config` prints all keys"
+    return f"{flag}{': ' if flag else ''}the configuration has no key {key!r}{hint}"
 
 
 def with_mixture(argv: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A training run from its configuration: input, evaluators, then the run itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from medst_jax import systems
@@ -17,10 +18,17 @@ from medst_jax.train.options import TrainOptions
 from medst_jax.train.run import RunInput, begun, resumed_config, run
 from medst_jax.train.runtime import enable_compilation_cache
 from medst_jax.train.sections import check_sections
+from medst_jax.train.writers import Writer
 
 
-def train(config: dict[str, Any], workdir: str) -> bool:
-    """Train, or resume the training in `workdir`; whether SIGTERM stopped it before the end."""
+def train(
+    config: dict[str, Any], workdir: str, trackers: Sequence[Writer] = ()
+) -> tuple[int, bool]:
+    """Train, or resume the training in `workdir`.
+
+    Returns:
+      The last step, and whether SIGTERM stopped it before the end.
+    """
     error: Exception | None = None
     try:
         config = resumed_config(workdir, config)
@@ -32,7 +40,8 @@ def train(config: dict[str, Any], workdir: str) -> bool:
     # Data missing on one machine ends the run on all, before the others wait for it.
     check_all_processes(error)
     try:
-        return run(workdir, config, system, source, evaluators).preempted
+        outcome = run(workdir, config, system, source, evaluators, trackers)
+        return int(outcome.state.step), outcome.preempted
     finally:
         source.close()
 

@@ -47,7 +47,9 @@ def read_prompts(path: str) -> OwnPrompts:
         good = isinstance(texts, list) and texts and all(isinstance(t, str) for t in texts)
         if not good or not all(text.strip() for text in texts):
             raise OptionError(f"{path}: {name!r} needs a list of texts, such as {_EXAMPLE}")
-    note = f"prompts of {pathlib.Path(path).name} (sha256 {hashlib.sha256(content).hexdigest()[:12]})"
+    note = (
+        f"prompts of {pathlib.Path(path).name} (sha256 {hashlib.sha256(content).hexdigest()[:12]})"
+    )
     return OwnPrompts(note, {name: tuple(texts) for name, texts in table.items()})
 
 

@@ -9,7 +9,7 @@ waits for the metrics of step k, so that nothing is written from a step that was
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -26,6 +26,7 @@ from medst_jax.train.scalars import Means, ScalarLog
 from medst_jax.train.state import Skeleton, TrainState
 from medst_jax.train.step import TrainStep
 from medst_jax.train.workdir import write_json
+from medst_jax.train.writers import Writer
 
 Evaluators = Mapping[str, tuple[int, Callable[[System], Mapping[str, float]]]]
 
@@ -77,6 +78,7 @@ class Trainer:
       parts: rebuilds the system for the evaluators.
       checkpoints: of the workdir, opened.
       evaluators: name to (every so many steps, function of a system to scalars).
+      trackers: what else takes the scalars.
     """
 
     def __init__(
@@ -87,10 +89,11 @@ class Trainer:
         parts: Skeleton,
         checkpoints: Checkpoints,
         evaluators: Evaluators | None = None,
+        trackers: Sequence[Writer] = (),
     ):
         self._workdir, self._options, self._step = workdir, options, step
         self._parts, self._checkpoints = parts, checkpoints
-        self._evaluators = dict(evaluators or {})
+        self._evaluators, self._trackers = dict(evaluators or {}), trackers
         self._means, self._total, self._window = Means(), _Clock(), _Clock()
 
     def run(self, state: TrainState, batches: Iterator[Mapping[str, np.ndarray]]) -> Outcome:
@@ -107,7 +110,9 @@ class Trainer:
         options, start = self._options, int(state.step)
         if options.steps == 0:
             self._checkpoints.save(0, state)
-        log = ScalarLog(self._workdir, start, tensorboard=options.tensorboard)
+        log = ScalarLog(
+            self._workdir, start, tensorboard=options.tensorboard, trackers=self._trackers
+        )
         profiler = Profiler(self._workdir / "profile", options.profile)
         bar = tqdm(
             total=options.steps,
@@ -136,6 +141,7 @@ class Trainer:
                     self._evaluate_and_save(step, state, log, watchdog, preempted)
                 profiler.after(step)
             self._checkpoints.wait()
+        log.close()
         return Outcome(state, preempted, self._total.rate(options.batch_size))
 
     def _needs_finished_step(self, step: int) -> bool:

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -45,6 +45,7 @@ from medst_jax.train.workdir import (
     workdir_path,
     write_json,
 )
+from medst_jax.train.writers import Writer
 
 _LOG = logging.getLogger(__name__)
 
@@ -113,6 +114,7 @@ def run(
     system: Mapping[str, Any],
     source: RunInput,
     evaluators: Evaluators | None = None,
+    trackers: Sequence[Writer] = (),
 ) -> Outcome:
     """Train, or resume what `workdir` holds, and write its summary.
 
@@ -123,6 +125,7 @@ def run(
       system: {"name", "options"} for `systems.build`, every option a plain JSON value.
       source: the input.
       evaluators: name to (every so many steps, function of a system to scalars).
+      trackers: what takes the scalars beside log.jsonl and TensorBoard.
 
     Raises:
       ValueError: an option, the mesh, or a workdir of another configuration or other data.
@@ -142,7 +145,7 @@ def run(
 
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        return _run_alone(folder, config, system, source, evaluators, initial, assembly)
+        return _run_alone(folder, config, system, source, evaluators, trackers, initial, assembly)
 
 
 @contextlib.contextmanager
@@ -166,6 +169,7 @@ def _run_alone(
     system: Mapping[str, Any],
     source: RunInput,
     evaluators: Evaluators | None,
+    trackers: Sequence[Writer],
     initial: InitOptions,
     assembly: Assembly,
 ) -> Outcome:
@@ -206,7 +210,7 @@ def _run_alone(
         if start < options.steps:
             step = _compiled(step, source.spec)
         trainer = Trainer(
-            folder, options, step, skeleton(assembly.template), checkpoints, evaluators
+            folder, options, step, skeleton(assembly.template), checkpoints, evaluators, trackers
         )
         rows = local_rows(options.batch_size, mesh)
         barrier("first step")

@@ -6,14 +6,15 @@ import importlib.util
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 from etils import epath
 
 from medst_jax.files.reading import DamagedDataError, parse_json
-from medst_jax.train.workdir import LOG_FILE, append_to_file, write_atomic
+from medst_jax.train.workdir import CONFIG_FILE, LOG_FILE, append_to_file, read_json, write_atomic
+from medst_jax.train.writers import Writer
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,28 +48,42 @@ class ScalarLog:
       workdir: the run's folder.
       start: the step the run starts or resumes from.
       tensorboard: also write event files, where tensorboard is installed.
+      trackers: further writers.
     """
 
-    def __init__(self, workdir: epath.Path, start: int, *, tensorboard: bool = True):
+    def __init__(
+        self,
+        workdir: epath.Path,
+        start: int,
+        *,
+        tensorboard: bool = True,
+        trackers: Sequence[Writer] = (),
+    ):
         self._path = workdir / LOG_FILE
-        self._writer: Any = None
+        self._writers: list[Writer] = []
         if jax.process_index() != 0:
             return
         earlier = [line for line in read_log(workdir) if line["step"] <= start] if start else []
         write_atomic(self._path, "".join(json.dumps(line) + "\n" for line in earlier))
-        if tensorboard:
-            self._writer = _tensorboard(workdir / "tensorboard")
+        self._writers = [*(_tensorboard(workdir / "tensorboard") if tensorboard else ()), *trackers]
+        for writer in self._writers:
+            writer.begin(read_json(workdir / CONFIG_FILE))
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Append one line {"step": step, ...} and the same scalars to TensorBoard."""
+        """Append one line {"step": step, ...}, and give the same scalars to the writers."""
         if jax.process_index() != 0:
             return
         # NaN and infinity are not JSON.
         finite = {name: value for name, value in scalars.items() if math.isfinite(value)}
         line = json.dumps({"step": step, **finite}) + "\n"
         append_to_file(self._path, line.encode())
-        if self._writer is not None:
-            self._writer.write(step, finite)
+        for writer in self._writers:
+            writer.write(step, finite)
+
+    def close(self) -> None:
+        """No scalars come after this."""
+        for writer in self._writers:
+            writer.close()
 
 
 def read_log(workdir: epath.Path) -> list[dict[str, float]]:
@@ -82,10 +97,10 @@ def read_log(workdir: epath.Path) -> list[dict[str, float]]:
     return parsed
 
 
-def _tensorboard(folder: epath.Path) -> Any:
+def _tensorboard(folder: epath.Path) -> list[Writer]:
     if importlib.util.find_spec("tensorboard") is None:
         _LOG.info("tensorboard not installed: scalars go to log.jsonl only")
-        return None
+        return []
     from medst_jax.train.event_file import EventFile
 
-    return EventFile(folder)
+    return [EventFile(folder)]

@@ -41,9 +41,18 @@ def test_help_imports_no_jax(script) -> None:
     assert any(f"launch/{script.name}" in line for line in _help(str(script)))
 
 
-@pytest.mark.parametrize("what", ["input", "step", "losses"])
-def test_help_of_what_is_measured_imports_no_jax(what) -> None:
-    assert _help("launch/benchmark.py", f"--what={what}")
+@pytest.mark.parametrize(
+    ("what", "own"),
+    [
+        ("input", ("data_dir", "dataset", "vocabulary", "turns", "torch_python")),
+        ("step", ("config", "steps", "torch_python")),
+        ("losses", ()),
+    ],
+)
+def test_help_of_what_is_measured_lists_its_flags_and_imports_no_jax(what, own) -> None:
+    lines = _help("launch/benchmark.py", f"--what={what}")
+    for flag in own:
+        assert any(line.startswith(f"  --{flag}:") for line in lines), flag
 
 
 def _choices(command: str, *names: str) -> list[list[str]]:

@@ -70,13 +70,34 @@ def test_the_files_train_and_judge_the_data(prepared):
 def test_classes_are_those_with_patients_on_both_sides(prepared):
     facts = data_facts(str(prepared / "data"), "mine")
     assert (facts.has_text, facts.has_labels, facts.judged) == (True, True, "test")
-    assert facts.classes == ("Edema", "Pneumonia")
+    assert facts.classes == ("Edema", "Pneumonia") and facts.least == 10
+
+
+def test_few_patients_are_judged_and_it_is_said(tmp_path):
+    build(Mine("mine", 32, 16), str(tmp_path / "data"), BuildOptions(runner=Runner(workers=1)))
+    lines = write(tmp_path, "own")
+    assert any(line.startswith("few patients: no label of split test has 10") for line in lines)
+    assert "at least 2 patients have" in (tmp_path / "own/own_suite.py").read_text()
+
+
+@pytest.mark.parametrize("by", ["labels", "reports"])
+def test_validation_images_give_a_curve(by, tmp_path):
+    facts = DataFacts("mine", True, True, "test", (), validated=by)
+    file = tmp_path / "own.py"
+    file.write_text(config_text("clip", [facts], "data", "mine", "smoke"))
+    watched = load(str(file))["evaluate"]["val"]
+    assert watched.pop("every") == load("clip:smoke")["train"]["checkpoint_every"]
+    task = parse_protocol(watched, "config.evaluate.val")
+    assert task.needs() == (("mine", "val"),)
+    # A system that may have neither texts nor labels to ask for is not watched.
+    assert "evaluate" not in config_text("image_only", [facts], "data", "", "smoke")
 
 
 def test_what_the_data_lack_is_left_out():
     images = DataFacts("mine", has_text=False, has_labels=True, judged="val", classes=("Edema",))
     assert "retrieval" not in suite_text(images) and "'val'" in suite_text(images)
-    assert "vocabulary" not in config_text("unimodal", [images], "data", "", "smoke")
+    # Without reports no vocabulary is asked for.
+    assert "config.data.vocabulary = ''" in config_text("unimodal", [images], "data", "", "smoke")
     reports = DataFacts("mine", has_text=True, has_labels=False, judged="test", classes=())
     assert "probe" not in suite_text(reports) and "retrieval" in suite_text(reports)
 

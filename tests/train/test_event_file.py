@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scalars that TensorBoard reads, of a training that imports no TensorFlow where there is one."""
+"""Scalars and configuration that TensorBoard reads, of a training that imports no TensorFlow where there is one."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -10,7 +11,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from medst_jax.train.scalars import read_log
+from medst_jax.train.writers import grouped
 
+CONFIG_TAG = "config/text_summary"
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM = """
 import sys
@@ -59,7 +62,12 @@ def test_tensorboard_reads_every_scalar(trained):
     names = set(logged[0]) - {"step"}
     assert {"loss", "absolute_error"} <= names
     for name in names:
-        found = {event.step: event.value for event in read.Scalars(name)}
+        found = {event.step: event.value for event in read.Scalars(grouped(name))}
         assert found == {
             line["step"]: pytest.approx(line[name], rel=1e-6) for line in logged if name in line
         }
+    assert "loss/loss" in read.Tags()["scalars"]
+    stored = json.loads((workdir / "config.json").read_text())
+    shown = [json.loads(event.tensor_proto.string_val[0]) for event in read.Tensors(CONFIG_TAG)]
+    assert {**shown[-1], "train": 0} == {**stored, "train": 0}
+    assert read.PluginTagToContent("text").keys() == {CONFIG_TAG}
