@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documents: links lead somewhere, commands have the flags they are shown with, code runs."""
 
+import importlib.util
 import json
 import pathlib
 import re
@@ -8,16 +9,23 @@ import runpy
 import shlex
 
 import cv2
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import medst_jax
+from docs_site.command_flags import flags_in
 from medst_jax import cli, systems
 from tests.models.weights import public_files
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/recipes/README.md")]
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/tutorials/*.md"),
+        ROOT / "docs" / "recipes" / "README.md",
+    ]
 )
 _LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 _BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
@@ -50,8 +58,9 @@ def test_the_front_page_is_short_and_names_every_system():
 
 def commands(text):
     """(command, words) of every line of a code block that runs one."""
-    for _, block in _BLOCK.findall(text):
-        for line in block.replace("\\\n", " ").splitlines():
+    for language, block in _BLOCK.findall(text):
+        lines = [] if language == "python" else block.replace("\\\n", " ").splitlines()
+        for line in lines:
             words = shlex.split(line.partition(" #")[0]) if "'" not in line else line.split()
             words = [word for word in words if "=" not in word or word.startswith("-")]
             if words[:1] == ["medst"] and len(words) > 1 and words[1] in cli.COMMANDS:
@@ -84,6 +93,74 @@ def test_commands_have_the_flags_they_are_shown_with(document):
                 assert name in known or plain in known, (
                     f"{named(document)}: {command} has no --{name}"
                 )
+
+
+def shell_lines(text):
+    """The words of every line of a code block that is not of another language."""
+    for language, block in _BLOCK.findall(text):
+        if language in ("", "sh", "bash", "shell"):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = line.partition(" #")[0].split()
+                while words and re.match(r"[A-Z_]+=", words[0]):  # of the environment
+                    words = words[1:]
+                yield words
+
+
+def test_lines_of_the_shell_are_read_with_their_environment():
+    words = list(shell_lines("```\nA=1 medst x \\\n --y  # why\n```\n```python\nz\n```\n"))
+    assert words == [["medst", "x", "--y"]]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_programs_that_are_run_exist(document):
+    makefile = (ROOT / "Makefile").read_text()
+    for words in shell_lines(document.read_text()):
+        program, first, second = (*words, "", "", "")[:3]
+        if program == "medst" and first != "--version":
+            assert first in (*cli.COMMANDS, "pod"), f"{named(document)}: medst {first}"
+        elif program == "make" and re.fullmatch(r"[a-z-]+", first):
+            assert re.search(rf"(?m)^{first}:", makefile), f"{named(document)}: make {first}"
+        elif program == "python" and first == "-m":
+            top = second.partition(".")[0]
+            if (ROOT / top).is_dir():
+                assert importlib.util.find_spec(second), f"{named(document)}: python -m {second}"
+        elif program == "python" and first.endswith(".py") and (ROOT / first).parent.is_dir():
+            assert (ROOT / first).exists(), f"{named(document)}: python {first}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_choices_are_among_those_that_a_flag_has(document):
+    for command, words in commands(document.read_text()):
+        choices = {f.name: f.values for f in flags_in(ROOT / "launch" / f"{command}.py")}
+        for word in words:
+            name, _, value = word.removeprefix("--").partition("=")
+            # Capitals and dots stand for what the reader puts there.
+            if choices.get(name) and re.fullmatch(r"[a-z][a-z0-9_]*", value):
+                assert value in choices[name], f"{named(document)}: {command} --{name}={value}"
+
+
+def test_the_system_of_the_tutorial_adds_its_term(tmp_path):
+    page = (ROOT / "docs" / "tutorials" / "add_a_system.md").read_text()
+    (tmp_path / "closer.py").write_text(dict(_BLOCK.findall(page))["python"])
+    runpy.run_path(str(tmp_path / "closer.py"))
+    small = dict(
+        image=dict(name="resnet_small", widths=(4, 4, 4, 4), stem_width=4),
+        text=dict(name="bert_small", width=8, heads=2, mlp=8),
+        preprocess=dict(size=16, channels=1, mean=0.5, std=0.5),
+        joint=8,
+        vocabulary_size=20,
+    )
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(2, 3, 8)).astype(np.float32)
+    image, text = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    batch = dict(study=np.arange(3), text=np.arange(3), text_source=np.array([1, 1, 0]))
+    batch["has_frontal"] = np.ones(3, bool)
+    encoded = {"image": jnp.asarray(image), "text": jnp.asarray(text)}
+    batch = {key: jnp.asarray(value) for key, value in batch.items()}
+    plain, _ = systems.build("clip", **small).objective(encoded, batch)
+    loss, _ = systems.build("closer", **small, pull=0.5).objective(encoded, batch)
+    added = 0.5 * (1 - (image * text).sum(-1))[:2].mean()
+    np.testing.assert_allclose(loss - plain, added, rtol=1e-4)
 
 
 def test_the_lines_of_python_on_the_front_page_run(tmp_path, monkeypatch):
