@@ -116,6 +116,13 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class CountedSource(Source, Protocol):
+    """A source that knows, before it reads an image, how many studies a unit has at most."""
+
+    def studies_in(self, unit: str) -> int: ...
+
+
+@runtime_checkable
 class DecidingSource(Source, Protocol):
     """A source that decides by all of its input what a part of it means.
 

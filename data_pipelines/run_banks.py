@@ -17,7 +17,7 @@ from tqdm import tqdm
 from medst_jax.command_line import clone
 from medst_jax.data_pipelines.bank import Bank, write_bank
 from medst_jax.data_pipelines.encode import Encoding
-from medst_jax.data_pipelines.raw import Source
+from medst_jax.data_pipelines.raw import CountedSource, Source
 from medst_jax.end_with_parent import child_environment, watch_parent
 from medst_jax.user_errors import is_listed
 
@@ -57,11 +57,22 @@ def run_banks(tasks: Sequence[Task], runner: Runner) -> None:
     workers = min(len(tasks), runner.workers or os.cpu_count() or 1)
     if runner.name == "DirectRunner" and workers <= 1:
         # Beam takes seconds to start; one process needs none of it.
-        for task in tasks:
-            with tqdm(desc=f"{task.source.name} {task.bank.unit}", unit=" studies") as bar:
+        with tqdm(total=_studies_of(tasks), unit=" studies") as bar:
+            for task in tasks:
+                bar.set_description(f"{task.source.name} {task.bank.unit}", refresh=False)
                 write_bank(task.source, task.bank, task.options, bar.update)
         return
     _run_beam(tasks, runner, workers)
+
+
+def _studies_of(tasks: Sequence[Task]) -> int | None:
+    """How many studies there are to write, for the time that is left; None where a source cannot say."""
+    counts = [
+        task.source.studies_in(task.bank.unit)
+        for task in tasks
+        if isinstance(task.source, CountedSource)
+    ]
+    return sum(counts) if len(counts) == len(tasks) else None
 
 
 def _run_beam(tasks: Sequence[Task], runner: Runner, workers: int) -> None:

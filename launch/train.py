@@ -17,7 +17,6 @@ import logging
 import pathlib
 import sys
 
-import absl.logging
 from absl import app, flags
 
 if not __package__:  # run as a script: the repository need not be installed
@@ -52,9 +51,6 @@ def main(_: list[str]) -> None:
     from medst_jax.train.runtime import PREEMPTED_EXIT_CODE
     from medst_jax.train.writers import Wandb
 
-    # What this project has to say, not every file that the checkpoint writer renames.
-    absl.logging.set_verbosity(absl.logging.WARNING)
-    logging.getLogger("medst_jax").setLevel(logging.INFO)
     with user_errors():
         # Through JSON, so that a first run and a resumed one see the same plain values.
         config = json.loads(json.dumps(_CONFIG.value.to_dict()))

@@ -150,6 +150,10 @@ class ListedSource(abc.ABC):
         state.update(repr(self._rejects_of(unit)).encode())
         return state.hexdigest()
 
+    def studies_in(self, unit: str) -> int:
+        """Studies of the unit, before any is rejected."""
+        return sum(len(grouping.studies_in_order(one.items)) for one in self._units[int(unit)])
+
     def studies(self, unit: str) -> Iterator[RawStudy | Reject]:
         yield from self._rejects_of(unit)
         for patient in self._units[int(unit)]:

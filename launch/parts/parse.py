@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parsing of flags: help in the words of the call, unknown keys of a configuration in one line."""
 
+import logging
 import re
 import sys
 import traceback
 
+import absl.logging
 from absl import app
 
 from medst_jax.command_line import with_user_commands
@@ -18,6 +20,7 @@ def parse_flags(argv: list[str]) -> list[str]:
       SystemExit: after `--help`; for a flag that does not exist or has no such value.
     """
     watch_parent()
+    quiet(argv)
     main = sys.modules["__main__"]
     main.__doc__ = with_user_commands(main.__doc__ or "")
     try:
@@ -33,6 +36,13 @@ def parse_flags(argv: list[str]) -> list[str]:
             f"error: the configuration cannot be read: {type(error).__name__}: {said} "
             f"({place.filename}, line {place.lineno})"
         ) from None
+
+
+def quiet(argv: list[str]) -> None:
+    """Log what this project has to say, not every file that a library opens; --verbosity undoes it."""
+    if not any(re.match(r"--?v(erbosity)?(=|$)", word) for word in argv):
+        absl.logging.set_verbosity(absl.logging.WARNING)
+        logging.getLogger("medst_jax").setLevel(logging.INFO)
 
 
 def missing_key(argv: list[str], said: str) -> str:

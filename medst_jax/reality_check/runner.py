@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -20,6 +20,7 @@ from medst_jax.evaluate.statistics.rows import FAILED, read_rows
 from medst_jax.files.reading import DamagedDataError
 from medst_jax.reality_check.cells import Cell
 from medst_jax.reality_check.claim import claim
+from medst_jax.reality_check.progress import progress
 from medst_jax.reality_check.record import CellError, check_folder, claim_folder
 
 WAIT = 5.0  # seconds between looks at cells that others work on
@@ -102,7 +103,7 @@ class CellRunner:
                     lost = threading.Event()
                     with claim(self.folder(cell), lost) as ours:
                         if ours and not self.done(cell):
-                            self._run_cell(cell, lost)
+                            self._run_cell(cell, lost, bar.set_postfix_str)
                     if self.done(cell):
                         bar.update()
                     else:
@@ -111,8 +112,12 @@ class CellRunner:
                     time.sleep(WAIT)
                 left = elsewhere
 
-    def _run_cell(self, cell: Cell, lost: threading.Event) -> None:
+    def _run_cell(self, cell: Cell, lost: threading.Event, show: Callable[[str], None]) -> None:
         folder = self.folder(cell)
+
+        def tick() -> None:
+            show(f"{cell.name}: {progress(folder)}")
+
         claim_folder(folder, self.record(cell))
         evaluate = [
             "evaluate",
@@ -121,7 +126,8 @@ class CellRunner:
             f"--output={folder / 'evaluation'}",
         ]
         if cell.evaluate:
-            self._run_command(folder, [*evaluate, *cell.evaluate, f"--name={cell.name}"], lost)
+            words = [*evaluate, *cell.evaluate, f"--name={cell.name}"]
+            self._run_command(folder, words, lost, tick)
             return
         train = (
             "train",
@@ -132,14 +138,18 @@ class CellRunner:
             *cell.flags,
             *self.flags,
         )
-        self._run_command(folder, train, lost)
+        self._run_command(folder, train, lost, tick)
         judged = [*evaluate, f"--checkpoint={folder}", f"--name={cell.config}"]
-        self._run_command(folder, judged, lost)
+        self._run_command(folder, judged, lost, tick)
 
     def _run_command(
-        self, folder: pathlib.Path, command: Sequence[str], lost: threading.Event
+        self,
+        folder: pathlib.Path,
+        command: Sequence[str],
+        lost: threading.Event,
+        tick: Callable[[], None],
     ) -> None:
-        """Run a command to its end; not, or not further, once the cell is another host's."""
+        """Run a command to its end, `tick` each second; no further once the cell is another host's."""
         name, *arguments = command
         script = self.root and [sys.executable, str(self.root / "launch" / f"{name}.py")]
         log = folder / "output.txt"
@@ -154,6 +164,7 @@ class CellRunner:
             )
         try:
             while (code := _wait(child)) is None:
+                tick()
                 if lost.is_set():
                     return
         finally:
