@@ -3,9 +3,7 @@
 
 import json
 
-import pytest
-
-from medst_jax.benchmarks.planned import GIB
+from medst_jax.benchmarks.planned import GIB, ROOT
 from medst_jax.benchmarks.tpu_plans import KEPT, RESULTS, names, table
 
 
@@ -28,8 +26,12 @@ def test_the_table_is_per_example_and_in_percent():
     assert cells == ["`clip`", "8", "3.00", "5 to 10", "10 to 25", "1.5 to 3", "100"]
 
 
-@pytest.mark.skipif(not RESULTS.exists(), reason="no plan has been compiled yet")
 def test_results_are_of_configurations_that_there_are():
     results = json.loads(RESULTS.read_text())
     assert set(results) <= set(names())
     assert all(set(KEPT) == set(row) for row in results.values())
+
+
+def test_the_page_shows_the_results():
+    page = (ROOT / "docs" / "tpu_speed.md").read_text()
+    assert table(json.loads(RESULTS.read_text())) in page
