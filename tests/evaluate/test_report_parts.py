@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a report says of a number: chance, verdict, cautions, how it was asked."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -121,6 +122,29 @@ def test_what_zero_shot_means_is_said(mode, said) -> None:
     text = render(Page("t", how_asked(task, outcome_of(two))))
     assert all(one in text for one in said), text
     assert "task.dataset" in text and how_asked(None, outcome_of(two)) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [("text", "Zero-shot by text"), ("prototypes", "Zero-shot by label")]
+)
+def test_what_auto_came_to_is_said(mode, said) -> None:
+    options = {"protocol": "zero_shot", "mode": "auto", "prompts": "names"}
+    task = parse_protocol({**options, "task": {"dataset": "mine"}}, "suite.tasks.one")
+    scores = np.zeros((1, 4, 2))
+    two = Predictions("single", np.arange(4), np.arange(4) % 2, scores, ("Edema", "Mass"))
+    outcome = dataclasses.replace(outcome_of(two), mode=mode)
+    first, *_ = how_asked(task, outcome)
+    assert first.text.startswith(said) and "else" not in first.text
+
+
+def test_chance_is_a_number_beside_the_value() -> None:
+    rows = [row("balanced_accuracy", 0.7, 0.6, 0.8), row("f1", 0.6)]
+    level = {"balanced_accuracy": 0.125}.get
+    (table,) = metric_tables(rows, (), lambda r: level(r.metric), ordered=False)
+    place = list(table.heads).index("chance")
+    assert [line.cells[place].value for line in table.rows] == ["0.125", ""]
+    (bare,) = metric_tables(rows, (), lambda r: None, ordered=False)
+    assert "chance" not in bare.heads
 
 
 def test_facts_of_the_training(tmp_path) -> None:

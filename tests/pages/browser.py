@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+from experiments.screenshots import BROWSERS
+
 _POLICY = re.compile('<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 

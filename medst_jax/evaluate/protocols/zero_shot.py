@@ -154,7 +154,16 @@ def zero_shot(options: ZeroShotOptions, context: EvaluationContext) -> Outcome:
     part = Part("", predictions, task.rows)
     mapped = _mapped(options, context, task, scores) if options.heat_maps else None
     derived = tuple(_decided(options, members, predictions)) if options.validation else ()
-    return Outcome(options.task.dataset, options.task.split, (part,), derived, localization=mapped)
+    mode = _mode(options, context.embedder, task.classes)
+    place = options.task.dataset, options.task.split
+    return Outcome(*place, (part,), derived, localization=mapped, mode=mode)
+
+
+def _mode(options: ZeroShotOptions, embedder: ImageEmbedder, classes: tuple[str, ...]) -> Mode:
+    """How the classes are asked; "auto" as what it is for this system."""
+    if options.mode != "auto":
+        return options.mode
+    return "text" if _without_prototype(options, embedder, classes) else "prototypes"
 
 
 Members = tuple[EvaluationContext, ...]
@@ -205,9 +214,7 @@ def _compares_otherwise(
 
     Without a joint space there is no other measure, for pairs of prompts too.
     """
-    by_text = options.mode == "text" or (
-        options.mode == "auto" and bool(_without_prototype(options, embedder, classes))
-    )
+    by_text = _mode(options, embedder, classes) == "text"
     if not embedder.has_text:
         return embedder.has_similarities and (by_text or options.mode == "pairs")
     own = options.similarity == "system" and embedder.has_similarities
@@ -280,10 +287,8 @@ def class_scores(
     options: ZeroShotOptions, embedder: ImageEmbedder, images: Embeddings, classes: tuple[str, ...]
 ) -> np.ndarray:
     """Scores float32 [N, C] of embedded images for the classes."""
-    mode = options.mode
+    mode = _mode(options, embedder, classes)
     missing = _without_prototype(options, embedder, classes)
-    if mode == "auto":
-        mode = "text" if missing else "prototypes"
     if mode != "prototypes" and not embedder.has_text:
         raise NotApplicable("this system has no text encoder; prompts cannot be embedded")
     if mode == "pairs":

@@ -28,8 +28,9 @@ def how_asked(task: ConfiguredProtocol | None, outcome: Outcome) -> list[Block]:
     blocks: list[Block] = []
     classes = outcome.parts[-1].predictions.classes
     if isinstance(task.options, ZeroShotOptions):
-        blocks.append(Paragraph(f"{_MODES[task.options.mode]} {_named(classes)}"))
-        blocks += _prompts(task.options, classes)
+        options = dataclasses.replace(task.options, mode=outcome.mode or task.options.mode)
+        blocks.append(Paragraph(f"{_MODES[options.mode]} {_named(classes)}"))
+        blocks += _prompts(options, classes)
     elif classes and outcome.parts[-1].predictions.kind in ("single", "multi"):
         blocks.append(Paragraph(_named(classes)))
     blocks.append(Details("options of this task", [Table(("option", "value"), _options(task))]))

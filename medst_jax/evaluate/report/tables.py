@@ -54,17 +54,20 @@ def below_chance(row: Row, level: float | None) -> bool:
 def _table(rows: Sequence[Row], headlines: Sequence[str], chance: Chance) -> Table:
     parts = len({row.task for row in rows}) > 1
     noted = any(row.note for row in rows)
-    heads = ("part",) * parts + ("metric", "value", "95% interval", "", "n", "seen in training")
+    levels = [chance(row) for row in rows]
+    guessed = any(level is not None for level in levels)
+    heads = ("part",) * parts + ("metric", "value", "95% interval", "") + ("chance",) * guessed
+    heads += ("n", "seen in training")
     heads += ("note",) * noted
     lines = []
-    for row in rows:
-        level = chance(row)
+    for row, level in zip(rows, levels, strict=True):
         cells: list[object] = [Cell(row.task.partition("/")[2])] * parts
         cells += [
             Cell(_named(row.metric)),
             Cell(number(row.value), kind="num"),
             Cell(interval(row), kind="num"),
             _drawn(row, level),
+            *[Cell("" if level is None else number(float(level)), kind="num")] * guessed,
             Cell(row.n, kind="num"),
             Cell(row.exposure),
         ]

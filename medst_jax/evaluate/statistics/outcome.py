@@ -119,7 +119,10 @@ class WordAttribution:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Everything a protocol found on one task; `dataset` and `split` are of the test images."""
+    """Everything a protocol found on one task; `dataset` and `split` are of the test images.
+
+    `mode` is what a task whose mode depends on the system came to; empty where nothing depends.
+    """
 
     dataset: str
     split: str
@@ -129,3 +132,4 @@ class Outcome:
     localization: LocalizationMaps | None = None
     trajectories: tuple[Trajectory, ...] = ()
     attributions: tuple[WordAttribution, ...] = ()
+    mode: str = ""

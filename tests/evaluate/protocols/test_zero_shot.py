@@ -141,10 +141,12 @@ def test_pairs_score_what_is_affirmed_against_what_is_denied() -> None:
 
 
 def test_auto_takes_prototypes_where_every_class_has_one() -> None:
-    scores = zero_shot(ZeroShotOptions(TASK), _bench()).parts[0].predictions.scores
-    assert scores.max() > 5  # logits, not cosines
+    taken = zero_shot(ZeroShotOptions(TASK), _bench())
+    assert taken.parts[0].predictions.scores.max() > 5  # logits, not cosines
     options = ZeroShotOptions(TASK, prototypes={"Up": ("nothing",)})
-    assert zero_shot(options, _bench()).parts[0].predictions.scores.max() <= 1.0001
+    asked = zero_shot(options, _bench())
+    assert asked.parts[0].predictions.scores.max() <= 1.0001
+    assert (taken.mode, asked.mode) == ("prototypes", "text")
     text = zero_shot(ZeroShotOptions(TASK), _bench(TextOnlyScores()))
     assert text.parts[0].predictions.scores.max() <= 1.0001
 
