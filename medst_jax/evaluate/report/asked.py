@@ -2,11 +2,11 @@
 """How a task was asked, in words: what "zero-shot" compared, with which prompts, of which classes."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 from medst_jax.evaluate.protocols.parts.class_keys import of_class
 from medst_jax.evaluate.protocols.parts.class_prompts import class_prompts, presence_prompts
-from medst_jax.evaluate.protocols.zero_shot import ZeroShotOptions
+from medst_jax.evaluate.protocols.zero_shot import Mode, ZeroShotOptions
 from medst_jax.evaluate.registry import ConfiguredProtocol
 from medst_jax.evaluate.statistics.outcome import Outcome
 from medst_jax.pages.blocks import Block, Details, Paragraph, Table
@@ -28,7 +28,8 @@ def how_asked(task: ConfiguredProtocol | None, outcome: Outcome) -> list[Block]:
     blocks: list[Block] = []
     classes = outcome.parts[-1].predictions.classes
     if isinstance(task.options, ZeroShotOptions):
-        options = dataclasses.replace(task.options, mode=outcome.mode or task.options.mode)
+        mode = cast(Mode, outcome.mode or task.options.mode)
+        options = dataclasses.replace(task.options, mode=mode)
         blocks.append(Paragraph(f"{_MODES[options.mode]} {_named(classes)}"))
         blocks += _prompts(options, classes)
     elif classes and outcome.parts[-1].predictions.kind in ("single", "multi"):
