@@ -7,7 +7,7 @@ import math
 import pathlib
 from typing import Any
 
-from medst_jax.parallel.state_sharding import sharding_table
+from medst_jax.parallel.state_sharding import sharding_rows, sharding_table
 from medst_jax.plan.encoders import plan_encoders
 from medst_jax.plan.estimate import seconds_by_place
 from medst_jax.plan.fit import largest_fit
@@ -34,7 +34,7 @@ class Request:
       dump_hlo: file for the compiled module's text.
       encoders: plan each encoder by itself.
       shardings: answer how parameters are cut, and compile nothing.
-      breakdown: how many of the dearest places to list.
+      breakdown: how many of the dearest places to list; in JSON under that key.
     """
 
     topology: str
@@ -60,7 +60,10 @@ def answer(config: dict[str, Any], request: Request) -> str:
     if request.shardings:
         assembly = make_workload(config, topology, sizes_of(config), batch).assembly
         parameters = split(assembly.template)[1]
-        return sharding_table(parameters, assembly.step.mesh, assembly.rules)
+        given = parameters, assembly.step.mesh, assembly.rules
+        if request.json:
+            return json.dumps({"shardings": sharding_rows(*given)}, indent=2)
+        return sharding_table(*given)
     if request.encoders:
         plans = plan_encoders(config, topology, batch)
         if request.json:
@@ -69,13 +72,21 @@ def answer(config: dict[str, Any], request: Request) -> str:
     plan = _plan(config, topology, request)
     if request.dump_hlo:
         pathlib.Path(request.dump_hlo).write_text(plan.text)
-    text = json.dumps(to_json(plan), indent=2) if request.json else to_text(plan)
-    if not request.breakdown or not plan.text:
-        return text
-    rows = seconds_by_place(parse_module(plan.text), topology)[: request.breakdown]
+    dearest = _dearest(plan, topology, request.breakdown)
+    if request.json:
+        places = {"breakdown": dearest} if request.breakdown else {}
+        return json.dumps(to_json(plan) | places, indent=2)
+    lines = [f"{row['ms_per_example']:8.4f} ms per example  {row['origin']}" for row in dearest]
+    return "\n".join([to_text(plan), *lines])
+
+
+def _dearest(plan: Plan, topology: Topology, count: int) -> list[dict[str, Any]]:
+    """The places of the program that cost most; none of one that does not fit."""
+    if not count or not plan.text:
+        return []
     per_example = 1e3 / plan.per_chip_batch
-    lines = [f"{row.cost * per_example:8.4f} ms per example  {row.origin}" for row in rows]
-    return "\n".join([text, *lines])
+    rows = seconds_by_place(parse_module(plan.text), topology)[:count]
+    return [{"origin": row.origin, "ms_per_example": row.cost * per_example} for row in rows]
 
 
 def _plan(config: dict[str, Any], topology: Topology, request: Request) -> Plan:

@@ -48,21 +48,29 @@ def state_shardings(params: nnx.State, mesh: Mesh, rules: str | Rules) -> dict[s
     return stored
 
 
-def sharding_table(params: nnx.State, mesh: Mesh, rules: str | Rules) -> str:
-    """One line per parameter: path, shape, logical axes, partition of each dimension.
+def sharding_rows(params: nnx.State, mesh: Mesh, rules: str | Rules) -> list[dict[str, str]]:
+    """Of each parameter: path, shape, logical axes, partition of each dimension.
 
-    A second partition, where there is one, says how the parameter is stored between steps.
+    "kept" is the partition between steps where that is another one, else empty.
     """
     computed, stored = param_shardings(params, mesh, rules), state_shardings(params, mesh, rules)
-    rows = [
-        (
-            path,
-            str(tuple(variable.get_value().shape)),
-            str(variable.get_metadata()["axes"]),
-            str(computed[path].spec),
-            f"kept as {stored[path].spec}" if stored[path] != computed[path] else "",
-        )
+    return [
+        {
+            "path": path,
+            "shape": str(tuple(variable.get_value().shape)),
+            "axes": str(variable.get_metadata()["axes"]),
+            "partition": str(computed[path].spec),
+            "kept": str(stored[path].spec) if stored[path] != computed[path] else "",
+        }
         for path, variable in variables_by_path(params).items()
+    ]
+
+
+def sharding_table(params: nnx.State, mesh: Mesh, rules: str | Rules) -> str:
+    """One line per parameter of what `sharding_rows` gives."""
+    rows = [
+        (*list(row.values())[:4], f"kept as {row['kept']}" if row["kept"] else "")
+        for row in sharding_rows(params, mesh, rules)
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join(

@@ -174,6 +174,18 @@ def _remedy(workload: Workload, memory: Memory, topology: Topology) -> str:
         parts = " and ".join(f"config.system.{part}" for part in without_remat)
         advice.append(f"try remat='full' in {parts}")
     rows = workload.assembly.options.batch_size // chips
+    # What one recomputed layer holds at a time is left then, and slices cut it.
+    if memory.peak - memory.arguments > memory.capacity / 2:
+        at_a_time = rows // workload.assembly.options.micro_batches
+        finer = [
+            f"--config.system.{part}.slices={2 * by['slices']}"
+            for part, by in workload.assembly.execution.items()
+            if by.get("remat", "none") != "none"
+            and "slices" in by
+            and at_a_time % (2 * by["slices"]) == 0
+        ]
+        if finer:
+            advice.append(f"try {' '.join(finer)}")
     if rows > 1:
         advice.append(f"try --per_chip_batch={rows // 2}, or --fit for the largest that fits")
     return "; ".join(advice)
