@@ -15,7 +15,6 @@ from medst_jax.comparison.differences import Asked, Compared, asked_of
 from medst_jax.comparison.evaluated import Evaluated
 from medst_jax.evaluate.report import figures
 from medst_jax.evaluate.report.chance import chance_level
-from medst_jax.evaluate.statistics.outcome import Outcome
 from medst_jax.evaluate.statistics.rows import interval
 from medst_jax.pages.blocks import Block, Cell, Details, Drawings, Page, Paragraph, Section, Table
 from medst_jax.pages.render import render
@@ -157,7 +156,8 @@ def _difference_table(compared: Sequence[Compared]) -> Table:
 def _values(systems: Sequence[Evaluated], asked: Sequence[Asked]) -> Table:
     lines = []
     for one in asked:
-        level = _chance(systems[0], one)
+        # Of retrieval it is not known: no file says which texts are equal.
+        level = chance_level(one.metric, systems[0].predictions[one.part])
         for system in systems:
             row = system.row(one.part, one.metric)
             if row is None:
@@ -176,14 +176,6 @@ def _values(systems: Sequence[Evaluated], asked: Sequence[Asked]) -> Table:
             )
     heads = ("task", "metric", "system", "value", "95% interval", "chance", "n", "seen in training")
     return Table(heads, lines)
-
-
-def _chance(system: Evaluated, asked: Asked) -> float | None:
-    """What guessing scores; not known of retrieval, whose equal texts no file counts."""
-    predictions = system.predictions[asked.part]
-    if predictions.kind == "ranks":
-        return None
-    return chance_level(asked.metric, predictions, Outcome("", "", ()))
 
 
 def _classes(systems: Sequence[Evaluated], part: str) -> Section:

@@ -63,6 +63,7 @@ _TERMS = (
     ("trained on", "A mixture of data sets; a system reads what each of them offers."),
     ("reading", "own: only what the system can read of the mixture; all: every data set of it."),
     ("control", "What a number must beat to mean something: {}, pixels, ... Shown in grey."),
+    ("chance", "What guessing scores, where that is known without a measurement."),
     ("value", "Mean over training seeds and draws of shots."),
     ("test", "95% interval of a bootstrap over patients, the trained systems as they are."),
     ("test + seed", "The same over patients, training seeds and draws of shots."),
@@ -85,6 +86,7 @@ def _verdict(table: results.Table, reference: str) -> list[Block]:
         best = max(having, key=lambda row: row.results[name].estimate.value)
         result = best.results[name]
         text = f"{name}: {best.spec.name} on {best.spec.mixture} leads with {result.estimate.value:.3f}"
+        text += _guessed(table, name)
         if result.against is not None:
             low, high = result.against.low, result.against.high
             if low > 0:
@@ -132,7 +134,13 @@ def _column(table: results.Table, name: str, reference: str) -> Section:
     blocks: list[Block] = [Table(heads, lines, kind="column", sortable=True)]
     blocks += groups_section(rows, name)
     blocks += [Details("without a number", [Items(missing)])] if missing else []
-    return Section(name, blocks + _curves(rows, name), table.columns[name].replace("_", " "))
+    note = table.columns[name].replace("_", " ") + _guessed(table, name)
+    return Section(name, blocks + _curves(rows, name), note)
+
+
+def _guessed(table: results.Table, column: str) -> str:
+    """What guessing scores on a column, as a part of a sentence."""
+    return f" (chance {table.chance[column]:.3f})" if column in table.chance else ""
 
 
 def _curves(rows: Sequence[Row], name: str) -> list[Block]:

@@ -11,6 +11,7 @@ import numpy as np
 from etils import epath
 from tqdm import tqdm
 
+from medst_jax.evaluate.report.chance import chance_level
 from medst_jax.evaluate.statistics.predictions import Predictions, read_predictions
 from medst_jax.evaluate.statistics.rows import read_rows, worst
 from medst_jax.reality_check.cells import RowSpec
@@ -81,6 +82,7 @@ class Table:
     Attributes:
       warnings: belong at the top of a report.
       fingerprints: of the training data.
+      chance: what guessing scores on a column, where that is known.
       mentions: share of the training reports that mention a finding, of `Row.outside`.
     """
 
@@ -89,6 +91,7 @@ class Table:
     warnings: tuple[str, ...]
     fingerprints: Mapping[str, str]
     mentions: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    chance: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 def tabulate(
@@ -132,10 +135,14 @@ def tabulate(
         outside = finding_values(runs, options.outside)
         rows.append(Row(spec, results, missing, _facts(spec, runner), shot_curves(runs), outside))
     rows = _corrected(rows, options.family or tuple(options.columns), options.contestants)
-    oracle = _oracle(options, [run for files in predictions.values() for run in files.values()])
-    everything = (*rows, *oracle)
+    done = [run for files in predictions.values() for run in files.values()]
+    everything = (*rows, *_oracle(options, done))
     return Table(
-        options.columns, everything, _warnings(options, everything), _fingerprints(specs, runner)
+        options.columns,
+        everything,
+        _warnings(options, everything),
+        _fingerprints(specs, runner),
+        chance=_chance(options, done),
     )
 
 
@@ -162,6 +169,7 @@ def to_json(table: Table) -> str:
         "warnings": list(table.warnings),
         "fingerprints": dict(table.fingerprints),
         "mentions": dict(table.mentions),
+        "chance": dict(table.chance),
         "rows": rows,
     }
     return json.dumps(content, indent=1) + "\n"
@@ -223,6 +231,17 @@ def _oracle(options: CheckOptions, runs: Sequence[Mapping[str, Predictions]]) ->
         results[column] = Result(estimate(bootstrap_replicates(best, metric, replicates=1)))
     spec = RowSpec(ORACLE, "none", "all", True, (), "the labels themselves")
     return (Row(spec, results, {}, {}),) if results else ()
+
+
+def _chance(options: CheckOptions, runs: Sequence[Mapping[str, Predictions]]) -> dict[str, float]:
+    """What guessing scores on each column that has such a number."""
+    levels = {}
+    for column, metric in options.columns.items():
+        run = next((run[column] for run in runs if column in run), None)
+        level = None if run is None else chance_level(metric, run)
+        if level is not None:
+            levels[column] = level
+    return levels
 
 
 def _warnings(options: CheckOptions, rows: Sequence[Row]) -> tuple[str, ...]:

@@ -82,6 +82,8 @@ def test_the_page_and_its_numbers(tmp_path):
     for said in ("1 of 1 differences", "better is good in 1", "bad may have seen test images"):
         assert said in text, said
     assert "training loss" in text and "probe/auroc" in text
+    curves = text.partition("<h2>Training")[2]
+    assert curves.count(">good<") == 2 and ">bad<" not in curves, "who has a curve is said"
     assert "p (Holm)" in text and ">0.0000<" not in text
     numbers = content(systems, compared, {})
     assert numbers["differences"][0]["difference"] == pytest.approx(compared[0].value)

@@ -84,6 +84,7 @@ def test_numbers_say_whether_their_images_were_seen(runner) -> None:
     assert "names: clip on M+C was trained on these images" in " ".join(table.warnings)
     text = page("Check", table, "random", {})
     assert all(f"<td>{seen}</td>" in text for seen in ("clean", "unknown", "contaminated"))
+    assert "balanced accuracy (chance 0.333)" in text
     assert "<small>contaminated</small>" in text and "<small>clean</small>" not in text
     stored = json.loads(to_json(table))["rows"]
     assert {c["exposure"] for row in stored for c in row["columns"].values()} == {
@@ -103,6 +104,7 @@ def test_a_cell_with_a_failed_task_is_not_done(runner) -> None:
 
 def test_the_numbers_are_strict_json(runner) -> None:
     content = json.loads(to_json(table_of(runner)))
+    assert content["chance"]["names"] == 1 / 3
     clip = content["rows"][0]
     assert clip["system"] == "clip" and clip["cells"] == [f"clip-{M}-0", f"clip-{M}-1"]
     assert set(clip["columns"]["names"]) == {

@@ -7,12 +7,15 @@ from medst_jax.evaluate.statistics.outcome import Outcome
 from medst_jax.evaluate.statistics.predictions import Predictions
 
 
-def chance_level(metric: str, predictions: Predictions, outcome: Outcome) -> float | None:
+def chance_level(
+    metric: str, predictions: Predictions, outcome: Outcome | None = None
+) -> float | None:
     """The value of a guess; None where there is no such number.
 
     Areas under the curve: 0.5. Balanced accuracy and the harmonic mean of recalls: one over the
     classes. Accuracy: the share of the most frequent class. Recall at k: the mean chance that one
-    of k texts drawn from the gallery equals the query's own. Order of pairs: 0.5.
+    of k texts drawn from the gallery equals the query's own, which only the outcome tells. Order of
+    pairs: 0.5.
     """
     name = metric.partition("/")[0]
     if name in ("auroc", "pairwise"):
@@ -22,7 +25,7 @@ def chance_level(metric: str, predictions: Predictions, outcome: Outcome) -> flo
             return 1 / len(predictions.classes)
         if name == "accuracy":
             return float(np.bincount(predictions.targets).max() / len(predictions.targets))
-    if predictions.kind == "ranks" and name.startswith("recall@"):
+    if predictions.kind == "ranks" and outcome and name.startswith("recall@"):
         count = len(predictions.patients)
         equal = outcome.retrieved.equal if outcome.retrieved else None
         equal = np.ones(count, int) if equal is None else equal

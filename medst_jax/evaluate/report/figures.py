@@ -186,7 +186,7 @@ def step_figure(curves: Mapping[str, Sequence[tuple[float, float]]], name: str) 
     """A number of the training against the step.
 
     Args:
-      curves: system to points (step, value); one curve alone needs no name.
+      curves: system to points (step, value); an empty name is shown nowhere.
       name: of the number.
     """
     with matplotlib.rc_context(_STYLE):
@@ -201,7 +201,7 @@ def step_figure(curves: Mapping[str, Sequence[tuple[float, float]]], name: str) 
             lines += axes.plot(steps, values, _LINES[k % 3], color=colour, linewidth=1.2)
         axes.set(xlabel="step", ylabel=short(name))
         axes.grid(axis="y", color=_FAINT, linewidth=0.6)
-        _legend(figure, lines, [*map(short, curves)] if len(curves) > 1 else [])
+        _legend(figure, lines, [*map(short, curves)] if any(curves) else [])
         return _svg(figure)
 
 

@@ -23,7 +23,7 @@ from medst_jax.evaluate.report.examples import (
     retrieved_texts,
 )
 from medst_jax.evaluate.report.published_tables import benchmark_section
-from medst_jax.evaluate.report.tables import below_chance, metric_tables
+from medst_jax.evaluate.report.tables import below_chance, metric_tables, named
 from medst_jax.evaluate.report.training_facts import training_section
 from medst_jax.evaluate.report.verdict import verdict
 from medst_jax.evaluate.statistics.calibration import are_probabilities
@@ -133,10 +133,10 @@ def _cautions(
     texts = []
     below = [row for row in rows if below_chance(row, chance[id(row)])]
     if below:
-        named = ", ".join(f"{row.metric.replace('_', ' ')} of {row.task}" for row in below[:6])
-        more = f" and {len(below) - 6} more" if len(below) > 6 else ""
+        listed = "; ".join(f"{row.task}: {named(row.metric)}" for row in below[:6])
+        more = f"; and {len(below) - 6} more" if len(below) > 6 else ""
         texts.append(
-            f"Below chance with the whole interval: {named}{more}. Look for names or prompts "
+            f"Below chance with the whole interval: {listed}{more}. Look for names or prompts "
             "that mean the opposite of the labels."
         )
     for name, outcome in result.outcomes.items():

@@ -63,7 +63,7 @@ def _table(rows: Sequence[Row], headlines: Sequence[str], chance: Chance) -> Tab
     for row, level in zip(rows, levels, strict=True):
         cells: list[object] = [Cell(row.task.partition("/")[2])] * parts
         cells += [
-            Cell(_named(row.metric)),
+            Cell(named(row.metric)),
             Cell(number(row.value), kind="num"),
             Cell(interval(row), kind="num"),
             _drawn(row, level),
@@ -77,7 +77,7 @@ def _table(rows: Sequence[Row], headlines: Sequence[str], chance: Chance) -> Tab
     return Table(heads, lines)
 
 
-def _named(metric: str) -> str:
+def named(metric: str) -> str:
     """The metric in words; a class keeps its name."""
     name, _, of = metric.partition("/")
     words = name.replace("_", " ")
