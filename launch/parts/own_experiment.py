@@ -33,7 +33,8 @@ class DataFacts:
       name: of the data set.
       has_text, has_labels: whether any of its training studies has.
       judged: its split to evaluate on, "test" or else "val"; "" for neither.
-      classes: labels that at least `least` patients of that split have, and so many have not.
+      classes: labels that at least `least` patients of that split and of "train" have, and so many
+        have not.
       least: ten, or two where no label has ten.
       validated: whether a split "val" can be watched during training: by labels, or by reports.
     """
@@ -58,14 +59,17 @@ def data_facts(data_dir: str, name: str) -> DataFacts:
         raise OptionError(
             f"{name} has no split train, only {', '.join(splits)}; nothing to train on"
         )
-    train = open_studies(data_dir, name, "train").index
+    trained = open_studies(data_dir, name, "train")
+    train = trained.index
     judged = next((split for split in ("test", "val") if split in splits), "")
-    classes, least = _frequent(open_studies(data_dir, name, judged)) if judged else ((), _LEAST)
+    classes, least = (
+        _frequent(open_studies(data_dir, name, judged), trained) if judged else ((), _LEAST)
+    )
     known = np.isin(train.labels, (POSITIVE, NEGATIVE))
     validated: Literal["", "labels", "reports"] = ""
     if "val" in splits:
         val = open_studies(data_dir, name, "val")
-        if _frequent(val)[0]:
+        if _frequent(val, trained)[0]:
             validated = "labels"
         elif val.index.sentence_count.any():
             validated = "reports"
@@ -80,18 +84,20 @@ def data_facts(data_dir: str, name: str) -> DataFacts:
     )
 
 
-def _frequent(studies: Studies) -> tuple[tuple[str, ...], int]:
-    """The labels that enough patients have and lack, and how many are enough."""
-    index = studies.index
+def _frequent(*splits: Studies) -> tuple[tuple[str, ...], int]:
+    """The labels that enough patients of each split have and lack, and how many are enough."""
 
-    def patients(column: int, *codes: int) -> int:
-        chosen = np.isin(index.labels[:, column], codes)
-        return len(np.unique(index.patient[chosen]))
+    def patients(studies: Studies, column: int, *codes: int) -> int:
+        chosen = np.isin(studies.index.labels[:, column], codes)
+        return len(np.unique(studies.index.patient[chosen]))
 
     # A finding that is not mentioned counts as absent, as in the suite.
     fewest = {
-        label: min(patients(column, POSITIVE), patients(column, NEGATIVE, BLANK))
-        for column, label in enumerate(studies.labels)
+        label: min(
+            min(patients(one, column, POSITIVE), patients(one, column, NEGATIVE, BLANK))
+            for one in splits
+        )
+        for column, label in enumerate(splits[0].labels)
     }
     least = _LEAST if max(fewest.values(), default=0) >= _LEAST else _FEWEST
     return tuple(label for label, count in fewest.items() if count >= least), least
@@ -200,7 +206,7 @@ def write_experiment(
     lines = [f"wrote {path}" for path in paths.values()]
     if judged and facts[0].classes and facts[0].least < _LEAST:
         lines.append(
-            f"few patients: no label of split {facts[0].judged} has {_LEAST}; those with {_FEWEST} are "
+            f"few patients: no label has {_LEAST} in train and {facts[0].judged}; those with {_FEWEST} are "
             "judged, and most of their numbers will have no interval"
         )
     if not judged:

@@ -76,7 +76,7 @@ def test_classes_are_those_with_patients_on_both_sides(prepared):
 def test_few_patients_are_judged_and_it_is_said(tmp_path):
     build(Mine("mine", 32, 16), str(tmp_path / "data"), BuildOptions(runner=Runner(workers=1)))
     lines = write(tmp_path, "own")
-    assert any(line.startswith("few patients: no label of split test has 10") for line in lines)
+    assert any(line.startswith("few patients: no label has 10 in train and test") for line in lines)
     assert "at least 2 patients have" in (tmp_path / "own/own_suite.py").read_text()
 
 

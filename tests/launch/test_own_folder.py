@@ -74,7 +74,6 @@ def test_six_commands_from_a_folder_to_a_report(hospital):
     assert train == "medst train --config=mine.py --workdir=runs/mine"
     short = (
         "--config.train.steps=6",
-        "--config.train.checkpoint_every=3",
         "--config.train.batch_size=8",
     )
     status, told = run(hospital, train, *short, "--config.optimizer.warmup_steps=1")
@@ -86,7 +85,7 @@ def test_six_commands_from_a_folder_to_a_report(hospital):
     logged = [
         json.loads(line) for line in (hospital / "runs/mine/log.jsonl").read_text().splitlines()
     ]
-    assert [line["step"] for line in logged if "val/auroc" in line] == [3, 6]
+    assert [line["step"] for line in logged if "val/auroc" in line] == [6]  # the last, always
     status, told = run(hospital, evaluate)
     assert status == 0, told
     assert "orbax" not in told
