@@ -25,8 +25,8 @@ from flax import nnx
 from medst_jax import models
 from medst_jax.benchmarks.other_python import answer
 from medst_jax.data.images.preprocess import Preprocess
-from medst_jax.export.checkpoint import loading_lines
 from medst_jax.export.foreign_config import foreign_config
+from medst_jax.export.usage import loading_lines
 from medst_jax.export.weights import WEIGHTS, architecture, write_text_encoder
 from medst_jax.models.weights.layout_registry import OWN_LAYOUT
 

@@ -13,7 +13,7 @@ from medst_jax import hub
 from medst_jax.data.images import Fit
 from medst_jax.data.images.pixels import decode
 from medst_jax.data.images.preprocess import Preprocess, Statistic
-from medst_jax.data.images.released import stated_images
+from medst_jax.data.images.released import exported_images, stated_images
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.evaluate.subjects.baselines import PixelEmbedder
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
@@ -169,8 +169,11 @@ def _weights(request: Request, given: str, data_dir: str) -> Subject:
 
 def _images(request: Request, path: str, layout: str) -> tuple[Preprocess, Square | None]:
     """What the encoder takes: by the flags, and where they say nothing by its own files."""
-    stated = stated_images(path, layout)
+    export = exported_images(path)
+    stated = None if export else stated_images(path, layout)
     geometry = (request.size, request.crop_from, request.fit)
+    if export and all(value is None for value in (*geometry, request.mean, request.std)):
+        return export[0], None
     if stated is None or any(value is not None for value in geometry):
         size = request.size or (stated.size if stated else None)
         if size is None:

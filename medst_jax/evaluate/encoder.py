@@ -15,7 +15,7 @@ from etils import epath
 from medst_jax import hub
 from medst_jax.data.images.pixels import fit_square
 from medst_jax.data.images.preprocess import Preprocess
-from medst_jax.data.images.released import stated_images
+from medst_jax.data.images.released import exported_images, stated_images
 from medst_jax.data.mixture.data_options import DataOptions
 from medst_jax.data_pipelines import image_files, intensity
 from medst_jax.data_pipelines.image_table.direct import square_of
@@ -118,6 +118,8 @@ def load_encoder(
     layout = layout or stated_layout(folder)
     if layout is None:
         raise ValueError(f"the files of {folder} do not say their layout; give layout=")
+    if preprocess is None and (export := exported_images(folder)):
+        return _squared(folder, layout, *export, batch_size)
     released = None if preprocess else stated_images(folder, layout)
     own = released.preprocess if released else preprocess
     if own is None:
@@ -125,11 +127,25 @@ def load_encoder(
             f"the files of {folder} do not say the size of its images; give "
             "preprocess=Preprocess(size, mean=..., std=...)"
         )
-    system, tokenizer = import_system(folder, layout, own)
+    return _squared(
+        folder, layout, own, own.square, batch_size, released.square if released else None
+    )
+
+
+def _squared(
+    folder: str,
+    layout: str,
+    preprocess: Preprocess,
+    side: int,
+    batch_size: int,
+    square: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Encoder:
+    """An imported encoder of squares of so many pixels, made in the release's way or in this package's."""
+    system, tokenizer = import_system(folder, layout, preprocess)
     length = read_length(system, folder)
-    embedder = Embedder(system, tokenizer, own.square, length, batch_size)
-    square = released.square if released else lambda grey: fit_square(grey, own.square, own.fit)
-    return Encoder(embedder, lambda data: square(_grey(data)), square)
+    embedder = Embedder(system, tokenizer, side, length, batch_size)
+    made = square or (lambda grey: fit_square(grey, side, preprocess.fit))
+    return Encoder(embedder, lambda data: made(_grey(data)), made)
 
 
 def _trained(workdir: epath.PathLike, batch_size: int) -> Encoder:

@@ -57,7 +57,7 @@ def model_card(
         f"# {system}: chest X-ray encoder",
         "",
         f"- system: `{system}`, {step} training steps of {stamp['global_batch']} examples",
-        f"- encoder: `{architecture['class']}` ({architecture['layout']} names)",
+        f"- encoder: `{architecture['class']}`{_names(architecture)}",
         f"- labels: {', '.join(labels) or 'none'}",
         f"- images: stored at {config['data'].get('size')} px, see `preprocess` in config.json",
         f"- compute: {_compute(step, stamp, summary)}",
@@ -97,6 +97,10 @@ def _metadata(system: str, architecture: Mapping[str, Any], sources: Sequence[st
         "---",
         "",
     ]
+
+
+def _names(architecture: Mapping[str, Any]) -> str:
+    return f" ({architecture['layout']} names)" if "layout" in architecture else ""
 
 
 def _compute(step: int, stamp: Mapping[str, Any], summary: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from flax import nnx
 
 import medst_jax
 from medst_jax.command_line import user_command
-from medst_jax.export import card, load_exported, stablehlo, weights
+from medst_jax.export import card, load_exported, stablehlo, usage, weights
 from medst_jax.export.errors import ExportError
 from medst_jax.export.folder import CONFIG, MARK, staged
 from medst_jax.export.foreign_config import foreign_config
@@ -21,46 +21,7 @@ from medst_jax.train.workdir import write_json
 
 TOKENIZER, LABELS, CARD = "tokenizer.model", "labels.json", "README.md"
 
-_USAGE = {
-    "safetensors": """`model.safetensors`: the image encoder under {layout} names; \
-`heads.safetensors`: everything else but the text encoder; `text_encoder/`: the text encoder \
-under Hugging Face's names, where the system has one.
-
-{code}
-Images: grey in [0, 1], resized, cropped and normalised as `preprocess` in config.json says.""",
-    "stablehlo": """`NAME.jax_export`, weights and preprocessing inside, for cpu, cuda and tpu; \
-`NAME.stablehlo` is the same as portable bytecode. `load_exported.py` needs jax and numpy alone.
-
-{programs}
-
-```python
-from load_exported import load
-{example}
-```""",
-}
-_CODE = {
-    "torchvision": """model = torchvision.models.resnet50()  # or the size that config.json says
-model.fc = torch.nn.Identity()
-model.load_state_dict(safetensors.torch.load_file("{folder}/model.safetensors"))
-features = model.eval()(images)  # float [b, c, h, w], normalised""",
-    "timm": """model = timm.create_model("local-dir:{folder}", pretrained=True)
-tokens = model.eval().forward_features(images)  # float [b, c, h, w], normalised""",
-    "hf-swin": """model = transformers.AutoModel.from_pretrained("{folder}")
-features = model.eval()(images).pooler_output  # float [b, c, h, w], normalised""",
-}
-_TEXT_CODE = """
-text = transformers.AutoModel.from_pretrained("{folder}/text_encoder", add_pooling_layer=False)
-states = text.eval()(tokens, mask, output_hidden_states=True).hidden_states"""
-_TEXT_USAGE = """`text_encoder/`: the text encoder under Hugging Face's names; \
-`heads.safetensors`: its heads.
-
-{code}"""
-_OWN_CODE = """encoder, tokenizer = medst_jax.models.from_pretrained("{folder}", "{layout}")"""
-_EXAMPLES = {
-    "image": 'embedding = load(".", "encode_image")(images)["global_"]  # uint8 [b, {size}, {size}, 1]',
-    "text": 'embedding = load(".", "encode_text")(tokens, mask)["global_"]  # int32, bool [b, L]',
-}
-FORMATS = tuple(_USAGE)
+FORMATS = ("safetensors", "stablehlo")
 
 
 def export_checkpoint(
@@ -92,7 +53,7 @@ def export_checkpoint(
         raise ExportError(f"format {format!r} is unknown; known: {', '.join(FORMATS)}")
     system, size = loaded.system, int(loaded.config["data"]["size"])
     encoder = _main_encoder(system)
-    architecture = weights.architecture(encoder)
+    architecture = weights.architecture(encoder, named=format == "safetensors")
     length = loaded.config["data"].get("text_length")
     with staged(output) as folder:
         config = {
@@ -108,19 +69,17 @@ def export_checkpoint(
         write_json(folder / CONFIG, config)
         if format == "safetensors":
             _write_weights(loaded, config, folder)
-            usage = _weights_usage(loaded, epath.Path(output).name, architecture["layout"])
+            text = usage.weights_usage(system, epath.Path(output).name)
         else:
             config["programs"] = stablehlo.write_programs(system, size, length, folder)
             write_json(folder / CONFIG, config)
             source = pathlib.Path(load_exported.__file__).read_text()
             (folder / "load_exported.py").write_text(source)
-            described = [f"- `{name}`: {what}" for name, what in config["programs"].items()]
-            example = _EXAMPLES["image" if system.has_image else "text"].format(size=size)
-            usage = _USAGE[format].format(example=example, programs="\n".join(described))
+            text = usage.programs_usage(system, config["programs"], size)
         write_json(folder / LABELS, list(system.labels))
         if loaded.tokenizer is not None:
             loaded.tokenizer.save(folder / TOKENIZER)
-        text = card.model_card(
+        page = card.model_card(
             system=loaded.name,
             step=loaded.step,
             config=loaded.config,
@@ -129,10 +88,10 @@ def export_checkpoint(
             licence_of=card.licences(loaded.config),
             labels=system.labels,
             rows=rows,
-            usage=usage,
+            usage=text,
             summary=summary or {},
         )
-        (folder / CARD).write_text(text)
+        (folder / CARD).write_text(page)
     return epath.Path(output)
 
 
@@ -169,19 +128,3 @@ def _write_weights(loaded: LoadedSystem, config: dict[str, Any], folder: epath.P
     text = getattr(system, "text_encoder", None)
     if text is not None:
         weights.write_text_encoder(text, loaded.tokenizer, folder)
-
-
-def loading_lines(layout: str | None, folder: str) -> str:
-    """The lines of Python that load an exported image encoder, or the text encoder for None."""
-    code = _TEXT_CODE if layout is None else _CODE.get(layout, _OWN_CODE)
-    return code.format(folder=folder, layout=layout)
-
-
-def _weights_usage(loaded: LoadedSystem, folder: str, layout: str) -> str:
-    lines = loading_lines(None, folder)
-    if not loaded.system.has_image:
-        return _TEXT_USAGE.format(code=f"```python{lines}\n```")
-    code = loading_lines(layout, folder)
-    if getattr(loaded.system, "text_encoder", None) is not None:
-        code += lines
-    return _USAGE["safetensors"].format(layout=layout, code=f"```python\n{code}\n```")

@@ -14,6 +14,7 @@ from medst_jax.data.tokenize.foreign_tokenizer import ForeignTokenizer
 from medst_jax.data.tokenize.text_tokenizer import TextTokenizer
 from medst_jax.export.errors import ExportError
 from medst_jax.export.foreign_config import foreign_config
+from medst_jax.models.encoders.clip_transformer import ClipOutput
 from medst_jax.models.weights.layout_registry import OWN_LAYOUT, own_layout
 from medst_jax.models.weights.pretrained import from_pretrained, save_pretrained
 from medst_jax.systems.system import System
@@ -23,19 +24,27 @@ WEIGHTS, HEADS, TEXT = "model.safetensors", "heads.safetensors", "text_encoder"
 _ENCODERS = ("image_encoder", "text_encoder")
 
 
-def architecture(encoder: nnx.Module) -> dict[str, Any]:
+def architecture(encoder: nnx.Module, *, named: bool = True) -> dict[str, Any]:
     """Class, layout and options of an encoder, enough to build it again.
+
+    Args:
+      encoder: the image or text encoder.
+      named: whether its weights are to be written; else an unknown class has no layout.
 
     Raises:
       ExportError: no foreign naming is known for its class.
     """
     kind = type(encoder)
     layout = own_layout(encoder)
-    if layout is None:
+    if layout is None and named:
         known = ", ".join(c.__name__ for c in OWN_LAYOUT)
-        raise ExportError(f"{kind.__name__} has no foreign names to export under; known: {known}")
+        raise ExportError(
+            f"{kind.__name__} has no foreign names to export under; known: {known}. "
+            "--format=stablehlo exports its programs"
+        )
     options = dataclasses.asdict(encoder.options)  # type: ignore[attr-defined]
-    return {"class": kind.__name__, "layout": layout, "options": options}
+    named_as = {} if layout is None else {"layout": layout}
+    return {"class": kind.__name__, **named_as, "options": options}
 
 
 def head_tensors(system: System) -> dict[str, np.ndarray]:
@@ -100,8 +109,12 @@ def write_text_encoder(
     length = min(16, options.max_length)
     tokens = jax.random.randint(jax.random.key(0), (2, length), 0, options.vocabulary_size)
     mask = np.arange(length)[None] < np.array([[length], [length // 2]])
-    outputs = (_run(m, tokens, mask).hidden_states[-1] for m in (encoder, rebuilt))
+    outputs = (_last_states(_run(m, tokens, mask)) for m in (encoder, rebuilt))
     _check_outputs(target / WEIGHTS, *outputs)
+
+
+def _last_states(output: Any) -> jax.Array:
+    return output.tokens if isinstance(output, ClipOutput) else output.hidden_states[-1]
 
 
 def _run(module: nnx.Module, *inputs: Any) -> Any:

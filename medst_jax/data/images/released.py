@@ -13,7 +13,7 @@ from PIL import Image
 from medst_jax.data.images import Fit
 from medst_jax.data.images.preprocess import Preprocess
 from medst_jax.files.reading import read_json, reading
-from medst_jax.options import OptionError
+from medst_jax.options import OptionError, parse
 
 HUGGING_FACE, OPEN_CLIP, CONFIG = (
     "preprocessor_config.json",
@@ -122,6 +122,20 @@ def stated_images(folder: epath.PathLike, layout: str = "") -> ReleasedImages | 
         with reading(place / CONFIG, "what is done to images", _FETCH):
             return _timm(timm)
     return _CODE.get(layout)
+
+
+def exported_images(folder: epath.PathLike) -> tuple[Preprocess, int] | None:
+    """Of an export of this package: what its encoder does with squares, and their side in training.
+
+    None for a folder of another kind.
+    """
+    place = epath.Path(folder)
+    file = (place if place.is_dir() else place.parent) / CONFIG
+    config = _json(file) if file.exists() else {}
+    if not {"encoder", "preprocess", "stored_size"} <= config.keys():
+        return None
+    with reading(file, "what is done to images", _FETCH):
+        return parse(Preprocess, config["preprocess"], "preprocess"), int(config["stored_size"])
 
 
 def _json(file: epath.Path) -> dict[str, Any]:
