@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three pages with labels, reports, names and paths that try to be more than text."""
+"""The four pages with labels, reports, names and paths that try to be more than text."""
 
 import pathlib
 
 import numpy as np
 
+from medst_jax.comparison.differences import differences
+from medst_jax.comparison.evaluated import Evaluated
+from medst_jax.comparison.page import page as comparison_page
 from medst_jax.data_pipelines.build import BuildOptions, build
 from medst_jax.data_pipelines.image_table.source import ImageTable
 from medst_jax.data_pipelines.run_banks import Runner
 from medst_jax.evaluate.report.page import ReportOptions
 from medst_jax.evaluate.report.page import render as evaluation_page
+from medst_jax.evaluate.statistics.measure import measure
 from medst_jax.evaluate.statistics.predictions import Predictions
+from medst_jax.evaluate.statistics.rows import Row as MeasuredRow
 from medst_jax.evaluate.subjects.cautions import SystemUnderTest
 from medst_jax.evaluate.suite import parse_suite, run_suite
 from medst_jax.reality_check.cells import Cell, RowSpec
@@ -97,6 +102,23 @@ def reality_check() -> str:
     mentions = dict.fromkeys(NAMES, 0.01)
     table = Table({IMAGE: SCRIPT}, (*lines, missing), (STYLE,), {SCRIPT: STYLE}, mentions)
     return reality_check_page(IMAGE, table, SCRIPT, {"data": f"/data/{SCRIPT}"})
+
+
+def comparison() -> str:
+    """The page of two systems whose tasks and classes have such names."""
+    count, rng = 60, np.random.default_rng(0)
+    targets = rng.integers(0, 2, (count, len(NAMES))).astype(np.int8)
+    systems = []
+    for name in (IMAGE, TURNED):
+        scores = rng.normal(size=(1, *targets.shape)).astype(np.float32)
+        made = Predictions("multi", np.arange(count), targets, scores, NAMES)
+        rows = [
+            MeasuredRow(name, STYLE, SCRIPT, LINK, *m[:5], seed=0)
+            for m in measure(made, replicates=20)
+        ]
+        systems.append(Evaluated(name, LINK, rows, {SCRIPT: made}))
+    facts = {SCRIPT: f"/runs/{TEMPLATE}"}
+    return comparison_page(systems, differences(systems, replicates=20), facts)
 
 
 def _predictions() -> Predictions:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three pages: text stays text, whatever it says, and the page fits its window."""
+"""The four pages: text stays text, whatever it says, and the page fits its window."""
 
 import html.parser
 import re
@@ -65,6 +65,7 @@ PAGES = {
     "evaluation": lambda folder: hostile.evaluation(),
     "data card": hostile.data_card,
     "reality check": lambda folder: hostile.reality_check(),
+    "comparison": lambda folder: hostile.comparison(),
 }
 
 
