@@ -2,15 +2,20 @@
 """Kill every command at random moments, run it again, and compare with runs that were left alone.
 
     python -m experiments.kill_drill --workdir=/tmp/drill [--kills=100] [--stages=train,export]
+        [--minutes=90] [--output=kill_drill.json]
 
 One undisturbed run of each stage gives what must come out: prepare (Beam with two workers, a cohort of
 three sites, annotations, cards), vocabulary, train (with evaluation in the loop and two input
 workers), evaluate, reality check, export. A kill is a SIGKILL of the command alone, at a moment drawn over
-the time that the undisturbed one took; then none of its children may be left, the same command
+the processor time that the undisturbed one took, which a machine's load does not change, and up to
+a fifth of a second later, so that it meets waits too; then none of its children may be left, the same command
 runs again to its end, and its result is compared: manifests and cards, bytes of the vocabulary,
 checksums, losses and rows of the log, rows and predictions, the table, exported bytes; not times.
-Kills are done one after the other; started again, the drill goes on with the next. Prints one line of
-JSON and exits 1 when a result differs or a child was left.
+
+First it says about how long the kills will take. They are done one after the other; started again, the drill
+goes on with the next, with the code that it began with alone: run it from a clone that stays as it is.
+Prints one line of JSON, which `--output` keeps, and exits 1 when a kill is not done, a result differs
+or a child was left.
 """
 
 import hashlib
@@ -18,6 +23,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -29,6 +35,7 @@ from typing import Any
 from absl import app, flags
 from tqdm import tqdm
 
+from medst_jax import __version__
 from medst_jax.end_with_parent import child_environment
 from medst_jax.evaluate.statistics.predictions import read_predictions
 from medst_jax.files.reading import read_json, read_json_lines
@@ -40,10 +47,16 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Scratch folder.", required=True
 _KILLS = flags.DEFINE_integer("kills", 100, "Kills over all stages.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the moments.")
 _STAGES = flags.DEFINE_list("stages", [], "Only these stages; all by default.")
+_MINUTES = flags.DEFINE_float("minutes", 90.0, "No kill begins that would end later.")
+_OUTPUT = flags.DEFINE_string("output", None, "Also a file for the JSON.")
 
 SETS = ("simulated_cxr_m", "simulated_cxr_c")
 TEST = "simulated_cxr_e1"
 CHILDREN_END = 30.0  # seconds that children may take to notice the death of their parent
+LATER = 0.2  # seconds at most between the processor time that was drawn and the kill
+# A kill and what follows it take this much of an undisturbed run: half of it, and a whole one.
+CYCLE = 1.5
+_TICKS = os.sysconf("SC_CLK_TCK")
 # Of the log and of summaries: what depends on the machine and its load.
 TIMES = ("examples_per_second", "devices")
 
@@ -240,80 +253,161 @@ def main(_: list[str]) -> None:
     unknown = set(_STAGES.value) - set(STAGES)
     if unknown:
         raise app.UsageError(f"no stage {', '.join(unknown)}; there are {', '.join(STAGES)}")
-    outcome = drill(scratch, _KILLS.value, _SEED.value, tuple(_STAGES.value) or tuple(STAGES))
+    stages = tuple(_STAGES.value) or tuple(STAGES)
+    outcome = drill(scratch, _KILLS.value, _SEED.value, stages, _MINUTES.value)
     print(json.dumps(outcome))
-    sys.exit(0 if outcome["equal"] == outcome["kills"] and not outcome["left_children"] else 1)
+    if _OUTPUT.value:
+        write_json(pathlib.Path(_OUTPUT.value), outcome)
+    whole = outcome["equal"] == outcome["wanted"] and not outcome["left_children"]
+    sys.exit(0 if whole else 1)
 
 
-def drill(scratch: pathlib.Path, kills: int, seed: int, stages: tuple[str, ...]) -> dict[str, Any]:
-    """Do the kills that are not done; counts of all of them, by stage and together."""
+def drill(
+    scratch: pathlib.Path, kills: int, seed: int, stages: tuple[str, ...], minutes: float = 90.0
+) -> dict[str, Any]:
+    """Do the kills that are not done and for which there is time; counts of all of them.
+
+    Raises:
+      SystemExit: the folder holds kills of other code; an undisturbed run fails or is not repeatable.
+    """
+    end = time.monotonic() + 60 * minutes
     scratch.mkdir(parents=True, exist_ok=True)
+    code = _code(scratch)
     (scratch / "drill_config.py").write_text(_CONFIG)
     (scratch / "drill_suite.py").write_text(_SUITE)
     if not (scratch / "salt").exists():
         (scratch / "salt").write_text("5a" * 32 + "\n")
-    seconds = {name: _undisturbed(scratch, name) for name in STAGES}
-    done = []
+    whole = {name: _undisturbed(scratch, name) for name in STAGES}
+    records = [scratch / "kills" / f"{number}.json" for number in range(kills)]
+    names = [stages[number % len(stages)] for number in range(kills)]
+    ahead = [name for record, name in zip(records, names, strict=True) if not record.exists()]
+    print(_estimate(ahead, whole), file=sys.stderr, flush=True)
     for number in tqdm(range(kills), unit="kill"):
-        record = scratch / "kills" / f"{number}.json"
-        if not record.exists():
-            name = stages[number % len(stages)]
-            rng = random.Random(f"{seed} {number}")
-            moment = rng.uniform(0.02, 1.0) * seconds[name]
-            record.parent.mkdir(exist_ok=True)
-            write_json(record, _kill(scratch, f"killed-{number}", name, moment))
-        done.append(read_json(record, ""))
+        record, name = records[number], names[number]
+        if record.exists():
+            continue
+        if time.monotonic() + CYCLE * whole[name]["seconds"] > end:
+            print(f"the time is over at kill {number}; start again to go on", file=sys.stderr)
+            break
+        rng = random.Random(f"{seed} {number}")
+        moment = rng.uniform(0.02, 1.0) * whole[name]["processor_seconds"]
+        record.parent.mkdir(exist_ok=True)
+        began = time.perf_counter()
+        found = _kill(scratch, f"killed-{number}", name, moment, rng.uniform(0.0, LATER))
+        write_json(record, {**found, "seconds": time.perf_counter() - began})
+    done = {k: read_json(record, "") for k, record in enumerate(records) if record.exists()}
+    return {**code, "seed": seed, "wanted": kills, **_counts(done, stages), "undisturbed": whole}
+
+
+def _counts(done: dict[int, dict[str, Any]], stages: tuple[str, ...]) -> dict[str, Any]:
+    def of(name: str) -> list[dict[str, Any]]:
+        return [one for one in done.values() if one["stage"] == name]
+
     return {
         "kills": len(done),
-        "equal": sum(one["equal"] for one in done),
-        "before_the_end": sum(one["before_the_end"] for one in done),
-        "left_children": sum(one["left_children"] for one in done),
+        "equal": sum(one["equal"] for one in done.values()),
+        "before_the_end": sum(one["before_the_end"] for one in done.values()),
+        "left_children": sum(one["left_children"] for one in done.values()),
+        "minutes": round(sum(one["seconds"] for one in done.values()) / 60, 1),
         "by_stage": {
-            name: [sum(one["equal"] for one in done if one["stage"] == name), count]
+            name: {
+                "kills": len(of(name)),
+                "equal": sum(one["equal"] for one in of(name)),
+                "mean_seconds": round(sum(one["seconds"] for one in of(name)) / len(of(name)), 1),
+            }
             for name in stages
-            if (count := sum(one["stage"] == name for one in done))
+            if of(name)
         },
-        "differing": [n for n, one in enumerate(done) if not one["equal"]],
+        "differing": {n: one["reason"] for n, one in done.items() if not one["equal"]},
     }
 
 
-def _undisturbed(scratch: pathlib.Path, name: str) -> float:
-    """Run a stage to its end once; the seconds that it takes, with its programs compiled."""
+def _code(scratch: pathlib.Path) -> dict[str, str]:
+    """Version and commit of the code, the same as when the folder's drill began."""
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    code = {"version": __version__, "commit": asked.stdout.strip() or "unknown"}
+    record = scratch / "code.json"
+    if not record.exists():
+        write_json(record, code)
+    if (begun := read_json(record, "")) != code:
+        raise SystemExit(
+            f"error: the drill in {scratch} is of {begun['commit']}, this is {code['commit']}: "
+            "its kills would be of two programs; take another --workdir"
+        )
+    return code
+
+
+def _estimate(ahead: list[str], whole: dict[str, dict[str, float]]) -> str:
+    """One line of how long kills of these stages take."""
+    each = {name: CYCLE * whole[name]["seconds"] for name in dict.fromkeys(ahead)}
+    parts = [f"{ahead.count(name)} of {name} at {seconds:.0f} s" for name, seconds in each.items()]
+    minutes = sum(each[name] for name in ahead) / 60
+    return f"{len(ahead)} kills ahead, about {minutes:.0f} minutes: {', '.join(parts)}"
+
+
+def _undisturbed(scratch: pathlib.Path, name: str) -> dict[str, float]:
+    """Run a stage to its end twice; what the second run took, with its programs compiled."""
     record = scratch / f"whole-{name.replace(' ', '-')}.json"
     if not record.exists():
         whole, stage = scratch / "whole", STAGES[name]
         for folder in (whole, scratch / "again"):
-            began = time.perf_counter()
-            _finish(scratch, stage.command(whole, folder))
+            began, used = time.perf_counter(), _used_by_children()
+            if failure := _finish(scratch, stage.command(whole, folder)):
+                raise SystemExit(failure)
+        taken = {
+            "seconds": time.perf_counter() - began,
+            "processor_seconds": _used_by_children() - used,
+        }
         if stage.result(whole) != stage.result(scratch / "again"):
             raise SystemExit(f"{name} gives another result the second time, without any kill")
-        write_json(record, {"seconds": time.perf_counter() - began})
+        write_json(record, taken)
         shutil.rmtree(scratch / "again")
-    seconds: float = read_json(record, "")["seconds"]
-    return seconds
+    taken_before: dict[str, float] = read_json(record, "")
+    return taken_before
 
 
-def _kill(scratch: pathlib.Path, place: str, name: str, moment: float) -> dict[str, Any]:
+def _used_by_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _kill(
+    scratch: pathlib.Path, place: str, name: str, moment: float, later: float
+) -> dict[str, Any]:
     whole, folder, stage = scratch / "whole", scratch / place, STAGES[name]
     shutil.rmtree(folder, ignore_errors=True)
     command = stage.command(whole, folder)
     process = _start(scratch, command)
-    time.sleep(moment)
+    while process.poll() is None and _processor_seconds(process.pid) < moment:
+        time.sleep(0.01)
+    time.sleep(later)
     ended = process.poll() is not None
     # The command alone, not its group: that its children end is its own affair.
     process.send_signal(signal.SIGKILL)
     process.wait()
     left = _left_children(process.pid)
-    _finish(scratch, command)
-    equal = stage.result(folder) == stage.result(whole)
-    if equal:
+    reason = _finish(scratch, command)
+    if not reason:
+        try:
+            if stage.result(folder) != stage.result(whole):
+                reason = "another result"
+        except (OSError, ValueError, KeyError) as error:
+            reason = f"no result: {error}"
+    if not reason:
         shutil.rmtree(folder)
     return {
         "stage": name,
-        "moment": round(moment, 2),
+        "processor_seconds": round(moment, 2),
         "before_the_end": not ended,
         "left_children": left,
-        "equal": equal,
+        "equal": not reason,
+        "reason": reason,
     }
 
 
@@ -329,21 +423,28 @@ def _start(scratch: pathlib.Path, command: list[str]) -> subprocess.Popen[bytes]
         )
 
 
-def _finish(scratch: pathlib.Path, command: list[str]) -> None:
+def _finish(scratch: pathlib.Path, command: list[str]) -> str:
+    """Run a command to its end; why it did not get there, else empty."""
     code = _start(scratch, command).wait()
-    if code:
-        raise SystemExit(f"{' '.join(command)} exited with {code}; see {scratch / 'log.txt'}")
+    return f"{' '.join(command)} exited with {code}; see {scratch / 'log.txt'}" if code else ""
 
 
 def _left_children(session: int) -> int:
     """How many processes of a session still run when their time is over."""
     end = time.monotonic() + CHILDREN_END
-    while (left := sum(1 for _ in _of_session(session))) and time.monotonic() < end:
+    while (left := len(_of_session(session))) and time.monotonic() < end:
         time.sleep(0.2)
     return left
 
 
-def _of_session(session: int) -> list[int]:
+def _processor_seconds(session: int) -> float:
+    """What the processes of a session, and those that ended in it, have used."""
+    # Fields 14 to 17 of proc(5), here behind the name: of a process and of its ended children.
+    return sum(sum(map(int, fields[11:15])) for fields in _of_session(session)) / _TICKS
+
+
+def _of_session(session: int) -> list[list[str]]:
+    """Of each running process of a session, the fields of its `stat` behind the name."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -352,7 +453,7 @@ def _of_session(session: int) -> list[int]:
             except OSError:
                 continue
             if int(fields[3]) == session and fields[0] not in "ZX":
-                found.append(int(entry.name))
+                found.append(fields)
     return found
 
 
