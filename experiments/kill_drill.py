@@ -2,7 +2,7 @@
 """Kill every command at random moments, run it again, and compare with runs that were left alone.
 
     python -m experiments.kill_drill --workdir=/tmp/drill [--kills=100] [--stages=train,export]
-        [--minutes=90] [--output=kill_drill.json]
+        [--minutes=90] [--json_output=kill_drill.json]
 
 One undisturbed run of each stage gives what must come out: prepare (Beam with two workers, a cohort of
 three sites, annotations, cards), vocabulary, train (with evaluation in the loop and two input
@@ -14,7 +14,7 @@ checksums, losses and rows of the log, rows and predictions, the table, exported
 
 First it says about how long the kills will take. They are done one after the other; started again, the drill
 goes on with the next, with the code that it began with alone: run it from a clone that stays as it is.
-Prints one line of JSON, which `--output` keeps, and exits 1 when a kill is not done, a result differs
+Prints one line of JSON, which `--json_output` keeps, and exits 1 when a kill is not done, a result differs
 or a child was left.
 """
 
@@ -48,7 +48,7 @@ _KILLS = flags.DEFINE_integer("kills", 100, "Kills over all stages.", lower_boun
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the moments.")
 _STAGES = flags.DEFINE_list("stages", [], "Only these stages; all by default.")
 _MINUTES = flags.DEFINE_float("minutes", 90.0, "No kill begins that would end later.")
-_OUTPUT = flags.DEFINE_string("output", None, "Also a file for the JSON.")
+_OUTPUT = flags.DEFINE_string("json_output", None, "Also a file for the JSON.")
 
 SETS = ("simulated_cxr_m", "simulated_cxr_c")
 TEST = "simulated_cxr_e1"
