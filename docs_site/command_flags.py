@@ -40,10 +40,14 @@ def flags_in(file: pathlib.Path) -> Iterator[Flag]:
     for node in ast.walk(ast.parse(file.read_text())):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
+        if ast.unparse(node.func) == "config_flag.define":
+            name = str(ast.literal_eval(node.args[0]))
+            yield Flag(name, "file", "", f"FILE[:VARIANT] or NAME[:VARIANT] of a {name}")
+            continue
         _, is_flag, kind = node.func.attr.partition("DEFINE_")
         if not is_flag or not node.args or not isinstance(node.args[0], ast.Constant):
             continue
-        name, *rest = node.args
+        first, *rest = node.args
         words = [
             one for one in rest if isinstance(one, ast.Constant) and isinstance(one.value, str)
         ]
@@ -52,7 +56,7 @@ def flags_in(file: pathlib.Path) -> Iterator[Flag]:
             default = "required"
         values = _values(rest[1]) if kind == "enum" else ()
         meaning = words[-1].value if words and words[-1] is rest[-1] and len(rest) > 1 else ""
-        yield Flag(str(name.value), kind, default, str(meaning), values)
+        yield Flag(str(first.value), kind, default, str(meaning), values)
 
 
 def _values(node: ast.expr) -> tuple[str, ...]:
@@ -75,6 +79,8 @@ def commands_page(head: str) -> str:
         if own := list(flags_in(file)):
             lines += ["| flag | kind | default | meaning |", "|---|---|---|---|"]
             lines += [_row(flag) for flag in own] + [""]
+        if command == "benchmark":
+            lines += ["Each benchmark has further flags: `medst benchmark --what=NAME --help`.", ""]
         if command == "prepare":
             lines += _datasets()
     return "\n".join(lines).rstrip() + "\n"

@@ -107,7 +107,7 @@ def protocols_page() -> str:
         "",
     ]
     entries = shipped_entries()
-    shared: list[type] = []
+    shared = nested_in(SuiteOptions)
     for name, protocol in PROTOCOLS.items():
         summary = (inspect.getdoc(sys.modules[protocol.options.__module__]) or "").partition("\n\n")
         lines += [f"## {name}", "", summary[0], "", *table(protocol.options), ""]

@@ -36,8 +36,10 @@ from medst_jax.systems.system import Batch, Embedding, Metrics, Rngs
 
 @dataclasses.dataclass(frozen=True)
 class BiovilOptions(ContrastiveOptions):
-    """temperature: fixed, of the global loss. language_weight: of the masked language loss.
+    """As ContrastiveOptions, with the masked language loss.
 
+    temperature: fixed, of the global loss.
+    language_weight: of the masked language loss.
     mask: which words are hidden.
     """
 

@@ -35,7 +35,8 @@ from medst_jax.systems.system import Batch, Metrics, Rngs
 class LocalMutualInformationOptions(MutualInformationOptions):
     """stage: of the encoder, whose map's cells are the regions; -1 the last.
 
-    sentences: M kept of a report. sentence_length: K tokens of each, [CLS] included.
+    sentences: M kept of a report.
+    sentence_length: K tokens of each, [CLS] included.
     denominator: of the gradient of "dv": "moving_average", or the mean of "batch", which earlier
       runs took whatever their `moving_average`.
     """
