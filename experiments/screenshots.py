@@ -22,11 +22,11 @@ from medst_jax.evaluate.statistics.rows import read_rows
 from medst_jax.files.reading import read_json
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_CAPTION = 34  # px
+_CAPTION = 44  # px, two lines
 # In a frame: a browser without a screen has no windows narrower than 500 px.
 _FRAME = """<!doctype html><meta charset="utf-8"><style>
-body {{ margin: 0; width: {width}px; font: 13px/{caption}px sans-serif; color: {ink}; background: {paper} }}
-iframe {{ display: block; border: 0 }} p {{ margin: 0; padding: 0 12px; white-space: nowrap; overflow: hidden }}
+body {{ margin: 0; width: {width}px; font: 13px/20px sans-serif; color: {ink}; background: {paper} }}
+iframe {{ display: block; border: 0 }} p {{ margin: 0; padding: 2px 12px }}
 </style><iframe src="{page}" width="{width}" height="{height}" scrolling="no"></iframe><p>{text}</p>"""
 
 
@@ -50,7 +50,6 @@ def picture(
                 text=html.escape(text),
                 width=width,
                 height=height - _CAPTION,
-                caption=_CAPTION,
                 ink=ink,
                 paper=paper,
             ),

@@ -145,7 +145,8 @@ def evaluation_of(
         kept.unlink(missing_ok=True)
         if evaluate(side, folder):
             write_json(kept, wanted, durable=True)
-    return read_evaluated(side.name, side.path, folder, workdir_of(side))
+    step = "" if side.step is None else f", step {side.step}"
+    return read_evaluated(side.name, side.path + step, folder, workdir_of(side))
 
 
 def _data_of(side: Side, data_dir: str | None) -> pathlib.Path:

@@ -133,7 +133,7 @@ def _cautions(
     texts = []
     below = [row for row in rows if below_chance(row, chance[id(row)])]
     if below:
-        listed = "; ".join(f"{row.task}: {named(row.metric)}" for row in below[:6])
+        listed = "; ".join(f"{row.task}: {_metric(row)}" for row in below[:6])
         more = f"; and {len(below) - 6} more" if len(below) > 6 else ""
         texts.append(
             f"Below chance with the whole interval: {listed}{more}. Look for names or prompts "
@@ -147,6 +147,12 @@ def _cautions(
                 "them counts as found: look at recall beside chance, which counts them too."
             )
     return [Paragraph(text, "warning") for text in texts]
+
+
+def _metric(row: Row) -> str:
+    """In words; of the area of a class both are said."""
+    area = row.metric.startswith("auroc/")
+    return f"auroc of {named(row.metric)}" if area else named(row.metric)
 
 
 def _chance(row: Row, result: SuiteResult) -> float | None:
