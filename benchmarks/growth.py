@@ -3,14 +3,18 @@
 
     python -m benchmarks.growth --what=look_alikes    # audit by perceptual hash, 377k x 112k films
     python -m benchmarks.growth --what=retrieval      # ranks of 30k images among 30k texts
-    python -m benchmarks.growth --what=... --share=0.1   # a tenth of each side
+    python -m benchmarks.growth --what=probe --share=0.1   # a linear probe, beside scikit-learn's own
+    python -m benchmarks.growth --what=bootstrap      # AUROC of 14 classes, beside scikit-learn's in a loop
+    python -m benchmarks.growth --what=label_tables   # MIMIC-CXR-JPG's tables, 377k rows
 
 One line of JSON. Seconds are of the processor (user and system); the peak is of the whole process, so each
-figure has a process of its own. The inputs are made: the seconds leave out their making.
+figure has a process of its own. The inputs are made: the seconds leave out their making. `--share` scales the rows.
 """
 
 import json
+import pathlib
 import resource
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,11 +22,16 @@ from typing import Any
 import numpy as np
 from absl import app, flags
 
-_WHAT = flags.DEFINE_enum("what", None, ["look_alikes", "retrieval"], "What to measure.")
-_SHARE = flags.DEFINE_float("share", 1.0, "Share of the full size on each side.", 0.001, 1.0)
+_NAMES = ("look_alikes", "retrieval", "probe", "bootstrap", "label_tables")
+_WHAT = flags.DEFINE_enum("what", None, sorted(_NAMES), "What to measure.")
+_SHARE = flags.DEFINE_float("share", 1.0, "Share of the full size.", 0.001, 1.0)
 
 _TRAINED, _EVALUATED = 377_110, 112_120  # MIMIC-CXR-JPG and NIH ChestX-ray14
 _GALLERY, _WIDTH = 30_000, 512
+_PROBED, _FEATURES = 100_000, 2048
+_SCORED, _CLASSES, _PATIENTS_SHARE = 50_000, 14, 0.4
+# Both sides are linear in the replicates, so few are timed and the time of one is given.
+_REPLICATES, _PEER_REPLICATES = 400, 10
 
 
 def films(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -73,7 +82,101 @@ def retrieval(share: float) -> dict[str, Any]:
     return {"gallery": count, "median_rank": float(np.median(ranks)), "cpu_s": seconds}
 
 
-def timed(function: Callable[[], np.ndarray | tuple[np.ndarray, ...]]) -> tuple[Any, float]:
+def probe(share: float) -> dict[str, Any]:
+    """One class of the linear probe, and scikit-learn called directly with the same settings."""
+    from sklearn.linear_model import LogisticRegression
+
+    from medst_jax.evaluate.fitting.logistic_regression import fit_probe
+
+    rng = np.random.default_rng(4)
+    count = int(_PROBED * share)
+    features = rng.standard_normal((count, _FEATURES), np.float32)
+    targets = (features[:, :64].sum(1) + 16 * rng.normal(0, 1, count) > 8).astype(np.int64)
+    (fitted, converged), seconds = timed(lambda: fit_probe(features, targets))
+    plain = LogisticRegression(
+        C=0.316, solver="lbfgs", max_iter=1000, class_weight="balanced", random_state=0
+    )
+    _, peer = timed(lambda: plain.fit(features, targets))
+    same = bool(np.array_equal(fitted.coef_, plain.coef_))
+    measured = {"images": count, "features": _FEATURES, "converged": converged, "same": same}
+    return measured | {"cpu_s": seconds, "sklearn_cpu_s": peer}
+
+
+def bootstrap(share: float) -> dict[str, Any]:
+    """AUROC of every class under patient replicates, and scikit-learn's once a replicate and class."""
+    from sklearn.metrics import roc_auc_score
+
+    from medst_jax.evaluate.statistics.bootstrap import patient_weights
+    from medst_jax.evaluate.statistics.metrics import auroc
+
+    rng = np.random.default_rng(5)
+    count = int(_SCORED * share)
+    patients = rng.integers(0, int(count * _PATIENTS_SHARE), count)
+    targets = rng.random((count, _CLASSES)) < 0.1
+    scores = (targets + rng.normal(0, 1, targets.shape)).astype(np.float32)
+    columns = range(_CLASSES)
+
+    def ours() -> np.ndarray:
+        blocks = patient_weights(patients, replicates=_REPLICATES)
+        areas = [[auroc(targets[:, c], scores[:, c], w) for c in columns] for w in blocks]
+        return np.concatenate(areas, axis=1)
+
+    def theirs() -> np.ndarray:
+        weights = next(patient_weights(patients, replicates=_PEER_REPLICATES))
+        areas = [
+            [roc_auc_score(targets[:, c], scores[:, c], sample_weight=w) for w in weights]
+            for c in columns
+        ]
+        return np.array(areas)
+
+    areas, seconds = timed(ours)
+    _, peer = timed(theirs)
+    return {
+        "images": count,
+        "classes": _CLASSES,
+        "mean_auroc": round(float(areas.mean()), 4),
+        "replicates": [_REPLICATES, _PEER_REPLICATES],
+        "cpu_ms_a_replicate": round(1e3 * seconds / _REPLICATES, 1),
+        "sklearn_cpu_ms_a_replicate": round(1e3 * peer / _PEER_REPLICATES, 1),
+    }
+
+
+def label_tables(share: float) -> dict[str, Any]:
+    """Reading the tables of MIMIC-CXR-JPG, without report files, into patients and units."""
+    from medst_jax.data_pipelines.listing.chexpert_labels import CHEXPERT
+    from medst_jax.data_pipelines.mimic_cxr.jpg import MimicCxrJpg
+
+    count = int(_TRAINED * share)
+    rng = np.random.default_rng(6)
+    words = rng.integers(0, 1 << 32, (count, 5)).tolist()
+    ids = ["-".join(f"{word:08x}" for word in row) for row in words]
+    studies = [50_000_000 + k * 3 // 5 for k in range(count)]
+    patients = [10_000_000 + (study - 50_000_000) * 2 // 7 for study in studies]
+    cells = np.array([""] * 12 + ["1.0", "1.0", "0.0", "-1.0"])  # three or four a report
+    told = {study: patient for study, patient in zip(studies, patients, strict=True)}
+    labels = cells[rng.integers(0, len(cells), (len(told), len(CHEXPERT)))].tolist()
+    tables = {
+        "metadata": ["dicom_id,subject_id,study_id,ViewPosition,StudyDate,StudyTime"],
+        "split": ["dicom_id,study_id,subject_id,split"],
+        "chexpert": ["subject_id,study_id," + ",".join(CHEXPERT)],
+    }
+    for k, (name, study, patient) in enumerate(zip(ids, studies, patients, strict=True)):
+        day = f"2180{1 + k % 12:02d}{1 + k % 28:02d},{k % 24:02d}{k % 60:02d}14.531"
+        tables["metadata"].append(f"{name},{patient},{study},PA,{day}")
+        tables["split"].append(f"{name},{study},{patient},train")
+    for row, (study, patient) in zip(labels, told.items(), strict=True):
+        tables["chexpert"].append(f"{patient},{study}," + ",".join(row))
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "files").mkdir()
+        for name, lines in tables.items():
+            path = pathlib.Path(folder) / f"mimic-cxr-2.0.0-{name}.csv"
+            path.write_text("\n".join(lines) + "\n")
+        del tables, labels, told, ids, words
+        units, seconds = timed(lambda: MimicCxrJpg(folder).units())
+    return {"rows": count, "units": len(units), "cpu_s": seconds}
+
+
+def timed(function: Callable[[], Any]) -> tuple[Any, float]:
     """The value of a call and its processor seconds, all threads."""
     start = time.process_time()
     value = function()
@@ -81,7 +184,8 @@ def timed(function: Callable[[], np.ndarray | tuple[np.ndarray, ...]]) -> tuple[
 
 
 def main(_: list[str]) -> None:
-    measured = {"look_alikes": look_alikes, "retrieval": retrieval}[_WHAT.value](_SHARE.value)
+    figures = (look_alikes, retrieval, probe, bootstrap, label_tables)
+    measured = dict(zip(_NAMES, figures, strict=True))[str(_WHAT.value)](_SHARE.value)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     print(json.dumps({"what": _WHAT.value, **measured, "peak_mb": round(peak / 1e6)}))
 
