@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training costs before and at its first step: processor time, peak memory, lines on the console.
 
-    python -m benchmarks.start_up --config=configs/dlilp.py:smoke --data_dir=data
+    python -m benchmarks.start_up --experiment=configs/dlilp.py:smoke --prepared=data
 
 A training of one step, its checkpoint included, is run twice in processes of their own: the first fills the
 compilation cache, the second is measured. Beside it stands the floor: a process that imports the
@@ -18,8 +18,8 @@ from typing import Any
 
 from absl import app, flags
 
-_CONFIG = flags.DEFINE_string("config", "configs/dlilp.py:smoke", "Configuration.")
-_DATA = flags.DEFINE_string("data_dir", "data", "Prepared data.")
+_CONFIG = flags.DEFINE_string("experiment", "configs/dlilp.py:smoke", "Configuration of the training.")
+_DATA = flags.DEFINE_string("prepared", "data", "Folder of prepared data.")
 
 _LIBRARIES = "import jax, flax.nnx, optax, grain, orbax.checkpoint, cv2"
 
