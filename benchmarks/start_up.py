@@ -18,7 +18,9 @@ from typing import Any
 
 from absl import app, flags
 
-_CONFIG = flags.DEFINE_string("experiment", "configs/dlilp.py:smoke", "Configuration of the training.")
+_CONFIG = flags.DEFINE_string(
+    "experiment", "configs/dlilp.py:smoke", "Configuration of the training."
+)
 _DATA = flags.DEFINE_string("prepared", "data", "Folder of prepared data.")
 
 _LIBRARIES = "import jax, flax.nnx, optax, grain, orbax.checkpoint, cv2"
