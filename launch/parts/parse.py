@@ -52,6 +52,7 @@ def missing_key(argv: list[str], said: str) -> str:
     >>> missing_key(["train", "--config.train.batchsize=3"], said)
     "--config.train.batchsize: the configuration has no key 'batchsize'; did you mean 'batch_size'?"
     """
+    said = said.replace("\\", "")  # a KeyError quotes its text once more
     named = re.search(r"['\"]([^'\"]+)['\"]", said)
     if named is None:
         return f"the configuration has no key {' '.join(said.split())}"

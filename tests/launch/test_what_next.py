@@ -33,6 +33,10 @@ def test_a_stopped_training_goes_on(tmp_path):
             '\'lr\'\nDid you mean "learning_rate" instead of "lr"?',
             "--config.optimizer.lr: the configuration has no key 'lr'; did you mean 'learning_rate'?",
         ),
+        (
+            str(KeyError('\'lr\'\nDid you mean "learning_rate" instead of "lr"?')),
+            "--config.optimizer.lr: the configuration has no key 'lr'; did you mean 'learning_rate'?",
+        ),
         ("'colour'", "the configuration has no key 'colour'; `config` prints all keys"),
         ("odd\nwords", "the configuration has no key odd words"),
     ],
