@@ -62,7 +62,9 @@ def test_staging_takes_names_as_they_are(tmp_path, name) -> None:
     place = f"{tmp_path}/home/{name}"
     assert calls[0][-2:] == ["gs://b/d", place]
     assert calls[1][-2:] == [f"gs://b/d/{name}", f"{place}/{name}"]
-    assert calls[2][-2:] == [f"gs://b/d/vocabulary/{name}.model", f"{place}/vocabulary/"]
+    # A tokenizer is refused without either of its files.
+    stem = f"gs://b/d/vocabulary/{name}"
+    assert calls[2][-3:] == [f"{stem}.model", f"{stem}.json", f"{place}/vocabulary/"]
     assert (tmp_path / "home" / name / name).is_dir()
 
 
