@@ -6,7 +6,8 @@
 
 Each configuration is planned at its own batch, and at one near the limit of memory, which the first plan's
 peak suggests. Needs the extras `plan` and `plan-gpu`; a plan takes a minute or more on two idle cores. Results lie
-beside this file in hardware_plans.json, written after each plan.
+beside this file in hardware_plans.json, written after each plan; those of the slice at their own batch are
+`benchmarks.tpu_plans`'s.
 """
 
 import json
@@ -24,7 +25,9 @@ _ONLY = flags.DEFINE_string("only", "", "Only topologies that begin so.")
 
 RESULTS = pathlib.Path(__file__).with_suffix(".json")
 CONFIGS = ("siglip_b16", "dlilp", "medst", "biovil_t")
-TOPOLOGIES = ("h100:8", "v5e:4x4", "a100:8")
+SLICE = "v5e:4x4"
+SLICE_PLANS = RESULTS.with_name("tpu_plans.json")
+TOPOLOGIES = ("h100:8", SLICE, "a100:8")
 MULTIPLE = 8  # packs of Med-ST have eight rows, and slices of layers are at most eight
 # How near the limit the second batch is planned: a line through nothing and one peak is no better.
 _NEAR = 0.85
@@ -116,13 +119,32 @@ def _read() -> list[dict[str, Any]]:
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
 
 
+def with_slice(results: list[dict[str, Any]], plans: dict[str, Any]) -> list[dict[str, Any]]:
+    """`results`, and the plans of the slice at the configurations' own batch.
+
+    Args:
+      results: what this module has planned.
+      plans: name to plan, as `benchmarks.tpu_plans` keeps them.
+    """
+    own = [
+        {"config": config, "own_batch": True, "topology": SLICE, **plans[config]}
+        for config in CONFIGS
+        if config in plans
+    ]
+    return [*results, *own]
+
+
+def _all() -> list[dict[str, Any]]:
+    return with_slice(_read(), json.loads(SLICE_PLANS.read_text()))
+
+
 def main(_: list[str]) -> None:
-    while not _TABLE.value and (left := list(wanted(_read(), _ONLY.value))):
+    while not _TABLE.value and (left := list(wanted(_all(), _ONLY.value))):
         config, topology, batch = left[0]
         print(f"{config} on {topology}, {batch or 'its own batch'}", file=sys.stderr, flush=True)
         results = [*_read(), _plan(config, topology, batch)]
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    print(table(_read()))
+    print(table(_all()))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,15 @@ import json
 from medst_jax.benchmarks.hardware_plans import (
     CONFIGS,
     RESULTS,
+    SLICE,
+    SLICE_PLANS,
     TOPOLOGIES,
     largest_try,
     table,
     wanted,
+    with_slice,
 )
+from medst_jax.benchmarks.planned import ROOT
 
 GIB = 2**30
 
@@ -67,3 +71,16 @@ def test_the_stored_results_make_a_table():
     results = json.loads(RESULTS.read_text())
     assert results and all(row["hbm"]["peak_bytes"] > 0 for row in results)
     assert len(table(results).splitlines()) > 2
+
+
+def test_plans_of_the_slice_are_shared():
+    plan = {key: value for key, value in _row().items() if key not in ("config", "topology")}
+    (row,) = with_slice([], {"dlilp": plan, "clip": plan})
+    assert (row["config"], row["topology"], row["own_batch"]) == ("dlilp", SLICE, True)
+    assert ("dlilp", SLICE, None) not in list(wanted([row]))
+
+
+def test_the_page_shows_the_results():
+    page = (ROOT / "docs" / "gpu.md").read_text()
+    results = with_slice(json.loads(RESULTS.read_text()), json.loads(SLICE_PLANS.read_text()))
+    assert table(results) in page
