@@ -5,11 +5,9 @@ import contextlib
 import dataclasses
 import functools
 import re
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +19,6 @@ from medst_jax.plan.gpu_memory import memory_fraction
 from medst_jax.plan.gpu_topology import COMPILER_OPTIONS
 from medst_jax.plan.gpus import Gpu
 from medst_jax.plan.topology import Topology
-
-T = TypeVar("T")
-# The compiler for TPUs goes down large programs by recursion, and the 8 MiB that a main thread usually has end
-# in a segmentation fault (Med-ST, LoVT, SAT). Only what is used of it is taken.
-_STACK = 2**30
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE = r"([0-9.]+)([KMGT]?)"
@@ -77,7 +70,7 @@ def compile_for(topology: Topology, lower: Callable[[], Any], arguments: int) ->
         lowered = lower()
         began = time.perf_counter()
         try:
-            compiled = on_deep_stack(lambda: lowered.compile(compiler_options=options))
+            compiled = lowered.compile(compiler_options=options)
         except jax.errors.JaxRuntimeError as error:
             needed = needed_bytes(str(error))
             if needed is None:
@@ -96,17 +89,6 @@ def compile_for(topology: Topology, lower: Callable[[], Any], arguments: int) ->
         device=topology.device_memory,
     )
     return Compiled(memory, compiled.as_text(), seconds)
-
-
-def on_deep_stack(call: Callable[[], T]) -> T:
-    """What `call` returns or raises, run by a thread with a stack of 1 GiB."""
-    usual = threading.stack_size(_STACK)
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            future = pool.submit(call)  # which starts the thread
-        finally:
-            threading.stack_size(usual)
-        return future.result()
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from medst_jax.options import OptionError
 
-_PATH = re.compile(r"[/\\~]|^\.\.?$")
+_PATH = re.compile(r"[/\\~]|^\.\.?$|\.(?:bin|ckpt|csv|json|model|npz|pth?|safetensors)$")
 # Folders of the user's, of whatever name.
 _FOLDERS = frozenset(["data_dir", "compilation_cache", "exclude"])
 
@@ -49,6 +49,8 @@ def without_paths(value: Any, key: str = "") -> Any:
 
     >>> without_paths({"seed": 0, "data_dir": "data", "init": {"image": "/home/me/w.safetensors"}})
     {'seed': 0, 'data_dir': '(path removed)', 'init': {'image': '(path removed)'}}
+    >>> without_paths({"image": "w.safetensors", "text": "report"})
+    {'image': '(path removed)', 'text': 'report'}
     """
     if isinstance(value, Mapping):
         return {name: without_paths(item, str(name)) for name, item in value.items()}
