@@ -68,7 +68,7 @@ def differences(
     Raises:
       ValueError: the systems were not evaluated on the same test images.
     """
-    found = []
+    compared = []
     for asked in asked_of(systems):
         tested = not any(_small(system, asked) for system in systems)
         runs = {
@@ -81,9 +81,9 @@ def differences(
         for first, second in itertools.combinations(values, 2):
             paired = difference(runs[first], runs[second]) if tested else None
             value = values[first] - values[second]
-            found.append(Compared(asked, first, second, value, paired))
-    adjusted = holm({str(k): c.difference.p for k, c in enumerate(found) if c.difference})
-    return [dataclasses.replace(c, p_holm=adjusted.get(str(k))) for k, c in enumerate(found)]
+            compared.append(Compared(asked, first, second, value, paired))
+    adjusted = holm({str(k): c.difference.p for k, c in enumerate(compared) if c.difference})
+    return [dataclasses.replace(c, p_holm=adjusted.get(str(k))) for k, c in enumerate(compared)]
 
 
 def _main(predictions: Predictions) -> str:

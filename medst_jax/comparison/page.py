@@ -102,14 +102,14 @@ def _sentence(compared: Sequence[Compared]) -> str:
     tested = [c for c in compared if c.p_holm is not None]
     if not tested:
         return "No task has enough images of each class for a test."
-    found = [c for c in tested if c.p_holm is not None and c.p_holm < _LEVEL]
-    said = f"{len(found)} of {len(tested)} differences are told apart from zero (Holm, p below {_LEVEL})"
+    apart = [c for c in tested if c.p_holm is not None and c.p_holm < _LEVEL]
+    counted = f"{len(apart)} of {len(tested)} differences are told apart from zero (Holm, p below {_LEVEL})"
     best: dict[str, int] = {}
-    for c in found:
+    for c in apart:
         winner = c.first if (c.value > 0) is not _lower_is_better(c.asked.metric) else c.second
         best[winner] = best.get(winner, 0) + 1
     named = ", ".join(f"{name} in {count}" for name, count in best.items())
-    return f"{said}: better is {named}." if named else f"{said}."
+    return f"{counted}: better is {named}." if named else f"{counted}."
 
 
 def _lower_is_better(metric: str) -> bool:
@@ -121,13 +121,13 @@ def _cautions(systems: Sequence[Evaluated], asked: Sequence[Asked]) -> list[Bloc
     texts = []
     for system in systems:
         rows = [row for one in asked if (row := system.row(one.part, one.metric))]
-        for exposure, said in (
+        for exposure, verdict in (
             ("contaminated", "has seen test images in training"),
             ("unknown", "may have seen test images in training, nobody has said"),
         ):
             tasks = [row.task for row in rows if row.exposure == exposure]
             if tasks:
-                texts.append(f"{system.name} {said}: {', '.join(tasks)}.")
+                texts.append(f"{system.name} {verdict}: {', '.join(tasks)}.")
     for first, second in itertools.permutations(systems, 2):
         if alone := [part for part in first.predictions if part not in second.predictions]:
             texts.append(f"Left out, for {second.name} has no such numbers: {', '.join(alone)}.")
@@ -181,20 +181,20 @@ def _values(systems: Sequence[Evaluated], asked: Sequence[Asked]) -> Table:
 def _classes(systems: Sequence[Evaluated], part: str) -> Section:
     """The area under the ROC curve of each class, systems beside each other."""
     classes = systems[0].predictions[part].classes
-    found: dict[str, list[float]] = {}
+    areas: dict[str, list[float]] = {}
     for system in systems:
         rows = [system.row(part, f"auroc/{name}") for name in classes]
         if any(rows):
-            found[system.name] = [row.value if row else math.nan for row in rows]
-    if not found or not classes:
+            areas[system.name] = [row.value if row else math.nan for row in rows]
+    if not areas or not classes:
         return Section(part, [])
     lines = [
-        (name, *(Cell(number(values[k]), kind="num") for values in found.values()))
+        (name, *(Cell(number(values[k]), kind="num") for values in areas.values()))
         for k, name in enumerate(classes)
     ]
     note = "area under the ROC curve of each class; the line is chance"
-    table = Details("the numbers", [Table(("class", *found), lines)])
-    return Section(part, [Drawings([figures.classes_figure(found, classes)]), table], note)
+    table = Details("the numbers", [Table(("class", *areas), lines)])
+    return Section(part, [Drawings([figures.classes_figure(areas, classes)]), table], note)
 
 
 def _training(systems: Sequence[Evaluated]) -> Section:

@@ -144,8 +144,8 @@ def _squared(
     system, tokenizer = import_system(folder, layout, preprocess)
     length = read_length(system, folder)
     embedder = Embedder(system, tokenizer, side, length, batch_size)
-    made = square or (lambda grey: fit_square(grey, side, preprocess.fit))
-    return Encoder(embedder, lambda data: made(_grey(data)), made)
+    squared = square or (lambda grey: fit_square(grey, side, preprocess.fit))
+    return Encoder(embedder, lambda data: squared(_grey(data)), squared)
 
 
 def _trained(workdir: epath.PathLike, batch_size: int) -> Encoder:

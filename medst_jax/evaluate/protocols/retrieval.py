@@ -83,9 +83,9 @@ def first_hit_ranks(
     best = np.full(len(texts), -np.inf, np.result_type(images, texts))
     for rows in _blocks(len(images)):
         scores, hits = _compared(images, texts, numbers, rows)
-        found = np.where(hits, scores, -np.inf)
-        np.maximum(best, found.max(0), out=best)
-        ranks[0, rows] += ((scores >= found.max(1)[:, None]) & ~hits).sum(1)
+        of_hits = np.where(hits, scores, -np.inf)
+        np.maximum(best, of_hits.max(0), out=best)
+        ranks[0, rows] += ((scores >= of_hits.max(1)[:, None]) & ~hits).sum(1)
     for rows in _blocks(len(images)):
         scores, hits = _compared(images, texts, numbers, rows)
         ranks[1] += ((scores >= best) & ~hits).sum(0)
